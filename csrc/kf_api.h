@@ -1,0 +1,199 @@
+/*
+ * The C interface of kmsfast: plain declarations, read by the compiler (through kf.h) and by cffi.
+ * Rules: no preprocessor directives here. Arguments run context, out, in; each length follows its
+ * pointer. Functions return KF_OK or a negative enum kf_status; nothing is left half-written on an
+ * error unless the function says so. Lengths and offsets are bytes, in 64 bits.
+ */
+
+enum kf_status {
+    KF_OK = 0,
+    KF_ERR_SELFTEST = -1,  /* a known answer was not reproduced at load: nothing works */
+    KF_ERR_FORKED = -2,    /* the key arena was wiped by fork: reopen the store in this process */
+    KF_ERR_STALE = -3,     /* the handle's key was evicted or released: load it again */
+    KF_ERR_FULL = -4,      /* every slot of the arena is in use by a running call */
+    KF_ERR_KIND = -5,      /* the handle names a key of another kind */
+    KF_ERR_ARGUMENT = -6,  /* an argument is out of range */
+    KF_ERR_OFFSETS = -7,   /* offsets decrease or run past the buffer */
+    KF_ERR_AUTH = -8,      /* authentication failed: wrong key, wrong context or changed bytes */
+    KF_ERR_SYSTEM = -9,    /* a system call failed: see errno */
+    KF_ERR_MEMORY = -10,   /* memory could not be allocated */
+    KF_ERR_CAPACITY = -11, /* more distinct headers than the caller's array holds */
+    KF_ERR_FINISHED = -12, /* the sealed batch has its final record already */
+    KF_ERR_FORMAT = -13,   /* a file or header is not of the expected format */
+    KF_ERR_TYPE = -14      /* a Python object is not of the expected type */
+};
+
+/* What became of one record of a batch (one byte each). */
+enum kf_record_status {
+    KF_REC_OK = 0,
+    KF_REC_SKIPPED = 1,    /* null, or of a group that this call does not serve */
+    KF_REC_TRUNCATED = 2,  /* shorter than the smallest blob */
+    KF_REC_MAGIC = 3,      /* does not start as a blob does */
+    KF_REC_VERSION = 4,    /* a frame version that this release does not know */
+    KF_REC_SUITE = 5,      /* a suite that this release does not know */
+    KF_REC_FLAGS = 6,      /* a reserved flag is set */
+    KF_REC_COMMITMENT = 7, /* the key commitment is not that of the key version it names */
+    KF_REC_AUTH = 8        /* the tag does not verify */
+};
+
+/* ---- library -------------------------------------------------------------------------------- */
+
+/* Chooses the implementation and runs the self-test, once. Called by every other function too. */
+int kf_init(void);
+/* Name of the implementation in use: "vaes", "aesni", "armv8" or "portable". */
+const char *kf_impl_name(void);
+/* Name of the i-th implementation that this CPU can run, best first; NULL past the last. */
+const char *kf_impl_available(int i);
+/* Forces an implementation by name for the whole process (tests, diagnosis) and repeats the
+ * self-test under it. KF_ERR_ARGUMENT if this CPU cannot run it. */
+int kf_impl_force(const char *name);
+/* CPU features found, as a space-separated list. */
+const char *kf_cpu_features(void);
+
+/* ---- records -------------------------------------------------------------------------------- */
+
+/* One column of records, in exactly one of three forms:
+ * - data, data_len and offsets[num + 1];
+ * - data, data_len and width (offsets NULL): records of width bytes each, back to back;
+ * - ptrs[num] and lens[num] (data NULL): separate records. */
+struct kf_column {
+    const uint8_t *data;
+    int64_t data_len;
+    const int64_t *offsets;
+    int64_t width;
+    const uint8_t *const *ptrs;
+    const int64_t *lens;
+};
+
+/* Checks offsets[num + 1] against data_len (KF_ERR_OFFSETS, with the index in *bad) and writes
+ * out_offsets[num + 1], each record delta bytes longer (delta < 0: shorter, never below 0).
+ * skip[num] (or NULL) marks records that get length 0. */
+int kf_offsets_plan(int64_t *out_offsets, int64_t *bad, const int64_t *offsets, int64_t num,
+                    int64_t data_len, int64_t delta, const uint8_t *skip);
+
+/* ---- key arena ------------------------------------------------------------------------------ */
+
+struct kf_arena_info {
+    uint64_t num_slots, used_slots, loads, evictions;
+    uint64_t bytes;
+    int32_t locked;        /* 1: mlock granted */
+    int32_t lock_errno;    /* why not, else 0 */
+    int32_t dontdump;      /* 1: MADV_DONTDUMP in force */
+    int32_t wipeonfork;    /* 1: MADV_WIPEONFORK in force; 0: a fork handler wipes */
+    int32_t forked;        /* 1: this process is a child of the one that opened the arena */
+};
+
+/* Opens the arena of this process, or after a fork a new one; max_bytes 0: sized to the memlock
+ * limit. Handles of before a fork stay stale for ever. Without effect when already open here. */
+int kf_arena_open(uint64_t max_bytes);
+int kf_arena_describe(struct kf_arena_info *out);
+/* KF_OK, KF_ERR_FORKED or KF_ERR_STALE. */
+int kf_key_check(uint64_t handle);
+/* Wipes the key; KF_OK also for a stale handle. */
+int kf_key_release(uint64_t handle);
+
+/* ---- root and store keys -------------------------------------------------------------------- */
+
+/* Creates a root key file (mode 0600, O_EXCL, synced) from fresh randomness. */
+int kf_root_file_create(const char *path);
+int kf_root_file_load(uint64_t *root, const char *path);
+/* 32 locked bytes that a key derivation function may write into; kf_root_from_secret turns them
+ * into a root key and wipes them. */
+int kf_secret_new(uint64_t *secret, uint8_t **bytes32);
+int kf_root_from_secret(uint64_t *root, uint64_t secret);
+
+/* wrapped: KF_WRAPPED_LEN (72) bytes: nonce 24, ciphertext 32, tag 16. */
+int kf_store_create(uint64_t *store, uint8_t *wrapped72, uint64_t root, const uint8_t *store_id16);
+int kf_store_load(uint64_t *store, uint64_t root, const uint8_t *wrapped72, const uint8_t *store_id16);
+/* The same store key, wrapped by another root key. */
+int kf_store_rewrap(uint8_t *new_wrapped72, uint64_t new_root, uint64_t old_root,
+                    const uint8_t *wrapped72, const uint8_t *store_id16);
+/* HMAC-SHA-256 under the store's MAC subkey; check compares in constant time (KF_ERR_AUTH). */
+int kf_store_mac(uint64_t store, uint8_t *mac32, const uint8_t *msg, size_t msg_len);
+int kf_store_mac_check(uint64_t store, const uint8_t *mac32, const uint8_t *msg, size_t msg_len);
+
+/* ---- key versions --------------------------------------------------------------------------- */
+
+/* Fresh key material, wrapped by the store key. Associated data: key id, version, flags,
+ * algorithm 1 (AES-256). */
+int kf_key_generate(uint8_t *wrapped72, uint64_t store, const uint8_t *key_id16, uint32_t version,
+                    uint8_t flags);
+int kf_key_load(uint64_t *key, uint64_t store, const uint8_t *wrapped72, const uint8_t *key_id16,
+                uint32_t version, uint8_t flags);
+/* The 56 bytes that start every blob of this key version: header 24, commitment 32. */
+int kf_key_prefix(uint64_t key, uint8_t *prefix56);
+
+/* ---- blobs (docs/blob-format.md) ------------------------------------------------------------ */
+
+/* Seals num records: out holds, for each, prefix 56, nonce 24, ciphertext, tag 16. out_offsets
+ * [num + 1] as kf_offsets_plan writes them with delta KF_BLOB_OVERHEAD (96); NULL: record i starts at
+ * i * (width + 96); out_ptrs (or NULL) instead of out and out_offsets: one buffer per record.
+ * context: canonical encryption context. aad: a column of the records' own associated data, or
+ * NULL. skip[num] (or NULL): 1 leaves the record out. threads >= 1. */
+int kf_blob_seal(uint64_t key, uint8_t *out, int64_t out_len, const int64_t *out_offsets, uint8_t *const *out_ptrs,
+                 const struct kf_column *in, int64_t num, const uint8_t *skip,
+                 const uint8_t *context, size_t context_len, const struct kf_column *aad,
+                 int threads);
+
+/* Sorts num blobs by the 56 bytes they start with. prefixes: max_groups * 56 bytes, one row per
+ * group found, in order of appearance; group[i]: the row of record i, or -1 when status[i] says
+ * why it has none. */
+int kf_blob_scan(uint8_t *prefixes, int32_t max_groups, int32_t *num_groups, int32_t *group,
+                 uint8_t *status, const struct kf_column *in, int64_t num, const uint8_t *skip);
+
+/* Opens the records whose group g has keys[g] != 0; the others are left alone (set status to
+ * KF_REC_SKIPPED before). prefixes: what kf_blob_scan found; a group whose prefix is not that of
+ * its key fails as KF_REC_COMMITMENT. group NULL: all records are expected to be of group 0;
+ * those that start otherwise get KF_REC_SKIPPED and are counted in *num_other: scan these. out
+ * as in kf_blob_seal, with delta -96. A record that fails is zeroed in out. *num_bad: how many of the
+ * served records failed. */
+int kf_blob_open(uint8_t *out, int64_t out_len, const int64_t *out_offsets, uint8_t *const *out_ptrs,
+                 uint8_t *status, int64_t *num_bad, int64_t *num_other, const uint64_t *keys,
+                 const uint8_t *prefixes, int32_t num_groups, const int32_t *group,
+                 const struct kf_column *in, int64_t num, const uint8_t *skip,
+                 const uint8_t *context, size_t context_len, const struct kf_column *aad,
+                 int threads);
+
+/* One record, the short path. out: in_len + 96 and in_len - 96 bytes. *status as above, with
+ * KF_ERR_AUTH returned when it is not KF_REC_OK. */
+int kf_blob_seal_one(uint64_t key, uint8_t *out, const uint8_t *in, size_t in_len,
+                     const uint8_t *context, size_t context_len, const uint8_t *aad, size_t aad_len);
+int kf_blob_open_one(uint64_t key, uint8_t *out, uint8_t *status, const uint8_t *in, size_t in_len,
+                     const uint8_t *context, size_t context_len, const uint8_t *aad, size_t aad_len);
+
+/* A fresh data key of num_bytes (1 to 1024): its blob (num_bytes + 96), and its plaintext unless plain
+ * is NULL. */
+int kf_data_key(uint64_t key, uint8_t *plain, uint8_t *blob, size_t num_bytes,
+                const uint8_t *context, size_t context_len);
+
+/* ---- sealed batches (docs/sealed-format.md) ------------------------------------------------- */
+
+/* A fresh data key, wrapped by key, and the header (KF_SEALED_HEADER_LEN, 136 bytes) of its
+ * batch. record_size: size of every record but the last; 0 when they vary. */
+int kf_sealed_create(uint64_t *batch, uint8_t *header136, uint64_t key, uint32_t record_size,
+                     const uint8_t *context, size_t context_len);
+int kf_sealed_load(uint64_t *batch, uint64_t key, const uint8_t *header136,
+                   const uint8_t *context, size_t context_len);
+/* Seals the next num records (ciphertext and tag each: delta 16). last != 0: the last of them is
+ * the final record, after which the batch takes no more (KF_ERR_FINISHED). */
+int kf_sealed_seal(uint64_t batch, uint8_t *out, int64_t out_len, const int64_t *out_offsets,
+                   uint8_t *const *out_ptrs, const struct kf_column *in, int64_t num, int last, int threads);
+/* Opens num records, of index first and up; last != 0: the last of them must be the final one. */
+int kf_sealed_open(uint64_t batch, uint8_t *out, int64_t out_len, const int64_t *out_offsets, uint8_t *const *out_ptrs,
+                   uint8_t *status, int64_t *num_bad, uint64_t first, const struct kf_column *in,
+                   int64_t num, int last, int threads);
+
+/* ---- Python lists of bytes (CPython only; take the GIL themselves) --------------------------- */
+
+/* Pointers and lengths of the bytes objects in a tuple (id(tuple)); None gives skip[i] = 1.
+ * KF_ERR_TYPE with the index in *bad for anything else. The caller keeps the tuple alive. */
+int kf_py_view(const uint8_t **ptrs, int64_t *lens, uint8_t *skip, int64_t *bad, uintptr_t tuple,
+               int64_t num);
+/* Fills the list (id(list), num items of None) with new bytes objects of lens[i] + delta bytes and
+ * returns their buffers for one writer; records with skip[i] stay None. */
+int kf_py_alloc(uint8_t **ptrs, uintptr_t list, const int64_t *lens, const uint8_t *skip,
+                int64_t num, int64_t delta);
+
+/* ---- hashes and comparison for the Python layer --------------------------------------------- */
+
+int kf_sha256(uint8_t *out32, const uint8_t *msg, size_t msg_len);

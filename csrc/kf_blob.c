@@ -1,0 +1,296 @@
+/*
+ * Blobs, one at a time and in batches: prefix (header and commitment), nonce, ciphertext, tag.
+ *
+ * A batch runs in windows of WINDOW records: nonces are drawn and the frames written for a whole
+ * window, then one kernel call seals it, so that a window's output is still in the cache. The
+ * digest of header and context is made once per batch and key.
+ */
+#include "kf_blob.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "kf_column.h"
+#include "kf_rng.h"
+#include "kf_sha256.h"
+#include "kf_threads.h"
+#include "kf_util.h"
+
+enum { WINDOW = 256, GRAIN = 16 * WINDOW };
+
+void kf_blob_digest(uint8_t digest[32], const uint8_t prefix[56], const uint8_t *context,
+                    size_t context_len) {
+    static const uint8_t domain[16] = "kmsfast blob v1"; /* the zero byte counts */
+    kf_sha256_ctx hash;
+    kf_sha256_init(&hash);
+    kf_sha256_update(&hash, domain, sizeof domain);
+    kf_sha256_update(&hash, prefix, KF_PREFIX_LEN);
+    kf_sha256_update(&hash, context, context_len);
+    kf_sha256_final(&hash, digest);
+}
+
+enum kf_record_status kf_blob_header_check(const uint8_t *header) {
+    if (header[0] != KF_BLOB_MAGIC) return KF_REC_MAGIC;
+    if (header[1] != KF_BLOB_VERSION) return KF_REC_VERSION;
+    if (header[2] != KF_SUITE_BLOB) return KF_REC_SUITE;
+    if (header[3] & ~KF_FLAG_MULTI_REGION) return KF_REC_FLAGS;
+    return KF_REC_OK;
+}
+
+/* ---- one record ----------------------------------------------------------------------------- */
+
+int kf_blob_seal_with(const kf_key_slot *key, uint8_t *out, const uint8_t *in, size_t in_len,
+                      const uint8_t digest[32], const uint8_t *aad, size_t aad_len) {
+    const kf_rec rec = {in, out + KF_BODY_AT, aad, in_len, aad_len};
+    const int status = kf_random(out + KF_NONCE_AT, KF_NONCE_LEN);
+    if (status != KF_OK) return status;
+    memcpy(out, key->prefix, KF_PREFIX_LEN);
+    kf_aead->xaes_seal(&key->xaes, digest, out + KF_NONCE_AT, &rec, 1);
+    return KF_OK;
+}
+
+int kf_blob_seal_one(uint64_t key, uint8_t *out, const uint8_t *in, size_t in_len,
+                     const uint8_t *context, size_t context_len, const uint8_t *aad, size_t aad_len) {
+    void *slot;
+    uint8_t digest[KF_DIGEST_LEN];
+    int status = kf_init();
+    if (status != KF_OK) return status;
+    if (in_len > (size_t)KF_RECORD_MAX) return KF_ERR_ARGUMENT;
+    if ((status = kf_slot_pin(&slot, key, KF_KIND_KEY)) != KF_OK) return status;
+    kf_blob_digest(digest, ((const kf_key_slot *)slot)->prefix, context, context_len);
+    status = kf_blob_seal_with(slot, out, in, in_len, digest, aad, aad_len);
+    kf_slot_unpin(key);
+    return status;
+}
+
+static enum kf_record_status open_one(const kf_key_slot *key, uint8_t *out, const uint8_t *in,
+                                      size_t in_len, const uint8_t *context, size_t context_len,
+                                      const uint8_t *aad, size_t aad_len) {
+    uint8_t digest[KF_DIGEST_LEN], ok;
+    if (in_len < KF_BLOB_OVERHEAD) return KF_REC_TRUNCATED;
+    const enum kf_record_status frame = kf_blob_header_check(in);
+    if (frame != KF_REC_OK) return frame;
+    if (!kf_equal(in, key->prefix, KF_PREFIX_LEN)) return KF_REC_COMMITMENT;
+    kf_blob_digest(digest, key->prefix, context, context_len);
+    const kf_rec rec = {in + KF_BODY_AT, out, aad, in_len - KF_BLOB_OVERHEAD, aad_len};
+    return kf_aead->xaes_open(&key->xaes, &ok, digest, in + KF_NONCE_AT, &rec, 1) ? KF_REC_AUTH : KF_REC_OK;
+}
+
+int kf_blob_open_one(uint64_t key, uint8_t *out, uint8_t *status, const uint8_t *in, size_t in_len,
+                     const uint8_t *context, size_t context_len, const uint8_t *aad, size_t aad_len) {
+    void *slot;
+    int result = kf_init();
+    if (result != KF_OK) return result;
+    if (in_len > (size_t)KF_RECORD_MAX) return KF_ERR_ARGUMENT;
+    if ((result = kf_slot_pin(&slot, key, KF_KIND_KEY)) != KF_OK) return result;
+    *status = (uint8_t)open_one(slot, out, in, in_len, context, context_len, aad, aad_len);
+    kf_slot_unpin(key);
+    return *status == KF_REC_OK ? KF_OK : KF_ERR_AUTH;
+}
+
+int kf_data_key(uint64_t key, uint8_t *plain, uint8_t *blob, size_t num_bytes,
+                const uint8_t *context, size_t context_len) {
+    uint8_t fresh[1024], digest[KF_DIGEST_LEN];
+    void *slot;
+    int status = kf_init();
+    if (status != KF_OK) return status;
+    if (num_bytes < 1 || num_bytes > sizeof fresh) return KF_ERR_ARGUMENT;
+    if ((status = kf_slot_pin(&slot, key, KF_KIND_KEY)) != KF_OK) return status;
+    kf_blob_digest(digest, ((const kf_key_slot *)slot)->prefix, context, context_len);
+    status = kf_random(fresh, num_bytes);
+    if (status == KF_OK) status = kf_blob_seal_with(slot, blob, fresh, num_bytes, digest, NULL, 0);
+    kf_slot_unpin(key);
+    if (status == KF_OK && plain) memcpy(plain, fresh, num_bytes);
+    kf_wipe(fresh, sizeof fresh);
+    return status;
+}
+
+/* ---- seal a batch --------------------------------------------------------------------------- */
+
+typedef struct {
+    const kf_key_slot *key;
+    uint8_t digest[KF_DIGEST_LEN];
+    const struct kf_column *in, *aad;
+    const uint8_t *skip;
+    kf_sink sink;
+} seal_batch;
+
+static kf_rec record_of(const struct kf_column *aad, int64_t i, const uint8_t *in, uint8_t *out, int64_t len) {
+    const kf_span own = aad ? kf_column_at(aad, i) : (kf_span){NULL, 0};
+    return (kf_rec){in, out, own.at, (size_t)len, (size_t)own.len};
+}
+
+static int seal_range(void *arg, int64_t begin, int64_t end) {
+    const seal_batch *b = arg;
+    kf_rec rec[WINDOW];
+    uint8_t nonces[WINDOW * KF_NONCE_LEN];
+    kf_rng rng;
+    int status = kf_rng_init(&rng);
+    for (int64_t i = begin; status == KF_OK && i < end;) {
+        size_t n = 0;
+        for (; n < WINDOW && i < end; i++) {
+            if (b->skip && b->skip[i]) continue;
+            const kf_span in = kf_column_at(b->in, i);
+            rec[n++] = record_of(b->aad, i, in.at, kf_sink_at(&b->sink, i) + KF_BODY_AT, in.len);
+        }
+        if ((status = kf_rng_fill(&rng, nonces, n * KF_NONCE_LEN)) != KF_OK) break;
+        for (size_t k = 0; k < n; k++) {
+            memcpy(rec[k].out - KF_BODY_AT, b->key->prefix, KF_PREFIX_LEN);
+            memcpy(rec[k].out - KF_NONCE_LEN, nonces + k * KF_NONCE_LEN, KF_NONCE_LEN);
+        }
+        kf_aead->xaes_seal(&b->key->xaes, b->digest, nonces, rec, n);
+    }
+    kf_rng_wipe(&rng);
+    return status;
+}
+
+int kf_blob_seal(uint64_t key, uint8_t *out, int64_t out_len, const int64_t *out_offsets,
+                 uint8_t *const *out_ptrs, const struct kf_column *in, int64_t num, const uint8_t *skip,
+                 const uint8_t *context, size_t context_len, const struct kf_column *aad, int threads) {
+    seal_batch b = {.in = in, .aad = aad, .skip = skip};
+    void *slot;
+    int status = kf_init();
+    if (status == KF_OK) status = kf_column_check(in, num);
+    if (status == KF_OK && aad) status = kf_column_check(aad, num);
+    if (status == KF_OK)
+        status = kf_sink_init(&b.sink, out, out_len, out_offsets, out_ptrs, in, num, skip, KF_BLOB_OVERHEAD);
+    if (status == KF_OK) status = kf_slot_pin(&slot, key, KF_KIND_KEY);
+    if (status != KF_OK) return status;
+    b.key = slot;
+    kf_blob_digest(b.digest, b.key->prefix, context, context_len);
+    status = kf_parallel(seal_range, &b, num, GRAIN, threads);
+    kf_slot_unpin(key);
+    return status;
+}
+
+/* ---- open a batch --------------------------------------------------------------------------- */
+
+typedef struct {
+    const kf_key_slot *key; /* NULL: this call does not serve the group */
+    uint8_t digest[KF_DIGEST_LEN];
+    int committed;          /* the group's prefix is its key's */
+} open_group;
+
+typedef struct {
+    const open_group *groups;
+    const int32_t *group;
+    const struct kf_column *in, *aad;
+    const uint8_t *skip;
+    uint8_t *status;
+    kf_sink sink;
+    int64_t num_bad, num_other; /* added to atomically */
+} open_batch;
+
+/* The group of record i, or -1 when this call leaves it alone. */
+static int32_t group_of(const open_batch *b, int64_t i, int64_t *num_other) {
+    if (b->skip && b->skip[i]) {
+        b->status[i] = KF_REC_SKIPPED;
+        return -1;
+    }
+    if (b->group) return b->group[i] >= 0 && b->groups[b->group[i]].key ? b->group[i] : -1;
+    const kf_span in = kf_column_at(b->in, i);
+    if (in.len >= KF_BLOB_OVERHEAD && memcmp(in.at, b->groups[0].key->prefix, KF_PREFIX_LEN) == 0) return 0;
+    b->status[i] = KF_REC_SKIPPED;
+    ++*num_other;
+    return -1;
+}
+
+/* Opens the records of one group that a window holds; index[k] says which records they are. */
+static size_t open_window(const open_batch *b, const open_group *g, const int64_t *index, size_t n) {
+    kf_rec rec[WINDOW];
+    uint8_t nonces[WINDOW * KF_NONCE_LEN], ok[WINDOW];
+    for (size_t k = 0; k < n; k++) {
+        const kf_span in = kf_column_at(b->in, index[k]);
+        rec[k] = record_of(b->aad, index[k], in.at + KF_BODY_AT, kf_sink_at(&b->sink, index[k]),
+                           in.len - KF_BLOB_OVERHEAD);
+        memcpy(nonces + k * KF_NONCE_LEN, in.at + KF_NONCE_AT, KF_NONCE_LEN);
+    }
+    if (!g->committed) {
+        for (size_t k = 0; k < n; k++) {
+            memset(rec[k].out, 0, rec[k].len);
+            b->status[index[k]] = KF_REC_COMMITMENT;
+        }
+        return n;
+    }
+    const size_t bad = kf_aead->xaes_open(&g->key->xaes, ok, g->digest, nonces, rec, n);
+    for (size_t k = 0; k < n; k++) b->status[index[k]] = ok[k] ? KF_REC_OK : KF_REC_AUTH;
+    return bad;
+}
+
+static int open_range(void *arg, int64_t begin, int64_t end) {
+    open_batch *b = arg;
+    int64_t index[WINDOW], mine[WINDOW], bad = 0, other = 0;
+    int32_t group[WINDOW];
+    for (int64_t i = begin; i < end;) {
+        size_t n = 0;
+        for (; n < WINDOW && i < end; i++) {
+            const int32_t g = group_of(b, i, &other);
+            if (g >= 0) index[n] = i, group[n++] = g;
+        }
+        while (n) { /* one pass per group that the window holds */
+            const int32_t g = group[0];
+            size_t num_mine = 0, rest = 0;
+            for (size_t k = 0; k < n; k++) {
+                if (group[k] == g)
+                    mine[num_mine++] = index[k];
+                else
+                    index[rest] = index[k], group[rest++] = group[k];
+            }
+            bad += (int64_t)open_window(b, &b->groups[g], mine, num_mine);
+            n = rest;
+        }
+    }
+    __atomic_add_fetch(&b->num_bad, bad, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&b->num_other, other, __ATOMIC_RELAXED);
+    return KF_OK;
+}
+
+/* Pins the keys of the served groups and makes their digests; unpins them again on an error. */
+static int open_groups(open_group *groups, const uint64_t *keys, const uint8_t *prefixes,
+                       int32_t num_groups, const uint8_t *context, size_t context_len) {
+    for (int32_t g = 0; g < num_groups; g++) {
+        void *slot;
+        if (!keys[g]) continue;
+        const int status = kf_slot_pin(&slot, keys[g], KF_KIND_KEY);
+        if (status != KF_OK) {
+            while (g--)
+                if (keys[g]) kf_slot_unpin(keys[g]);
+            return status;
+        }
+        groups[g].key = slot;
+        groups[g].committed = kf_equal(prefixes + (size_t)g * KF_PREFIX_LEN, groups[g].key->prefix, KF_PREFIX_LEN);
+        kf_blob_digest(groups[g].digest, groups[g].key->prefix, context, context_len);
+    }
+    return KF_OK;
+}
+
+int kf_blob_open(uint8_t *out, int64_t out_len, const int64_t *out_offsets, uint8_t *const *out_ptrs,
+                 uint8_t *status, int64_t *num_bad, int64_t *num_other, const uint64_t *keys,
+                 const uint8_t *prefixes, int32_t num_groups, const int32_t *group,
+                 const struct kf_column *in, int64_t num, const uint8_t *skip, const uint8_t *context,
+                 size_t context_len, const struct kf_column *aad, int threads) {
+    open_batch b = {.group = group, .in = in, .aad = aad, .skip = skip, .status = status};
+    int result = kf_init();
+    if (result == KF_OK && (num_groups < 1 || (!group && !keys[0]))) result = KF_ERR_ARGUMENT;
+    if (result == KF_OK) result = kf_column_check(in, num);
+    if (result == KF_OK && aad) result = kf_column_check(aad, num);
+    if (result == KF_OK)
+        result = kf_sink_init(&b.sink, out, out_len, out_offsets, out_ptrs, in, num, skip, -KF_BLOB_OVERHEAD);
+    if (result == KF_OK && group)
+        for (int64_t i = 0; i < num; i++)
+            if (group[i] >= num_groups) result = KF_ERR_ARGUMENT;
+    if (result != KF_OK) return result;
+    open_group *groups = calloc((size_t)num_groups, sizeof *groups);
+    if (!groups) return KF_ERR_MEMORY;
+    result = open_groups(groups, keys, prefixes, num_groups, context, context_len);
+    if (result == KF_OK) {
+        b.groups = groups;
+        result = kf_parallel(open_range, &b, num, GRAIN, threads);
+        for (int32_t g = 0; g < num_groups; g++)
+            if (keys[g]) kf_slot_unpin(keys[g]);
+    }
+    free(groups);
+    *num_bad = b.num_bad;
+    *num_other = b.num_other;
+    return result;
+}

@@ -1,0 +1,49 @@
+/* Records of a struct kf_column, one by one, and where a record's output goes. Every function here
+ * is called after kf_column_check has accepted the column. */
+#ifndef KF_COLUMN_H
+#define KF_COLUMN_H
+
+#include "kf.h"
+
+/* Longest record that one AES-GCM message may hold (SP 800-38D 5.2.1.1), blob overhead included. */
+#define KF_RECORD_MAX ((int64_t)0xfffffffe0 - 128)
+
+typedef struct {
+    const uint8_t *at;
+    int64_t len;
+} kf_span;
+
+/* KF_OK, KF_ERR_ARGUMENT (no form, or more than one) or KF_ERR_OFFSETS. */
+int kf_column_check(const struct kf_column *col, int64_t num);
+
+static inline kf_span kf_column_at(const struct kf_column *col, int64_t i) {
+    if (col->ptrs) return (kf_span){col->ptrs[i], col->lens[i]};
+    if (col->offsets) {
+        const int64_t begin = col->offsets[i];
+        return (kf_span){col->data + begin, col->offsets[i + 1] - begin};
+    }
+    return (kf_span){col->data + i * col->width, col->width};
+}
+
+/* Where the results of a batch go: one buffer with offsets, one with a fixed stride, or a buffer
+ * per record. */
+typedef struct {
+    uint8_t *data;
+    int64_t len;
+    const int64_t *offsets;
+    int64_t stride;
+    uint8_t *const *ptrs;
+} kf_sink;
+
+/* Fills sink from the arguments that the batch functions share; delta: output length less input
+ * length. Checks that every record that is not skipped has room for exactly its output. */
+int kf_sink_init(kf_sink *sink, uint8_t *out, int64_t out_len, const int64_t *out_offsets,
+                 uint8_t *const *out_ptrs, const struct kf_column *in, int64_t num,
+                 const uint8_t *skip, int64_t delta);
+
+static inline uint8_t *kf_sink_at(const kf_sink *sink, int64_t i) {
+    if (sink->ptrs) return sink->ptrs[i];
+    return sink->data + (sink->offsets ? sink->offsets[i] : i * sink->stride);
+}
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * Constant-time primitives, wiping, byte order, and marks for the constant-time checker.
+ * Nothing here branches on or indexes with its arguments.
+ */
+#ifndef KF_UTIL_H
+#define KF_UTIL_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef KF_VALGRIND
+#include <valgrind/memcheck.h>
+/* Marks bytes as secret: memcheck reports every branch and every address that depends on them. */
+#define KF_SECRET(p, len) VALGRIND_MAKE_MEM_UNDEFINED(p, len)
+/* Ends the secrecy of bytes that are about to be published; say why beside each use. */
+#define KF_DECLASSIFY(p, len) VALGRIND_MAKE_MEM_DEFINED(p, len)
+#else
+#define KF_SECRET(p, len) ((void)(p), (void)(len))
+#define KF_DECLASSIFY(p, len) ((void)(p), (void)(len))
+#endif
+
+/* Wipes memory in a way that the compiler may not remove. */
+static inline void kf_wipe(void *p, size_t len) {
+    memset(p, 0, len);
+    __asm__ volatile("" : : "r"(p) : "memory");
+}
+
+/* Hides a value from the optimiser, so that masks stay masks. */
+static inline uint64_t kf_barrier64(uint64_t x) {
+    __asm__("" : "+r"(x));
+    return x;
+}
+
+/* 1 when the len bytes are equal, else 0, in constant time. */
+static inline int kf_equal(const void *a, const void *b, size_t len) {
+    const uint8_t *x = (const uint8_t *)a, *y = (const uint8_t *)b;
+    uint64_t diff = 0;
+    for (size_t i = 0; i < len; i++) diff |= (uint64_t)(x[i] ^ y[i]);
+    diff = kf_barrier64(diff);
+    return (int)(1 & ((diff - 1) >> 63));
+}
+
+static inline uint32_t kf_load32_be(const uint8_t *p) {
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+static inline void kf_store32_be(uint8_t *p, uint32_t x) {
+    p[0] = (uint8_t)(x >> 24), p[1] = (uint8_t)(x >> 16), p[2] = (uint8_t)(x >> 8), p[3] = (uint8_t)x;
+}
+static inline uint64_t kf_load64_be(const uint8_t *p) {
+    return (uint64_t)kf_load32_be(p) << 32 | kf_load32_be(p + 4);
+}
+static inline void kf_store64_be(uint8_t *p, uint64_t x) {
+    kf_store32_be(p, (uint32_t)(x >> 32));
+    kf_store32_be(p + 4, (uint32_t)x);
+}
+
+#endif

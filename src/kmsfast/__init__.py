@@ -1,0 +1,1 @@
+"""kmsfast: the semantics of AWS KMS on your own machine, with a batched crypto core in C."""

@@ -1,0 +1,184 @@
+"""Every error that kmsfast raises, in one tree.
+
+Rules:
+- each class carries the error code that AWS KMS uses for the same mistake (``code``), so that every
+  door reports it alike; errors that AWS does not know carry ``KMSInternalException``;
+- the message names what was wrong, with which value, and what to do;
+- no message ever holds key material, plaintext or ciphertext.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = [
+    "AliasExists",
+    "ArenaFull",
+    "BatchError",
+    "ContextError",
+    "FrameError",
+    "InvalidAliasName",
+    "InvalidArn",
+    "InvalidCiphertext",
+    "InvalidKeyId",
+    "InvalidState",
+    "KeyDisabled",
+    "KeyNotFound",
+    "KmsError",
+    "LimitExceeded",
+    "RootKeyMissing",
+    "RootKeyWrong",
+    "SelfTestFailed",
+    "StaleHandle",
+    "StoreBusy",
+    "StoreExists",
+    "StoreForked",
+    "StoreIntegrity",
+    "StoreNotFound",
+    "StoreUnusable",
+    "TagError",
+    "ValidationError",
+]
+
+
+class KmsError(Exception):
+    """Root of all kmsfast errors. ``code``: the error code of the AWS KMS API."""
+
+    code = "KMSInternalException"
+
+
+class ValidationError(KmsError, ValueError):
+    """A parameter is out of range or of the wrong type."""
+
+    code = "ValidationException"
+
+
+class ContextError(ValidationError):
+    """An encryption context is not a mapping of str to str."""
+
+
+class KeyNotFound(KmsError, LookupError):
+    """No key, version or alias of that name."""
+
+    code = "NotFoundException"
+
+
+class InvalidKeyId(KeyNotFound):
+    """The text cannot be the name of a key."""
+
+
+class InvalidArn(KmsError, ValueError):
+    """The ARN is malformed or of another partition, region or account."""
+
+    code = "InvalidArnException"
+
+
+class InvalidAliasName(KmsError, ValueError):
+    """The alias name is malformed or reserved."""
+
+    code = "InvalidAliasNameException"
+
+
+class AliasExists(KmsError):
+    """The alias names another key already."""
+
+    code = "AlreadyExistsException"
+
+
+class KeyDisabled(KmsError):
+    """The key is disabled."""
+
+    code = "DisabledException"
+
+
+class InvalidState(KmsError):
+    """The key's state does not allow the operation."""
+
+    code = "KMSInvalidStateException"
+
+
+class LimitExceeded(KmsError):
+    """A quota of the service is reached."""
+
+    code = "LimitExceededException"
+
+
+class TagError(KmsError, ValueError):
+    """A tag is malformed, reserved, a duplicate, or one too many."""
+
+    code = "TagException"
+
+
+class InvalidCiphertext(KmsError):
+    """A blob does not open: changed bytes, a wrong context, or another key's blob."""
+
+    code = "InvalidCiphertextException"
+
+
+class FrameError(InvalidCiphertext):
+    """Bytes that are no blob, a truncated one, or one of an unknown version or suite."""
+
+
+class BatchError(KmsError):
+    """Some records of a batch failed; the others are unharmed.
+
+    Attributes:
+        errors: the error of each failed record, by its index in the batch.
+        values: the results, of the kind of the input; a failed record is null, None or empty.
+    """
+
+    code = "InvalidCiphertextException"
+
+    def __init__(self, errors: Mapping[int, KmsError], values: Any, total: int) -> None:
+        self.errors = dict(errors)
+        self.values = values
+        first = min(self.errors)
+        super().__init__(
+            f"{len(self.errors)} of {total} records failed; the first is record {first}: "
+            f"{self.errors[first]} (the others are in .values, the errors by index in .errors)"
+        )
+
+
+class StoreNotFound(KmsError, FileNotFoundError):
+    """There is no key store at the path."""
+
+
+class StoreExists(KmsError, FileExistsError):
+    """A key store is already there."""
+
+
+class StoreUnusable(KmsError):
+    """The store cannot be used: read-only, full disk, wrong schema, not a store."""
+
+
+class StoreBusy(KmsError):
+    """Another process holds the store for longer than the time limit."""
+
+
+class StoreIntegrity(KmsError):
+    """A row of the store was changed from outside: its MAC does not verify."""
+
+
+class RootKeyMissing(KmsError):
+    """The store exists, its root key does not. A new one would not open it."""
+
+
+class RootKeyWrong(KmsError):
+    """The root key or passphrase is not the one that wraps this store."""
+
+
+class StoreForked(KmsError):
+    """The store was opened before a fork; the child must open it again."""
+
+
+class SelfTestFailed(KmsError):
+    """The C core did not reproduce a known answer; nothing works."""
+
+
+class ArenaFull(KmsError):
+    """Every slot of the key arena is in use by running calls."""
+
+
+class StaleHandle(KmsError):
+    """The key was evicted from the arena. The service loads it again; users never see this."""
