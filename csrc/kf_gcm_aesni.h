@@ -1,0 +1,12 @@
+/* AES-256-GCM under a fixed key with AES-NI and PCLMULQDQ; the contract is that of kf_aead.h. */
+#ifndef KF_GCM_AESNI_H
+#define KF_GCM_AESNI_H
+
+#include "kf_aead.h"
+
+void kf_gcm_aesni_seal(const kf_gcm_key *key, const uint8_t *digest, const uint8_t *nonces,
+                       const kf_rec *rec, size_t n);
+size_t kf_gcm_aesni_open(const kf_gcm_key *key, uint8_t *ok, const uint8_t *digest,
+                         const uint8_t *nonces, const kf_rec *rec, size_t n);
+
+#endif
