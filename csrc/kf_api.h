@@ -194,6 +194,9 @@ int kf_py_view(const uint8_t **ptrs, int64_t *lens, uint8_t *skip, int64_t *bad,
 int kf_py_alloc(uint8_t **ptrs, uintptr_t list, const int64_t *lens, const uint8_t *skip,
                 int64_t num, int64_t delta);
 
+/* Wipes a buffer that held a plaintext which the caller has copied. */
+void kf_forget(uint8_t *bytes, size_t len);
+
 /* ---- hashes and comparison for the Python layer --------------------------------------------- */
 
 int kf_sha256(uint8_t *out32, const uint8_t *msg, size_t msg_len);

@@ -105,6 +105,10 @@ int kf_data_key(uint64_t key, uint8_t *plain, uint8_t *blob, size_t num_bytes,
     return status;
 }
 
+void kf_forget(uint8_t *bytes, size_t len) {
+    kf_wipe(bytes, len);
+}
+
 /* ---- seal a batch --------------------------------------------------------------------------- */
 
 typedef struct {
@@ -187,8 +191,13 @@ static int32_t group_of(const open_batch *b, int64_t i, int64_t *num_other) {
         b->status[i] = KF_REC_SKIPPED;
         return -1;
     }
-    if (b->group) return b->group[i] >= 0 && b->groups[b->group[i]].key ? b->group[i] : -1;
     const kf_span in = kf_column_at(b->in, i);
+    if (b->group) {
+        if (b->group[i] < 0 || !b->groups[b->group[i]].key) return -1;
+        if (in.len >= KF_BLOB_OVERHEAD) return b->group[i];
+        b->status[i] = KF_REC_TRUNCATED;
+        return -1;
+    }
     if (in.len >= KF_BLOB_OVERHEAD && memcmp(in.at, b->groups[0].key->prefix, KF_PREFIX_LEN) == 0) return 0;
     b->status[i] = KF_REC_SKIPPED;
     ++*num_other;

@@ -1,0 +1,58 @@
+/*
+ * Lists of bytes objects without a copy per record: records are read from where the objects hold
+ * them, and results are written straight into new ones. Uses the limited API only, so that one
+ * build serves every CPython from 3.11 on. Compiled to nothing outside the Python extension.
+ */
+#ifdef Py_LIMITED_API
+
+#include <Python.h>
+
+#include "kf.h"
+
+int kf_py_view(const uint8_t **ptrs, int64_t *lens, uint8_t *skip, int64_t *bad, uintptr_t tuple, int64_t num) {
+    const PyGILState_STATE gil = PyGILState_Ensure();
+    PyObject *records = (PyObject *)tuple;
+    int status = KF_OK;
+    for (int64_t i = 0; i < num; i++) {
+        PyObject *item = PyTuple_GetItem(records, (Py_ssize_t)i);
+        char *data = NULL;
+        Py_ssize_t len = 0;
+        skip[i] = item == Py_None;
+        if (!skip[i] && (!item || !PyBytes_Check(item) || PyBytes_AsStringAndSize(item, &data, &len) != 0)) {
+            PyErr_Clear();
+            *bad = i;
+            status = KF_ERR_TYPE;
+            break;
+        }
+        ptrs[i] = (const uint8_t *)data;
+        lens[i] = len;
+    }
+    PyGILState_Release(gil);
+    return status;
+}
+
+int kf_py_alloc(uint8_t **ptrs, uintptr_t list, const int64_t *lens, const uint8_t *skip, int64_t num, int64_t delta) {
+    const PyGILState_STATE gil = PyGILState_Ensure();
+    int status = KF_OK;
+    for (int64_t i = 0; i < num; i++) {
+        const int64_t len = lens[i] + delta;
+        ptrs[i] = NULL;
+        if (skip[i]) continue;
+        PyObject *item = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(len > 0 ? len : 0));
+        if (!item) {
+            PyErr_Clear();
+            status = KF_ERR_MEMORY;
+            break;
+        }
+        ptrs[i] = (uint8_t *)PyBytes_AsString(item);
+        if (PyList_SetItem((PyObject *)list, (Py_ssize_t)i, item) != 0) { /* takes the reference */
+            PyErr_Clear();
+            status = KF_ERR_ARGUMENT;
+            break;
+        }
+    }
+    PyGILState_Release(gil);
+    return status;
+}
+
+#endif

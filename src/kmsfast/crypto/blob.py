@@ -1,0 +1,336 @@
+"""Blobs (docs/blob-format.md): one record, and batches that name several keys.
+
+Handles are those of :mod:`kmsfast.crypto.keys`; contexts are canonical bytes
+(:mod:`kmsfast.model.context`). Any call raises StaleHandle when a key was evicted from the arena.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from kmsfast.crypto.column import Column, as_column, chunks_of, concat_chunks
+from kmsfast.crypto.native import BLOB_OVERHEAD, PREFIX_LEN, check, ffi, lib
+from kmsfast.errors import FrameError, InvalidCiphertext, KmsError, StaleHandle, ValidationError
+
+__all__ = [
+    "KeyName",
+    "data_key",
+    "open_batch",
+    "open_one",
+    "parse_key",
+    "prefix",
+    "record_error",
+    "seal_batch",
+    "seal_one",
+]
+
+# Resolves the 56 bytes that start a blob to a handle; fresh: the last handle was stale.
+Resolver = Callable[[bytes, bool], int]
+
+_MAGIC: Final = 0xF5
+_GROUPS_AT_ONCE: Final = 8  # below the smallest arena, so that loading one never evicts another
+_RETRIES: Final = 16
+
+_AUTH = InvalidCiphertext(
+    "the blob does not open: it was changed, or the encryption context or associated data differs "
+    "from the one it was encrypted with"
+)
+_RECORD_ERRORS: Final[dict[int, KmsError]] = {
+    lib.KF_REC_TRUNCATED: FrameError(f"shorter than the {BLOB_OVERHEAD} bytes of an empty blob"),
+    lib.KF_REC_MAGIC: FrameError("not a kmsfast blob (the first byte is not f5)"),
+    lib.KF_REC_VERSION: FrameError("a blob of a frame version that this release does not know"),
+    lib.KF_REC_SUITE: FrameError("a blob of a suite that this operation does not know"),
+    lib.KF_REC_FLAGS: FrameError("a blob with a reserved flag set"),
+    lib.KF_REC_COMMITMENT: InvalidCiphertext(
+        "the key commitment is not that of the key version that the blob names"
+    ),
+    lib.KF_REC_AUTH: _AUTH,
+}
+
+
+class KeyName(NamedTuple):
+    """The key version that a blob names."""
+
+    key_id: bytes
+    version: int
+    flags: int
+
+
+def record_error(status: int) -> KmsError:
+    """The error of a ``kf_record_status``."""
+    return _RECORD_ERRORS[status]
+
+
+def parse_key(blob: bytes) -> KeyName:
+    """The key version that a blob, or its first 56 bytes, names.
+
+    Raises:
+        FrameError: not a blob, or of a version, suite or flags that this release does not know.
+    """
+    if len(blob) < PREFIX_LEN:
+        raise record_error(lib.KF_REC_TRUNCATED)
+    for at, expected, status in (
+        (0, _MAGIC, lib.KF_REC_MAGIC),
+        (1, 1, lib.KF_REC_VERSION),
+        (2, 1, lib.KF_REC_SUITE),
+    ):
+        if blob[at] != expected:
+            raise record_error(status)
+    if blob[3] & ~1:
+        raise record_error(lib.KF_REC_FLAGS)
+    return KeyName(bytes(blob[4:20]), int.from_bytes(blob[20:24], "big"), blob[3])
+
+
+def prefix(handle: int) -> bytes:
+    """The 56 bytes that start every blob of a key version: header 24, commitment 32."""
+    out = ffi.new("uint8_t[]", PREFIX_LEN)
+    check(lib.kf_key_prefix(handle, out))
+    return bytes(ffi.buffer(out))
+
+
+# ---- one record -----------------------------------------------------------------------------
+
+
+def seal_one(handle: int, plaintext: bytes, context: bytes, aad: bytes = b"") -> bytes:
+    """The blob of one record, ``len(plaintext) + 96`` bytes."""
+    out = ffi.new("uint8_t[]", len(plaintext) + BLOB_OVERHEAD)
+    status = lib.kf_blob_seal_one(
+        handle, out, plaintext, len(plaintext), context, len(context), aad, len(aad)
+    )
+    if status:
+        check(status)
+    return ffi.buffer(out)[:]  # type: ignore[no-any-return]
+
+
+def open_one(handle: int, blob: bytes, context: bytes, aad: bytes = b"") -> bytes:
+    """The plaintext of one blob.
+
+    Raises:
+        InvalidCiphertext: it does not open; FrameError when it is not even a blob.
+    """
+    size = len(blob) - BLOB_OVERHEAD
+    if size < 0:
+        raise record_error(lib.KF_REC_TRUNCATED)
+    out = ffi.new("uint8_t[]", size + 1)  # cffi has no empty arrays
+    record = ffi.new("uint8_t *")
+    status = lib.kf_blob_open_one(
+        handle, out, record, blob, len(blob), context, len(context), aad, len(aad)
+    )
+    if status == lib.KF_ERR_AUTH:
+        raise record_error(record[0])
+    if status:
+        check(status)
+    return ffi.buffer(out)[:size]  # type: ignore[no-any-return]
+
+
+def data_key(
+    handle: int, num_bytes: int, context: bytes, with_plaintext: bool
+) -> tuple[bytes | None, bytes]:
+    """A fresh data key of 1 to 1,024 bytes: its plaintext if asked for, and its blob."""
+    if not 1 <= num_bytes <= 1024:
+        raise ValidationError(f"num_bytes must be between 1 and 1024, not {num_bytes}")
+    blob = ffi.new("uint8_t[]", num_bytes + BLOB_OVERHEAD)
+    plain = ffi.new("uint8_t[]", num_bytes) if with_plaintext else ffi.NULL
+    check(lib.kf_data_key(handle, plain, blob, num_bytes, context, len(context)))
+    if not with_plaintext:
+        return None, bytes(ffi.buffer(blob))
+    plaintext = bytes(ffi.buffer(plain))
+    lib.kf_forget(plain, num_bytes)
+    return plaintext, bytes(ffi.buffer(blob))
+
+
+# ---- batches --------------------------------------------------------------------------------
+
+
+def seal_batch(
+    handle: int, values: Any, context: bytes, *, aad: Any = None, threads: int = 1
+) -> Any:
+    """One blob per record, as the same kind (:mod:`kmsfast.crypto.column`).
+
+    Raises:
+        ValidationError: values or aad of a wrong kind, or aad of another length.
+    """
+    chunks = chunks_of(values)
+    if chunks is not None:
+        parts = zip(chunks, _split_aad(aad, chunks), strict=True)
+        return concat_chunks(
+            [seal_batch(handle, part, context, aad=own, threads=threads) for part, own in parts]
+        )
+    column, extra = _columns(values, aad)
+    sink = column.plan(BLOB_OVERHEAD)
+    check(
+        lib.kf_blob_seal(
+            handle, sink.out, sink.out_len, sink.offsets, sink.ptrs, column.struct, column.num,
+            column.skip_ptr, context, len(context), _struct_of(extra), threads,
+        )
+    )  # fmt: skip
+    return sink.finish(())
+
+
+def open_batch(
+    resolve: Resolver, blobs: Any, context: bytes, *, aad: Any = None, threads: int = 1
+) -> tuple[Any, dict[int, KmsError]]:
+    """The plaintexts as the same kind, and the error of each record that does not open.
+
+    Args:
+        resolve: gives the handle for a prefix; its KmsError becomes that of all its records.
+    """
+    chunks = chunks_of(blobs)
+    if chunks is not None:
+        return _open_chunks(resolve, chunks, context, aad, threads)
+    column, extra = _columns(blobs, aad)
+    if isinstance(blobs, np.ndarray) and column.num == 0:
+        return blobs[:0], {}
+    run = _Opening(resolve, column, extra, context, threads)
+    run.expect_one_key()
+    run.resolve_the_rest()
+    errors = dict(run.errors())
+    return run.sink.finish(errors), errors
+
+
+class _Opening:
+    """One batch on its way: first as if all blobs named the first one's key, then by groups."""
+
+    def __init__(
+        self, resolve: Resolver, column: Column, aad: Column | None, context: bytes, threads: int
+    ) -> None:
+        self._resolve, self._column, self._aad = resolve, column, aad
+        self._context, self._threads = context, threads
+        self.sink = column.plan(-BLOB_OVERHEAD)
+        self._status = np.full(column.num, lib.KF_REC_SKIPPED, np.uint8)
+        self._others = column.num
+        self._by_group: dict[int, KmsError] = {}
+        self._group = np.empty(0, np.int32)
+
+    def expect_one_key(self) -> None:
+        """Serves the records of the first blob's key in one pass over the data."""
+        skip = self._column.skip
+        first = 0 if skip is None else int(np.argmin(skip))
+        if self._column.num == 0 or (skip is not None and skip[first]):
+            self._others = 0
+            return
+        start = self._column.peek(first, PREFIX_LEN)
+        if len(start) < PREFIX_LEN:
+            return
+        try:
+            parse_key(start)
+            self._open(lambda fresh: [self._resolve(start, fresh)], start, ffi.NULL)
+        except StaleHandle:
+            raise
+        except KmsError:
+            return  # the groups' pass gives this error to the records that it concerns
+
+    def resolve_the_rest(self) -> None:
+        """Scans what is left, resolves each distinct key once, and opens its records."""
+        if not self._others:
+            return
+        mask = (self._status != lib.KF_REC_SKIPPED).astype(np.uint8)
+        if self._column.skip is not None:
+            mask |= self._column.skip
+        before = self._status.copy()
+        prefixes, count = self._scan(mask)
+        self._status[mask != 0] = before[mask != 0]
+        for low in range(0, count, _GROUPS_AT_ONCE):
+            self._open_groups(prefixes, count, range(low, min(count, low + _GROUPS_AT_ONCE)))
+
+    def errors(self) -> Iterator[tuple[int, KmsError]]:
+        """Index and error of each record that failed."""
+        for i in np.flatnonzero(self._status > lib.KF_REC_SKIPPED):
+            yield int(i), record_error(int(self._status[i]))
+        for group, error in self._by_group.items():
+            for i in np.flatnonzero(self._group == group):
+                yield int(i), error
+
+    def _scan(self, mask: Any) -> tuple[Any, int]:
+        self._group = np.empty(self._column.num, np.int32)
+        found = ffi.new("int32_t *")
+        capacity = 64
+        while True:
+            prefixes = np.empty((capacity, PREFIX_LEN), np.uint8)
+            status = lib.kf_blob_scan(
+                ffi.from_buffer("uint8_t[]", prefixes), capacity, found,
+                ffi.from_buffer("int32_t[]", self._group),
+                ffi.from_buffer("uint8_t[]", self._status), self._column.struct,
+                self._column.num, ffi.from_buffer("uint8_t[]", mask),
+            )  # fmt: skip
+            if status != lib.KF_ERR_CAPACITY:
+                check(status)
+                return prefixes, int(found[0])
+            capacity *= 8
+
+    def _open_groups(self, prefixes: Any, count: int, groups: range) -> None:
+        def handles(fresh: bool) -> list[int]:
+            keys = [0] * count
+            for group in groups:
+                try:
+                    keys[group] = self._resolve(prefixes[group].tobytes(), fresh)
+                except StaleHandle:
+                    raise
+                except KmsError as error:
+                    self._by_group[group] = error
+            return keys
+
+        self._open(handles, prefixes.tobytes(), ffi.from_buffer("int32_t[]", self._group))
+
+    def _open(self, handles: Callable[[bool], list[int]], prefixes: bytes, group: Any) -> None:
+        bad, other = ffi.new("int64_t *"), ffi.new("int64_t *")
+        for attempt in range(_RETRIES):
+            keys = handles(attempt > 0)
+            status = lib.kf_blob_open(
+                self.sink.out, self.sink.out_len, self.sink.offsets, self.sink.ptrs,
+                ffi.from_buffer("uint8_t[]", self._status), bad, other,
+                ffi.new("uint64_t[]", keys), prefixes, len(keys), group, self._column.struct,
+                self._column.num, self._column.skip_ptr, self._context, len(self._context),
+                _struct_of(self._aad), self._threads,
+            )  # fmt: skip
+            if status != lib.KF_ERR_STALE:
+                break
+        check(status)
+        self._others = other[0]
+
+
+def _open_chunks(
+    resolve: Resolver, chunks: list[Any], context: bytes, aad: Any, threads: int
+) -> tuple[Any, dict[int, KmsError]]:
+    opened, errors, base = [], {}, 0
+    for part, own in zip(chunks, _split_aad(aad, chunks), strict=True):
+        values, failed = open_batch(resolve, part, context, aad=own, threads=threads)
+        opened.append(values)
+        errors.update({base + i: error for i, error in failed.items()})
+        base += len(part)
+    return concat_chunks(opened), errors
+
+
+def _columns(values: Any, aad: Any) -> tuple[Column, Column | None]:
+    column = as_column(values)
+    if aad is None:
+        return column, None
+    extra = as_column(aad, "aad")
+    if extra.num != column.num:
+        raise ValidationError(f"aad has {extra.num} records, values has {column.num}")
+    if extra.skip is not None:
+        raise ValidationError("aad has nulls; use empty bytes for records without any")
+    return column, extra
+
+
+def _struct_of(column: Column | None) -> Any:
+    return ffi.NULL if column is None else column.struct
+
+
+def _split_aad(aad: Any, chunks: list[Any]) -> list[Any]:
+    """The associated data of each chunk of a chunked array."""
+    if aad is None:
+        return [None] * len(chunks)
+    total = sum(len(chunk) for chunk in chunks)
+    if isinstance(aad, tuple) or len(aad) != total:
+        raise ValidationError(
+            f"aad for a chunked array must be a list, an array of (n, w) or an Arrow array of "
+            f"{total} records"
+        )
+    if chunks_of(aad) is not None:
+        aad = aad.combine_chunks()
+    ends = np.cumsum([len(chunk) for chunk in chunks])
+    return [aad[end - len(chunk) : end] for chunk, end in zip(chunks, ends, strict=True)]

@@ -1,0 +1,108 @@
+"""The C core: loading, its status codes as errors, and what it says of itself.
+
+Importing this module runs the known-answer self-test; when it fails, nothing of kmsfast works.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final
+
+from _kmsfast import ffi, lib
+
+from kmsfast.errors import (
+    ArenaFull,
+    InvalidCiphertext,
+    KmsError,
+    SelfTestFailed,
+    StaleHandle,
+    StoreForked,
+    StoreIntegrity,
+    StoreUnusable,
+    ValidationError,
+)
+
+__all__ = ["BLOB_OVERHEAD", "PREFIX_LEN", "TAG_LEN", "check", "describe", "ffi", "force", "lib"]
+
+PREFIX_LEN: Final = 56
+BLOB_OVERHEAD: Final = 96
+TAG_LEN: Final = 16
+
+_MESSAGES: Final[dict[int, tuple[type[KmsError], str]]] = {
+    lib.KF_ERR_SELFTEST: (
+        SelfTestFailed,
+        "the C core failed its known-answer self-test on this CPU; no operation is possible. "
+        "Run 'kmsfast doctor', or set KMSFAST_IMPL=portable to try the portable implementation",
+    ),
+    lib.KF_ERR_FORKED: (
+        StoreForked,
+        "the key store was opened before a fork and its keys were wiped in this process; "
+        "call kmsfast.open() again here",
+    ),
+    lib.KF_ERR_STALE: (StaleHandle, "the key is no longer in the arena"),
+    lib.KF_ERR_FULL: (
+        ArenaFull,
+        "every slot of the key arena is in use; close sealed batches that are no longer needed "
+        "or raise the memlock limit (ulimit -l)",
+    ),
+    lib.KF_ERR_KIND: (ValidationError, "the handle names a key of another kind"),
+    lib.KF_ERR_ARGUMENT: (ValidationError, "an argument of the C core is out of range"),
+    lib.KF_ERR_OFFSETS: (
+        ValidationError,
+        "offsets must not decrease, start below 0, or run past the buffer",
+    ),
+    lib.KF_ERR_AUTH: (InvalidCiphertext, "authentication failed"),
+    lib.KF_ERR_MEMORY: (KmsError, "out of memory"),
+    lib.KF_ERR_CAPACITY: (KmsError, "more distinct keys in one batch than expected"),
+    lib.KF_ERR_FINISHED: (
+        ValidationError,
+        "the sealed batch has its final record already; records are added by a new batch",
+    ),
+    lib.KF_ERR_FORMAT: (StoreIntegrity, "not of the expected format"),
+    lib.KF_ERR_TYPE: (ValidationError, "records must be bytes"),
+}
+
+
+def check(status: int, what: str = "") -> None:
+    """Raises the error of a ``kf_status``; ``what`` comes before its text."""
+    if status == 0:
+        return
+    if status == lib.KF_ERR_SYSTEM:
+        reason = os.strerror(ffi.errno)
+        raise StoreUnusable(f"{what or 'a system call of the C core failed'}: {reason}")
+    kind, text = _MESSAGES[status]
+    raise kind(f"{what}: {text}" if what else text)
+
+
+def describe() -> dict[str, Any]:
+    """What runs: implementation, those this CPU could run, CPU features, key arena."""
+    arena = ffi.new("struct kf_arena_info *")
+    check(lib.kf_arena_describe(arena))
+    available = []
+    while (name := lib.kf_impl_available(len(available))) != ffi.NULL:
+        available.append(ffi.string(name).decode())
+    return {
+        "implementation": ffi.string(lib.kf_impl_name()).decode(),
+        "available": available,
+        "cpu_features": ffi.string(lib.kf_cpu_features()).decode().split(),
+        "arena": {
+            "slots": arena.num_slots,
+            "used": arena.used_slots,
+            "loads": arena.loads,
+            "evictions": arena.evictions,
+            "bytes": arena.bytes,
+            "locked": bool(arena.locked),
+            "lock_error": os.strerror(arena.lock_errno) if arena.lock_errno else None,
+            "excluded_from_core_dumps": bool(arena.dontdump),
+            "wiped_by_kernel_on_fork": bool(arena.wipeonfork),
+        },
+    }
+
+
+def force(name: str) -> None:
+    """Uses the named implementation in the whole process (for tests and diagnosis)."""
+    if lib.kf_impl_force(name.encode()) != 0:
+        raise ValidationError(f"implementation {name!r} cannot run on this CPU")
+
+
+check(lib.kf_init())

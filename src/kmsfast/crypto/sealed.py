@@ -1,0 +1,133 @@
+"""Sealed batches (docs/sealed-format.md): a fresh data key each, immutable, 16 bytes a record."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from kmsfast.crypto import blob
+from kmsfast.crypto.column import as_column, chunks_of
+from kmsfast.crypto.keys import _Held
+from kmsfast.crypto.native import TAG_LEN, check, ffi, lib
+from kmsfast.errors import FrameError, InvalidCiphertext, KmsError, ValidationError
+
+__all__ = ["HEADER_LEN", "SealedName", "SealedReader", "SealedWriter", "parse_header"]
+
+HEADER_LEN: Final = 136
+_BLOB_AT: Final = 8
+_AUTH = InvalidCiphertext(
+    "the record does not open: it was changed, moved, dropped or cut off, or is of another batch"
+)
+_SHORT = FrameError(f"shorter than the {TAG_LEN} bytes of an empty sealed record")
+
+
+class SealedName(NamedTuple):
+    """What the header of a sealed batch says."""
+
+    key_id: bytes
+    version: int
+    flags: int
+    record_size: int
+
+
+def parse_header(header: bytes) -> SealedName:
+    """Reads a header of 136 bytes without keys.
+
+    Raises:
+        FrameError: not a sealed batch, or of a version that this release does not know.
+    """
+    if len(header) < HEADER_LEN or header[0] != 0xF5:
+        raise FrameError("not a sealed batch (its header has 136 bytes and starts with f5)")
+    if header[1] != 1 or header[3] != 0:
+        raise FrameError(f"a sealed batch of frame version {header[1]}, flags {header[3]}, unknown")
+    if header[2] != 2:
+        raise FrameError(f"suite {header[2]} is not that of sealed batches, which is 2")
+    name = blob.parse_key(header[_BLOB_AT:])
+    return SealedName(*name, record_size=int.from_bytes(header[4:8], "big"))
+
+
+def _no_chunks(values: Any) -> Any:
+    return values if chunks_of(values) is None else values.combine_chunks()
+
+
+class SealedWriter(_Held):
+    """Seals one batch, record after record; C counts the nonces.
+
+    Args:
+        handle: the key version that wraps the batch's data key.
+        context: canonical encryption context.
+        record_size: bytes of every record but the last; 0 when they vary.
+    """
+
+    __slots__ = ("_turn", "header")
+
+    def __init__(self, handle: int, context: bytes, record_size: int = 0) -> None:
+        out, header = ffi.new("uint64_t *"), ffi.new("uint8_t[]", HEADER_LEN)
+        check(lib.kf_sealed_create(out, header, handle, record_size, context, len(context)))
+        super().__init__(out[0])
+        self.header = bytes(ffi.buffer(header))
+        self._turn = threading.Lock()
+
+    def seal(self, values: Any, *, last: bool, threads: int = 1) -> Any:
+        """The next records as ciphertext and tag each, the same kind. last: no more follow."""
+        column = as_column(_no_chunks(values))
+        if column.skip is not None:
+            raise ValidationError("a sealed batch holds no nulls; use blobs for columns with nulls")
+        sink = column.plan(TAG_LEN)
+        with self._turn:
+            check(
+                lib.kf_sealed_seal(
+                    self._handle, sink.out, sink.out_len, sink.offsets, sink.ptrs, column.struct,
+                    column.num, last, threads,
+                )
+            )  # fmt: skip
+        return sink.finish(())
+
+
+class SealedReader(_Held):
+    """Opens records of one batch, by index.
+
+    Raises:
+        InvalidCiphertext: the header does not open under this key and context.
+    """
+
+    __slots__ = ("record_size",)
+
+    def __init__(self, handle: int, header: bytes, context: bytes) -> None:
+        self.record_size = parse_header(header).record_size
+        out = ffi.new("uint64_t *")
+        status = lib.kf_sealed_load(out, handle, header, context, len(context))
+        if status == lib.KF_ERR_AUTH:
+            raise InvalidCiphertext(
+                "the sealed batch does not open: its header was changed, or the encryption context "
+                "differs from the one it was sealed with"
+            )
+        check(status)
+        super().__init__(out[0])
+
+    def open(
+        self, values: Any, *, first: int, last: bool, threads: int = 1
+    ) -> tuple[Any, dict[int, KmsError]]:
+        """Records ``first`` and up, and the error of each that does not open (index in values).
+
+        Args:
+            last: the last of ``values`` must be the batch's final record.
+        """
+        column = as_column(_no_chunks(values))
+        sink = column.plan(-TAG_LEN)
+        status = np.full(column.num, lib.KF_REC_SKIPPED, np.uint8)
+        bad = ffi.new("int64_t *")
+        check(
+            lib.kf_sealed_open(
+                self._handle, sink.out, sink.out_len, sink.offsets, sink.ptrs,
+                ffi.from_buffer("uint8_t[]", status), bad, first, column.struct, column.num, last,
+                threads,
+            )
+        )  # fmt: skip
+        failed = np.flatnonzero(status > lib.KF_REC_SKIPPED) if bad[0] else ()
+        errors: dict[int, KmsError] = {
+            int(i): _SHORT if status[i] == lib.KF_REC_TRUNCATED else _AUTH for i in failed
+        }
+        return sink.finish(errors), errors
