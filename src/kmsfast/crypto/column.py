@@ -14,8 +14,8 @@ Arrow large_binary/_string     large_binary
 Arrow fixed_size_binary(w)     fixed_size_binary(w + delta)
 =============================  ==============================================================
 
-Nothing is copied per record: numpy and Arrow buffers are read where they lie, and results are written
-where they will stay.
+Nothing is copied per record: numpy and Arrow buffers are read where they lie, and results are
+written where they will stay.
 """
 
 from __future__ import annotations
@@ -82,6 +82,7 @@ class Column(ABC):
 
     @property
     def skip_ptr(self) -> Any:
+        """The mask of records to leave out as C takes it: uint8, or NULL."""
         return ffi.NULL if self.skip is None else _u8(self.skip)
 
 
@@ -136,9 +137,7 @@ def _i64(array: Any) -> Any:
     return ffi.from_buffer("int64_t[]", array)
 
 
-def _struct(
-    *, data: Any = ffi.NULL, size: int = 0, offsets: Any = ffi.NULL, width: int = 0
-) -> Any:
+def _struct(*, data: Any = ffi.NULL, size: int = 0, offsets: Any = ffi.NULL, width: int = 0) -> Any:
     struct = ffi.new("struct kf_column *")
     struct.data, struct.data_len, struct.offsets, struct.width = data, size, offsets, width
     return struct
@@ -264,8 +263,9 @@ class _PackedSink(Sink):
         if status == lib.KF_ERR_OFFSETS:
             i = bad[0]
             raise ValidationError(
-                f"{column.what}.offsets[{i}:{i + 2}] = {column.offsets[i]}, {column.offsets[i + 1]}: "
-                f"offsets must not decrease, start below 0, or run past the {column.size} bytes of data"
+                f"{column.what}.offsets[{i}:{i + 2}] = {column.offsets[i]}, "
+                f"{column.offsets[i + 1]}: offsets must not decrease, start below 0, or run past "
+                f"the {column.size} bytes of data"
             )
         check(status)
         self.data: U8 = np.empty(int(self.plan[-1]), np.uint8)

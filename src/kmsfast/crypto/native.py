@@ -9,7 +9,6 @@ import os
 from typing import Any, Final
 
 from _kmsfast import ffi, lib
-
 from kmsfast.errors import (
     ArenaFull,
     InvalidCiphertext,
@@ -31,19 +30,25 @@ TAG_LEN: Final = 16
 _MESSAGES: Final[dict[int, tuple[type[KmsError], str]]] = {
     lib.KF_ERR_SELFTEST: (
         SelfTestFailed,
-        "the C core failed its known-answer self-test on this CPU; no operation is possible. "
-        "Run 'kmsfast doctor', or set KMSFAST_IMPL=portable to try the portable implementation",
+        (
+            "the C core failed its known-answer self-test on this CPU; no operation is possible. "
+            "Run 'kmsfast doctor', or set KMSFAST_IMPL=portable to try the portable implementation"
+        ),
     ),
     lib.KF_ERR_FORKED: (
         StoreForked,
-        "the key store was opened before a fork and its keys were wiped in this process; "
-        "call kmsfast.open() again here",
+        (
+            "the key store was opened before a fork and its keys were wiped in this process; "
+            "call kmsfast.open() again here"
+        ),
     ),
     lib.KF_ERR_STALE: (StaleHandle, "the key is no longer in the arena"),
     lib.KF_ERR_FULL: (
         ArenaFull,
-        "every slot of the key arena is in use; close sealed batches that are no longer needed "
-        "or raise the memlock limit (ulimit -l)",
+        (
+            "every slot of the key arena is in use; close sealed batches that are no longer needed "
+            "or raise the memlock limit (ulimit -l)"
+        ),
     ),
     lib.KF_ERR_KIND: (ValidationError, "the handle names a key of another kind"),
     lib.KF_ERR_ARGUMENT: (ValidationError, "an argument of the C core is out of range"),
@@ -78,7 +83,7 @@ def describe() -> dict[str, Any]:
     """What runs: implementation, those this CPU could run, CPU features, key arena."""
     arena = ffi.new("struct kf_arena_info *")
     check(lib.kf_arena_describe(arena))
-    available = []
+    available: list[str] = []
     while (name := lib.kf_impl_available(len(available))) != ffi.NULL:
         available.append(ffi.string(name).decode())
     return {
