@@ -1,0 +1,60 @@
+"""A store key and key versions whose material the tests know."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+import reference
+
+from kmsfast.crypto import keys
+
+STORE_ID = bytes(range(16))
+
+
+@dataclass
+class Version:
+    """One key version: its handle in C and, for the reference, its material."""
+
+    key_id: bytes
+    version: int
+    handle: int
+    material: bytes
+    wrapped: bytes
+
+
+@dataclass
+class Ring:
+    """A store key that the test can see into."""
+
+    store: keys.StoreKey
+    store_key: bytes
+    versions: dict[tuple[bytes, int], Version] = field(default_factory=dict)
+
+    def add(self, key_id: bytes = b"k" * 16, version: int = 1) -> Version:
+        return self._load(self.store.generate_material(key_id, version, 0), key_id, version)
+
+    def add_material(self, material: bytes, key_id: bytes, version: int = 1) -> Version:
+        wrapped = reference.wrap_material(
+            self.store_key, STORE_ID, material, key_id, version, os.urandom(24)
+        )
+        return self._load(wrapped, key_id, version)
+
+    def _load(self, wrapped: bytes, key_id: bytes, version: int) -> Version:
+        handle = self.store.load_material(wrapped, key_id, version, 0)
+        material = reference.unwrap_material(self.store_key, STORE_ID, wrapped, key_id, version)
+        made = Version(key_id, version, handle, material, wrapped)
+        self.versions[key_id, version] = made
+        return made
+
+    def resolve(self, prefix: bytes, fresh: bool) -> int:
+        from kmsfast.crypto import blob
+        from kmsfast.errors import KeyNotFound
+
+        name = blob.parse_key(prefix)
+        found = self.versions.get((name.key_id, name.version))
+        if found is None:
+            raise KeyNotFound(f"no key {name.key_id.hex()} version {name.version}")
+        if fresh:
+            found.handle = self.store.load_material(found.wrapped, name.key_id, name.version, 0)
+        return found.handle
