@@ -18,7 +18,7 @@ CONTEXT = {"owner": "both"}
 def test_the_default_suite_refuses_the_two_key_blob(ring: Ring, implementation: str) -> None:
     key_id, nonce = b"t" * 16, os.urandom(24)
     mine, yours = os.urandom(32), os.urandom(32)
-    # The attacker knows both materials. Each side's blob carries its own commitment, everything after
+    # The attacker knows both materials. Each blob carries its own commitment; everything after
     # the prefix is the same bytes.
     prefixes = [reference.prefix(material, key_id, 1) for material in (mine, yours)]
     message_keys = tuple(
