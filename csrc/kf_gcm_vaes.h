@@ -5,8 +5,8 @@
 #include "kf_aead.h"
 
 void kf_gcm_vaes_seal(const kf_gcm_key *key, const uint8_t *digest, const uint8_t *nonces,
-                       const kf_rec *rec, size_t n);
+                      const kf_rec *rec, size_t n);
 size_t kf_gcm_vaes_open(const kf_gcm_key *key, uint8_t *ok, const uint8_t *digest,
-                         const uint8_t *nonces, const kf_rec *rec, size_t n);
+                        const uint8_t *nonces, const kf_rec *rec, size_t n);
 
 #endif
