@@ -1,0 +1,114 @@
+/* See kft_calls.h. */
+#define _GNU_SOURCE
+#include "kft_calls.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+int kft_library_open(kft_library *l) {
+    const char *tmp = getenv("TMPDIR");
+    memset(l, 0, sizeof *l);
+    snprintf(l->dir, sizeof l->dir, "%.40s/kft-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    if (!mkdtemp(l->dir)) return KF_ERR_SYSTEM;
+    snprintf(l->root_path, sizeof l->root_path, "%s/root.key", l->dir);
+    memset(l->store_id, 1, sizeof l->store_id);
+    memset(l->key_id, 2, sizeof l->key_id);
+    for (int i = 0; i < KFT_TEXT_LEN; i++) l->text[i] = (uint8_t)i;
+    l->texts = (struct kf_column){.data = l->text, .data_len = KFT_TEXT_LEN, .width = KFT_TEXT_LEN};
+    l->blobs = (struct kf_column){.data = l->blob, .data_len = KFT_BLOB_LEN, .width = KFT_BLOB_LEN};
+
+    int status = kf_arena_open(0);
+    if (status == KF_OK) status = kf_root_file_create(l->root_path);
+    if (status == KF_OK) status = kf_root_file_load(&l->root, l->root_path);
+    if (status == KF_OK) status = kf_store_create(&l->store, l->wrapped_store, l->root, l->store_id);
+    if (status == KF_OK) status = kf_key_generate(l->wrapped_key, l->store, l->key_id, 1, 0);
+    if (status == KF_OK) status = kf_key_load(&l->key, l->store, l->wrapped_key, l->key_id, 1, 0);
+    if (status == KF_OK) status = kf_key_prefix(l->key, l->prefix);
+    if (status == KF_OK) status = kf_blob_seal_one(l->key, l->blob, l->text, KFT_TEXT_LEN, NULL, 0, NULL, 0);
+    if (status == KF_OK) status = kf_sealed_create(&l->batch, l->header, l->key, 0, NULL, 0);
+    return status;
+}
+
+void kft_library_close(kft_library *l) {
+    const uint64_t handles[] = {l->batch, l->key, l->store, l->root, l->handle};
+    for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++)
+        if (handles[i]) kf_key_release(handles[i]);
+    unlink(l->root_path);
+    rmdir(l->dir);
+}
+
+/* ---- one call each --------------------------------------------------------------------------------- */
+
+#define CALL(function, ...) \
+    static int call_##function(kft_library *l) { \
+        (void)l;                                 \
+        return function(__VA_ARGS__);            \
+    }
+
+static struct kf_arena_info arena_info;
+static int64_t num_bad, num_other;
+static const int32_t group_of_one[1];
+
+CALL(kf_impl_force, "portable")
+CALL(kf_arena_open, 0)
+CALL(kf_arena_describe, &arena_info)
+CALL(kf_key_check, l->key)
+CALL(kf_key_release, l->key)
+CALL(kf_root_file_create, l->root_path)
+CALL(kf_root_file_load, &l->handle, l->root_path)
+CALL(kf_secret_new, &l->handle, &l->secret)
+CALL(kf_root_from_secret, &l->handle, l->root)
+CALL(kf_store_create, &l->handle, l->out, l->root, l->store_id)
+CALL(kf_store_load, &l->handle, l->root, l->wrapped_store, l->store_id)
+CALL(kf_store_rewrap, l->out, l->root, l->root, l->wrapped_store, l->store_id)
+CALL(kf_store_mac, l->store, l->out, l->text, KFT_TEXT_LEN)
+CALL(kf_store_mac_check, l->store, l->out, l->text, KFT_TEXT_LEN)
+CALL(kf_key_generate, l->out, l->store, l->key_id, 2, 0)
+CALL(kf_key_load, &l->handle, l->store, l->wrapped_key, l->key_id, 1, 0)
+CALL(kf_key_prefix, l->key, l->out)
+CALL(kf_blob_seal, l->key, l->out, KFT_BLOB_LEN, NULL, NULL, &l->texts, 1, NULL, NULL, 0, NULL, 1)
+CALL(kf_blob_scan, l->out, 1, (int32_t *)(l->out + 64), (int32_t *)(l->out + 68), l->out + 72, &l->blobs, 1, NULL)
+CALL(kf_blob_open, l->out, KFT_TEXT_LEN, NULL, NULL, l->out + 900, &num_bad, &num_other, &l->key, l->prefix, 1,
+     group_of_one, &l->blobs, 1, NULL, NULL, 0, NULL, 1)
+CALL(kf_blob_seal_one, l->key, l->out, l->text, KFT_TEXT_LEN, NULL, 0, NULL, 0)
+CALL(kf_blob_open_one, l->key, l->out, l->out + 900, l->blob, KFT_BLOB_LEN, NULL, 0, NULL, 0)
+CALL(kf_data_key, l->key, l->out, l->out + 64, 32, NULL, 0)
+CALL(kf_sealed_create, &l->handle, l->out, l->key, 0, NULL, 0)
+CALL(kf_sealed_load, &l->handle, l->key, l->header, NULL, 0)
+CALL(kf_sealed_seal, l->batch, l->out, KFT_TEXT_LEN + 16, NULL, NULL, &l->texts, 1, 1, 1)
+CALL(kf_sealed_open, l->batch, l->out, KFT_TEXT_LEN - 16, NULL, NULL, l->out + 900, &num_bad, 0, &l->texts, 1, 1, 1)
+CALL(kf_sha256, l->out, l->text, KFT_TEXT_LEN)
+
+#define ENTRY(function, uses_keys) {#function, call_##function, uses_keys}
+
+const kft_call KFT_CALLS[] = {
+    ENTRY(kf_impl_force, 0),
+    ENTRY(kf_arena_open, 0),
+    ENTRY(kf_arena_describe, 0),
+    ENTRY(kf_key_check, 1),
+    ENTRY(kf_key_release, 0), /* succeeds on handles that name nothing */
+    ENTRY(kf_root_file_create, 0),
+    ENTRY(kf_root_file_load, 1),
+    ENTRY(kf_secret_new, 1),
+    ENTRY(kf_root_from_secret, 1),
+    ENTRY(kf_store_create, 1),
+    ENTRY(kf_store_load, 1),
+    ENTRY(kf_store_rewrap, 1),
+    ENTRY(kf_store_mac, 1),
+    ENTRY(kf_store_mac_check, 1),
+    ENTRY(kf_key_generate, 1),
+    ENTRY(kf_key_load, 1),
+    ENTRY(kf_key_prefix, 1),
+    ENTRY(kf_blob_seal, 1),
+    ENTRY(kf_blob_scan, 0),
+    ENTRY(kf_blob_open, 1),
+    ENTRY(kf_blob_seal_one, 1),
+    ENTRY(kf_blob_open_one, 1),
+    ENTRY(kf_data_key, 1),
+    ENTRY(kf_sealed_create, 1),
+    ENTRY(kf_sealed_load, 1),
+    ENTRY(kf_sealed_seal, 1),
+    ENTRY(kf_sealed_open, 1),
+    ENTRY(kf_sha256, 0),
+};
+const size_t KFT_NUM_CALLS = sizeof KFT_CALLS / sizeof KFT_CALLS[0];

@@ -1,0 +1,39 @@
+/*
+ * Every function of kf_api.h as a call with sensible arguments, so that a test can ask what all of
+ * them do in a state in which none may work.
+ */
+#ifndef KFT_CALLS_H
+#define KFT_CALLS_H
+
+#include "kft.h"
+
+enum { KFT_TEXT_LEN = 40, KFT_BLOB_LEN = KFT_TEXT_LEN + KF_BLOB_OVERHEAD };
+
+/* A root key, a store, a key and a sealed batch, and outputs made with them. */
+typedef struct {
+    char dir[64], root_path[96];
+    uint64_t root, store, key, batch;
+    uint8_t store_id[16], key_id[16], wrapped_store[KF_WRAPPED_LEN], wrapped_key[KF_WRAPPED_LEN];
+    uint8_t header[KF_SEALED_HEADER_LEN], text[KFT_TEXT_LEN], blob[KFT_BLOB_LEN], prefix[KF_PREFIX_LEN];
+    struct kf_column texts, blobs;
+    /* what the calls below write to */
+    uint8_t out[1024];
+    uint64_t handle;
+    uint8_t *secret;
+} kft_library;
+
+/* A store in a new directory under TMPDIR. Returns KF_OK or the first error. */
+int kft_library_open(kft_library *library);
+/* Releases the keys and removes the directory. */
+void kft_library_close(kft_library *library);
+
+typedef struct {
+    const char *name;
+    int (*call)(kft_library *library);
+    int uses_keys; /* needs the arena: fails after a fork */
+} kft_call;
+
+extern const kft_call KFT_CALLS[];
+extern const size_t KFT_NUM_CALLS;
+
+#endif

@@ -1,0 +1,96 @@
+/*
+ * Runs the C tests: those of the kernels on every implementation that this CPU has, then those of
+ * the library. Usage: kf_test [--full] [--impl NAME] [--only NAME] [--vectors DIR] [--rsp FILE]
+ */
+#include <stdlib.h>
+#include <time.h>
+
+#include "kf_selftest.h"
+#include "kft.h"
+
+typedef struct {
+    const char *name;
+    void (*run)(const kft_env *env);
+} kft_test;
+
+static const kft_test KERNEL_TESTS[] = {
+    {"aes_blocks", test_aes_blocks},
+    {"nist_vectors", test_nist_vectors},
+    {"xaes_vectors", test_xaes_vectors},
+    {"xaes_accumulated", test_xaes_accumulated},
+    {"selftest_of_impl", test_selftest_of_impl},
+    {"lengths", test_lengths},
+    {"long_records", test_long_records},
+    {"aad", test_aad},
+    {"batch_sizes", test_batch_sizes},
+    {"unaligned", test_unaligned},
+    {"page_ends", test_page_ends},
+    {"in_place", test_in_place},
+    {"corruption", test_corruption},
+};
+
+static const kft_test LIBRARY_TESTS[] = {
+    {"selftest_faults", test_selftest_faults}, /* first: before anything calls kf_init */
+    {"hashes", test_hashes},
+    {"dispatch", test_dispatch},
+    {"blobs", test_blobs},
+    {"fork", test_fork},
+};
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int tests_run, tests_failed;
+
+static void run_tests(const kft_env *env, const kft_test *tests, size_t num, const char *only) {
+    for (size_t i = 0; i < num; i++) {
+        if (only && strcmp(only, tests[i].name)) continue;
+        const int failures_before = kft_failures;
+        const double start = now();
+        tests[i].run(env);
+        const int failed = kft_failures - failures_before;
+        printf("  %-18s %s  %.2f s", tests[i].name, failed ? "FAILED" : "ok", now() - start);
+        if (failed) printf("  (%d checks)", failed);
+        printf("\n");
+        fflush(stdout);
+        tests_run++;
+        tests_failed += failed != 0;
+    }
+}
+
+static const char *argument(int argc, char **argv, const char *name, const char *otherwise) {
+    for (int i = 1; i + 1 < argc; i++)
+        if (strcmp(argv[i], name) == 0) return argv[i + 1];
+    return otherwise;
+}
+
+int main(int argc, char **argv) {
+    static const kf_aead_impl *(*const impls[])(void) = {kf_aead_portable, kf_aead_aesni, kf_aead_vaes, kf_aead_armv8};
+    const char *only = argument(argc, argv, "--only", NULL), *impl_name = argument(argc, argv, "--impl", NULL);
+    kft_env env = {.vectors = argument(argc, argv, "--vectors", "tests/c/vectors"),
+                   .rsp = argument(argc, argv, "--rsp", NULL)};
+    for (int i = 1; i < argc; i++) env.full |= strcmp(argv[i], "--full") == 0;
+
+    char ran[64] = "";
+    for (size_t i = 0; i < sizeof impls / sizeof impls[0]; i++) {
+        env.impl = impls[i]();
+        if (!env.impl || (impl_name && strcmp(impl_name, env.impl->name))) continue;
+        printf("%s\n", env.impl->name);
+        run_tests(&env, KERNEL_TESTS, sizeof KERNEL_TESTS / sizeof KERNEL_TESTS[0], only);
+        snprintf(ran + strlen(ran), sizeof ran - strlen(ran), " %s", env.impl->name);
+    }
+    if (!impl_name) {
+        printf("library\n");
+        run_tests(&env, LIBRARY_TESTS, sizeof LIBRARY_TESTS / sizeof LIBRARY_TESTS[0], only);
+    }
+    if (tests_run == 0) {
+        printf("C tests: FAILED, no test of that name or implementation\n");
+        return 2;
+    }
+    printf("C tests: %s, %d of %d tests; implementations:%s\n", tests_failed ? "FAILED" : "passed",
+           tests_run - tests_failed, tests_run, ran);
+    return tests_failed != 0;
+}

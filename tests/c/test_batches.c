@@ -1,0 +1,134 @@
+/* Lengths, associated data, batch sizes and corruption, against the textbook or portable. */
+#include "kft_batch.h"
+
+enum { MAX_LEN = 1024 };
+
+/* Both modes, with and without a digest. */
+static void check_all_kinds(const kft_env *env, kft_batch_spec spec) {
+    for (int kind = 0; kind < 2 * KFT_NUM_MODES; kind++) {
+        spec.mode = (enum kft_mode)(kind / 2);
+        spec.with_digest = kind % 2;
+        kft_batch_check(env, &spec);
+    }
+}
+
+/* Every length up to 1,024: one by one, and all in one ragged batch in an order that mixes them. */
+void test_lengths(const kft_env *env) {
+    enum { STEP = 459 }; /* has no factor in common with 1025 */
+    size_t lens[MAX_LEN + 1], aad_lens[MAX_LEN + 1];
+    for (size_t i = 0; i <= MAX_LEN; i++) {
+        lens[i] = i * STEP % (MAX_LEN + 1);
+        aad_lens[i] = i % 37;
+        check_all_kinds(env, (kft_batch_spec){.n = 1, .lens = &lens[i], .aad_lens = &aad_lens[i], .seed = i,
+                                              .placement = KFT_UNALIGNED});
+    }
+    check_all_kinds(env, (kft_batch_spec){.n = MAX_LEN + 1, .lens = lens, .seed = 1});
+    check_all_kinds(env, (kft_batch_spec){.n = MAX_LEN + 1, .lens = lens, .aad_lens = aad_lens, .seed = 2});
+}
+
+/* Around 2^20 bytes, alone and between short neighbours. */
+void test_long_records(const kft_env *env) {
+    const size_t mib = 1 << 20;
+    const size_t lens[] = {5, mib - 1, 0, mib, 64, mib + 1, 17, 33, 1, 250, 16, 4096, 4095, 65537};
+    const size_t n = sizeof lens / sizeof lens[0];
+    check_all_kinds(env, (kft_batch_spec){.n = n, .lens = lens, .seed = 3, .placement = KFT_UNALIGNED});
+    for (size_t i = 1; i < 6; i += 2)
+        check_all_kinds(env, (kft_batch_spec){.n = 1, .lens = &lens[i], .seed = i, .placement = KFT_PAGE_END});
+}
+
+/* Every length of associated data up to 300, and a long one. */
+void test_aad(const kft_env *env) {
+    enum { N = 302 };
+    size_t lens[N], aad_lens[N];
+    for (size_t i = 0; i < N; i++) {
+        lens[i] = i * 7 % 90;
+        aad_lens[i] = i < N - 1 ? i : 100000;
+        check_all_kinds(env, (kft_batch_spec){.n = 1, .lens = &lens[i], .aad_lens = &aad_lens[i], .seed = i});
+    }
+    check_all_kinds(env, (kft_batch_spec){.n = N, .lens = lens, .aad_lens = aad_lens, .seed = 4});
+}
+
+/* ---- batch sizes ---------------------------------------------------------------------------------------- */
+
+enum { NUM_SHAPES = 8, MAX_BATCH = 1100 };
+
+/* How long the records of a batch are, from uniform to one long among many. */
+static size_t shape_len(int shape, size_t i, size_t n, kft_random *random) {
+    static const size_t uniform[] = {0, 16, 64, 61};
+    if (shape < 4) return uniform[shape];
+    if (shape == 4) return kft_below(random, 20);
+    if (shape == 5) return kft_below(random, 257);
+    if (shape == 6) return i == n / 2 ? 3000 : 8 + kft_below(random, 9);
+    return kft_below(random, 4) ? 0 : kft_below(random, 100);
+}
+
+static void check_batch_size(const kft_env *env, size_t n) {
+    size_t lens[MAX_BATCH], aad_lens[MAX_BATCH];
+    kft_random random = {n};
+    for (int shape = 0; shape < NUM_SHAPES; shape++) {
+        for (size_t i = 0; i < n; i++) {
+            lens[i] = shape_len(shape, i, n, &random);
+            aad_lens[i] = kft_below(&random, 3) ? 0 : kft_below(&random, 50);
+        }
+        check_all_kinds(env, (kft_batch_spec){.n = n, .lens = lens, .seed = n,
+                                              .aad_lens = shape % 2 ? aad_lens : NULL});
+    }
+}
+
+/* Every size near the lanes of any implementation, and near the window that sorts by length. */
+void test_batch_sizes(const kft_env *env) {
+    static const size_t large[] = {63, 64, 65, 127, 128, 129, 255, 256, 257, 511, 512, 513, 1025};
+    for (size_t n = 0; n <= 40; n++) check_batch_size(env, n);
+    for (size_t i = 0; i < sizeof large / sizeof large[0]; i++) check_batch_size(env, large[i]);
+}
+
+/* ---- corruption ------------------------------------------------------------------------------------------- */
+
+/* Every bit of one record, in each place of a batch in turn. */
+static void check_every_bit(const kft_env *env, kft_batch_spec spec) {
+    long bits[64];
+    const size_t n = spec.n;
+    for (size_t i = 0; i < n; i++) bits[i] = -1;
+    size_t victim = 0;
+    for (long bit = 0;; bit++) {
+        const size_t len = spec.lens[victim] + 16 + (spec.aad_lens ? spec.aad_lens[victim] : 0);
+        bits[victim] = bit;
+        if (bit >= (long)(8 * len)) break;
+        spec.mode = (enum kft_mode)(bit % 2);
+        spec.in_place = bit / 2 % 2;
+        kft_batch_check_corrupted(env, &spec, bits);
+        spec.mode = (enum kft_mode)((bit + 1) % 2);
+        kft_batch_check_corrupted(env, &spec, bits);
+        bits[victim] = -1;
+        victim = (victim + 1) % n;
+    }
+}
+
+static void check_random_victims(const kft_env *env) {
+    enum { MAX_N = 48, ROUNDS = 300 };
+    size_t lens[MAX_N], aad_lens[MAX_N];
+    long bits[MAX_N];
+    kft_random random = {5};
+    for (int round = 0; round < ROUNDS; round++) {
+        const size_t n = 1 + kft_below(&random, MAX_N), odds = 1 + kft_below(&random, 6);
+        for (size_t i = 0; i < n; i++) {
+            lens[i] = kft_below(&random, round % 3 ? 70 : 400);
+            aad_lens[i] = kft_below(&random, 20);
+            bits[i] = kft_below(&random, odds) ? -1 : (long)kft_below(&random, 8 * (lens[i] + 16 + aad_lens[i]));
+        }
+        kft_batch_check_corrupted(env, &(kft_batch_spec){
+            .mode = (enum kft_mode)(round % 2), .with_digest = round / 2 % 2, .in_place = round / 4 % 2,
+            .placement = KFT_UNALIGNED, .n = n, .lens = lens, .aad_lens = aad_lens, .seed = (uint64_t)round}, bits);
+    }
+}
+
+/* Failed records are zeros with ok = 0, and their neighbours are unharmed. */
+void test_corruption(const kft_env *env) {
+    size_t lens[19], aad_lens[19];
+    for (size_t i = 0; i < 19; i++) lens[i] = 40, aad_lens[i] = 3;
+    check_every_bit(env, (kft_batch_spec){.n = 1, .lens = lens, .aad_lens = aad_lens, .seed = 6});
+    check_every_bit(env, (kft_batch_spec){.n = 19, .lens = lens, .aad_lens = aad_lens, .with_digest = 1, .seed = 7});
+    for (size_t i = 0; i < 19; i++) lens[i] = i * 5 % 19;
+    check_every_bit(env, (kft_batch_spec){.n = 19, .lens = lens, .seed = 8});
+    check_random_victims(env);
+}
