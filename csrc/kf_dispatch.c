@@ -15,7 +15,6 @@
 
 #pragma weak kf_aead_vaes
 #pragma weak kf_aead_aesni
-#pragma weak kf_aead_armv8
 
 /* Best first. */
 static const kf_aead_impl *(*const IMPLEMENTATIONS[])(void) = {
