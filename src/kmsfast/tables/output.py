@@ -1,0 +1,127 @@
+"""Output files that appear complete or not at all.
+
+Rules:
+- bytes go to a file without a name (Linux ``O_TMPFILE``) that gets its name when everything is
+  written, so that even a killed process leaves nothing; elsewhere to a hidden file beside the
+  target, removed on any error;
+- an existing file is replaced only when asked, in one step (rename), after its successor is synced;
+- devices and pipes (``/dev/null``, ``/dev/fd/63``) have no rename and are written to directly.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from kmsfast.errors import ValidationError
+
+__all__ = ["OutputFile"]
+
+#: What ``O_TMPFILE`` says where the kernel or the file system does not know it.
+_NO_TMPFILE = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL}
+
+
+class OutputFile:
+    """Context manager: a binary file object that becomes `path` when the block ends without error.
+
+    Args:
+        path: the target; a symbolic link is followed.
+        replace: whether a file that is there already may be replaced.
+
+    Raises:
+        ValidationError: the target exists and `replace` is False.
+        OSError: the directory is missing or read-only, or the disk is full.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, replace: bool = False) -> None:
+        self._target = Path(os.path.realpath(path))
+        self._replace = replace
+        self._hidden: Path | None = None
+        self._direct = self._target.exists() and not self._target.is_file()
+        if self._target.is_dir():
+            raise ValidationError(f"{self._target} is a directory; name a file in it")
+        if self._target.exists() and not self._direct and not replace:
+            raise self._taken()
+        self._file = self._open()
+
+    def __enter__(self) -> BinaryIO:
+        return self._file
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._file.flush()
+                if not self._direct:
+                    self._publish()
+        finally:
+            self._discard()
+
+    def _taken(self) -> ValidationError:
+        return ValidationError(f"{self._target} exists already; give --force to replace it")
+
+    def _open(self) -> BinaryIO:
+        if self._direct:
+            return self._target.open("wb")
+        try:
+            return os.fdopen(self._nameless(), "wb")
+        except OSError as error:
+            if error.errno not in _NO_TMPFILE or not self._target.parent.is_dir():
+                error.filename = str(self._target)
+                raise
+        self._hidden = self._hidden_name()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        return os.fdopen(os.open(self._hidden, flags, 0o666), "wb")
+
+    def _nameless(self) -> int:
+        if not hasattr(os, "O_TMPFILE"):
+            raise OSError(errno.EOPNOTSUPP, "no O_TMPFILE on this system")
+        return os.open(self._target.parent, os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o666)
+
+    def _hidden_name(self) -> Path:
+        return self._target.with_name(f".{self._target.name}.{secrets.token_hex(6)}.kmsfast-tmp")
+
+    def _publish(self) -> None:
+        """Gives the finished file its name, in one step."""
+        if self._target.exists():
+            if not self._replace:
+                raise self._taken()
+            os.fchmod(self._file.fileno(), stat.S_IMODE(self._target.stat().st_mode))
+            # The old file must not be lost to a power cut before the new one is on the disk.
+            os.fsync(self._file.fileno())
+        if self._hidden is None:
+            if not self._replace:
+                self._link(self._target)
+                return
+            self._hidden = self._hidden_name()
+            self._link(self._hidden)
+        self._file.close()  # network file systems report a full disk only here
+        self._hidden.replace(self._target)
+        self._hidden = None
+
+    def _link(self, name: Path) -> None:
+        directory = os.open(name.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            # dst_dir_fd makes CPython use linkat(2), which alone follows the /proc link.
+            os.link(f"/proc/self/fd/{self._file.fileno()}", name.name, dst_dir_fd=directory)
+        except FileExistsError:
+            raise self._taken() from None
+        finally:
+            os.close(directory)
+
+    def _discard(self) -> None:
+        with suppress(OSError):  # a second report of the error that is being raised already
+            self._file.close()
+        if self._hidden is not None:
+            self._hidden.unlink(missing_ok=True)
+            self._hidden = None
