@@ -20,54 +20,86 @@ typedef struct {
     __m128i b0, b1, b2, b3, b4, b5, b6, b7;
 } kf_blocks8;
 
-KF_AESNI_INLINE void kf_round8(kf_blocks8 *s, const __m128i *key) {
-    KF_PIN_AESENC(s->b0, key);
-    KF_PIN_AESENC(s->b1, key);
-    KF_PIN_AESENC(s->b2, key);
-    KF_PIN_AESENC(s->b3, key);
-    KF_PIN_AESENC(s->b4, key);
-    KF_PIN_AESENC(s->b5, key);
-    KF_PIN_AESENC(s->b6, key);
-    KF_PIN_AESENC(s->b7, key);
-}
-KF_AESNI_INLINE void kf_last_round8(kf_blocks8 *s, const __m128i *key) {
-    KF_PIN_AESENCLAST(s->b0, key);
-    KF_PIN_AESENCLAST(s->b1, key);
-    KF_PIN_AESENCLAST(s->b2, key);
-    KF_PIN_AESENCLAST(s->b3, key);
-    KF_PIN_AESENCLAST(s->b4, key);
-    KF_PIN_AESENCLAST(s->b5, key);
-    KF_PIN_AESENCLAST(s->b6, key);
-    KF_PIN_AESENCLAST(s->b7, key);
-}
+/* ---- pinned code ---------------------------------------------------------------------------- */
 
-KF_AESNI_INLINE void kf_load8(kf_blocks8 *s, const __m128i *from) {
-    s->b0 = from[0], s->b1 = from[1], s->b2 = from[2], s->b3 = from[3];
-    s->b4 = from[4], s->b5 = from[5], s->b6 = from[6], s->b7 = from[7];
-}
-KF_AESNI_INLINE void kf_store8(__m128i *to, const kf_blocks8 *s) {
-    to[0] = s->b0, to[1] = s->b1, to[2] = s->b2, to[3] = s->b3;
-    to[4] = s->b4, to[5] = s->b5, to[6] = s->b6, to[7] = s->b7;
-}
+/* One instruction on state register b: all eight have the same round key. */
+#define KF_AES1(op, r, b) op " 16*(" #r ")(%[rk]), %[" #b "], %[" #b "]\n\t"
+#define KF_AES8(op, r)                                                                      \
+    KF_AES1(op, r, b0) KF_AES1(op, r, b1) KF_AES1(op, r, b2) KF_AES1(op, r, b3)             \
+    KF_AES1(op, r, b4) KF_AES1(op, r, b5) KF_AES1(op, r, b6) KF_AES1(op, r, b7)
+#define KF_STATE(s)                                                                                 \
+    [b0] "+x"((s).b0), [b1] "+x"((s).b1), [b2] "+x"((s).b2), [b3] "+x"((s).b3), [b4] "+x"((s).b4),  \
+        [b5] "+x"((s).b5), [b6] "+x"((s).b6), [b7] "+x"((s).b7)
 
-/* sum += x * *h, pinned; the folded power lies KF_GCM_FOLDED further. */
-KF_AESNI_INLINE void kf_multiply(kf_ghash_sum *sum, __m128i x, const __m128i *h) {
-    __m128i low, middle, high, folded = kf_fold_halves(x);
-    KF_PIN_CLMUL_MEM(low, x, h, 0x00);
-    KF_PIN_CLMUL_MEM(high, x, h, 0x11);
-    KF_PIN_CLMUL_MEM(middle, folded, h + KF_GCM_FOLDED, 0x00);
-    sum->low = _mm_xor_si128(sum->low, low);
-    sum->high = _mm_xor_si128(sum->high, high);
-    sum->middle = _mm_xor_si128(sum->middle, middle);
-}
-/* The same for the first block of a sum. */
-KF_AESNI_INLINE void kf_multiply_first(kf_ghash_sum *sum, __m128i x, const __m128i *h) {
-    __m128i folded = kf_fold_halves(x);
-    KF_PIN_CLMUL_MEM(sum->low, x, h, 0x00);
-    KF_PIN_CLMUL_MEM(sum->high, x, h, 0x11);
-    KF_PIN_CLMUL_MEM(sum->middle, folded, h + KF_GCM_FOLDED, 0x00);
-}
-/* kf_ghash_reduce, pinned, in two halves so that AES rounds come between. */
+/* Round r of eight blocks. */
+#define KF_ROUND(s, rk_, r) \
+    __asm__ volatile(KF_AES8("vaesenc", r) : KF_STATE(s) : [rk] "r"(rk_) : "memory")
+#define KF_LAST_ROUND(s, rk_) \
+    __asm__ volatile(KF_AES8("vaesenclast", 14) : KF_STATE(s) : [rk] "r"(rk_) : "memory")
+
+/* GHASH of one block, in parts that go between AES instructions: x = block i at data, byte-swapped;
+ * Karatsuba products with powers[i]; sums. In the first product of a sum the sums are the products. */
+#define KF_X_LOAD(i) "vmovdqu 16*(" #i ")(%[data]), %[x]\n\t"
+#define KF_X_SWAP "vpshufb %[swap], %[x], %[x]\n\t"
+#define KF_X_ADD_Y "vpxor %[y], %[x], %[x]\n\t"
+#define KF_FOLD_1 "vpshufd $0x4e, %[x], %[f]\n\t"
+#define KF_FOLD_2 "vpxor %[x], %[f], %[f]\n\t"
+#define KF_LOW(i, to) "vpclmulqdq $0x00, 16*(" #i ")(%[powers]), %[x], %[" #to "]\n\t"
+#define KF_HIGH(i, to) "vpclmulqdq $0x11, 16*(" #i ")(%[powers]), %[x], %[" #to "]\n\t"
+#define KF_MIDDLE(i, to) "vpclmulqdq $0x00, 16*(12+" #i ")(%[powers]), %[f], %[" #to "]\n\t"
+#define KF_SUM(sum, t) "vpxor %[" #t "], %[" #sum "], %[" #sum "]\n\t"
+
+#define KF_INPUTS(rk_, data_, powers_) \
+    [rk] "r"(rk_), [data] "r"(data_), [powers] "r"(powers_), [swap] "x"(swap)
+
+/* Round r of eight blocks; sum = block i at data * powers[i]. */
+#define KF_ROUND_MULTIPLY_FIRST(s, rk_, r, sum, data_, powers_, i)                                      \
+    do {                                                                                                \
+        __m128i x, f;                                                                                   \
+        __asm__ volatile(                                                                               \
+            KF_X_LOAD(i) KF_AES1("vaesenc", r, b0) KF_AES1("vaesenc", r, b1) KF_X_SWAP                       \
+            KF_AES1("vaesenc", r, b2) KF_FOLD_1 KF_LOW(i, low) KF_AES1("vaesenc", r, b3) KF_FOLD_2         \
+            KF_AES1("vaesenc", r, b4) KF_HIGH(i, high) KF_AES1("vaesenc", r, b5)                           \
+            KF_AES1("vaesenc", r, b6) KF_MIDDLE(i, middle) KF_AES1("vaesenc", r, b7)                       \
+            : KF_STATE(s), [x] "=&x"(x), [f] "=&x"(f), [low] "=&x"((sum).low),                          \
+              [middle] "=&x"((sum).middle), [high] "=&x"((sum).high)                                    \
+            : KF_INPUTS(rk_, data_, powers_)                 \
+            : "memory");                                                                                \
+    } while (0)
+
+/* Round r of eight blocks; sum += block i at data * powers[i]. */
+#define KF_ROUND_MULTIPLY(s, rk_, r, sum, data_, powers_, i)                                            \
+    do {                                                                                                \
+        __m128i x, f, t;                                                                                \
+        __asm__ volatile(                                                                               \
+            KF_X_LOAD(i) KF_AES1("vaesenc", r, b0) KF_AES1("vaesenc", r, b1) KF_X_SWAP                       \
+            KF_AES1("vaesenc", r, b2) KF_FOLD_1 KF_LOW(i, t) KF_AES1("vaesenc", r, b3) KF_FOLD_2           \
+            KF_AES1("vaesenc", r, b4) KF_HIGH(i, x) KF_SUM(low, t) KF_AES1("vaesenc", r, b5)           \
+            KF_AES1("vaesenc", r, b6) KF_MIDDLE(i, f) KF_SUM(high, x) KF_AES1("vaesenc", r, b7)        \
+            KF_SUM(middle, f)                                                                       \
+            : KF_STATE(s), [x] "=&x"(x), [f] "=&x"(f), [t] "=&x"(t), [low] "+x"((sum).low),             \
+              [middle] "+x"((sum).middle), [high] "+x"((sum).high)                                      \
+            : KF_INPUTS(rk_, data_, powers_)                 \
+            : "memory");                                                                                \
+    } while (0)
+
+/* Round r of eight blocks; sum += (block 0 at data ^ y) * powers[0]. */
+#define KF_ROUND_MULTIPLY_Y(s, rk_, r, sum, data_, powers_, y_)                                         \
+    do {                                                                                                \
+        __m128i x, f, t;                                                                                \
+        __asm__ volatile(                                                                               \
+            KF_X_LOAD(0) KF_AES1("vaesenc", r, b0) KF_AES1("vaesenc", r, b1) KF_X_SWAP KF_X_ADD_Y            \
+            KF_AES1("vaesenc", r, b2) KF_FOLD_1 KF_LOW(0, t) KF_AES1("vaesenc", r, b3) KF_FOLD_2           \
+            KF_AES1("vaesenc", r, b4) KF_HIGH(0, x) KF_SUM(low, t) KF_AES1("vaesenc", r, b5)           \
+            KF_AES1("vaesenc", r, b6) KF_MIDDLE(0, f) KF_SUM(high, x) KF_AES1("vaesenc", r, b7)        \
+            KF_SUM(middle, f)                                                                       \
+            : KF_STATE(s), [x] "=&x"(x), [f] "=&x"(f), [t] "=&x"(t), [low] "+x"((sum).low),             \
+              [middle] "+x"((sum).middle), [high] "+x"((sum).high)                                      \
+            : KF_INPUTS(rk_, data_, powers_), [y] "m"(y_)   \
+            : "memory");                                                                                \
+    } while (0)
+
+/* kf_ghash_reduce in two halves, so that AES rounds come between. */
 KF_AESNI_INLINE void kf_reduce_low(kf_ghash_sum *sum, __m128i poly) {
     __m128i t;
     KF_PIN_CLMUL(t, sum->low, poly, 0x10);
@@ -80,81 +112,101 @@ KF_AESNI_INLINE __m128i kf_reduce_high(const kf_ghash_sum *sum, __m128i poly) {
     return _mm_xor_si128(_mm_xor_si128(sum->high, kf_swap_halves(sum->middle)), t);
 }
 
+/* ---- the window kernel ---------------------------------------------------------------------- */
+
+KF_AESNI_INLINE void kf_load8(kf_blocks8 *s, const __m128i *from) {
+    s->b0 = from[0], s->b1 = from[1], s->b2 = from[2], s->b3 = from[3];
+    s->b4 = from[4], s->b5 = from[5], s->b6 = from[6], s->b7 = from[7];
+}
+KF_AESNI_INLINE void kf_store8(__m128i *to, const kf_blocks8 *s) {
+    to[0] = s->b0, to[1] = s->b1, to[2] = s->b2, to[3] = s->b3;
+    to[4] = s->b4, to[5] = s->b5, to[6] = s->b6, to[7] = s->b7;
+}
+KF_AESNI_INLINE void kf_encrypt8(kf_blocks8 *state, const __m128i *rk) {
+    kf_blocks8 s = *state;
+    KF_ROUND(s, rk, 1);
+    KF_ROUND(s, rk, 2);
+    KF_ROUND(s, rk, 3);
+    KF_ROUND(s, rk, 4);
+    KF_ROUND(s, rk, 5);
+    KF_ROUND(s, rk, 6);
+    KF_ROUND(s, rk, 7);
+    KF_ROUND(s, rk, 8);
+    KF_ROUND(s, rk, 9);
+    KF_ROUND(s, rk, 10);
+    KF_ROUND(s, rk, 11);
+    KF_ROUND(s, rk, 12);
+    KF_ROUND(s, rk, 13);
+    KF_LAST_ROUND(s, rk);
+    *state = s;
+}
+
 KF_AESNI_INLINE __m128i kf_block(const uint8_t *blocks, int i) {
     return kf_bswap128(kf_load128(blocks + 16 * i));
 }
-
-/* One unit on its own. The block that waits for y_in comes last. */
-KF_AESNI_INLINE void kf_unit(kf_gcm_unit *u, __m128i poly) {
-    kf_ghash_sum sum;
-    kf_multiply_first(&sum, kf_block(u->blocks, 1), u->powers + 1);
-    kf_multiply(&sum, kf_block(u->blocks, 2), u->powers + 2);
-    kf_multiply(&sum, kf_block(u->blocks, 3), u->powers + 3);
-    kf_multiply(&sum, _mm_xor_si128(kf_block(u->blocks, 0), *u->y_in), u->powers);
-    kf_reduce_low(&sum, poly);
-    u->y_out = kf_reduce_high(&sum, poly);
+/* sum of count blocks times their powers; y joins the first block, which comes last. */
+KF_AESNI_INLINE __m128i kf_hash(const uint8_t *data, const __m128i *h, __m128i y, int count) {
+    kf_ghash_sum sum = kf_ghash_zero();
+    for (int i = 1; i < count; i++) kf_ghash_add(&sum, kf_block(data, i), h[i], h[i + KF_GCM_FOLDED]);
+    kf_ghash_add(&sum, _mm_xor_si128(kf_block(data, 0), y), h[0], h[KF_GCM_FOLDED]);
+    return kf_ghash_reduce(sum);
 }
 
-/* Eight blocks of keystream and two units, which may depend on each other in this order. */
-KF_AESNI_INLINE void kf_step(const __m128i *rk, __m128i *keystream, kf_gcm_unit *u, __m128i poly) {
-    kf_blocks8 s;
-    kf_ghash_sum sum;
-    kf_load8(&s, keystream);
-    kf_round8(&s, rk + 1);
-    kf_multiply_first(&sum, kf_block(u[0].blocks, 1), u[0].powers + 1);
-    kf_round8(&s, rk + 2);
-    kf_multiply(&sum, kf_block(u[0].blocks, 2), u[0].powers + 2);
-    kf_round8(&s, rk + 3);
-    kf_multiply(&sum, kf_block(u[0].blocks, 3), u[0].powers + 3);
-    kf_round8(&s, rk + 4);
-    kf_multiply(&sum, _mm_xor_si128(kf_block(u[0].blocks, 0), *u[0].y_in), u[0].powers);
-    kf_round8(&s, rk + 5);
-    kf_reduce_low(&sum, poly);
-    kf_round8(&s, rk + 6);
-    u[0].y_out = kf_reduce_high(&sum, poly);
-    kf_round8(&s, rk + 7);
-    kf_multiply_first(&sum, kf_block(u[1].blocks, 1), u[1].powers + 1);
-    kf_round8(&s, rk + 8);
-    kf_multiply(&sum, kf_block(u[1].blocks, 2), u[1].powers + 2);
-    kf_round8(&s, rk + 9);
-    kf_multiply(&sum, kf_block(u[1].blocks, 3), u[1].powers + 3);
-    kf_round8(&s, rk + 10);
-    kf_multiply(&sum, _mm_xor_si128(kf_block(u[1].blocks, 0), *u[1].y_in), u[1].powers);
-    kf_round8(&s, rk + 11);
-    kf_reduce_low(&sum, poly);
-    kf_round8(&s, rk + 12);
-    u[1].y_out = kf_reduce_high(&sum, poly);
-    kf_round8(&s, rk + 13);
-    kf_last_round8(&s, rk + 14);
-    kf_store8(keystream, &s);
-}
+/* Seven rounds from r on of eight blocks, and one unit. */
+#define KF_HALF_STEP(s, rk, r, u)                                       \
+    do {                                                                \
+        kf_ghash_sum sum;                                               \
+        const uint8_t *data = (u)->blocks;                              \
+        const __m128i *powers = (u)->powers, *y = (u)->y_in;            \
+        KF_ROUND_MULTIPLY_FIRST(s, rk, r, sum, data, powers, 1);        \
+        KF_ROUND_MULTIPLY(s, rk, (r) + 1, sum, data, powers, 2);        \
+        KF_ROUND_MULTIPLY(s, rk, (r) + 2, sum, data, powers, 3);        \
+        KF_ROUND_MULTIPLY_Y(s, rk, (r) + 3, sum, data, powers, *y);     \
+        KF_ROUND(s, rk, (r) + 4);                                       \
+        kf_reduce_low(&sum, poly);                                      \
+        KF_ROUND(s, rk, (r) + 5);                                       \
+        (u)->y_out = kf_reduce_high(&sum, poly);                        \
+    } while (0)
 
 /* Encrypts steps * 8 blocks in place and computes all units. */
 static KF_AESNI KF_NOINLINE void kf_gcm_kernel(const __m128i *rk, __m128i *keystream, size_t steps,
                                                kf_gcm_unit *units, size_t num_units) {
-    const __m128i poly = kf_ghash_poly();
-    for (; steps > 0 && num_units >= 2; steps--, keystream += 8, units += 2, num_units -= 2)
-        kf_step(rk, keystream, units, poly);
-    for (; steps > 0; steps--, keystream += 8) {
-        kf_blocks8 s;
+    const __m128i poly = kf_ghash_poly(), swap = kf_bswap_mask();
+    kf_blocks8 s;
+    for (; steps > 0 && num_units >= 2; steps--, keystream += 8, units += 2, num_units -= 2) {
         kf_load8(&s, keystream);
-        for (int r = 1; r < 14; r++) kf_round8(&s, rk + r);
-        kf_last_round8(&s, rk + 14);
+        KF_HALF_STEP(s, rk, 1, units);
+        KF_ROUND(s, rk, 7);
+        KF_HALF_STEP(s, rk, 8, units + 1);
+        KF_LAST_ROUND(s, rk);
         kf_store8(keystream, &s);
     }
-    for (; num_units > 0; num_units--, units++) kf_unit(units, poly);
+    for (; steps > 0; steps--, keystream += 8) {
+        kf_load8(&s, keystream);
+        kf_encrypt8(&s, rk);
+        kf_store8(keystream, &s);
+    }
+    for (; num_units > 0; num_units--, units++)
+        units->y_out = kf_hash(units->blocks, units->powers, *units->y_in, 4);
 }
 
 /* ---- bulk ----------------------------------------------------------------------------------- */
 
-/* Counter blocks counter .. counter + 7 under the first round key; base as in kf_gcm_bulk. */
-KF_AESNI_INLINE void kf_counters8(kf_blocks8 *s, __m128i base, __m128i counter) {
-    const __m128i swap = _mm_set_epi8(12, 13, 14, 15, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
-#define KF_COUNTER(i) \
-    _mm_xor_si128(base, _mm_shuffle_epi8(_mm_add_epi32(counter, _mm_set_epi32(i, 0, 0, 0)), swap))
-    s->b0 = KF_COUNTER(0), s->b1 = KF_COUNTER(1), s->b2 = KF_COUNTER(2), s->b3 = KF_COUNTER(3);
-    s->b4 = KF_COUNTER(4), s->b5 = KF_COUNTER(5), s->b6 = KF_COUNTER(6), s->b7 = KF_COUNTER(7);
-#undef KF_COUNTER
+/* The counter blocks 2 + i .. 9 + i under the first round key, for i a multiple of 8: their counters
+ * are those of i and of i + 8 but for the last three bits. */
+static const alignas(16) uint32_t kf_low_counters[8][4] = {
+    {0, 0, 0, 0 << 24}, {0, 0, 0, 1 << 24}, {0, 0, 0, 2 << 24}, {0, 0, 0, 3 << 24},
+    {0, 0, 0, 4 << 24}, {0, 0, 0, 5 << 24}, {0, 0, 0, 6 << 24}, {0, 0, 0, 7 << 24}};
+
+KF_AESNI_INLINE void kf_counters8(kf_blocks8 *s, __m128i base_i, __m128i base_next) {
+    const __m128i *low = (const __m128i *)kf_low_counters;
+    s->b0 = _mm_xor_si128(base_i, low[2]), s->b1 = _mm_xor_si128(base_i, low[3]);
+    s->b2 = _mm_xor_si128(base_i, low[4]), s->b3 = _mm_xor_si128(base_i, low[5]);
+    s->b4 = _mm_xor_si128(base_i, low[6]), s->b5 = _mm_xor_si128(base_i, low[7]);
+    s->b6 = _mm_xor_si128(base_next, low[0]), s->b7 = _mm_xor_si128(base_next, low[1]);
+}
+KF_AESNI_INLINE __m128i kf_base(__m128i base, size_t counter) {
+    return _mm_xor_si128(base, _mm_set_epi32((int)__builtin_bswap32((uint32_t)counter), 0, 0, 0));
 }
 KF_AESNI_INLINE void kf_xor8(uint8_t *out, const uint8_t *in, const kf_blocks8 *s) {
 #define KF_XOR(i) kf_store128(out + 16 * i, _mm_xor_si128(s->b##i, kf_load128(in + 16 * i)))
@@ -163,65 +215,53 @@ KF_AESNI_INLINE void kf_xor8(uint8_t *out, const uint8_t *in, const kf_blocks8 *
 }
 
 /* All rounds of eight blocks, and GHASH of the eight at data. */
-KF_AESNI_INLINE __m128i kf_rounds8_hash8(kf_blocks8 *s, const __m128i *rk, const uint8_t *data,
-                                         const __m128i *h, __m128i y, __m128i poly) {
+KF_AESNI_INLINE __m128i kf_encrypt8_hash8(kf_blocks8 *state, const __m128i *rk, const uint8_t *data,
+                                          const __m128i *powers, __m128i y, __m128i poly, __m128i swap) {
+    kf_blocks8 s = *state;
     kf_ghash_sum sum;
-    kf_round8(s, rk + 1);
-    kf_multiply_first(&sum, kf_block(data, 1), h + 1);
-    kf_round8(s, rk + 2);
-    kf_multiply(&sum, kf_block(data, 2), h + 2);
-    kf_round8(s, rk + 3);
-    kf_multiply(&sum, kf_block(data, 3), h + 3);
-    kf_round8(s, rk + 4);
-    kf_multiply(&sum, kf_block(data, 4), h + 4);
-    kf_round8(s, rk + 5);
-    kf_multiply(&sum, kf_block(data, 5), h + 5);
-    kf_round8(s, rk + 6);
-    kf_multiply(&sum, kf_block(data, 6), h + 6);
-    kf_round8(s, rk + 7);
-    kf_multiply(&sum, kf_block(data, 7), h + 7);
-    kf_round8(s, rk + 8);
-    kf_multiply(&sum, _mm_xor_si128(kf_block(data, 0), y), h);
-    kf_round8(s, rk + 9);
-    kf_round8(s, rk + 10);
+    KF_ROUND_MULTIPLY_FIRST(s, rk, 1, sum, data, powers, 1);
+    KF_ROUND_MULTIPLY(s, rk, 2, sum, data, powers, 2);
+    KF_ROUND_MULTIPLY(s, rk, 3, sum, data, powers, 3);
+    KF_ROUND_MULTIPLY(s, rk, 4, sum, data, powers, 4);
+    KF_ROUND_MULTIPLY(s, rk, 5, sum, data, powers, 5);
+    KF_ROUND_MULTIPLY(s, rk, 6, sum, data, powers, 6);
+    KF_ROUND_MULTIPLY(s, rk, 7, sum, data, powers, 7);
+    KF_ROUND_MULTIPLY_Y(s, rk, 8, sum, data, powers, y);
+    KF_ROUND(s, rk, 9);
+    KF_ROUND(s, rk, 10);
     kf_reduce_low(&sum, poly);
-    kf_round8(s, rk + 11);
-    kf_round8(s, rk + 12);
+    KF_ROUND(s, rk, 11);
+    KF_ROUND(s, rk, 12);
     y = kf_reduce_high(&sum, poly);
-    kf_round8(s, rk + 13);
-    kf_last_round8(s, rk + 14);
+    KF_ROUND(s, rk, 13);
+    KF_LAST_ROUND(s, rk);
+    *state = s;
     return y;
-}
-KF_AESNI_INLINE __m128i kf_hash8(const uint8_t *data, const __m128i *h, __m128i y, __m128i poly) {
-    kf_ghash_sum sum;
-    kf_multiply_first(&sum, kf_block(data, 1), h + 1);
-    for (int i = 2; i < 8; i++) kf_multiply(&sum, kf_block(data, i), h + i);
-    kf_multiply(&sum, _mm_xor_si128(kf_block(data, 0), y), h);
-    kf_reduce_low(&sum, poly);
-    return kf_reduce_high(&sum, poly);
 }
 
 /* len bytes, a multiple of 128, from counter 2 on; base: nonce, four zero bytes, all under the first
  * round key. Returns GHASH after them. When sealing, ciphertext is hashed one step later. */
 KF_AESNI_INLINE __m128i kf_bulk(const __m128i *rk, const kf_gcm_powers *powers, __m128i base, uint8_t *out,
                                 const uint8_t *in, size_t len, __m128i y, const int open) {
-    const __m128i poly = kf_ghash_poly(), *h = powers->h;
-    __m128i counter = _mm_set_epi32(2, 0, 0, 0);
+    const __m128i poly = kf_ghash_poly(), swap = kf_bswap_mask(), *h = powers->h;
+    __m128i base_i = base, base_next = kf_base(base, 8);
     kf_blocks8 s;
     size_t i = 0;
     if (!open) {
-        kf_counters8(&s, base, counter);
-        for (int r = 1; r < 14; r++) kf_round8(&s, rk + r);
-        kf_last_round8(&s, rk + 14);
+        kf_counters8(&s, base_i, base_next);
+        kf_encrypt8(&s, rk);
         kf_xor8(out, in, &s);
         i = 128;
+        base_i = base_next;
     }
     for (; i < len; i += 128) {
-        kf_counters8(&s, base, _mm_add_epi32(counter, _mm_set_epi32((int)(i / 16), 0, 0, 0)));
-        y = kf_rounds8_hash8(&s, rk, open ? in + i : out + i - 128, h, y, poly);
+        base_next = kf_base(base, i / 16 + 8);
+        kf_counters8(&s, base_i, base_next);
+        base_i = base_next;
+        y = kf_encrypt8_hash8(&s, rk, open ? in + i : out + i - 128, h, y, poly, swap);
         kf_xor8(out + i, in + i, &s);
     }
-    return open ? y : kf_hash8(out + len - 128, h, y, poly);
+    return open ? y : kf_hash(out + len - 128, h, y, 8);
 }
 
 static KF_AESNI KF_NOINLINE __m128i kf_bulk_seal(const __m128i *rk, const kf_gcm_powers *powers, __m128i base,

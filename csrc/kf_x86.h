@@ -117,8 +117,11 @@ KF_AESNI_INLINE __m128i kf_aes_block(const __m128i *rk, __m128i x) {
 
 /* ---- GF(2^128) ------------------------------------------------------------------------------ */
 
+KF_AESNI_INLINE __m128i kf_bswap_mask(void) {
+    return _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+}
 KF_AESNI_INLINE __m128i kf_bswap128(__m128i x) {
-    return _mm_shuffle_epi8(x, _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+    return _mm_shuffle_epi8(x, kf_bswap_mask());
 }
 KF_AESNI_INLINE __m128i kf_swap_halves(__m128i x) {
     return _mm_shuffle_epi32(x, 0x4e);
