@@ -1,0 +1,21 @@
+/* See kf_wrap.h. */
+#include "kf_wrap.h"
+
+#include "kf_rng.h"
+
+enum { MATERIAL_LEN = 32 };
+
+int kf_wrap(const kf_xaes_key *key, uint8_t wrapped[72], const uint8_t material[32], const uint8_t *aad,
+            size_t aad_len) {
+    const kf_rec rec = {material, wrapped + KF_NONCE_LEN, aad, MATERIAL_LEN, aad_len};
+    const int status = kf_random(wrapped, KF_NONCE_LEN);
+    if (status == KF_OK) kf_aead->xaes_seal(key, NULL, wrapped, &rec, 1);
+    return status;
+}
+
+int kf_unwrap(const kf_xaes_key *key, uint8_t material[32], const uint8_t wrapped[72], const uint8_t *aad,
+              size_t aad_len) {
+    const kf_rec rec = {wrapped + KF_NONCE_LEN, material, aad, MATERIAL_LEN, aad_len};
+    uint8_t ok;
+    return kf_aead->xaes_open(key, &ok, NULL, wrapped, &rec, 1) ? KF_ERR_AUTH : KF_OK;
+}
