@@ -111,6 +111,7 @@ void test_selftest_of_impl(const kft_env *env);
 
 /* ---- tests of the library, run once under the implementation in use ---------------------------------------- */
 
+void test_arena(const kft_env *env);
 void test_hashes(const kft_env *env);
 void test_dispatch(const kft_env *env);
 void test_blobs(const kft_env *env);
