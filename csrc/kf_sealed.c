@@ -156,12 +156,16 @@ int kf_sealed_seal(uint64_t batch, uint8_t *out, int64_t out_len, const int64_t 
     if (status != KF_OK) return status;
     kf_sealed_slot *slot = body;
     r.slot = slot;
-    if (!slot->writing || !sizes_hold(slot, in, num, last)) status = KF_ERR_ARGUMENT;
-    uint8_t open = 0;
+    if (!slot->writing)
+        status = KF_ERR_ARGUMENT;
+    else if (__atomic_load_n(&slot->finished, __ATOMIC_ACQUIRE))
+        status = KF_ERR_FINISHED;
+    else if (!sizes_hold(slot, in, num, last))
+        status = KF_ERR_ARGUMENT;
+    uint8_t open = 0; /* of two threads that both bring a final record, one is refused */
     if (status == KF_OK && last &&
         !__atomic_compare_exchange_n(&slot->finished, &open, 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         status = KF_ERR_FINISHED;
-    if (status == KF_OK && !last && __atomic_load_n(&slot->finished, __ATOMIC_ACQUIRE)) status = KF_ERR_FINISHED;
     if (status == KF_OK) {
         r.first = __atomic_fetch_add(&slot->next, (uint64_t)num, __ATOMIC_ACQ_REL);
         status = kf_parallel(run_range, &r, num, grain_of(in, num), threads);
