@@ -1,0 +1,20 @@
+# `make bench`: kmsfast beside its peers. benchmarks/README.md says what is timed and how.
+#
+# The C rows are timed inside build/bench/libkmsbench.so: the project's kernels, OpenSSL's EVP and
+# Intel ipsec-mb behind one interface (benchmarks/c/bench.h), called from pytest-benchmark.
+BENCH_LIB := build/bench/libkmsbench.so
+BENCH_SOURCES := $(wildcard benchmarks/c/*.c) $(filter-out csrc/kf_pylist.c,$(wildcard csrc/*.c))
+BENCH_HEADERS := $(wildcard benchmarks/c/*.h) $(wildcard csrc/*.h)
+BENCH_CFLAGS := $(shell cat csrc/cflags.txt) -Wall -Wextra -fPIC -shared -pthread -Icsrc -Ibenchmarks/c
+
+.PHONY: bench bench-lib
+
+bench: install $(BENCH_LIB) ## speed beside OpenSSL, ipsec-mb, cryptography and tink; build/bench.json
+	$(BIN)/python benchmarks/run.py
+
+bench-lib: $(BENCH_LIB)
+
+$(BENCH_LIB): $(BENCH_SOURCES) $(BENCH_HEADERS) csrc/cflags.txt benchmarks/bench.mk
+	benchmarks/debian-packages
+	mkdir -p $(@D)
+	$(CC) $(BENCH_CFLAGS) -o $@ $(BENCH_SOURCES) $$(benchmarks/peer-flags $(CC))
