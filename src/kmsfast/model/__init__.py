@@ -1,0 +1,1 @@
+"""Values without I/O: keys and their states, aliases, tags, ARNs, encryption contexts."""

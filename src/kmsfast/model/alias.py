@@ -1,0 +1,49 @@
+"""Alias names: ``alias/`` and 1 to 250 letters, digits, ``/``, ``_`` and ``-``; as AWS has them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from kmsfast.errors import InvalidAliasName
+
+__all__ = ["PREFIX", "Alias", "checked_alias"]
+
+PREFIX = "alias/"
+_NAME = re.compile(r"alias/[a-zA-Z0-9/_-]{1,250}")
+_RESERVED = "alias/aws/"
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A name for a key that can be moved to another key.
+
+    Attributes:
+        raw_key_id: the 16 bytes of the key it names.
+    """
+
+    name: str
+    arn: str
+    key_id: str
+    raw_key_id: bytes
+    created_at: datetime
+    updated_at: datetime
+
+
+def checked_alias(name: str) -> str:
+    """The alias name, when it is well-formed and not reserved.
+
+    Raises:
+        InvalidAliasName: without the prefix ``alias/``, with other characters, too long, or in
+            ``alias/aws/``, which belongs to AWS.
+    """
+    if not isinstance(name, str) or not name.startswith(PREFIX):
+        raise InvalidAliasName(f'Alias must start with the prefix "alias/": {name!r}')
+    if not _NAME.fullmatch(name):
+        raise InvalidAliasName(
+            f"{name!r} is no alias: after alias/ come 1 to 250 letters, digits, / _ and -"
+        )
+    if name.startswith(_RESERVED):
+        raise InvalidAliasName(f"{name!r} is reserved: alias/aws/ belongs to AWS")
+    return name

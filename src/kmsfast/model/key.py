@@ -1,0 +1,170 @@
+"""Keys, their versions and states.
+
+Rules:
+- states and their names are those of AWS KMS; a table says what each state allows;
+- a key's id is a UUID; that of a multi-Region key is written ``mrk-`` and 32 hexadecimal digits;
+- versions are numbered from 1 without gaps, the last one is current, none goes before the key;
+- times are aware datetimes in UTC.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from kmsfast.errors import InvalidState, KeyDisabled, ValidationError
+
+__all__ = [
+    "FLAG_MULTI_REGION",
+    "MAX_DESCRIPTION",
+    "KeyMetadata",
+    "KeyState",
+    "KeyVersion",
+    "RotationStatus",
+    "checked_description",
+    "checked_rotation_period",
+    "checked_waiting_period",
+    "format_key_id",
+    "parse_key_id",
+    "require",
+]
+
+FLAG_MULTI_REGION = 1
+MAX_DESCRIPTION = 8192
+_MIN_ROTATION, _MAX_ROTATION = 90, 2560
+_MIN_WAITING, _MAX_WAITING = 7, 30
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_MRK = re.compile(r"mrk-[0-9a-f]{32}")
+
+
+class KeyState(StrEnum):
+    """The states of a key, as AWS KMS names them."""
+
+    ENABLED = "Enabled"
+    DISABLED = "Disabled"
+    PENDING_DELETION = "PendingDeletion"
+
+
+# What each state allows; "read" needs no state at all.
+_ALLOWED: dict[str, frozenset[KeyState]] = {
+    "use": frozenset({KeyState.ENABLED}),
+    "change": frozenset({KeyState.ENABLED, KeyState.DISABLED}),
+    "cancel": frozenset({KeyState.PENDING_DELETION}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class KeyVersion:
+    """One generation of key material. The material itself is only in the store and in C."""
+
+    number: int
+    created_at: datetime
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class RotationStatus:
+    """Whether and when a key rotates by itself (``GetKeyRotationStatus``)."""
+
+    enabled: bool
+    period_days: int | None
+    next_rotation: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyMetadata:
+    """What is known of a key without its material.
+
+    Attributes:
+        raw_id: the 16 bytes that blobs carry.
+        current_version: number of the newest version, which encrypts.
+        deletion_date: when the material goes, while the key waits for its deletion.
+    """
+
+    raw_id: bytes
+    arn: str
+    state: KeyState
+    description: str
+    multi_region: bool
+    created_at: datetime
+    current_version: int
+    rotation: RotationStatus
+    deletion_date: datetime | None
+    aliases: tuple[str, ...]
+    tags: Mapping[str, str]
+    policy: str | None
+
+    @property
+    def id(self) -> str:
+        """The key's id as text."""
+        return format_key_id(self.raw_id, self.multi_region)
+
+    @property
+    def flags(self) -> int:
+        """The flags byte of the key's blobs."""
+        return FLAG_MULTI_REGION if self.multi_region else 0
+
+
+def require(key: KeyMetadata, what: str) -> None:
+    """Passes when the key's state allows ``what``: use, change or cancel.
+
+    Raises:
+        KeyDisabled: it is disabled.
+        InvalidState: it waits for deletion, or it does not.
+    """
+    if key.state in _ALLOWED[what]:
+        return
+    if key.state is KeyState.DISABLED and what == "use":
+        raise KeyDisabled(f"{key.arn} is disabled.")
+    if key.state is KeyState.PENDING_DELETION:
+        raise InvalidState(f"{key.arn} is pending deletion.")
+    raise InvalidState(f"{key.arn} is not pending deletion.")
+
+
+def format_key_id(raw_id: bytes, multi_region: bool) -> str:
+    """The text of a key id."""
+    return f"mrk-{raw_id.hex()}" if multi_region else str(UUID(bytes=raw_id))
+
+
+def parse_key_id(text: str) -> tuple[bytes, bool] | None:
+    """The 16 bytes of a key id and whether it is of a multi-Region key; None when malformed."""
+    if _UUID.fullmatch(text):
+        return UUID(text).bytes, False
+    if _MRK.fullmatch(text):
+        return bytes.fromhex(text[4:]), True
+    return None
+
+
+def checked_description(text: str) -> str:
+    """The description, when it is short enough.
+
+    Raises:
+        ValidationError: more than 8,192 characters.
+    """
+    if not isinstance(text, str):
+        raise ValidationError(f"a description is str, not {type(text).__name__}")
+    if len(text) > MAX_DESCRIPTION:
+        raise ValidationError(
+            f"the description has {len(text)} characters; at most {MAX_DESCRIPTION} are allowed"
+        )
+    return text
+
+
+def checked_rotation_period(days: int) -> int:
+    """The rotation period, when it lies between 90 and 2,560 days."""
+    return _days(days, _MIN_ROTATION, _MAX_ROTATION, "rotation period")
+
+
+def checked_waiting_period(days: int) -> timedelta:
+    """The waiting period before a deletion, when it lies between 7 and 30 days."""
+    return timedelta(days=_days(days, _MIN_WAITING, _MAX_WAITING, "waiting period"))
+
+
+def _days(days: int, low: int, high: int, what: str) -> int:
+    if isinstance(days, bool) or not isinstance(days, int) or not low <= days <= high:
+        raise ValidationError(f"the {what} must be between {low} and {high} days, not {days!r}")
+    return days
