@@ -42,11 +42,16 @@ _MRK = re.compile(r"mrk-[0-9a-f]{32}")
 
 
 class KeyState(StrEnum):
-    """The states of a key, as AWS KMS names them."""
+    """The states of a key, as AWS KMS names them.
+
+    DELETED is what the store remembers of a key whose material is gone; users never see it: such
+    a key does not exist.
+    """
 
     ENABLED = "Enabled"
     DISABLED = "Disabled"
     PENDING_DELETION = "PendingDeletion"
+    DELETED = "Deleted"
 
 
 # What each state allows; "read" needs no state at all.

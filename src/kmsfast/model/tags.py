@@ -1,5 +1,7 @@
-"""Tags of keys, with the rules of AWS: at most 50; keys of 1 to 128 characters, unique, not in
-``aws:``; values of 0 to 256; letters, digits, spaces and ``+ - = . _ : / @``.
+"""Tags of keys, with the rules of AWS.
+
+At most 50; keys of 1 to 128 characters, unique, not starting with ``aws:``; values of 0 to 256;
+letters, digits, spaces and ``+ - = . _ : / @``.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ def checked_tags(tags: Mapping[str, str] | Iterable[tuple[str, str]] | None) -> 
 
 
 def merged(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
-    """Both sets of tags, the new ones first in right.
+    """Both sets of tags, the new ones replacing old ones of the same key.
 
     Raises:
         TagError: more than 50 together.

@@ -1,0 +1,1 @@
+"""The key store: SQLite in a directory, every row authenticated, the root key beside it or not."""

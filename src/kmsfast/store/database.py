@@ -1,0 +1,189 @@
+"""SQLite as the store uses it: one connection, durable commits, one writer at a time.
+
+Rules:
+- WAL with ``synchronous=FULL``, set and read back: what was acknowledged survives kill -9 and power
+  loss (with NORMAL, acknowledged rows are lost); ``secure_delete``: deleted rows are overwritten;
+- a write takes the epoch file's lock, then ``BEGIN IMMEDIATE``, and commits while the epoch moves;
+- the database file is never opened but through SQLite: closing any other descriptor of it would
+  drop this process's locks;
+- before a fork the connection is closed, since SQLite's knowledge of its locks would be wrong in
+  the child; the parent opens another one when it needs it, the child is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from weakref import WeakSet
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import StaticPool
+
+from kmsfast.errors import KmsError, StoreBusy, StoreForked, StoreIntegrity, StoreUnusable
+from kmsfast.store.epoch import Epoch
+
+__all__ = ["Database"]
+
+_MESSAGES: dict[str, tuple[type[KmsError], str]] = {
+    "SQLITE_BUSY": (StoreBusy, "another process holds the store; try again"),
+    "SQLITE_LOCKED": (StoreBusy, "another process holds the store; try again"),
+    "SQLITE_FULL": (StoreUnusable, "the disk is full; nothing was changed"),
+    "SQLITE_IOERR": (StoreUnusable, "the disk failed or is full; nothing was changed"),
+    "SQLITE_READONLY": (StoreUnusable, "the store is read-only; kmsfast writes to its directory"),
+    "SQLITE_CANTOPEN": (StoreUnusable, "store.db cannot be opened or its directory not written"),
+    "SQLITE_PERM": (StoreUnusable, "store.db cannot be opened or its directory not written"),
+    "SQLITE_NOTADB": (StoreUnusable, "store.db is not a SQLite database"),
+    "SQLITE_CORRUPT": (StoreUnusable, "store.db is damaged; restore it from a backup"),
+    "SQLITE_CONSTRAINT": (StoreIntegrity, "the store's rows contradict each other"),
+}
+_open: WeakSet[Database] = WeakSet()
+_forking: list[Database] = []
+
+
+class Database:
+    """The database of one store directory.
+
+    Args:
+        path: of ``store.db``.
+        epoch: moved around each commit.
+        busy_timeout: seconds to wait for another process.
+    """
+
+    def __init__(self, path: Path, epoch: Epoch, busy_timeout: float) -> None:
+        self._path, self._epoch, self._timeout = path, epoch, busy_timeout
+        self._pid = os.getpid()
+        self._lock = threading.RLock()
+        self._engine = _engine(path, busy_timeout)
+        _open.add(self)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent view of the store."""
+        with self._lock, self._errors():
+            self._epoch.settle()
+            with self._engine.connect() as connection, _transaction(connection, "BEGIN"):
+                yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that is durable, and known to all processes, when the block ends."""
+        with (
+            self._lock,
+            self._errors(),
+            self._epoch.locked(self._timeout),
+            self._engine.connect() as connection,
+            _transaction(connection, "BEGIN IMMEDIATE", self._epoch),
+        ):
+            yield connection
+
+    def forget_deleted(self) -> None:
+        """Moves the log into the database and empties it, so that no deleted row stays in it."""
+        with self._lock, self._errors(), self._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def check_process(self) -> None:
+        """Passes in the process that opened the store.
+
+        Raises:
+            StoreForked: in a child of it.
+        """
+        if os.getpid() != self._pid:
+            raise StoreForked(
+                "the key store was opened before a fork; call kmsfast.open() again in this process"
+            )
+
+    def close(self) -> None:
+        """Closes the connection; in a child of a fork there is none."""
+        _open.discard(self)
+        if os.getpid() == self._pid:
+            with self._lock:
+                self._engine.dispose()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        self.check_process()
+        try:
+            yield
+        except DBAPIError as error:
+            raise self._explained(error.orig) from error
+        except sqlite3.Error as error:
+            raise self._explained(error) from error
+
+    def _explained(self, error: Any) -> KmsError:
+        name = getattr(error, "sqlite_errorname", "")
+        for start, (kind, text) in _MESSAGES.items():
+            if name.startswith(start):
+                return kind(f"{self._path}: {text} ({name})")
+        return StoreUnusable(f"{self._path}: {error}")
+
+    def _before_fork(self) -> None:
+        self._lock.acquire()
+        if os.getpid() == self._pid:
+            self._engine.dispose()
+
+    def _after_fork(self) -> None:
+        self._lock.release()
+
+
+def _engine(path: Path, busy_timeout: float) -> Engine:
+    # mode=rw: SQLite must not make an empty database where the store has gone missing.
+    uri = f"{path.absolute().as_uri()}?mode=rw"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(
+            uri, uri=True, timeout=busy_timeout, isolation_level=None, check_same_thread=False
+        )
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=StaticPool)
+    event.listen(engine, "connect", _configure)
+    return engine
+
+
+def _configure(connection: sqlite3.Connection, _record: object) -> None:
+    for pragma, value, answer in (
+        ("journal_mode", "WAL", "wal"),
+        ("synchronous", "FULL", 2),
+        ("secure_delete", "ON", 1),
+        ("foreign_keys", "ON", 1),
+        ("trusted_schema", "OFF", 0),
+    ):
+        connection.execute(f"PRAGMA {pragma} = {value}")
+        if connection.execute(f"PRAGMA {pragma}").fetchone()[0] != answer:
+            raise StoreUnusable(f"SQLite refuses {pragma} = {value} for this store")
+
+
+@contextmanager
+def _transaction(connection: Connection, begin: str, epoch: Epoch | None = None) -> Iterator[None]:
+    connection.exec_driver_sql(begin)
+    try:
+        yield
+        if epoch is None:
+            connection.exec_driver_sql("COMMIT")
+        else:
+            with epoch.moving():
+                connection.exec_driver_sql("COMMIT")
+    except BaseException:
+        # SQLite ends the transaction by itself on some errors (a full disk is one).
+        with suppress(DBAPIError):
+            connection.exec_driver_sql("ROLLBACK")
+        raise
+
+
+def _before_fork() -> None:
+    _forking.extend(_open)
+    for database in _forking:
+        database._before_fork()
+
+
+def _after_fork() -> None:
+    while _forking:
+        _forking.pop()._after_fork()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

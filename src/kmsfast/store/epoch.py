@@ -1,0 +1,101 @@
+"""The epoch: a counter in shared memory that tells every process when the store has changed.
+
+Rules:
+- the file ``epoch`` holds one native 64-bit counter, mapped by every process on the store;
+- a writer holds the file's lock, makes the counter odd before it commits and even after it;
+- a reader notes the counter before it reads the database, and may use what it read while the
+  counter is still the same and even. So an acknowledged change is seen by every later operation
+  of every process, at the price of one memory read for each;
+- a counter that stays odd while nobody holds the lock was left by a writer that died: whoever
+  finds it so makes it even.
+
+The counter says nothing about contents; it need not survive a crash of the machine.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kmsfast.errors import StoreBusy, StoreUnusable
+
+__all__ = ["Epoch"]
+
+_SIZE = 8
+_POLL = 0.002
+
+
+class Epoch:
+    """The counter of one store directory.
+
+    Attributes:
+        word: one-element view of the counter; ``word[0]`` is a single memory read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreUnusable(f"cannot write {path}: {error.strerror}") from error
+        try:
+            if os.fstat(self._fd).st_size < _SIZE:
+                # Written, not truncated: a hole would fault when the disk is full.
+                os.pwrite(self._fd, bytes(_SIZE), 0)
+            self._map = mmap.mmap(self._fd, _SIZE)
+        except OSError as error:
+            os.close(self._fd)
+            raise StoreUnusable(f"cannot write {path}: {error.strerror}") from error
+        self.word = memoryview(self._map).cast("Q")
+
+    @contextmanager
+    def locked(self, timeout: float) -> Iterator[None]:
+        """Holds the store's one writer lock; the kernel frees it when the process dies.
+
+        Raises:
+            StoreBusy: another process held it for ``timeout`` seconds.
+        """
+        until = time.monotonic() + timeout
+        while not self._try_lock():
+            if time.monotonic() >= until:
+                raise StoreBusy(
+                    f"another process has been writing to the store for {timeout:g} seconds; "
+                    "try again, or open the store with a longer busy_timeout"
+                )
+            time.sleep(_POLL)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    @contextmanager
+    def moving(self) -> Iterator[None]:
+        """Around a commit, under the lock: odd before, even after."""
+        self.word[0] += 1 + self.word[0] % 2
+        try:
+            yield
+        finally:
+            self.word[0] += 1
+
+    def settle(self) -> None:
+        """Makes the counter even when the writer that made it odd has died."""
+        if self.word[0] % 2 and self._try_lock():
+            self.word[0] += self.word[0] % 2
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Gives the mapping back; ``word`` cannot be read any more."""
+        self.word.release()
+        self._map.close()
+        os.close(self._fd)
+
+    def _try_lock(self) -> bool:
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
