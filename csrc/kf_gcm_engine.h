@@ -288,11 +288,43 @@ static inline KF_GCM_TARGET void kf_gcm_write_tags(const kf_gcm_window *window) 
     }
 }
 
+/* Compares the tag; writes the plaintext of the len bytes at in to out if it is right, else zeros the
+ * whole record. Returns 1 or 0. */
+static inline KF_GCM_TARGET uint8_t kf_gcm_release(const kf_rec *rec, __m128i tag, const uint8_t *in,
+                                                   const uint8_t *keystream, uint8_t *out, size_t len) {
+    __m128i diff = _mm_xor_si128(tag, kf_load128(in + len));
+    int equal = _mm_testz_si128(diff, diff);
+    KF_DECLASSIFY(&equal, sizeof equal); /* whether a record is authentic is the result */
+    if (__builtin_expect(equal, 1))
+        kf_gcm_xor(out, in, keystream, len);
+    else if (rec->len != 0)
+        memset(rec->out, 0, rec->len);
+    return (uint8_t)equal;
+}
+
+#include "kf_gcm_uniform.h"
+
+/* Finishes the window whose units still wait. */
+static KF_GCM_TARGET void kf_gcm_drain(kf_gcm_work *work, kf_gcm_window *window) {
+    kf_gcm_kernel(work->rk, NULL, 0, window->units, window->num_units);
+    kf_gcm_write_tags(window);
+    kf_gcm_clear(window, 0);
+}
+
 static KF_GCM_TARGET void kf_gcm_seal_all(kf_gcm_work *work, const uint8_t *nonces, const kf_rec *rec,
                                           size_t n) {
     kf_gcm_window *now = &work->window[0], *before = &work->window[1];
     kf_gcm_clear(before, 0);
     for (size_t i = 0; i < n;) {
+        const size_t run = kf_gcm_run_length(rec + i, n - i);
+        if (run >= KF_GCM_RUN_MIN) {
+            kf_gcm_drain(work, before);
+            kf_gcm_seal_run(work, nonces + 12 * i, rec + i, run);
+            i += run;
+            kf_gcm_clear(&work->window[0], i);
+            kf_gcm_clear(&work->window[1], i);
+            continue;
+        }
         kf_gcm_clear(now, i);
         while (i < n && kf_gcm_take(work, now, rec + i, nonces + 12 * i, 0)) i++;
         kf_gcm_run(work, now, before);
@@ -307,8 +339,7 @@ static KF_GCM_TARGET void kf_gcm_seal_all(kf_gcm_work *work, const uint8_t *nonc
         before = now;
         now = other;
     }
-    kf_gcm_kernel(work->rk, NULL, 0, before->units, before->num_units);
-    kf_gcm_write_tags(before);
+    kf_gcm_drain(work, before);
 }
 
 static KF_GCM_TARGET size_t kf_gcm_open_all(kf_gcm_work *work, uint8_t *ok, const uint8_t *nonces,
@@ -316,6 +347,12 @@ static KF_GCM_TARGET size_t kf_gcm_open_all(kf_gcm_work *work, uint8_t *ok, cons
     kf_gcm_window *now = &work->window[0];
     size_t bad = 0;
     for (size_t i = 0; i < n;) {
+        const size_t run = kf_gcm_run_length(rec + i, n - i);
+        if (run >= KF_GCM_RUN_MIN) {
+            bad += kf_gcm_open_run(work, ok + i, nonces + 12 * i, rec + i, run);
+            i += run;
+            continue;
+        }
         kf_gcm_clear(now, i);
         while (i < n && kf_gcm_take(work, now, rec + i, nonces + 12 * i, 1)) {
             kf_gcm_message *message = &now->messages[now->num_messages - 1];
@@ -326,17 +363,10 @@ static KF_GCM_TARGET size_t kf_gcm_open_all(kf_gcm_work *work, uint8_t *ok, cons
         kf_gcm_run(work, now, now);
         for (size_t m = 0; m < now->num_messages; m++) {
             const kf_gcm_message *message = &now->messages[m];
-            const kf_rec *r = rec + now->first + m;
-            __m128i diff = _mm_xor_si128(kf_gcm_tag(message), kf_load128(message->in + message->len));
-            int equal = _mm_testz_si128(diff, diff);
-            KF_DECLASSIFY(&equal, sizeof equal); /* whether a record is authentic is the result */
-            ok[now->first + m] = (uint8_t)equal;
-            if (__builtin_expect(equal, 1)) {
-                kf_gcm_xor(message->out, message->in, (const uint8_t *)(message->keystream + 1), message->len);
-            } else {
-                if (r->len != 0) memset(r->out, 0, r->len);
-                bad++;
-            }
+            const size_t k = now->first + m;
+            ok[k] = kf_gcm_release(rec + k, kf_gcm_tag(message), message->in, (const uint8_t *)(message->keystream + 1),
+                                   message->out, message->len);
+            bad += !ok[k];
         }
     }
     return bad;

@@ -103,6 +103,7 @@ void test_lengths(const kft_env *env);
 void test_long_records(const kft_env *env);
 void test_aad(const kft_env *env);
 void test_batch_sizes(const kft_env *env);
+void test_runs(const kft_env *env);
 void test_unaligned(const kft_env *env);
 void test_page_ends(const kft_env *env);
 void test_in_place(const kft_env *env);

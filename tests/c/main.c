@@ -23,6 +23,7 @@ static const kft_test KERNEL_TESTS[] = {
     {"long_records", test_long_records},
     {"aad", test_aad},
     {"batch_sizes", test_batch_sizes},
+    {"runs", test_runs},
     {"unaligned", test_unaligned},
     {"page_ends", test_page_ends},
     {"in_place", test_in_place},

@@ -82,6 +82,34 @@ void test_batch_sizes(const kft_env *env) {
     for (size_t i = 0; i < sizeof large / sizeof large[0]; i++) check_batch_size(env, large[i]);
 }
 
+/* ---- runs of one length ------------------------------------------------------------------------------------ */
+
+/* n records of one length, all but those at multiples of odd (0: none), which differ. */
+static void check_run(const kft_env *env, size_t n, size_t len, size_t odd, enum kft_placement placement) {
+    size_t lens[MAX_BATCH];
+    long bits[MAX_BATCH];
+    kft_random random = {len};
+    for (size_t i = 0; i < n; i++) {
+        lens[i] = odd && i % odd == odd - 1 ? len / 2 : len;
+        bits[i] = kft_below(&random, 5) ? -1 : (long)kft_below(&random, 8 * (lens[i] + 16));
+    }
+    kft_batch_spec spec = {.n = n, .lens = lens, .seed = len, .placement = placement};
+    spec.in_place = (int)(n + len / 8) % 2, spec.with_digest = (int)(n + len / 16) % 2;
+    for (int mode = 0; mode < KFT_NUM_MODES; mode++) {
+        spec.mode = (enum kft_mode)mode;
+        kft_batch_check(env, &spec);
+        kft_batch_check_corrupted(env, &spec, bits);
+    }
+}
+
+/* Every length that is short to some kernel; runs that are broken off; runs that end inside a window. */
+void test_runs(const kft_env *env) {
+    for (size_t len = 1; len <= 560; len++)
+        check_run(env, 16 + len % 31, len, 0, len % 8 ? KFT_UNALIGNED : KFT_PAGE_END);
+    for (size_t n = 16; n <= 300; n += 13) check_run(env, n, 64, 0, KFT_UNALIGNED);
+    for (size_t odd = 2; odd <= 60; odd += 3) check_run(env, 150, 20 + odd, odd, KFT_PAGE_START);
+}
+
 /* ---- corruption ------------------------------------------------------------------------------------------- */
 
 /* Every bit of one record, in each place of a batch in turn. */
