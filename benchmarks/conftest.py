@@ -1,0 +1,71 @@
+"""The ``compare`` fixture: ours and a peer, timed in turns, in pytest-benchmark's samples."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Protocol
+
+import pytest
+from rows import JUDGED, Row
+
+WARMUP_ROUNDS = 2
+
+
+class Compare(Protocol):
+    """The type of the fixture.
+
+    Runs ``peer`` and ``ours`` by turns, so that what slows the machine slows both.
+    units: work done by one call of ours; peer_units: by one call of the peer (default: the same).
+    A peer of None is one that this machine lacks.
+    """
+
+    def __call__(
+        self,
+        row: Row,
+        ours: Callable[[], object],
+        peer: Callable[[], object] | None,
+        *,
+        units: float,
+        peer_units: float | None = None,
+        rounds: int,
+        warmup: int = WARMUP_ROUNDS,
+    ) -> dict[str, Any]: ...
+
+
+def profile() -> str:
+    """Whether this run is the judged one (AES-NI) or the informative one (native)."""
+    return os.environ.get("KMSFAST_BENCH_PROFILE", JUDGED)
+
+
+@pytest.fixture
+def compare(benchmark: Any) -> Compare:
+    """Compares two functions; returns the row's extra_info, where further rows can be added."""
+
+    def run(
+        row: Row,
+        ours: Callable[[], object],
+        peer: Callable[[], object] | None,
+        *,
+        units: float,
+        peer_units: float | None = None,
+        rounds: int,
+        warmup: int = WARMUP_ROUNDS,
+    ) -> dict[str, Any]:
+        if profile() != JUDGED:
+            row = replace(row, name=f"{row.name}, {profile()}", target=None, beyond=None)
+        samples: list[float] = []
+
+        def peer_round() -> None:
+            if peer is not None:
+                start = time.perf_counter()
+                peer()
+                samples.append(time.perf_counter() - start)
+
+        benchmark.pedantic(ours, setup=peer_round, rounds=rounds, warmup_rounds=warmup)
+        info: dict[str, Any] = benchmark.extra_info
+        info.update(row.info(units, units if peer_units is None else peer_units))
+        info["peer_samples"] = samples[warmup:]
+        return info
+
+    return run

@@ -1,0 +1,81 @@
+"""The C rows' library (build/bench/libkmsbench.so, benchmarks/c) from Python."""
+
+import ctypes
+from enum import IntEnum
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+LIBRARY = Path(__file__).resolve().parent.parent / "build" / "bench" / "libkmsbench.so"
+
+
+class Party(IntEnum):
+    """Who does the work; the numbers of ``enum bench_party``."""
+
+    OURS = 0
+    OPENSSL = 1
+    IPSECMB = 2
+
+
+def _load() -> ctypes.CDLL:
+    lib = ctypes.CDLL(str(LIBRARY))
+    work, size, number = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
+    signatures = {
+        "bench_new": (work, [number, number, size, ctypes.c_int64, number]),
+        "bench_free": (None, [work]),
+        "bench_bytes": (size, [work]),
+        "bench_has": (number, [work, number]),
+        "bench_run": (size, [work, number, ctypes.c_int64]),
+        "bench_agree": (number, [work, number, number]),
+        "bench_versions": (ctypes.c_char_p, []),
+    }
+    for name, (restype, argtypes) in signatures.items():
+        function = getattr(lib, name)
+        function.restype, function.argtypes = restype, argtypes
+    return lib
+
+
+_lib = _load()
+
+
+def versions() -> str:
+    """Kernels and peers in one line."""
+    text: bytes = _lib.bench_versions()
+    return text.decode()
+
+
+class Workload:
+    """Records to seal or open, with all parties ready to do it (``bench_work`` in bench.h)."""
+
+    def __init__(
+        self, *, xaes: bool, opening: bool, num: int, length: int, digest: bool = False
+    ) -> None:
+        self._work = _lib.bench_new(xaes, opening, num, length, digest)
+        if not self._work:
+            raise RuntimeError("bench_new failed: no memory, or kmsfast's self-test failed")
+        self.num = num
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        _lib.bench_free(self._work)
+
+    def has(self, party: Party) -> bool:
+        """Whether the party can run on this machine."""
+        return bool(_lib.bench_has(self._work, party))
+
+    def agree(self, party: Party, other: Party) -> bool:
+        """Whether both write the same bytes and refuse the same changed tag."""
+        return bool(_lib.bench_agree(self._work, party, other))
+
+    def run(self, party: Party, reps: int) -> None:
+        """Does the whole workload ``reps`` times."""
+        failed = _lib.bench_run(self._work, party, reps)
+        if failed:
+            raise RuntimeError(f"{party.name}: {failed} records failed")

@@ -1,0 +1,73 @@
+"""`make bench`: runs the benchmarks in both profiles and sums them up in build/bench.json.
+
+The judged profile is that of an AES-NI machine without VAES, whatever this machine can do: kmsfast
+runs its AES-NI kernels, and OpenSSL (the system's and the one inside cryptography) is told that the
+CPU has no VAES, VPCLMULQDQ or AVX-512. The native profile leaves all of them free and only informs.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from rows import JUDGED, NATIVE, Result, results, table
+
+HERE = Path(__file__).resolve().parent
+BUILD = HERE.parent / "build"
+FILES = ["bench_kernels.py", "bench_batches.py", "bench_commands.py"]
+NATIVE_FILES = ["bench_kernels.py", "bench_batches.py"]
+
+# OPENSSL_ia32cap(3): the second word is CPUID leaf 7, EBX then ECX; `~` clears bits. EBX 16, 17,
+# 21, 28, 30, 31: AVX-512 F, DQ, IFMA, CD, BW, VL. ECX 9, 10 (here 41, 42): VAES, VPCLMULQDQ.
+NO_VAES = ":~0x600d0230000"
+
+ENVIRONMENT = {
+    JUDGED: {"KMSFAST_IMPL": "aesni", "OPENSSL_ia32cap": NO_VAES},
+    NATIVE: {},
+}
+
+
+def measure(profile: str, files: list[str], choice: str | None) -> Path:
+    """Runs pytest-benchmark in a process of its own; returns its JSON."""
+    target = BUILD / f"bench-{profile}.json"
+    target.unlink(missing_ok=True)
+    environment = {key: value for key, value in os.environ.items() if key != "KMSFAST_IMPL"}
+    environment |= ENVIRONMENT[profile] | {
+        "KMSFAST_BENCH_PROFILE": profile,
+        "PYTHONPATH": str(HERE),
+    }
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(HERE)]
+    command += ["--benchmark-disable-gc", f"--benchmark-json={target}", "--benchmark-quiet"]
+    command += [str(HERE / name) for name in files] + (["-k", choice] if choice else [])
+    done = subprocess.run(command, env=environment, cwd=HERE.parent, check=False)
+    if done.returncode not in {0, 5}:  # 5: the choice left nothing in these files
+        sys.exit(f"the benchmarks of the {profile} profile failed")
+    return target
+
+
+def main() -> None:
+    """Parses the arguments, measures, prints, writes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-k", dest="choice", help="only benchmarks whose name matches (pytest -k)")
+    parser.add_argument("--no-native", action="store_true", help="the judged profile only")
+    options = parser.parse_args()
+    BUILD.mkdir(exist_ok=True)
+    start = time.monotonic()
+    runs = [(JUDGED, FILES)] + ([] if options.no_native else [(NATIVE, NATIVE_FILES)])
+    rows: list[Result] = []
+    for profile, files in runs:
+        path = measure(profile, files, options.choice)
+        if path.exists() and path.stat().st_size:
+            rows += results(path)
+    output = BUILD / "bench.json"
+    output.write_text(json.dumps([row.as_json() for row in rows], indent=2) + "\n")
+    print(table(rows))
+    short = [row.name for row in rows if row.verdict == "SHORT"]
+    print(f"\n{len(rows)} rows in {time.monotonic() - start:.0f} s, {len(short)} short; {output}")
+
+
+if __name__ == "__main__":
+    main()
