@@ -46,11 +46,11 @@ class Epoch:
             if os.fstat(self._fd).st_size < _SIZE:
                 # Written, not truncated: a hole would fault when the disk is full.
                 os.pwrite(self._fd, bytes(_SIZE), 0)
-            self._map = mmap.mmap(self._fd, _SIZE)
+            shared = mmap.mmap(self._fd, _SIZE)
         except OSError as error:
             os.close(self._fd)
             raise StoreUnusable(f"cannot write {path}: {error.strerror}") from error
-        self.word = memoryview(self._map).cast("Q")
+        self.word = memoryview(shared).cast("Q")
 
     @contextmanager
     def locked(self, timeout: float) -> Iterator[None]:
@@ -88,9 +88,7 @@ class Epoch:
             fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """Gives the mapping back; ``word`` cannot be read any more."""
-        self.word.release()
-        self._map.close()
+        """Closes the file; ``word`` can be read as long as somebody holds it."""
         os.close(self._fd)
 
     def _try_lock(self) -> bool:

@@ -1,0 +1,1 @@
+"""What kmsfast does, one method per operation: keys and their life, encryption, batches."""

@@ -1,0 +1,94 @@
+"""What the service asks of a store. :mod:`kmsfast.store` is one; the service knows no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any, Protocol
+
+from kmsfast.crypto.keys import StoreKey
+from kmsfast.model.alias import Alias
+from kmsfast.model.arn import Home
+from kmsfast.model.key import KeyMetadata, KeyVersion
+
+__all__ = ["Clock", "Reader", "Store", "Writer"]
+
+Clock = Callable[[], float]
+"""Unix time in seconds."""
+
+
+class Reader(Protocol):
+    """A consistent view of the store. Whatever it returns was authenticated."""
+
+    def key(self, key_id: bytes) -> KeyMetadata | None:
+        """The key, or None."""
+
+    def keys(self) -> list[KeyMetadata]:
+        """All keys, oldest first, those that were deleted as well."""
+
+    def versions(self, key: KeyMetadata) -> tuple[KeyVersion, ...]:
+        """The key's versions, oldest first."""
+
+    def material(self, key: KeyMetadata, number: int) -> bytes | None:
+        """The wrapped material of a version, or None."""
+
+    def alias(self, name: str) -> Alias | None:
+        """The alias, or None."""
+
+    def aliases(self) -> list[Alias]:
+        """All aliases, by name."""
+
+
+class Writer(Reader, Protocol):
+    """A transaction. What it wrote is durable when its block ends, or not there at all."""
+
+    def add(self, key: KeyMetadata) -> None:
+        """A new key, still without versions and aliases."""
+
+    def save(self, key: KeyMetadata) -> None:
+        """The key's new state, description, rotation, tags and number of versions and aliases."""
+
+    def add_version(self, key: KeyMetadata, version: KeyVersion, wrapped: bytes) -> None:
+        """A version and its wrapped material."""
+
+    def put_alias(self, alias: Alias) -> None:
+        """A new alias, or where an existing one leads now."""
+
+    def drop_alias(self, name: str) -> None:
+        """Removes an alias."""
+
+    def purge(self, key: KeyMetadata, when: datetime) -> None:
+        """Removes all of the key but the fact that it was deleted."""
+
+
+class Store(Protocol):
+    """Where keys are kept.
+
+    Attributes:
+        home: region and account.
+        store_key: wraps material, and is needed to load it.
+        epoch: one word that changes whenever anything in the store has changed; odd while it does.
+    """
+
+    home: Home
+    store_key: StoreKey
+    epoch: memoryview
+
+    def read(self) -> AbstractContextManager[Reader]:
+        """A view of the store."""
+
+    def write(self) -> AbstractContextManager[Writer]:
+        """A transaction; only one at a time, in all processes."""
+
+    def forget_deleted(self) -> None:
+        """Makes sure that removed rows are gone from the disk."""
+
+    def check_process(self) -> None:
+        """Raises StoreForked in a child of the process that opened the store."""
+
+    def describe(self) -> dict[str, Any]:
+        """Facts for a diagnosis."""
+
+    def close(self) -> None:
+        """Wipes the store key and closes the database."""

@@ -1,0 +1,244 @@
+"""A store on disk: a directory of mode 0700 with ``store.db``, ``epoch`` and ``root.key``.
+
+A key file elsewhere or a passphrase can take the place of ``root.key``. Creating and opening follow
+one order: directory, epoch file, database, schema version, root key, store key, migration, MAC of
+the store's row. Whatever fails, fails with an error that says what to do, and nothing is made in
+place of something that is missing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from kmsfast.crypto.keys import StoreKey, open_arena, rewrap_store
+from kmsfast.errors import StoreExists, StoreNotFound, StoreUnusable, ValidationError
+from kmsfast.model.arn import Home
+from kmsfast.store import roots, schema
+from kmsfast.store.database import Database
+from kmsfast.store.epoch import Epoch
+from kmsfast.store.repository import Repository
+from kmsfast.store.roots import Root, RootRow
+from kmsfast.store.rows import verified
+
+__all__ = ["StoreDirectory", "create_store", "open_store"]
+
+_DATABASE = "store.db"
+_EPOCH = "epoch"
+
+
+class StoreDirectory:
+    """An open store. Made by :func:`create_store` and :func:`open_store`."""
+
+    def __init__(
+        self, path: Path, epoch: Epoch, database: Database, store_key: StoreKey, home: Home
+    ) -> None:
+        self.path, self.home, self.store_key = path, home, store_key
+        self._epoch, self._database = epoch, database
+        self.epoch = epoch.word
+
+    @contextmanager
+    def read(self) -> Iterator[Repository]:
+        """A consistent view of the store."""
+        with self._database.read() as connection:
+            yield Repository(connection, self.store_key, self.home)
+
+    @contextmanager
+    def write(self) -> Iterator[Repository]:
+        """A transaction: durable and known to all processes when its block ends."""
+        with self._database.write() as connection:
+            yield Repository(connection, self.store_key, self.home)
+
+    def forget_deleted(self) -> None:
+        """Makes sure that removed rows are gone from the disk."""
+        self._database.forget_deleted()
+
+    def check_process(self) -> None:
+        """Raises StoreForked in a child of the process that opened the store."""
+        self._database.check_process()
+
+    def change_root(self, old: Root | None, new: Root) -> None:
+        """Wraps the store key by another root key, in one transaction.
+
+        Raises:
+            RootKeyMissing: the old root key is gone. RootKeyWrong: it is not that of this store.
+        """
+        with self.write() as rows:
+            before = rows.store_row()
+            with roots.load(old, _root_row(before), self.path) as old_key:
+                new_key, row = roots.make(new, self.path)
+                with new_key:
+                    wrapped = rewrap_store(
+                        new_key, old_key, before["wrapped_key"], before["store_id"]
+                    )
+            rows.change_root(row, wrapped)
+
+    def describe(self) -> dict[str, Any]:
+        """Facts for a diagnosis."""
+        with self.read() as rows:
+            row = rows.store_row()
+        return {
+            "path": str(self.path.absolute()),
+            "schema_version": schema.SCHEMA_VERSION,
+            "store_id": row["store_id"].hex(),
+            "region": row["region"],
+            "account": row["account"],
+            "keys": row["num_keys"],
+            "root": row["root_kind"],
+            "root_path": row["root_path"] and str(self.path.absolute() / row["root_path"]),
+            "directory_mode": f"{self.path.stat().st_mode & 0o777:04o}",
+        }
+
+    def close(self) -> None:
+        """Wipes the store key and closes the database."""
+        self._database.close()
+        self.store_key.close()
+        self._epoch.close()
+
+
+def create_store(
+    path: Path, root: Root | None, home: Home, now_micros: int, busy_timeout: float
+) -> StoreDirectory:
+    """Makes an empty store, and its root key when that is not there yet.
+
+    Raises:
+        StoreExists: there is a store already. StoreUnusable: the directory cannot be written.
+    """
+    open_arena()
+    _make_directory(path)
+    epoch = Epoch(path / _EPOCH)
+    try:
+        with epoch.locked(busy_timeout):
+            _make_file(path / _DATABASE)
+        database = Database(path / _DATABASE, epoch, busy_timeout)
+        try:
+            store_key = _fill(path, database, root, home, now_micros)
+        except BaseException:
+            database.close()
+            raise
+    except BaseException:
+        epoch.close()
+        raise
+    return StoreDirectory(path, epoch, database, store_key, home)
+
+
+def open_store(
+    path: Path,
+    root: Root | None,
+    region: str | None,
+    account: str | None,
+    busy_timeout: float,
+) -> StoreDirectory:
+    """Opens an existing store.
+
+    Raises:
+        StoreNotFound: there is none. RootKeyMissing, RootKeyWrong: see :mod:`.roots`.
+        StoreIntegrity: its row was changed. StoreUnusable: it is read-only, damaged or newer.
+    """
+    if not (path / _DATABASE).exists():
+        raise StoreNotFound(
+            f"there is no key store at {str(path)!r}; make one with create=True or 'kmsfast init'"
+        )
+    open_arena()
+    epoch = Epoch(path / _EPOCH)
+    database = Database(path / _DATABASE, epoch, busy_timeout)
+    try:
+        store_key, home = _unlock(path, database, root)
+    except BaseException:
+        database.close()
+        epoch.close()
+        raise
+    store = StoreDirectory(path, epoch, database, store_key, home)
+    for given, has, what in ((region, home.region, "region"), (account, home.account, "account")):
+        if given not in (None, has):
+            store.close()
+            raise ValidationError(f"the store's {what} is {has}, not {given}")
+    return store
+
+
+def _fill(
+    path: Path, database: Database, root: Root | None, home: Home, now_micros: int
+) -> StoreKey:
+    with database.write() as connection:
+        if schema.schema_version(connection):
+            raise StoreExists(f"there is a key store at {str(path)!r} already")
+        store_id = os.urandom(16)
+        root_key, root_row = roots.make(root, path)
+        with root_key:
+            store_key, wrapped = StoreKey.create(root_key, store_id)
+        schema.create(connection)
+        row = {
+            "one": 1,
+            "store_id": store_id,
+            "created_at": now_micros,
+            "region": home.region,
+            "account": home.account,
+            **asdict(root_row),
+            "wrapped_key": wrapped,
+            "num_keys": 0,
+        }
+        Repository(connection, store_key, home).add_store_row(row)
+        _sync_directory(path)
+    return store_key
+
+
+def _unlock(path: Path, database: Database, root: Root | None) -> tuple[StoreKey, Home]:
+    with database.read() as connection:
+        version = schema.schema_version(connection)
+        if version == 0:
+            raise StoreNotFound(
+                f"the key store at {str(path)!r} was never finished; make it with create=True"
+            )
+        row = connection.execute(select(schema.store)).mappings().first()
+        if row is None:
+            raise StoreUnusable("store.db has lost the row of the store; restore it from a backup")
+        with roots.load(root, _root_row(dict(row)), path) as root_key:
+            store_key = StoreKey.load(root_key, row["wrapped_key"], row["store_id"])
+    with database.write() if version != schema.SCHEMA_VERSION else database.read() as connection:
+        schema.migrate(connection, version, store_key)
+        stored = connection.execute(select(schema.store)).mappings().one()
+        values = verified(store_key, schema.store, stored)
+    return store_key, Home(values["region"], values["account"])
+
+
+def _root_row(row: dict[str, Any]) -> RootRow:
+    return RootRow(**{name: row[name] for name in RootRow.__slots__})
+
+
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.stat().st_mode & 0o077:
+            if any(path.iterdir()):
+                raise StoreUnusable(
+                    f"the directory {str(path)!r} holds files and can be read by others; "
+                    f"choose a new directory, or run: chmod 700 {str(path)!r}"
+                )
+            path.chmod(0o700)
+    except OSError as error:
+        raise StoreUnusable(f"cannot make the directory {str(path)!r}: {error.strerror}") from error
+    _sync_directory(path.absolute().parent)
+
+
+def _make_file(path: Path) -> None:
+    """An empty file of mode 0600, which SQLite takes as an empty database, unless one is there."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise StoreUnusable(f"cannot write {str(path)!r}: {error.strerror}") from error
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,282 @@
+"""Keys, versions, aliases, tags and policies as rows, every one authenticated when it is read.
+
+The row of a key counts its versions, aliases, tags and policies, and the row of the store counts
+its keys: a row that was removed from outside is noticed like one that was changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select, update
+
+from kmsfast.errors import StoreIntegrity
+from kmsfast.model.alias import Alias
+from kmsfast.model.arn import Home
+from kmsfast.model.key import (
+    FLAG_MULTI_REGION,
+    KeyMetadata,
+    KeyState,
+    KeyVersion,
+    RotationStatus,
+    format_key_id,
+)
+from kmsfast.store import schema
+from kmsfast.store.roots import RootRow
+from kmsfast.store.rows import Macs, sealed, verified
+
+__all__ = ["Repository", "from_micros", "to_micros"]
+
+_ORIGIN: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class Repository:
+    """Reads and writes rows within one transaction.
+
+    Args:
+        macs: the store key.
+        home: region and account, for ARNs.
+    """
+
+    def __init__(self, connection: Connection, macs: Macs, home: Home) -> None:
+        self._connection, self._macs, self._home = connection, macs, home
+
+    # ---- reading ----------------------------------------------------------------------------
+
+    def key(self, key_id: bytes) -> KeyMetadata | None:
+        """The key, or None."""
+        rows = self._rows(schema.keys, schema.keys.c.key_id == key_id)
+        if rows:
+            return self._key(rows[0])
+        self._count_keys()
+        return None
+
+    def keys(self) -> list[KeyMetadata]:
+        """All keys, oldest first, those that were deleted as well."""
+        self._count_keys()
+        rows = self._rows(schema.keys)
+        return [self._key(row) for row in sorted(rows, key=lambda row: row["created_at"])]
+
+    def versions(self, key: KeyMetadata) -> tuple[KeyVersion, ...]:
+        """The key's versions, oldest first."""
+        rows = self._of(schema.key_versions, key.raw_id, key.current_version)
+        rows.sort(key=lambda row: row["number"])
+        return tuple(
+            KeyVersion(row["number"], from_micros(row["created_at"]), row["origin"]) for row in rows
+        )
+
+    def material(self, key: KeyMetadata, number: int) -> bytes | None:
+        """The wrapped material of a version, or None."""
+        table = schema.key_versions
+        rows = self._rows(table, table.c.key_id == key.raw_id, table.c.number == number)
+        if not rows and 1 <= number <= key.current_version:
+            raise _missing(table)
+        return rows[0]["wrapped"] if rows else None
+
+    def alias(self, name: str) -> Alias | None:
+        """The alias, or None."""
+        rows = self._rows(schema.aliases, schema.aliases.c.name == name)
+        return self._alias(rows[0]) if rows else None
+
+    def aliases(self) -> list[Alias]:
+        """All aliases, by name."""
+        rows = self._rows(schema.aliases)
+        return [self._alias(row) for row in sorted(rows, key=lambda row: row["name"])]
+
+    # ---- writing ----------------------------------------------------------------------------
+
+    def add(self, key: KeyMetadata) -> None:
+        """A new key, still without versions and aliases."""
+        self._insert(schema.keys, [_key_row(key)])
+        self._insert(schema.tags, _tag_rows(key))
+        self._insert(schema.policies, _policy_rows(key))
+        row = self.store_row()
+        self.replace_store_row({**row, "num_keys": row["num_keys"] + 1})
+
+    def save(self, key: KeyMetadata) -> None:
+        """The key's new state, description, rotation, tags and number of versions and aliases."""
+        self._update(schema.keys, schema.keys.c.key_id == key.raw_id, _key_row(key))
+        for table, rows in ((schema.tags, _tag_rows(key)), (schema.policies, _policy_rows(key))):
+            self._connection.execute(delete(table).where(table.c.key_id == key.raw_id))
+            self._insert(table, rows)
+
+    def add_version(self, key: KeyMetadata, version: KeyVersion, wrapped: bytes) -> None:
+        """A version and its wrapped material."""
+        row = {
+            "key_id": key.raw_id,
+            "number": version.number,
+            "created_at": to_micros(version.created_at),
+            "origin": version.origin,
+            "wrapped": wrapped,
+        }
+        self._insert(schema.key_versions, [row])
+
+    def put_alias(self, alias: Alias) -> None:
+        """A new alias, or where an existing one leads now."""
+        self.drop_alias(alias.name)
+        row = {
+            "name": alias.name,
+            "key_id": alias.raw_key_id,
+            "created_at": to_micros(alias.created_at),
+            "updated_at": to_micros(alias.updated_at),
+        }
+        self._insert(schema.aliases, [row])
+
+    def drop_alias(self, name: str) -> None:
+        """Removes an alias."""
+        self._connection.execute(delete(schema.aliases).where(schema.aliases.c.name == name))
+
+    def purge(self, key: KeyMetadata, when: datetime) -> None:
+        """Removes all of the key but the fact that it was deleted."""
+        for table in (schema.key_versions, schema.aliases, schema.tags, schema.policies):
+            self._connection.execute(delete(table).where(table.c.key_id == key.raw_id))
+        gone: dict[str, Any] = dict.fromkeys(
+            ("num_versions", "num_aliases", "num_tags", "num_policies"), 0
+        )
+        gone |= {"state": KeyState.DELETED.value, "description": "", "rotation_days": None,
+                 "next_rotation": None, "deletion_date": to_micros(when)}  # fmt: skip
+        self._update(schema.keys, schema.keys.c.key_id == key.raw_id, _key_row(key) | gone)
+
+    # ---- the row of the store ---------------------------------------------------------------
+
+    def store_row(self) -> dict[str, Any]:
+        """The one row of the table ``store``."""
+        rows = self._rows(schema.store)
+        if len(rows) != 1:
+            raise _missing(schema.store)
+        return rows[0]
+
+    def add_store_row(self, row: dict[str, Any]) -> None:
+        """Writes the row of a new store."""
+        self._insert(schema.store, [row])
+
+    def replace_store_row(self, row: dict[str, Any]) -> None:
+        """Writes the row of the store anew."""
+        self._update(schema.store, schema.store.c.one == 1, row)
+
+    def change_root(self, root: RootRow, wrapped: bytes) -> None:
+        """How the root key is found from now on, and the store key under it."""
+        self.replace_store_row({**self.store_row(), **asdict(root), "wrapped_key": wrapped})
+
+    # ---- rows -------------------------------------------------------------------------------
+
+    def _key(self, row: dict[str, Any]) -> KeyMetadata:
+        key_id = row["key_id"]
+        self._of(schema.key_versions, key_id, row["num_versions"])
+        aliases = self._of(schema.aliases, key_id, row["num_aliases"])
+        tags = self._of(schema.tags, key_id, row["num_tags"])
+        policies = self._of(schema.policies, key_id, row["num_policies"])
+        multi_region = bool(row["flags"] & FLAG_MULTI_REGION)
+        return KeyMetadata(
+            raw_id=key_id,
+            arn=self._home.arn(f"key/{format_key_id(key_id, multi_region)}"),
+            state=KeyState(row["state"]),
+            description=row["description"],
+            multi_region=multi_region,
+            created_at=from_micros(row["created_at"]),
+            current_version=row["num_versions"],
+            rotation=RotationStatus(
+                enabled=row["rotation_days"] is not None,
+                period_days=row["rotation_days"],
+                next_rotation=_moment(row["next_rotation"]),
+            ),
+            deletion_date=_moment(row["deletion_date"]),
+            aliases=tuple(sorted(alias["name"] for alias in aliases)),
+            tags={tag["tag_key"]: tag["tag_value"] for tag in tags},
+            policy=policies[0]["document"] if policies else None,
+        )
+
+    def _alias(self, row: dict[str, Any]) -> Alias:
+        owners = self._rows(schema.keys, schema.keys.c.key_id == row["key_id"])
+        if not owners:
+            raise _missing(schema.keys)
+        return Alias(
+            name=row["name"],
+            arn=self._home.arn(row["name"]),
+            key_id=format_key_id(row["key_id"], bool(owners[0]["flags"] & FLAG_MULTI_REGION)),
+            raw_key_id=row["key_id"],
+            created_at=from_micros(row["created_at"]),
+            updated_at=from_micros(row["updated_at"]),
+        )
+
+    def _of(self, table: Table, key_id: bytes, expected: int) -> list[dict[str, Any]]:
+        """The rows of a key, which must be as many as its own row says."""
+        rows = self._rows(table, table.c.key_id == key_id)
+        if len(rows) != expected:
+            raise _missing(table)
+        return rows
+
+    def _count_keys(self) -> None:
+        if (
+            len(self._connection.execute(select(schema.keys.c.key_id)).all())
+            != (self.store_row()["num_keys"])
+        ):
+            raise _missing(schema.keys)
+
+    def _rows(self, table: Table, *where: ColumnElement[bool]) -> list[dict[str, Any]]:
+        found = self._connection.execute(select(table).where(*where)).mappings()
+        return [verified(self._macs, table, row) for row in found]
+
+    def _insert(self, table: Table, rows: Iterable[dict[str, Any]]) -> None:
+        for row in rows:
+            self._connection.execute(insert(table).values(sealed(self._macs, table, row)))
+
+    def _update(self, table: Table, where: ColumnElement[bool], row: dict[str, Any]) -> None:
+        self._connection.execute(update(table).where(where).values(sealed(self._macs, table, row)))
+
+
+def from_micros(micros: int) -> datetime:
+    """A stored time."""
+    return _ORIGIN + micros * _MICROSECOND
+
+
+def to_micros(moment: datetime) -> int:
+    """A time as it is stored: microseconds since 1970-01-01 UTC."""
+    return (moment - _ORIGIN) // _MICROSECOND
+
+
+def _moment(micros: int | None) -> datetime | None:
+    return None if micros is None else from_micros(micros)
+
+
+def _micros(moment: datetime | None) -> int | None:
+    return None if moment is None else to_micros(moment)
+
+
+def _key_row(key: KeyMetadata) -> dict[str, Any]:
+    return {
+        "key_id": key.raw_id,
+        "flags": key.flags,
+        "state": key.state.value,
+        "description": key.description,
+        "created_at": to_micros(key.created_at),
+        "rotation_days": key.rotation.period_days,
+        "next_rotation": _micros(key.rotation.next_rotation),
+        "deletion_date": _micros(key.deletion_date),
+        "num_versions": key.current_version,
+        "num_aliases": len(key.aliases),
+        "num_tags": len(key.tags),
+        "num_policies": 0 if key.policy is None else 1,
+    }
+
+
+def _tag_rows(key: KeyMetadata) -> Sequence[dict[str, Any]]:
+    return [
+        {"key_id": key.raw_id, "tag_key": name, "tag_value": value}
+        for name, value in key.tags.items()
+    ]
+
+
+def _policy_rows(key: KeyMetadata) -> Sequence[dict[str, Any]]:
+    return [] if key.policy is None else [{"key_id": key.raw_id, "document": key.policy}]
+
+
+def _missing(table: Table) -> StoreIntegrity:
+    return StoreIntegrity(
+        f"rows of table {table.name!r} are missing or were added: the store was changed from "
+        "outside; restore it from a backup"
+    )
