@@ -1,0 +1,300 @@
+"""Keys by name, and their unwrapped versions: the two caches of the service.
+
+Rules:
+- what was read of the store is used only while the store's epoch has not moved;
+- a key whose waiting period is over is purged by the first access that notices;
+- a key whose rotation is due is rotated by the encryption that notices;
+- a handle that C has evicted is loaded again, by whoever finds it stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple, TypeVar
+
+from kmsfast.crypto import blob, keys
+from kmsfast.errors import InvalidKeyId, KeyNotFound, KmsError, StaleHandle
+from kmsfast.model.alias import PREFIX, checked_alias
+from kmsfast.model.key import (
+    KeyMetadata,
+    KeyState,
+    KeyVersion,
+    format_key_id,
+    parse_key_id,
+    require,
+)
+from kmsfast.service.ports import Clock, Store, Writer
+
+__all__ = ["Keyring", "Ready", "add_rotation"]
+
+_RETRIES: Final = 16
+_HEADER_LEN: Final = 24
+_NEVER: Final = -1  # no epoch has this value
+
+T = TypeVar("T")
+
+
+class Ready(NamedTuple):
+    """All that an encryption needs, good while the epoch stands and until the rotation is due.
+
+    Attributes:
+        rotation_due: Unix time, or None.
+    """
+
+    epoch: int
+    handle: int
+    rotation_due: float | None
+
+
+NOT_READY: Final = Ready(_NEVER, 0, None)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What was read of the store in one epoch."""
+
+    epoch: int
+    keys: dict[bytes, KeyMetadata] = field(default_factory=dict)
+    aliases: dict[str, bytes] = field(default_factory=dict)
+    openers: dict[bytes, int] = field(default_factory=dict)
+
+
+class Keyring:
+    """The keys of one store.
+
+    Attributes:
+        epoch: one-element view of the store's epoch.
+    """
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self.store, self.clock, self.epoch = store, clock, store.epoch
+        self._seen = _Seen(_NEVER)
+        self._handles: dict[tuple[bytes, int], int] = {}
+        self._closed = False
+
+    # ---- keys by name -----------------------------------------------------------------------
+
+    def now(self) -> datetime:
+        """The clock's time."""
+        return datetime.fromtimestamp(self.clock(), UTC)
+
+    def check_open(self) -> None:
+        """Passes while the store is open, in the process that opened it.
+
+        Raises:
+            StoreForked: in a child of that process. KmsError: it was closed.
+        """
+        self.store.check_process()
+        if self._closed:
+            raise KmsError("the key store was closed; call kmsfast.open() again")
+
+    def find(self, name: str) -> KeyMetadata:
+        """The key of an id, an ARN, an alias or an alias's ARN.
+
+        Raises:
+            InvalidKeyId: none of these. InvalidArn: an ARN of elsewhere. KeyNotFound: no such key.
+        """
+        if not isinstance(name, str):
+            raise InvalidKeyId(f"the name of a key is str, not {type(name).__name__}")
+        text = self.store.home.resource(name) if name.startswith("arn:") else name
+        if text.startswith(PREFIX):
+            return self.key(self._aliased(text))
+        parsed = parse_key_id(text.removeprefix("key/") if name.startswith("arn:") else text)
+        if parsed is None:
+            raise InvalidKeyId(f"Invalid keyId {name!r}")
+        key = self.key(parsed[0], multi_region=parsed[1])
+        if key.multi_region != parsed[1]:
+            raise self.not_found(*parsed)
+        return key
+
+    def key(self, raw_id: bytes, *, multi_region: bool = False) -> KeyMetadata:
+        """The key of 16 bytes of id.
+
+        Raises:
+            KeyNotFound: none, or it was deleted.
+        """
+        self.check_open()
+        seen = self._current()
+        key = seen.keys.get(raw_id)
+        if key is None:
+            with self.store.read() as rows:
+                key = rows.key(raw_id)
+            if key is None:
+                raise self.not_found(raw_id, multi_region)
+            seen.keys[raw_id] = key
+        if key.deletion_date is not None and key.deletion_date <= self.now():
+            self._purge(key)
+            raise _deleted(key)
+        return key
+
+    def not_found(self, raw_id: bytes, multi_region: bool) -> KeyNotFound:
+        """The error of a key that is not there."""
+        arn = self.store.home.arn(f"key/{format_key_id(raw_id, multi_region)}")
+        return KeyNotFound(f"Key '{arn}' does not exist")
+
+    def writable(self, rows: Writer, raw_id: bytes) -> KeyMetadata:
+        """The key within a transaction.
+
+        Raises:
+            KeyNotFound: it was deleted meanwhile.
+        """
+        key = rows.key(raw_id)
+        if key is None:
+            raise self.not_found(raw_id, multi_region=False)
+        if key.deletion_date is not None and key.deletion_date <= self.now():
+            raise _deleted(key)
+        return key
+
+    def purge_due(self) -> None:
+        """Purges every key whose waiting period is over."""
+        with self.store.read() as rows:
+            waiting = [key for key in rows.keys() if key.state is KeyState.PENDING_DELETION]
+        for key in waiting:
+            if key.deletion_date is not None and key.deletion_date <= self.now():
+                self._purge(key)
+
+    # ---- versions in the arena --------------------------------------------------------------
+
+    def ready(self, raw_id: bytes) -> Ready:
+        """The current version of a key, for encryption; rotates the key first when that is due.
+
+        Raises:
+            KeyDisabled, InvalidState, KeyNotFound: the key cannot encrypt.
+        """
+        epoch = self.epoch[0]
+        key = self.key(raw_id)
+        require(key, "use")
+        due = key.rotation.next_rotation
+        if due is not None and due <= self.now():
+            self._rotate_if_due(raw_id)
+            epoch = self.epoch[0]
+            key = self.key(raw_id)
+            require(key, "use")
+            due = key.rotation.next_rotation
+        handle = self._handle(key, key.current_version)
+        settled = epoch if epoch % 2 == 0 else _NEVER
+        return Ready(settled, handle, due and due.timestamp())
+
+    def with_current(self, raw_id: bytes, use: Callable[[int], T]) -> T:
+        """Calls ``use`` with a handle of the current version, again when the handle was stale."""
+        for _ in range(_RETRIES):
+            ready = self.ready(raw_id)
+            try:
+                return use(ready.handle)
+            except StaleHandle:
+                self.drop(ready.handle)
+        raise StaleHandle("keys are evicted from the arena faster than they can be used")
+
+    def opener(self, start: bytes) -> int | None:
+        """The handle for a blob's first 24 bytes, when this epoch has seen them; no checks."""
+        seen = self._seen
+        return seen.openers.get(start) if seen.epoch == self.epoch[0] else None
+
+    def resolve(self, prefix: bytes, fresh: bool = False) -> int:
+        """The handle for the blobs that start with ``prefix``.
+
+        Args:
+            fresh: the last handle was stale.
+
+        Raises:
+            FrameError: no blob. KeyNotFound: no such key or version. KeyDisabled, InvalidState:
+                the key cannot decrypt.
+        """
+        name = blob.parse_key(prefix)
+        multi_region = bool(name.flags & 1)
+        seen = self._current()
+        key = self.key(name.key_id, multi_region=multi_region)
+        require(key, "use")
+        if key.multi_region != multi_region:
+            raise self.not_found(name.key_id, multi_region)
+        handle = self._handle(key, name.version, fresh=fresh)
+        seen.openers[prefix[:_HEADER_LEN]] = handle
+        return handle
+
+    def drop(self, handle: int) -> None:
+        """Forgets a stale handle."""
+        for name, known in list(self._handles.items()):
+            if known == handle:
+                self._handles.pop(name, None)
+        self._seen.openers.clear()
+
+    def close(self) -> None:
+        """Wipes all keys from the arena and closes the store."""
+        if self._closed:
+            return
+        self._closed = True
+        self._seen = _Seen(_NEVER)
+        while self._handles:
+            keys.release(self._handles.popitem()[1])
+        self.store.close()
+
+    # ---- within -----------------------------------------------------------------------------
+
+    def _current(self) -> _Seen:
+        """What was read in this epoch; nothing at all while a change is being committed."""
+        epoch = self.epoch[0]
+        if self._seen.epoch != epoch or epoch % 2:
+            self._seen = _Seen(epoch if epoch % 2 == 0 else _NEVER)
+        return self._seen
+
+    def _aliased(self, name: str) -> bytes:
+        checked_alias(name)
+        self.check_open()
+        seen = self._current()
+        if name not in seen.aliases:
+            with self.store.read() as rows:
+                alias = rows.alias(name)
+            if alias is None:
+                raise KeyNotFound(f"Alias {self.store.home.arn(name)} is not found.")
+            seen.aliases[name] = alias.raw_key_id
+        return seen.aliases[name]
+
+    def _handle(self, key: KeyMetadata, number: int, *, fresh: bool = False) -> int:
+        name = (key.raw_id, number)
+        handle = None if fresh else self._handles.get(name)
+        if handle is None:
+            with self.store.read() as rows:
+                wrapped = rows.material(key, number)
+            if wrapped is None:
+                raise KeyNotFound(f"{key.arn} has no version {number}")
+            handle = self.store.store_key.load_material(wrapped, key.raw_id, number, key.flags)
+            self._handles[name] = handle
+        return handle
+
+    def _rotate_if_due(self, raw_id: bytes) -> None:
+        with self.store.write() as rows:
+            key, now = self.writable(rows, raw_id), self.now()
+            due, period = key.rotation.next_rotation, key.rotation.period_days
+            if due is None or period is None or due > now or key.state is not KeyState.ENABLED:
+                return
+            missed = (now - due) // timedelta(days=period)
+            following = due + timedelta(days=period) * (missed + 1)
+            key = replace(key, rotation=replace(key.rotation, next_rotation=following))
+            add_rotation(self, rows, key, "automatic")
+
+    def _purge(self, key: KeyMetadata) -> None:
+        with self.store.write() as rows:
+            found = rows.key(key.raw_id)
+            due = found and found.state is KeyState.PENDING_DELETION and found.deletion_date
+            if found and due and due <= self.now():
+                rows.purge(found, self.now())
+        for name in [name for name in self._handles if name[0] == key.raw_id]:
+            keys.release(self._handles.pop(name))
+        self.store.forget_deleted()
+
+
+def add_rotation(ring: Keyring, rows: Writer, key: KeyMetadata, origin: str) -> KeyMetadata:
+    """Adds a version with fresh material, current from now on, to a key of the transaction."""
+    number = key.current_version + 1
+    wrapped = ring.store.store_key.generate_material(key.raw_id, number, key.flags)
+    rotated = replace(key, current_version=number)
+    rows.save(rotated)
+    rows.add_version(rotated, KeyVersion(number, ring.now(), origin), wrapped)
+    return rotated
+
+
+def _deleted(key: KeyMetadata) -> KeyNotFound:
+    when = f"{key.deletion_date:%Y-%m-%d}" if key.deletion_date else "earlier"
+    return KeyNotFound(f"Key '{key.arn}' does not exist: it was deleted on {when}")

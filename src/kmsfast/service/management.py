@@ -1,0 +1,268 @@
+"""The life of keys and aliases: one method per operation, each one transaction.
+
+State is checked inside the transaction that changes it, so that two processes cannot both find a
+key enabled and then contradict each other.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from kmsfast.errors import AliasExists, KeyNotFound, ValidationError
+from kmsfast.model.alias import Alias, checked_alias
+from kmsfast.model.key import (
+    KeyMetadata,
+    KeyState,
+    KeyVersion,
+    RotationStatus,
+    checked_description,
+    checked_rotation_period,
+    checked_waiting_period,
+    format_key_id,
+    require,
+)
+from kmsfast.model.tags import checked_tags, merged
+from kmsfast.service.keyring import Keyring, add_rotation
+from kmsfast.service.ports import Writer
+
+__all__ = ["Management"]
+
+_NO_ROTATION = RotationStatus(enabled=False, period_days=None, next_rotation=None)
+_MAX_POLICY = 131_072
+Tags = Mapping[str, str] | Iterable[tuple[str, str]]
+
+
+class Management:
+    """Creates, changes, lists and deletes keys and aliases of one store."""
+
+    def __init__(self, ring: Keyring) -> None:
+        self._ring, self._store = ring, ring.store
+
+    # ---- keys -------------------------------------------------------------------------------
+
+    def create_key(
+        self,
+        *,
+        description: str,
+        alias: str | None,
+        tags: Tags | None,
+        rotation_period_days: int | None,
+        multi_region: bool,
+        policy: str | None,
+    ) -> KeyMetadata:
+        """A new, enabled key with one version."""
+        now, raw_id = self._begin(), _new_id(multi_region)
+        key = KeyMetadata(
+            raw_id=raw_id,
+            arn=self._store.home.arn(f"key/{format_key_id(raw_id, multi_region)}"),
+            state=KeyState.ENABLED,
+            description=checked_description(description),
+            multi_region=multi_region,
+            created_at=now,
+            current_version=1,
+            rotation=_rotation(rotation_period_days, now),
+            deletion_date=None,
+            aliases=() if alias is None else (checked_alias(alias),),
+            tags=checked_tags(tags),
+            policy=_checked_policy(policy),
+        )
+        wrapped = self._store.store_key.generate_material(raw_id, 1, key.flags)
+        with self._store.write() as rows:
+            if alias is not None:
+                self._refuse_taken(rows, alias)
+            rows.add(key)
+            rows.add_version(key, KeyVersion(1, now, "created"), wrapped)
+            if alias is not None:
+                rows.put_alias(self._alias(alias, key, now, now))
+        return key
+
+    def keys(self) -> list[KeyMetadata]:
+        """All keys that exist, oldest first."""
+        self._begin()
+        self._ring.purge_due()
+        with self._store.read() as rows:
+            return [key for key in rows.keys() if key.state is not KeyState.DELETED]
+
+    def versions(self, raw_id: bytes) -> tuple[KeyVersion, ...]:
+        """A key's versions, oldest first."""
+        self._ring.key(raw_id)
+        with self._store.read() as rows:
+            key = rows.key(raw_id)
+            if key is None:
+                raise self._ring.not_found(raw_id, multi_region=False)
+            return rows.versions(key)
+
+    def rotate(self, raw_id: bytes) -> KeyMetadata:
+        """Adds a version with fresh material; it encrypts from now on."""
+        self._ring.key(raw_id)
+        with self._store.write() as rows:
+            key = self._ring.writable(rows, raw_id)
+            require(key, "use")
+            return add_rotation(self._ring, rows, key, "on demand")
+
+    def enable_rotation(self, raw_id: bytes, period_days: int) -> KeyMetadata:
+        """Rotates the key by itself from now on, each ``period_days`` days (90 to 2,560)."""
+        rotation = _rotation(period_days, self._ring.now())
+        return self._change(raw_id, "use", lambda key: replace(key, rotation=rotation))
+
+    def disable_rotation(self, raw_id: bytes) -> KeyMetadata:
+        """Ends automatic rotation."""
+        return self._change(raw_id, "use", lambda key: replace(key, rotation=_NO_ROTATION))
+
+    def enable(self, raw_id: bytes) -> KeyMetadata:
+        """Lets the key encrypt and decrypt again."""
+        return self._change(raw_id, "change", lambda key: replace(key, state=KeyState.ENABLED))
+
+    def disable(self, raw_id: bytes) -> KeyMetadata:
+        """Keeps the key from encrypting and decrypting."""
+        return self._change(raw_id, "change", lambda key: replace(key, state=KeyState.DISABLED))
+
+    def schedule_deletion(self, raw_id: bytes, days: int) -> KeyMetadata:
+        """Deletes the key after a waiting period of 7 to 30 days, during which it is unusable."""
+        date = self._ring.now() + checked_waiting_period(days)
+        waiting = KeyState.PENDING_DELETION
+        return self._change(
+            raw_id, "change", lambda key: replace(key, state=waiting, deletion_date=date)
+        )
+
+    def cancel_deletion(self, raw_id: bytes) -> KeyMetadata:
+        """Keeps the key after all; it is disabled then, as in AWS KMS."""
+        return self._change(
+            raw_id,
+            "cancel",
+            lambda key: replace(key, state=KeyState.DISABLED, deletion_date=None),
+        )
+
+    def update_description(self, raw_id: bytes, text: str) -> KeyMetadata:
+        """Another description."""
+        checked = checked_description(text)
+        return self._change(raw_id, "change", lambda key: replace(key, description=checked))
+
+    def tag(self, raw_id: bytes, tags: Tags) -> KeyMetadata:
+        """Adds tags; those of the same key are replaced."""
+        new = checked_tags(tags)
+        return self._change(raw_id, "change", lambda key: replace(key, tags=merged(key.tags, new)))
+
+    def untag(self, raw_id: bytes, names: Iterable[str]) -> KeyMetadata:
+        """Removes tags; names that are not there do no harm."""
+        gone = frozenset([names] if isinstance(names, str) else names)
+
+        def without(key: KeyMetadata) -> KeyMetadata:
+            return replace(key, tags={k: v for k, v in key.tags.items() if k not in gone})
+
+        return self._change(raw_id, "change", without)
+
+    # ---- aliases ----------------------------------------------------------------------------
+
+    def aliases(self) -> list[Alias]:
+        """All aliases, by name."""
+        self._begin()
+        self._ring.purge_due()
+        with self._store.read() as rows:
+            return rows.aliases()
+
+    def create_alias(self, name: str, raw_id: bytes) -> None:
+        """A new alias of a key.
+
+        Raises:
+            AliasExists: the name is taken.
+        """
+        checked_alias(name)
+        now = self._begin()
+        with self._store.write() as rows:
+            key = self._changeable(rows, raw_id)
+            self._refuse_taken(rows, name)
+            self._adopt(rows, key, name, now, now)
+
+    def update_alias(self, name: str, raw_id: bytes) -> None:
+        """Moves an existing alias to another key.
+
+        Raises:
+            KeyNotFound: no such alias.
+        """
+        now = self._begin()
+        with self._store.write() as rows:
+            before = self._present(rows, name)
+            self._abandon(rows, before)
+            self._adopt(rows, self._changeable(rows, raw_id), name, before.created_at, now)
+
+    def delete_alias(self, name: str) -> None:
+        """Removes an alias; its key stays.
+
+        Raises:
+            KeyNotFound: no such alias.
+        """
+        self._begin()
+        with self._store.write() as rows:
+            self._abandon(rows, self._present(rows, name))
+
+    # ---- within -----------------------------------------------------------------------------
+
+    def _begin(self) -> datetime:
+        self._ring.check_open()
+        return self._ring.now()
+
+    def _change(
+        self, raw_id: bytes, needs: str, change: Callable[[KeyMetadata], KeyMetadata]
+    ) -> KeyMetadata:
+        self._ring.key(raw_id)
+        with self._store.write() as rows:
+            key = self._ring.writable(rows, raw_id)
+            require(key, needs)
+            changed = change(key)
+            rows.save(changed)
+        return changed
+
+    def _changeable(self, rows: Writer, raw_id: bytes) -> KeyMetadata:
+        key = self._ring.writable(rows, raw_id)
+        require(key, "change")
+        return key
+
+    def _present(self, rows: Writer, name: str) -> Alias:
+        alias = rows.alias(checked_alias(name))
+        if alias is None:
+            raise KeyNotFound(f"Alias {self._store.home.arn(name)} is not found.")
+        return alias
+
+    def _refuse_taken(self, rows: Writer, name: str) -> None:
+        if rows.alias(name) is not None:
+            raise AliasExists(f"An alias with the name {self._store.home.arn(name)} already exists")
+
+    def _adopt(
+        self, rows: Writer, key: KeyMetadata, name: str, created: datetime, now: datetime
+    ) -> None:
+        rows.save(replace(key, aliases=(*key.aliases, name)))
+        rows.put_alias(self._alias(name, key, created, now))
+
+    def _abandon(self, rows: Writer, alias: Alias) -> None:
+        """Takes an alias from its key."""
+        key = self._ring.writable(rows, alias.raw_key_id)
+        kept = tuple(name for name in key.aliases if name != alias.name)
+        rows.save(replace(key, aliases=kept))
+        rows.drop_alias(alias.name)
+
+    def _alias(self, name: str, key: KeyMetadata, created: datetime, now: datetime) -> Alias:
+        return Alias(name, self._store.home.arn(name), key.id, key.raw_id, created, now)
+
+
+def _new_id(multi_region: bool) -> bytes:
+    return os.urandom(16) if multi_region else uuid.uuid4().bytes
+
+
+def _rotation(days: int | None, now: datetime) -> RotationStatus:
+    if days is None:
+        return _NO_ROTATION
+    period = checked_rotation_period(days)
+    return RotationStatus(True, period, now + timedelta(days=period))
+
+
+def _checked_policy(policy: str | None) -> str | None:
+    if policy is not None and not isinstance(policy, str):
+        raise ValidationError(f"a policy is a JSON text, not {type(policy).__name__}")
+    if policy is not None and not 1 <= len(policy) <= _MAX_POLICY:
+        raise ValidationError(f"a policy has 1 to {_MAX_POLICY} characters, not {len(policy)}")
+    return policy
