@@ -1,0 +1,151 @@
+"""Exit codes, and errors as one line on stderr.
+
+Rules:
+- each way to fail has a code of its own (docs/cli.md) and one line that begins with the program;
+- a traceback appears only with KMSFAST_DEBUG=1;
+- signals become exceptions, so that unfinished output is removed on the way out.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from collections.abc import Callable
+from enum import IntEnum
+from types import FrameType
+from typing import Final
+
+import click
+
+from kmsfast import errors
+
+__all__ = ["Code", "run"]
+
+
+class Code(IntEnum):
+    """What the program returns to the shell."""
+
+    OK = 0
+    UNEXPECTED = 1
+    USAGE = 2
+    NOT_OPENED = 3
+    NOT_FOUND = 4
+    STATE = 5
+    FILE = 6
+    STORE = 7
+    INTERRUPTED = 128 + signal.SIGINT
+    PIPE_CLOSED = 128 + signal.SIGPIPE
+
+
+#: The first class that an error is an instance of decides.
+_CODES: Final[tuple[tuple[type[BaseException], Code], ...]] = (
+    (click.UsageError, Code.USAGE),
+    (click.Abort, Code.INTERRUPTED),
+    (KeyboardInterrupt, Code.INTERRUPTED),
+    (BrokenPipeError, Code.PIPE_CLOSED),
+    (errors.BatchError, Code.NOT_OPENED),
+    (errors.InvalidCiphertext, Code.NOT_OPENED),
+    (errors.StoreNotFound, Code.NOT_FOUND),
+    (errors.KeyNotFound, Code.NOT_FOUND),
+    (errors.KeyDisabled, Code.STATE),
+    (errors.InvalidState, Code.STATE),
+    (errors.AliasExists, Code.STATE),
+    (errors.LimitExceeded, Code.STATE),
+    (errors.StoreExists, Code.STORE),
+    (errors.StoreUnusable, Code.STORE),
+    (errors.StoreBusy, Code.STORE),
+    (errors.StoreIntegrity, Code.STORE),
+    (errors.RootKeyMissing, Code.STORE),
+    (errors.RootKeyWrong, Code.STORE),
+    (errors.ValidationError, Code.USAGE),
+    (errors.InvalidAliasName, Code.USAGE),
+    (errors.InvalidArn, Code.USAGE),
+    (errors.TagError, Code.USAGE),
+    (OSError, Code.FILE),
+    (click.FileError, Code.FILE),
+)
+
+#: What to do about the errors of the operating system that users meet.
+_REMEDIES: Final = {
+    errno.ENOSPC: "free some space or write elsewhere with --output",
+    errno.EDQUOT: "free some of your quota or write elsewhere with --output",
+    errno.EROFS: "write elsewhere with --output, or use another --store",
+    errno.EACCES: "check the permissions of the file and of its directory",
+    errno.EPERM: "check the permissions of the file and of its directory",
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "check the path",
+    errno.EISDIR: "name a file",
+}
+
+
+class _Terminated(BaseException):
+    """SIGTERM or SIGHUP arrived."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def run(command: Callable[[], object]) -> int:
+    """Runs a click command that was told not to exit by itself; returns the exit code."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _terminate)
+    try:
+        result = command()
+        sys.stdout.flush()
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else Code.OK
+    except BaseException as error:  # noqa: BLE001 - whatever it is becomes an exit code
+        if os.environ.get("KMSFAST_DEBUG") == "1":
+            raise
+        return _report(error)
+    return result if isinstance(result, int) else Code.OK
+
+
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    raise _Terminated(number)
+
+
+def _report(error: BaseException) -> int:
+    """Says on stderr what went wrong and returns the exit code for it."""
+    if isinstance(error, BrokenPipeError):
+        # The interpreter flushes stdout once more at exit, which would fail aloud.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Code.PIPE_CLOSED
+    # One line, and no control characters of file names or cells reach the terminal.
+    line = " ".join(_message(error).split())
+    line = "".join(char if char.isprintable() else "?" for char in line)
+    click.echo(f"kmsfast: {line}", err=True)
+    if isinstance(error, _Terminated):
+        return 128 + error.number
+    return next((code for kind, code in _CODES if isinstance(error, kind)), Code.UNEXPECTED)
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, click.UsageError):
+        hint = f" (see '{error.ctx.command_path} --help')" if error.ctx is not None else ""
+        return f"{error.format_message()}{hint}"
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(error, _Terminated):
+        return f"ended by {signal.Signals(error.number).name}"
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    if isinstance(error, errors.KmsError):
+        return str(error)
+    if isinstance(error, OSError):
+        return _system(error)
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    return f"unexpected {type(error).__name__}: {error} (KMSFAST_DEBUG=1 shows where)"
+
+
+def _system(error: OSError) -> str:
+    """An error of the operating system: file, reason, remedy."""
+    if error.errno is None:
+        return str(error)
+    name = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
+    remedy = _REMEDIES.get(error.errno)
+    return f"{name}{os.strerror(error.errno)}" + (f"; {remedy}" if remedy else "")

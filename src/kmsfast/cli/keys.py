@@ -1,0 +1,292 @@
+"""``kmsfast key``: the life of keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kmsfast.cli.arguments import Pair, pairs
+from kmsfast.cli.session import Session, pass_session
+from kmsfast.cli.show import facts, json_option, moment, print_json, table
+
+if TYPE_CHECKING:
+    from kmsfast.local import Key
+
+__all__ = ["key"]
+
+key_argument = click.argument("key_name", metavar="KEY")
+days_option = click.option(
+    "--days", type=int, default=30, show_default=True, help="Waiting period, 7 to 30 days."
+)
+
+
+@click.group()
+def key() -> None:
+    """Keys: create, list, rotate, disable, delete. KEY is an id, an ARN or an alias."""
+
+
+@key.command()
+@click.option("--alias", help="Also give it this alias (alias/NAME).")
+@click.option("--description", default="", help="What the key is for.")
+@click.option("--tag", "tags", type=Pair(), multiple=True, help="A tag. Repeatable.")
+@click.option(
+    "--rotation-days", type=int, help="Rotate by itself every so many days, 90 to 2560."
+)
+@click.option("--multi-region", is_flag=True, help="Make it a multi-Region key.")
+@json_option
+@pass_session
+def create(
+    session: Session,
+    alias: str | None,
+    description: str,
+    tags: tuple[tuple[str, str], ...],
+    rotation_days: int | None,
+    multi_region: bool,
+    as_json: bool,
+) -> None:
+    """Create a key and print its id."""
+    made = session.kms.create_key(
+        description=description,
+        alias=alias,
+        tags=pairs(tags, "--tag"),
+        rotation_period_days=rotation_days,
+        multi_region=multi_region,
+    )
+    if as_json:
+        print_json(_described(made))
+    else:
+        click.echo(made.id)
+
+
+@key.command("list")
+@json_option
+@pass_session
+def list_keys(session: Session, as_json: bool) -> None:
+    """List all keys."""
+    found = session.kms.keys()
+    if as_json:
+        print_json([_described(item) for item in found])
+        return
+    table(
+        ("KEY", "ALIASES", "STATE", "VERSION", "CREATED", "DESCRIPTION"),
+        [
+            (
+                item.id,
+                ",".join(item.aliases),
+                item.state,
+                item.current_version,
+                moment(item.created_at),
+                item.description,
+            )
+            for item in found
+        ],
+    )
+
+
+@key.command()
+@key_argument
+@json_option
+@pass_session
+def describe(session: Session, key_name: str, as_json: bool) -> None:
+    """Show everything about a key but its material."""
+    known = _described(session.kms.key(key_name))
+    if as_json:
+        print_json(known)
+        return
+    versions = known.pop("versions")
+    known["aliases"] = ", ".join(known["aliases"])
+    known["tags"] = ", ".join(f"{name}={value}" for name, value in known["tags"].items())
+    rotation = known.pop("rotation")
+    known["rotation"] = f"every {rotation['period_days']} days" if rotation["enabled"] else "off"
+    known["next_rotation"] = rotation["next_rotation"]
+    facts({name.replace("_", " "): value for name, value in known.items()})
+    click.echo()
+    table(
+        ("VERSION", "CREATED", "ORIGIN"),
+        [(item["number"], item["created_at"], item["origin"]) for item in versions],
+    )
+
+
+@key.command()
+@key_argument
+@json_option
+@pass_session
+def rotate(session: Session, key_name: str, as_json: bool) -> None:
+    """Add a version, which encrypts from now on; the old ones still decrypt."""
+    found = session.kms.key(key_name)
+    found.rotate()
+    found = session.kms.key(found.id)
+    if as_json:
+        print_json(_described(found))
+    else:
+        click.echo(f"{found.id} is at version {found.current_version}")
+
+
+@key.command("enable-rotation")
+@key_argument
+@click.option(
+    "--days", type=int, default=365, show_default=True, help="Rotation period, 90 to 2560 days."
+)
+@pass_session
+def enable_rotation(session: Session, key_name: str, days: int) -> None:
+    """Rotate a key by itself whenever the period is over."""
+    found = session.kms.key(key_name)
+    found.enable_rotation(days)
+    click.echo(f"{found.id} rotates every {days} days")
+
+
+@key.command("disable-rotation")
+@key_argument
+@pass_session
+def disable_rotation(session: Session, key_name: str) -> None:
+    """Stop rotating a key by itself."""
+    found = session.kms.key(key_name)
+    found.disable_rotation()
+    click.echo(f"{found.id} rotates on demand only")
+
+
+@key.command()
+@key_argument
+@pass_session
+def enable(session: Session, key_name: str) -> None:
+    """Let a disabled key be used again."""
+    found = session.kms.key(key_name)
+    found.enable()
+    click.echo(f"{found.id} is enabled")
+
+
+@key.command()
+@key_argument
+@pass_session
+def disable(session: Session, key_name: str) -> None:
+    """Refuse every use of a key until it is enabled again."""
+    found = session.kms.key(key_name)
+    found.disable()
+    click.echo(f"{found.id} is disabled")
+
+
+@key.command()
+@key_argument
+@days_option
+@json_option
+@pass_session
+def delete(session: Session, key_name: str, days: int, as_json: bool) -> None:
+    """Delete a key after a waiting period. What it encrypted is lost then."""
+    found = session.kms.key(key_name)
+    found.schedule_deletion(days)
+    found = session.kms.key(found.id)
+    if as_json:
+        print_json(_described(found))
+        return
+    click.echo(f"{found.id} is deleted on {moment(found.deletion_date)}; until then:")
+    click.echo(f"  kmsfast key cancel-deletion {found.id}")
+
+
+@key.command("cancel-deletion")
+@key_argument
+@pass_session
+def cancel_deletion(session: Session, key_name: str) -> None:
+    """Keep a key that waits for its deletion; it is disabled until it is enabled."""
+    found = session.kms.key(key_name)
+    found.cancel_deletion()
+    click.echo(f"{found.id} stays, disabled; 'kmsfast key enable {found.id}' lets it be used")
+
+
+@key.command()
+@key_argument
+@click.option("--description", required=True, help="The new description.")
+@pass_session
+def update(session: Session, key_name: str, description: str) -> None:
+    """Change the description of a key."""
+    session.kms.key(key_name).update_description(description)
+
+
+@key.command()
+@key_argument
+@click.argument("tags", type=Pair(), nargs=-1, required=True, metavar="NAME=VALUE...")
+@pass_session
+def tag(session: Session, key_name: str, tags: tuple[tuple[str, str], ...]) -> None:
+    """Set tags of a key."""
+    session.kms.key(key_name).tag(pairs(tags, "the tags"))
+
+
+@key.command()
+@key_argument
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@pass_session
+def untag(session: Session, key_name: str, names: tuple[str, ...]) -> None:
+    """Remove tags of a key."""
+    session.kms.key(key_name).untag(names)
+
+
+@key.group()
+def alias() -> None:
+    """Aliases: names for keys that can be pointed to another key."""
+
+
+@alias.command("create")
+@click.argument("name", metavar="alias/NAME")
+@key_argument
+@pass_session
+def create_alias(session: Session, name: str, key_name: str) -> None:
+    """Give a key an alias."""
+    session.kms.create_alias(name, key_name)
+
+
+@alias.command("update")
+@click.argument("name", metavar="alias/NAME")
+@key_argument
+@pass_session
+def update_alias(session: Session, name: str, key_name: str) -> None:
+    """Point an alias to another key."""
+    session.kms.update_alias(name, key_name)
+
+
+@alias.command("delete")
+@click.argument("name", metavar="alias/NAME")
+@pass_session
+def delete_alias(session: Session, name: str) -> None:
+    """Remove an alias; its key stays."""
+    session.kms.delete_alias(name)
+
+
+@alias.command("list")
+@json_option
+@pass_session
+def list_aliases(session: Session, as_json: bool) -> None:
+    """List all aliases."""
+    found = sorted((name, item.id) for item in session.kms.keys() for name in item.aliases)
+    if as_json:
+        print_json([{"alias": name, "key_id": target} for name, target in found])
+    else:
+        table(("ALIAS", "KEY"), found)
+
+
+def _described(item: Key) -> dict[str, Any]:
+    """A key as JSON shows it."""
+    rotation = item.rotation
+    return {
+        "id": item.id,
+        "arn": item.arn,
+        "aliases": sorted(item.aliases),
+        "state": str(item.state),
+        "description": item.description,
+        "tags": dict(item.tags),
+        "created_at": moment(item.created_at),
+        "deletion_date": moment(item.deletion_date),
+        "current_version": item.current_version,
+        "rotation": {
+            "enabled": rotation.enabled,
+            "period_days": rotation.period_days,
+            "next_rotation": moment(rotation.next_rotation),
+        },
+        "versions": [
+            {
+                "number": version.number,
+                "created_at": moment(version.created_at),
+                "origin": version.origin,
+            }
+            for version in item.versions()
+        ],
+    }

@@ -1,0 +1,76 @@
+"""The command ``kmsfast``: its groups, the options in front of every command, and the way out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from kmsfast.cli.exits import run
+from kmsfast.cli.files import decrypt, encrypt, rewrap
+from kmsfast.cli.inspecting import inspect
+from kmsfast.cli.keys import key
+from kmsfast.cli.session import Session, default_store
+from kmsfast.cli.stores import change_root, completion, doctor, init
+
+__all__ = ["cli", "main"]
+
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"kmsfast {version('kmsfast')}")
+        context.exit()
+
+
+@click.group(context_settings=_SETTINGS)
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    envvar="KMSFAST_STORE",
+    default=default_store,
+    show_default="~/.local/share/kmsfast",
+    help="Directory of the key store.  [env: KMSFAST_STORE]",
+)
+@click.option(
+    "--root-key",
+    type=click.Path(path_type=Path),
+    envvar="KMSFAST_ROOT_KEY",
+    help="File with the root key, if it lies elsewhere than the store remembers."
+    "  [env: KMSFAST_ROOT_KEY]",
+)
+@click.option(
+    "--passphrase",
+    is_flag=True,
+    help="Ask for the passphrase that opens the store, unless KMSFAST_PASSPHRASE has it.",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="Show the version and exit.",
+)
+@click.pass_context
+def cli(context: click.Context, store: Path, root_key: Path | None, passphrase: bool) -> None:
+    """Keys that rotate, and columns, tables and files encrypted under them."""
+    context.obj = Session(store, root_key, passphrase)
+    context.call_on_close(context.obj.close)
+
+
+for command in (init, key, encrypt, decrypt, rewrap, inspect, doctor, change_root, completion):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Entry point of the program."""
+    sys.exit(run(lambda: cli.main(prog_name="kmsfast", standalone_mode=False)))
+
+
+if __name__ == "__main__":
+    main()

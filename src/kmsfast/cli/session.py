@@ -1,0 +1,101 @@
+"""The store that a command works on, opened when the first call needs it.
+
+Rules:
+- nothing is created but by ``init``;
+- a passphrase comes from KMSFAST_PASSPHRASE or from the terminal, never from the arguments, where
+  every process of the machine could read it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kmsfast.errors import RootKeyMissing
+
+if TYPE_CHECKING:
+    from kmsfast.local import Kms
+
+__all__ = ["PASSPHRASE_VARIABLE", "Session", "ask_passphrase", "default_store", "pass_session"]
+
+PASSPHRASE_VARIABLE = "KMSFAST_PASSPHRASE"
+
+
+def default_store() -> Path:
+    """Where the store is when nobody says: the user's data directory (XDG base directories)."""
+    base = os.environ.get("XDG_DATA_HOME", "")
+    home = Path(base) if os.path.isabs(base) else Path.home() / ".local" / "share"  # noqa: PTH117
+    return home / "kmsfast"
+
+
+class Session:
+    """The store of one run of the program.
+
+    Attributes:
+        store: directory of the store.
+    """
+
+    def __init__(self, store: Path, root_key: Path | None, passphrase: bool) -> None:
+        self.store = store
+        self._root_key = root_key
+        self._passphrase = passphrase
+        self._kms: Kms | None = None
+
+    @property
+    def kms(self) -> Kms:
+        """The opened store.
+
+        Raises:
+            KmsError: there is none, or the root key is missing or wrong.
+        """
+        if self._kms is None:
+            import kmsfast
+
+            self._kms = kmsfast.open(self.store, root=self.root())
+        return self._kms
+
+    def root(self, *, confirm: bool = False) -> Any:
+        """The root key that the options name; None for the store's own.
+
+        Args:
+            confirm: ask for a passphrase twice.
+        """
+        import kmsfast
+
+        if self._root_key is not None:
+            if self._passphrase:
+                raise click.UsageError("--root-key and --passphrase exclude each other")
+            return kmsfast.RootKeyFile(self._root_key)
+        if self._passphrase or os.environ.get(PASSPHRASE_VARIABLE):
+            return kmsfast.Passphrase(ask_passphrase("Passphrase", confirm=confirm))
+        return None
+
+    def close(self) -> None:
+        """Closes the store, if it was opened."""
+        if self._kms is not None:
+            self._kms.close()
+            self._kms = None
+
+
+def ask_passphrase(
+    prompt: str, *, confirm: bool = False, variable: str = PASSPHRASE_VARIABLE
+) -> str:
+    """A passphrase from the environment or the terminal.
+
+    Raises:
+        RootKeyMissing: it is in neither.
+    """
+    text = os.environ.get(variable)
+    if text:
+        return text
+    if not sys.stdin.isatty():
+        raise RootKeyMissing(f"no terminal to ask for the passphrase; set {variable}")
+    answer: str = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
+    return answer
+
+
+pass_session = click.make_pass_decorator(Session)
