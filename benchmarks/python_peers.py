@@ -1,0 +1,60 @@
+"""What a Python user would write instead: a loop over one AESGCM object, or over a tink AEAD."""
+
+from collections.abc import Callable, Sequence
+from os import urandom
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+NONCE_LEN = 12
+
+
+class CryptographyLoop:
+    """``cryptography``'s AESGCM, made once; records are nonce || ciphertext || tag.
+
+    Its one key serves a limited number of random nonces and its records name no key: it does less
+    than a blob, which is in its favour.
+    """
+
+    def __init__(self) -> None:
+        self._aead = AESGCM(AESGCM.generate_key(256))
+
+    def encrypt(self, values: Sequence[bytes], aad: bytes) -> list[bytes]:
+        """Every record under a fresh random nonce."""
+        encrypt, out = self._aead.encrypt, []
+        for value in values:
+            nonce = urandom(NONCE_LEN)
+            out.append(nonce + encrypt(nonce, value, aad))
+        return out
+
+    def decrypt(self, records: Sequence[bytes], aad: bytes) -> list[bytes]:
+        """The values again."""
+        decrypt = self._aead.decrypt
+        return [decrypt(record[:NONCE_LEN], record[NONCE_LEN:], aad) for record in records]
+
+
+class TinkLoop:
+    """tink's AEAD primitive (AES256_GCM template)."""
+
+    def __init__(self) -> None:
+        import tink
+        from tink import aead
+
+        aead.register()
+        handle = tink.new_keyset_handle(aead.aead_key_templates.AES256_GCM)
+        self._aead = handle.primitive(aead.Aead)
+
+    def encrypt(self, values: Sequence[bytes], aad: bytes) -> list[bytes]:
+        """Every record under a fresh random nonce, drawn by tink."""
+        encrypt = self._aead.encrypt
+        return [encrypt(value, aad) for value in values]
+
+    def decrypt(self, records: Sequence[bytes], aad: bytes) -> list[bytes]:
+        """The values again."""
+        decrypt = self._aead.decrypt
+        return [decrypt(record, aad) for record in records]
+
+
+PEERS: dict[str, Callable[[], CryptographyLoop | TinkLoop]] = {
+    "cryptography": CryptographyLoop,
+    "tink": TinkLoop,
+}
