@@ -124,8 +124,9 @@ class Keyring:
             if key is None:
                 raise self.not_found(raw_id, multi_region)
             seen.keys[raw_id] = key
-        if key.deletion_date is not None and key.deletion_date <= self.now():
-            self._purge(key)
+        if _over(key, self.now()):
+            if key.state is not KeyState.DELETED:
+                self._purge(key)
             raise _deleted(key)
         return key
 
@@ -143,16 +144,16 @@ class Keyring:
         key = rows.key(raw_id)
         if key is None:
             raise self.not_found(raw_id, multi_region=False)
-        if key.deletion_date is not None and key.deletion_date <= self.now():
+        if _over(key, self.now()):
             raise _deleted(key)
         return key
 
     def purge_due(self) -> None:
         """Purges every key whose waiting period is over."""
         with self.store.read() as rows:
-            waiting = [key for key in rows.keys() if key.state is KeyState.PENDING_DELETION]
+            waiting = [key for key in rows.all_keys() if key.state is KeyState.PENDING_DELETION]
         for key in waiting:
-            if key.deletion_date is not None and key.deletion_date <= self.now():
+            if _over(key, self.now()):
                 self._purge(key)
 
     # ---- versions in the arena --------------------------------------------------------------
@@ -175,7 +176,7 @@ class Keyring:
             due = key.rotation.next_rotation
         handle = self._handle(key, key.current_version)
         settled = epoch if epoch % 2 == 0 else _NEVER
-        return Ready(settled, handle, due and due.timestamp())
+        return Ready(settled, handle, None if due is None else due.timestamp())
 
     def with_current(self, raw_id: bytes, use: Callable[[int], T]) -> T:
         """Calls ``use`` with a handle of the current version, again when the handle was stale."""
@@ -277,8 +278,7 @@ class Keyring:
     def _purge(self, key: KeyMetadata) -> None:
         with self.store.write() as rows:
             found = rows.key(key.raw_id)
-            due = found and found.state is KeyState.PENDING_DELETION and found.deletion_date
-            if found and due and due <= self.now():
+            if found and found.state is KeyState.PENDING_DELETION and _over(found, self.now()):
                 rows.purge(found, self.now())
         for name in [name for name in self._handles if name[0] == key.raw_id]:
             keys.release(self._handles.pop(name))
@@ -293,6 +293,13 @@ def add_rotation(ring: Keyring, rows: Writer, key: KeyMetadata, origin: str) -> 
     rows.save(rotated)
     rows.add_version(rotated, KeyVersion(number, ring.now(), origin), wrapped)
     return rotated
+
+
+def _over(key: KeyMetadata, now: datetime) -> bool:
+    """Whether the key's waiting period is over, or the key is gone already."""
+    if key.state is KeyState.DELETED:
+        return True
+    return key.deletion_date is not None and key.deletion_date <= now
 
 
 def _deleted(key: KeyMetadata) -> KeyNotFound:

@@ -80,12 +80,12 @@ class Management:
                 rows.put_alias(self._alias(alias, key, now, now))
         return key
 
-    def keys(self) -> list[KeyMetadata]:
+    def all_keys(self) -> list[KeyMetadata]:
         """All keys that exist, oldest first."""
         self._begin()
         self._ring.purge_due()
         with self._store.read() as rows:
-            return [key for key in rows.keys() if key.state is not KeyState.DELETED]
+            return [key for key in rows.all_keys() if key.state is not KeyState.DELETED]
 
     def versions(self, raw_id: bytes) -> tuple[KeyVersion, ...]:
         """A key's versions, oldest first."""

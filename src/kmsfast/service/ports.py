@@ -24,7 +24,7 @@ class Reader(Protocol):
     def key(self, key_id: bytes) -> KeyMetadata | None:
         """The key, or None."""
 
-    def keys(self) -> list[KeyMetadata]:
+    def all_keys(self) -> list[KeyMetadata]:
         """All keys, oldest first, those that were deleted as well."""
 
     def versions(self, key: KeyMetadata) -> tuple[KeyVersion, ...]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
@@ -33,13 +33,25 @@ _DATABASE = "store.db"
 _EPOCH = "epoch"
 
 
+class Unlocked(NamedTuple):
+    """What the root key gives access to."""
+
+    store_key: StoreKey
+    home: Home
+
+
 class StoreDirectory:
-    """An open store. Made by :func:`create_store` and :func:`open_store`."""
+    """An open store. Made by :func:`create_store` and :func:`open_store`.
+
+    Args:
+        root: where its root key was found; None: where the store says.
+    """
 
     def __init__(
-        self, path: Path, epoch: Epoch, database: Database, store_key: StoreKey, home: Home
+        self, path: Path, root: Root | None, epoch: Epoch, database: Database, unlocked: Unlocked
     ) -> None:
-        self.path, self.home, self.store_key = path, home, store_key
+        self.path, self._root = path, root
+        self.store_key, self.home = unlocked
         self._epoch, self._database = epoch, database
         self.epoch = epoch.word
 
@@ -63,7 +75,7 @@ class StoreDirectory:
         """Raises StoreForked in a child of the process that opened the store."""
         self._database.check_process()
 
-    def change_root(self, old: Root | None, new: Root) -> None:
+    def change_root(self, new: Root) -> None:
         """Wraps the store key by another root key, in one transaction.
 
         Raises:
@@ -71,13 +83,14 @@ class StoreDirectory:
         """
         with self.write() as rows:
             before = rows.store_row()
-            with roots.load(old, _root_row(before), self.path) as old_key:
+            with roots.load(self._root, _root_row(before), self.path) as old_key:
                 new_key, row = roots.make(new, self.path)
                 with new_key:
                     wrapped = rewrap_store(
                         new_key, old_key, before["wrapped_key"], before["store_id"]
                     )
             rows.change_root(row, wrapped)
+        self._root = new
 
     def describe(self) -> dict[str, Any]:
         """Facts for a diagnosis."""
@@ -103,7 +116,7 @@ class StoreDirectory:
 
 
 def create_store(
-    path: Path, root: Root | None, home: Home, now_micros: int, busy_timeout: float
+    path: Path, root: Root | None, home: Home, now_micros: int, *, busy_timeout: float
 ) -> StoreDirectory:
     """Makes an empty store, and its root key when that is not there yet.
 
@@ -118,14 +131,14 @@ def create_store(
             _make_file(path / _DATABASE)
         database = Database(path / _DATABASE, epoch, busy_timeout)
         try:
-            store_key = _fill(path, database, root, home, now_micros)
+            unlocked = Unlocked(_fill(path, database, root, home, now_micros), home)
         except BaseException:
             database.close()
             raise
     except BaseException:
         epoch.close()
         raise
-    return StoreDirectory(path, epoch, database, store_key, home)
+    return StoreDirectory(path, root, epoch, database, unlocked)
 
 
 def open_store(
@@ -133,6 +146,7 @@ def open_store(
     root: Root | None,
     region: str | None,
     account: str | None,
+    *,
     busy_timeout: float,
 ) -> StoreDirectory:
     """Opens an existing store.
@@ -149,12 +163,13 @@ def open_store(
     epoch = Epoch(path / _EPOCH)
     database = Database(path / _DATABASE, epoch, busy_timeout)
     try:
-        store_key, home = _unlock(path, database, root)
+        unlocked = _unlock(path, database, root)
     except BaseException:
         database.close()
         epoch.close()
         raise
-    store = StoreDirectory(path, epoch, database, store_key, home)
+    store = StoreDirectory(path, root, epoch, database, unlocked)
+    home = unlocked.home
     for given, has, what in ((region, home.region, "region"), (account, home.account, "account")):
         if given not in (None, has):
             store.close()
@@ -188,7 +203,7 @@ def _fill(
     return store_key
 
 
-def _unlock(path: Path, database: Database, root: Root | None) -> tuple[StoreKey, Home]:
+def _unlock(path: Path, database: Database, root: Root | None) -> Unlocked:
     with database.read() as connection:
         version = schema.schema_version(connection)
         if version == 0:
@@ -204,7 +219,7 @@ def _unlock(path: Path, database: Database, root: Root | None) -> tuple[StoreKey
         schema.migrate(connection, version, store_key)
         stored = connection.execute(select(schema.store)).mappings().one()
         values = verified(store_key, schema.store, stored)
-    return store_key, Home(values["region"], values["account"])
+    return Unlocked(store_key, Home(values["region"], values["account"]))
 
 
 def _root_row(row: dict[str, Any]) -> RootRow:

@@ -55,7 +55,7 @@ class Repository:
         self._count_keys()
         return None
 
-    def keys(self) -> list[KeyMetadata]:
+    def all_keys(self) -> list[KeyMetadata]:
         """All keys, oldest first, those that were deleted as well."""
         self._count_keys()
         rows = self._rows(schema.keys)

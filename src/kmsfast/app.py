@@ -1,0 +1,61 @@
+"""Wiring: the one place that turns a path and settings into a running service."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from kmsfast.errors import ValidationError
+from kmsfast.model.arn import Home
+from kmsfast.service.encryption import Encryption
+from kmsfast.service.keyring import Keyring
+from kmsfast.service.management import Management
+from kmsfast.service.ports import Clock
+from kmsfast.store.directory import StoreDirectory, create_store, open_store
+from kmsfast.store.roots import Passphrase, Root, RootKeyFile
+
+__all__ = ["BUSY_TIMEOUT", "Application", "start"]
+
+BUSY_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """The parts of a running service."""
+
+    store: StoreDirectory
+    ring: Keyring
+    management: Management
+    encryption: Encryption
+
+
+def start(
+    path: str | os.PathLike[str],
+    *,
+    create: bool = False,
+    root: Root | None = None,
+    region: str | None = None,
+    account: str | None = None,
+    clock: Clock | None = None,
+    busy_timeout: float = BUSY_TIMEOUT,
+) -> Application:
+    """Opens or creates the store at ``path`` and puts the service on it."""
+    if root is not None and not isinstance(root, RootKeyFile | Passphrase):
+        raise ValidationError("root is RootKeyFile(path), Passphrase(text) or None")
+    ticking = clock or time.time
+    directory = Path(path)
+    if create:
+        home = Home(region or Home().region, account or Home().account)
+        now = int(ticking() * 1_000_000)
+        store = create_store(directory, root, home, now, busy_timeout=busy_timeout)
+    else:
+        store = open_store(directory, root, region, account, busy_timeout=busy_timeout)
+    ring = Keyring(store, ticking)
+    try:
+        ring.purge_due()
+    except BaseException:
+        ring.close()
+        raise
+    return Application(store, ring, Management(ring), Encryption(ring))

@@ -1,0 +1,266 @@
+"""Encrypting and decrypting: one method per operation, for one record and for batches.
+
+Contexts come in as the user gave them and leave as canonical bytes. A handle that went stale is
+replaced and the call made again; nothing of a failed attempt is returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal, NamedTuple
+
+from kmsfast.crypto import blob, sealed
+from kmsfast.errors import BatchError, InvalidCiphertext, KmsError, StaleHandle, ValidationError
+from kmsfast.model.context import canonical
+from kmsfast.model.key import FLAG_MULTI_REGION, format_key_id
+from kmsfast.service import kinds
+from kmsfast.service.keyring import Keyring
+
+__all__ = ["BatchResult", "DataKey", "Encryption", "Errors", "SealedBatch"]
+
+Context = Mapping[str, str] | None
+Errors = Literal["raise", "return"]
+_PREFIX_LEN: Final = 56
+_HEADER_LEN: Final = 24
+_RETRIES: Final = 16
+
+
+class BatchResult(NamedTuple):
+    """What came of a batch.
+
+    Attributes:
+        values: of the kind of the input; a failed record is null, None or zeros.
+        errors: the error of each failed record, by its index.
+    """
+
+    values: Any
+    errors: dict[int, KmsError]
+
+
+class SealedBatch(NamedTuple):
+    """Records sealed together (docs/sealed-format.md): 16 bytes longer each, and one header.
+
+    Attributes:
+        header: 136 bytes; needed to open any of the records.
+        values: the sealed records, of the kind of the input.
+    """
+
+    header: bytes
+    values: Any
+
+
+class DataKey(NamedTuple):
+    """A key for encryption elsewhere. Prints without its plaintext.
+
+    Attributes:
+        plaintext: the key; use it and forget it. None when it was not asked for.
+        ciphertext_blob: the key as a blob; keep it beside the data.
+        key_arn: the key that encrypted it.
+    """
+
+    plaintext: bytes | None
+    ciphertext_blob: bytes
+    key_arn: str
+
+    def __repr__(self) -> str:
+        size = "none" if self.plaintext is None else f"<secret {len(self.plaintext)} bytes>"
+        return f"DataKey(plaintext={size}, key_arn={self.key_arn!r})"
+
+
+class Encryption:
+    """Uses the keys of one store."""
+
+    def __init__(self, ring: Keyring) -> None:
+        self._ring = ring
+
+    # ---- with a key -------------------------------------------------------------------------
+
+    def encrypt(self, raw_id: bytes, plaintext: Any, context: Context, aad: Any) -> bytes:
+        """The blob of one record."""
+        data, extra, bound = as_bytes(plaintext), as_bytes(aad, "aad"), canonical(context)
+        return self._ring.with_current(raw_id, lambda h: blob.seal_one(h, data, bound, extra))
+
+    def encrypt_batch(
+        self, raw_id: bytes, values: Any, context: Context, aad: Any, threads: int
+    ) -> Any:
+        """One blob per record, of the kind of the input."""
+        bound = canonical(context)
+        return self._ring.with_current(
+            raw_id, lambda h: blob.seal_batch(h, values, bound, aad=aad, threads=threads)
+        )
+
+    def data_key(
+        self, raw_id: bytes, num_bytes: int, context: Context, *, with_plaintext: bool
+    ) -> DataKey:
+        """A fresh data key."""
+        bound = canonical(context)
+        plaintext, sealed_key = self._ring.with_current(
+            raw_id, lambda h: blob.data_key(h, num_bytes, bound, with_plaintext)
+        )
+        return DataKey(plaintext, sealed_key, self._ring.key(raw_id).arn)
+
+    def seal_batch(self, raw_id: bytes, values: Any, context: Context, threads: int) -> SealedBatch:
+        """A sealed batch under a data key of its own."""
+        with self.sealed_writer(raw_id, context, kinds.fixed_width(values)) as writer:
+            return SealedBatch(writer.header, writer.seal(values, last=True, threads=threads))
+
+    def sealed_writer(
+        self, raw_id: bytes, context: Context, record_size: int
+    ) -> sealed.SealedWriter:
+        """Seals a batch piece by piece."""
+        bound = canonical(context)
+        return self._ring.with_current(raw_id, lambda h: sealed.SealedWriter(h, bound, record_size))
+
+    # ---- with whatever key the ciphertext names ---------------------------------------------
+
+    def decrypt(self, data: Any, context: Context, aad: Any, only: bytes | None = None) -> bytes:
+        """The plaintext of one blob; ``only``: the one key that may have encrypted it."""
+        whole, extra, bound = as_bytes(data, "a blob"), as_bytes(aad, "aad"), canonical(context)
+        resolve = self._resolver(only)
+        for attempt in range(_RETRIES):
+            handle = resolve(whole[:_PREFIX_LEN], attempt > 0)
+            try:
+                return blob.open_one(handle, whole, bound, extra)
+            except StaleHandle:
+                continue
+        raise StaleHandle("keys are evicted from the arena faster than they can be used")
+
+    def decrypt_batch(
+        self,
+        blobs: Any,
+        context: Context,
+        aad: Any,
+        threads: int,
+        *,
+        errors: Errors,
+        only: bytes | None = None,
+    ) -> Any:
+        """The plaintexts, of the kind of the input."""
+        if errors not in ("raise", "return"):
+            raise ValidationError(f"errors must be 'raise' or 'return', not {errors!r}")
+        self._ring.check_open()
+        values, failed = blob.open_batch(
+            self._resolver(only), blobs, canonical(context), aad=aad, threads=threads
+        )
+        if errors == "return":
+            return BatchResult(values, failed)
+        if failed:
+            raise BatchError(failed, values, kinds.num_records(blobs))
+        return values
+
+    def open_batch(self, batch: SealedBatch, context: Context, threads: int) -> Any:
+        """All records of a sealed batch; its last record must be the one that ended it."""
+        header, values = batch
+        with self.sealed_reader(header, context) as reader:
+            opened, failed = reader.open(values, first=0, last=True, threads=threads)
+        if failed:
+            raise BatchError(failed, opened, kinds.num_records(values))
+        return opened
+
+    def open_record(self, batch: SealedBatch, i: int, context: Context) -> bytes:
+        """One record of a sealed batch."""
+        header, values = batch
+        num = kinds.num_records(values)
+        if not 0 <= i < num:
+            raise ValidationError(f"the sealed batch has records 0 to {num - 1}, not {i}")
+        with self.sealed_reader(header, context) as reader:
+            opened, failed = reader.open([kinds.record(values, i)], first=i, last=i == num - 1)
+        if failed:
+            raise failed[0]
+        return opened[0]  # type: ignore[no-any-return]
+
+    def sealed_reader(self, header: bytes, context: Context) -> sealed.SealedReader:
+        """Opens a sealed batch piece by piece."""
+        bound, name = canonical(context), sealed.parse_header(header)
+        prefix = header[8 : 8 + _PREFIX_LEN]
+        for attempt in range(_RETRIES):
+            handle = self._ring.resolve(prefix, attempt > 0)
+            try:
+                return sealed.SealedReader(handle, header, bound)
+            except StaleHandle:
+                continue
+        raise StaleHandle(f"version {name.version} is evicted faster than it can be used")
+
+    def rewrap_batch(self, blobs: Any, context: Context, threads: int) -> Any:
+        """The blobs under the current version of their key; those that have it stay as they are.
+
+        Raises:
+            BatchError: some did not open; ``values`` has the others.
+        """
+        self._ring.check_open()
+        seen: set[bytes] = set()
+
+        def resolve(prefix: bytes, fresh: bool) -> int:
+            handle = self._ring.resolve(prefix, fresh)
+            seen.add(prefix[:_HEADER_LEN])
+            return handle
+
+        values, failed = blob.open_batch(resolve, blobs, canonical(context), threads=threads)
+        old = {header for header in seen if not self._is_current(header)}
+        if old and len(seen) == 1 and not failed:
+            return self.encrypt_batch(header_key(old.pop()), values, context, None, threads)
+        rewrapped = self._rewrap_some(blobs, values, failed, old, context) if seen else blobs
+        if failed:
+            raise BatchError(failed, rewrapped, kinds.num_records(blobs))
+        return rewrapped
+
+    # ---- within -----------------------------------------------------------------------------
+
+    def _resolver(self, only: bytes | None) -> Callable[[bytes, bool], int]:
+        if only is None:
+            return self._ring.resolve
+
+        def resolve(prefix: bytes, fresh: bool) -> int:
+            name = blob.parse_key(prefix)
+            if name.key_id != only:
+                named = format_key_id(name.key_id, bool(name.flags & FLAG_MULTI_REGION))
+                raise InvalidCiphertext(
+                    f"the blob names key {named}, not {self._ring.key(only).id}"
+                )
+            return self._ring.resolve(prefix, fresh)
+
+        return resolve
+
+    def _is_current(self, header: bytes) -> bool:
+        return self._ring.key(header_key(header)).current_version == int.from_bytes(
+            header[20:24], "big"
+        )
+
+    def _rewrap_some(
+        self, blobs: Any, values: Any, failed: Mapping[int, KmsError], old: set[bytes], context: Any
+    ) -> Any:
+        """Rewraps the records of the headers ``old``; the others stay, failed ones go."""
+        if not old and not failed:
+            return blobs
+        records, plain = list(kinds.to_list(blobs)), kinds.to_list(values)
+        groups: dict[bytes, list[int]] = {}
+        for i, record in enumerate(records):
+            if i in failed:
+                records[i] = None
+            elif record is not None and record[:_HEADER_LEN] in old:
+                groups.setdefault(header_key(record), []).append(i)
+        for raw_id, indices in groups.items():
+            fresh = self.encrypt_batch(raw_id, [plain[i] for i in indices], context, None, 1)
+            for i, made in zip(indices, fresh, strict=True):
+                records[i] = made
+        return kinds.from_list(records, blobs)
+
+
+def header_key(header: bytes) -> bytes:
+    """The key id in a blob's header."""
+    return header[4:20]
+
+
+def as_bytes(data: Any, what: str = "plaintext") -> bytes:
+    """bytes, bytearray or memoryview as bytes; None as none.
+
+    Raises:
+        ValidationError: anything else.
+    """
+    if isinstance(data, bytes):
+        return data
+    if isinstance(data, bytearray | memoryview):
+        return bytes(data)
+    if data is None and what == "aad":
+        return b""
+    raise ValidationError(f"{what} must be bytes, not {type(data).__name__}")

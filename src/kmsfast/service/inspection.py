@@ -1,0 +1,40 @@
+"""What a ciphertext says of itself, without keys."""
+
+from __future__ import annotations
+
+from kmsfast.crypto import blob, sealed
+from kmsfast.crypto.native import BLOB_OVERHEAD
+from kmsfast.errors import FrameError
+from kmsfast.model.blob_info import BlobInfo
+from kmsfast.model.key import FLAG_MULTI_REGION, format_key_id
+
+__all__ = ["inspect"]
+
+
+def inspect(data: bytes) -> BlobInfo:
+    """The header of a blob, or of a sealed batch or stream. Nothing of it is authenticated yet.
+
+    Raises:
+        FrameError: neither of them, truncated, or of a version or suite unknown to this release.
+    """
+    start = bytes(data[: sealed.HEADER_LEN])
+    if start[2:3] == b"\x02":
+        batch = sealed.parse_header(start)
+        name, kind, suite = blob.KeyName(*batch[:3]), "sealed batch", "AES-256-GCM, sealed"
+        plaintext_size, record_size = None, batch.record_size
+    else:
+        name, kind, suite = blob.parse_key(start), "blob", "XAES-256-GCM, key-committing"
+        plaintext_size, record_size = len(data) - BLOB_OVERHEAD, None
+        if plaintext_size < 0:
+            raise FrameError(f"shorter than the {BLOB_OVERHEAD} bytes of an empty blob")
+    multi_region = bool(name.flags & FLAG_MULTI_REGION)
+    return BlobInfo(
+        kind=kind,
+        frame_version=start[1],
+        suite=suite,
+        key_id=format_key_id(name.key_id, multi_region),
+        key_version=name.version,
+        multi_region=multi_region,
+        plaintext_size=plaintext_size,
+        record_size=record_size,
+    )
