@@ -100,7 +100,13 @@ class Encryption:
         return DataKey(plaintext, sealed_key, self._ring.key(raw_id).arn)
 
     def seal_batch(self, raw_id: bytes, values: Any, context: Context, threads: int) -> SealedBatch:
-        """A sealed batch under a data key of its own."""
+        """A sealed batch under a data key of its own.
+
+        Raises:
+            ValidationError: no records at all; the last record is what ends a batch.
+        """
+        if kinds.num_records(values) == 0:
+            raise ValidationError("a sealed batch has at least one record")
         with self.sealed_writer(raw_id, context, kinds.fixed_width(values)) as writer:
             return SealedBatch(writer.header, writer.seal(values, last=True, threads=threads))
 
@@ -151,6 +157,8 @@ class Encryption:
     def open_batch(self, batch: SealedBatch, context: Context, threads: int) -> Any:
         """All records of a sealed batch; its last record must be the one that ended it."""
         header, values = batch
+        if kinds.num_records(values) == 0:
+            raise InvalidCiphertext("the sealed batch was cut off: it has no final record")
         with self.sealed_reader(header, context) as reader:
             opened, failed = reader.open(values, first=0, last=True, threads=threads)
         if failed:

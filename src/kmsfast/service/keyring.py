@@ -10,6 +10,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple, TypeVar
@@ -151,10 +152,10 @@ class Keyring:
     def purge_due(self) -> None:
         """Purges every key whose waiting period is over."""
         with self.store.read() as rows:
-            waiting = [key for key in rows.all_keys() if key.state is KeyState.PENDING_DELETION]
-        for key in waiting:
-            if _over(key, self.now()):
-                self._purge(key)
+            waiting = rows.waiting_keys()
+        for raw_id in waiting:
+            with suppress(KeyNotFound):  # what it raises when it has purged the key
+                self.key(raw_id)
 
     # ---- versions in the arena --------------------------------------------------------------
 

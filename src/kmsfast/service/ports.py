@@ -27,6 +27,9 @@ class Reader(Protocol):
     def all_keys(self) -> list[KeyMetadata]:
         """All keys, oldest first, those that were deleted as well."""
 
+    def waiting_keys(self) -> list[bytes]:
+        """Ids of the keys that wait for their deletion."""
+
     def versions(self, key: KeyMetadata) -> tuple[KeyVersion, ...]:
         """The key's versions, oldest first."""
 

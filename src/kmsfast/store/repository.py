@@ -6,7 +6,7 @@ its keys: a row that was removed from outside is noticed like one that was chang
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -30,6 +30,13 @@ from kmsfast.store.rows import Macs, sealed, verified
 
 __all__ = ["Repository", "from_micros", "to_micros"]
 
+# The tables whose rows belong to a key, and where its own row counts them.
+_CHILDREN: Final = {
+    schema.key_versions: "num_versions",
+    schema.aliases: "num_aliases",
+    schema.tags: "num_tags",
+    schema.policies: "num_policies",
+}
 _ORIGIN: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -51,19 +58,28 @@ class Repository:
         """The key, or None."""
         rows = self._rows(schema.keys, schema.keys.c.key_id == key_id)
         if rows:
-            return self._key(rows[0])
+            return self._key(rows[0], {table.name: self._of(table, key_id) for table in _CHILDREN})
         self._count_keys()
         return None
 
     def all_keys(self) -> list[KeyMetadata]:
         """All keys, oldest first, those that were deleted as well."""
         self._count_keys()
-        rows = self._rows(schema.keys)
-        return [self._key(row) for row in sorted(rows, key=lambda row: row["created_at"])]
+        children: dict[bytes, dict[str, list[dict[str, Any]]]] = {}
+        for table in _CHILDREN:
+            for row in self._rows(table):
+                children.setdefault(row["key_id"], {}).setdefault(table.name, []).append(row)
+        rows = sorted(self._rows(schema.keys), key=lambda row: row["created_at"])
+        return [self._key(row, children.get(row["key_id"], {})) for row in rows]
+
+    def waiting_keys(self) -> list[bytes]:
+        """Ids of the keys that wait for their deletion."""
+        state = schema.keys.c.state == KeyState.PENDING_DELETION.value
+        return [row["key_id"] for row in self._rows(schema.keys, state)]
 
     def versions(self, key: KeyMetadata) -> tuple[KeyVersion, ...]:
         """The key's versions, oldest first."""
-        rows = self._of(schema.key_versions, key.raw_id, key.current_version)
+        rows = self._of(schema.key_versions, key.raw_id)
         rows.sort(key=lambda row: row["number"])
         return tuple(
             KeyVersion(row["number"], from_micros(row["created_at"]), row["origin"]) for row in rows
@@ -132,11 +148,9 @@ class Repository:
 
     def purge(self, key: KeyMetadata, when: datetime) -> None:
         """Removes all of the key but the fact that it was deleted."""
-        for table in (schema.key_versions, schema.aliases, schema.tags, schema.policies):
+        for table in _CHILDREN:
             self._connection.execute(delete(table).where(table.c.key_id == key.raw_id))
-        gone: dict[str, Any] = dict.fromkeys(
-            ("num_versions", "num_aliases", "num_tags", "num_policies"), 0
-        )
+        gone: dict[str, Any] = dict.fromkeys(_CHILDREN.values(), 0)
         gone |= {"state": KeyState.DELETED.value, "description": "", "rotation_days": None,
                  "next_rotation": None, "deletion_date": to_micros(when)}  # fmt: skip
         self._update(schema.keys, schema.keys.c.key_id == key.raw_id, _key_row(key) | gone)
@@ -164,12 +178,15 @@ class Repository:
 
     # ---- rows -------------------------------------------------------------------------------
 
-    def _key(self, row: dict[str, Any]) -> KeyMetadata:
+    def _key(
+        self, row: dict[str, Any], children: Mapping[str, list[dict[str, Any]]]
+    ) -> KeyMetadata:
+        """A key of its row and the rows that belong to it, as many as it says."""
+        _, aliases, tags, policies = (
+            _counted(table, children.get(table.name, []), row[count])
+            for table, count in _CHILDREN.items()
+        )
         key_id = row["key_id"]
-        self._of(schema.key_versions, key_id, row["num_versions"])
-        aliases = self._of(schema.aliases, key_id, row["num_aliases"])
-        tags = self._of(schema.tags, key_id, row["num_tags"])
-        policies = self._of(schema.policies, key_id, row["num_policies"])
         multi_region = bool(row["flags"] & FLAG_MULTI_REGION)
         return KeyMetadata(
             raw_id=key_id,
@@ -203,12 +220,8 @@ class Repository:
             updated_at=from_micros(row["updated_at"]),
         )
 
-    def _of(self, table: Table, key_id: bytes, expected: int) -> list[dict[str, Any]]:
-        """The rows of a key, which must be as many as its own row says."""
-        rows = self._rows(table, table.c.key_id == key_id)
-        if len(rows) != expected:
-            raise _missing(table)
-        return rows
+    def _of(self, table: Table, key_id: bytes) -> list[dict[str, Any]]:
+        return self._rows(table, table.c.key_id == key_id)
 
     def _count_keys(self) -> None:
         if (
@@ -227,6 +240,12 @@ class Repository:
 
     def _update(self, table: Table, where: ColumnElement[bool], row: dict[str, Any]) -> None:
         self._connection.execute(update(table).where(where).values(sealed(self._macs, table, row)))
+
+
+def _counted(table: Table, rows: list[dict[str, Any]], expected: int) -> list[dict[str, Any]]:
+    if len(rows) != expected:
+        raise _missing(table)
+    return rows
 
 
 def from_micros(micros: int) -> datetime:

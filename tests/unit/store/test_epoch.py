@@ -1,0 +1,98 @@
+"""The epoch: moves with every commit, is seen by every process, survives writers that die."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+import kmsfast
+from kmsfast.errors import StoreBusy
+from kmsfast.store.epoch import Epoch
+
+
+@pytest.fixture
+def epoch(tmp_path: Path) -> Epoch:
+    return Epoch(tmp_path / "epoch")
+
+
+def test_it_is_odd_during_a_commit_and_even_after_it(epoch: Epoch) -> None:
+    before = epoch.word[0]
+    with epoch.locked(1), epoch.moving():
+        assert epoch.word[0] % 2 == 1
+        assert epoch.word[0] > before
+    assert epoch.word[0] == before + 2
+
+
+def test_a_failed_commit_moves_it_as_well(epoch: Epoch) -> None:
+    before = epoch.word[0]
+    with pytest.raises(OSError), epoch.locked(1), epoch.moving():
+        raise OSError
+    assert epoch.word[0] == before + 2
+
+
+def test_others_see_it_move(tmp_path: Path, epoch: Epoch) -> None:
+    other = Epoch(tmp_path / "epoch")
+    with epoch.locked(1), epoch.moving():
+        pass
+    assert other.word[0] == epoch.word[0] != 0
+
+
+def test_the_file_keeps_its_count(tmp_path: Path, epoch: Epoch) -> None:
+    with epoch.locked(1), epoch.moving():
+        pass
+    epoch.close()
+    assert Epoch(tmp_path / "epoch").word[0] == 2
+    assert (tmp_path / "epoch").stat().st_mode & 0o777 == 0o600
+
+
+def test_one_writer_at_a_time(tmp_path: Path, epoch: Epoch) -> None:
+    other = Epoch(tmp_path / "epoch")
+    with epoch.locked(1):
+        started = time.monotonic()
+        with pytest.raises(StoreBusy, match=r"0\.05 seconds"), other.locked(0.05):
+            pass
+        assert time.monotonic() - started < 1
+    with other.locked(0):
+        pass
+
+
+def _die_in_a_commit(path: Path) -> None:
+    epoch = Epoch(path)
+    with epoch.locked(1), epoch.moving():
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_writer_that_died_is_settled(tmp_path: Path, epoch: Epoch) -> None:
+    child = multiprocessing.get_context("fork").Process(
+        target=_die_in_a_commit, args=(tmp_path / "epoch",)
+    )
+    child.start()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+    assert epoch.word[0] == 1
+    epoch.settle()
+    assert epoch.word[0] == 2
+
+
+def test_a_writer_at_work_is_left_alone(tmp_path: Path, epoch: Epoch) -> None:
+    other = Epoch(tmp_path / "epoch")
+    with epoch.locked(1), epoch.moving():
+        other.settle()
+        assert other.word[0] == 1
+
+
+def test_nothing_is_remembered_while_it_is_odd(kms: kmsfast.Kms) -> None:
+    key = kms.create_key(description="before")
+    epoch = kms._app.store._epoch
+    holder = Epoch(kms._app.store.path / "epoch")
+    with holder.locked(1), holder.moving():
+        assert key.description == "before"
+        key.encrypt(b"x")
+        assert epoch.word[0] % 2 == 1
+        assert kms._ring._seen.epoch != epoch.word[0]
+        assert key._ready.epoch != epoch.word[0]
