@@ -14,10 +14,11 @@ from kmsfast.store.epoch import Epoch
 # Root may write everywhere, so the script becomes nobody, in a directory of its own.
 READ_ONLY = """
     import os, pathlib, sys, tempfile
+    import kmsfast
+    with tempfile.TemporaryDirectory() as name, kmsfast.open(name, create=True) as kms:
+        kms.create_key(alias="alias/a")  # imports whatever nobody could not
     if os.getuid() == 0:
         os.setgroups([]); os.setgid(65534); os.setuid(65534)
-    os.chdir("/")
-    import kmsfast
     with tempfile.TemporaryDirectory() as name:
         path = pathlib.Path(name, "store")
         with kmsfast.open(path, create=True) as kms:
@@ -42,14 +43,8 @@ READ_ONLY = """
 
 
 def test_a_read_only_directory() -> None:
-    try:
-        out = scripts.run(READ_ONLY)
-    except AssertionError as error:
-        if "ModuleNotFoundError" in str(error) or "Permission denied: '/" in str(error):
-            pytest.skip("user nobody cannot read this installation")
-        raise
-    database, epoch, inner = out.splitlines()
-    assert "store.db cannot be opened or its directory not written" in database
+    database, epoch, inner = scripts.run(READ_ONLY).splitlines()
+    assert "the store is read-only; kmsfast writes to its directory" in database
     assert "cannot write" in epoch
     assert "Permission denied" in epoch
     assert "cannot make the directory" in inner
