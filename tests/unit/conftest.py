@@ -6,21 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from clocks import Clock
 
 import kmsfast
-
-
-class Clock:
-    """Stands still at 2026-01-01 until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1_767_225_600.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def forward(self, *, days: float) -> None:
-        self.now += days * 86_400
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ and a single record of a sealed batch does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from kmsfast.crypto.column import Packed, chunks_of, concat_chunks
+from kmsfast.crypto.column import Packed, as_column, chunks_of, concat_chunks
 
 __all__ = ["fixed_width", "from_list", "num_records", "record", "to_list"]
 
@@ -57,8 +57,14 @@ def record(values: Any, i: int) -> bytes | None:
 
 
 def num_records(values: Any) -> int:
-    """How many records there are."""
-    return len(values[1]) - 1 if isinstance(values, tuple) else len(values)
+    """How many records there are.
+
+    Raises:
+        ValidationError: not a batch.
+    """
+    if isinstance(values, tuple) or not isinstance(values, Sized):
+        return as_column(values).num
+    return len(values)
 
 
 def fixed_width(values: Any) -> int:

@@ -23,6 +23,7 @@ __all__ = ["RECORD_SIZE", "decrypt_stream", "encrypt_stream"]
 RECORD_SIZE: Final = 65_536
 _BLOCK: Final = 4 << 20
 _TAG_LEN: Final = 16
+_WIDTH: Final = RECORD_SIZE + _TAG_LEN
 
 Context = Mapping[str, str] | None
 
@@ -46,14 +47,16 @@ def decrypt_stream(
     Raises:
         FrameError: not a sealed stream.
         InvalidCiphertext: a record does not open, or the stream was cut off.
-        ValidationError: a sealed batch whose records vary in size.
+        ValidationError: a sealed batch with records of another size.
     """
     with encryption.sealed_reader(_read(src, HEADER_LEN), context) as reader:
-        width = reader.record_size + _TAG_LEN
-        if reader.record_size == 0:
-            raise ValidationError("this sealed batch has records of several sizes; it is no stream")
+        if reader.record_size != RECORD_SIZE:
+            raise ValidationError(
+                f"not a stream: its records have {reader.record_size} bytes (0: they vary), those "
+                f"of a stream {RECORD_SIZE}; or its header was changed"
+            )
         first = 0
-        for block, last in _blocks(src, max(_BLOCK // width, 1) * width):
+        for block, last in _blocks(src, _BLOCK // RECORD_SIZE * _WIDTH):
             first += _open(reader, dst, block, first=first, last=last, threads=threads)
 
 
@@ -70,7 +73,7 @@ def _open(
     reader: SealedReader, dst: BinaryIO, block: bytes, *, first: int, last: bool, threads: int
 ) -> int:
     """Writes the plaintext of a block of records; returns how many there were."""
-    full, tail = _records(block, reader.record_size + _TAG_LEN)
+    full, tail = _records(block, _WIDTH)
     parts = ([full] if len(full) else []) + ([] if tail is None else [tail])
     at = first
     for part in parts:
