@@ -140,7 +140,7 @@ def _engine(path: Path, busy_timeout: float) -> Engine:
             uri, uri=True, timeout=busy_timeout, isolation_level=None, check_same_thread=False
         )
 
-    engine = create_engine("sqlite://", creator=connect, poolclass=StaticPool)
+    engine = create_engine("sqlite://", creator=connect, poolclass=StaticPool, hide_parameters=True)
     event.listen(engine, "connect", _configure)
     return engine
 

@@ -1,0 +1,139 @@
+"""No key bytes where they do not belong: files, logs, errors, the process's memory.
+
+The keys are unwrapped here in Python, from the root key file, to know what to look for.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+import sqlite3
+import subprocess
+from pathlib import Path
+
+import pytest
+import reference
+import scripts
+
+import kmsfast
+
+
+def secrets(path: Path) -> dict[str, bytes]:
+    """Every key of a store at rest, by name.
+
+    The store may be open here, and closing its file in this process would drop SQLite's locks: so
+    another process copies it.
+    """
+    copy = path.with_name("copy")
+    subprocess.run(["cp", "-r", path, copy], check=True)
+    database = sqlite3.connect(copy / "store.db")
+    store_id, wrapped = database.execute("SELECT store_id, wrapped_key FROM store").fetchone()
+    root = (path / "root.key").read_bytes()
+    store_key = reference.unwrap_store_key(root, wrapped, store_id)
+    found = {"root": root[16:], "store key": store_key}
+    found["store wrap subkey"] = reference.material_wrap_key(store_key, store_id)
+    for key_id, number, data in database.execute(
+        "SELECT key_id, number, wrapped FROM key_versions"
+    ):
+        material = reference.unwrap_material(store_key, store_id, data, key_id, number)
+        found[f"material {number}"] = material
+        found[f"subkey {number}"] = reference.xaes_key(material, key_id, number)
+    database.close()
+    shutil.rmtree(copy)
+    return found
+
+
+def test_files_hold_no_key(path: Path) -> None:
+    with kmsfast.open(path, create=True) as kms:
+        key = kms.create_key(alias="alias/a")
+        key.encrypt_batch([b"x"] * 100)
+        for _ in range(3):
+            key.rotate()
+        known = secrets(path)
+        assert len(known) == 11
+        files = sorted(f.name for f in path.iterdir())
+        assert "store.db-wal" in files
+        for name in files:
+            data = (path / name).read_bytes() if name != "store.db" else b""
+            for what, secret in known.items():
+                assert (secret in data) == (name == "root.key" and what == "root"), (name, what)
+    database = (path / "store.db").read_bytes()
+    assert not [what for what, secret in known.items() if secret in database]
+
+
+def test_logs_and_errors_hold_no_key(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    said: list[object] = []
+    with kmsfast.open(path, create=True) as kms:
+        key = kms.create_key(alias="alias/a")
+        blob = key.encrypt(b"the plaintext", {"a": "b"})
+        known = secrets(path)
+        database = kms._app.store._database
+        with database.read() as connection:
+            connection.exec_driver_sql("PRAGMA query_only = ON")
+        for use in (
+            key.rotate, lambda: kms.decrypt(blob), lambda: kms.decrypt_batch([blob[:-1]]),
+            lambda: kms.key("nobody"), lambda: key.encrypt("the plaintext"),
+        ):  # fmt: skip
+            with pytest.raises(kmsfast.KmsError) as raised:
+                use()
+            said += [raised.value, raised.value.__cause__]
+            said += [e.frame.f_locals for e in raised.traceback if "kmsfast" in str(e.path)]
+        said += [kms, key, kms._ring, kms._app, kms._app.store.store_key, kms.describe()]
+    text = caplog.text + "\n".join(f"{thing!r} {thing}" for thing in said)
+    for what, secret in known.items():
+        for form in (secret.hex(), repr(secret)[2:-1], str(list(secret))[1:-1]):
+            assert form not in text, what
+    messages = "\n".join(str(thing) for thing in said if isinstance(thing, BaseException))
+    assert "the plaintext" not in messages
+    assert blob.hex() not in messages
+    assert repr(blob)[2:-1] not in messages
+
+
+BUSY = """
+    import sys
+    import kmsfast
+    kms = kmsfast.open(sys.argv[1])
+    key = kms.key("alias/a")
+    key.encrypt_batch([b"x"] * 1000, {"a": "b"})
+    kms.decrypt_batch(key.encrypt_batch([b"x"] * 1000))
+    key.rotate()
+    kms.decrypt(key.encrypt(b"x"))
+    print("ready", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_memory_holds_keys_in_the_arena_alone(path: Path) -> None:
+    with kmsfast.open(path, create=True) as kms:
+        kms.create_key(alias="alias/a")
+    busy = scripts.start(BUSY, path)
+    assert busy.stdout is not None
+    assert busy.stdout.readline() == "ready\n"
+    try:
+        where = _hits(busy.pid, secrets(path))
+    except PermissionError:
+        pytest.skip("this system does not let a process look into its children")
+    finally:
+        busy.communicate("\n")
+    assert where.pop("arena")
+    assert where == {}
+
+
+def _hits(pid: int, known: dict[str, bytes]) -> dict[str, set[str]]:
+    """The keys found in each mapping of a process; mappings left out of dumps are the arena."""
+    found: dict[str, set[str]] = {}
+    smaps = Path(f"/proc/{pid}/smaps").read_text(encoding="utf-8")
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+        for block in re.split(r"(?m)^(?=[0-9a-f]+-[0-9a-f]+ )", smaps)[1:]:
+            head, flags = block.split("\n", 1)[0], block.rpartition("VmFlags:")[2].split()
+            begin, end = (int(part, 16) for part in head.split()[0].split("-"))
+            if "r" not in head.split()[1] or {"io", "pf"} & set(flags) or "[v" in head:
+                continue  # pages of devices and of the kernel
+            memory.seek(begin)
+            data = memory.read(end - begin)
+            names = {what for what, secret in known.items() if secret in data}
+            if names:
+                found.setdefault("arena" if "dd" in flags else head, set()).update(names)
+    return found
