@@ -19,12 +19,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from kmsfast.errors import ValidationError
+from kmsfast.errors import KmsError, ValidationError
 
-__all__ = ["OutputFile"]
+__all__ = ["OutputExists", "OutputFile"]
 
 #: What ``O_TMPFILE`` says where the kernel or the file system does not know it.
 _NO_TMPFILE = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL}
+
+
+class OutputExists(KmsError, FileExistsError):
+    """A file of that name is there and nobody said that it may be replaced."""
 
 
 class OutputFile:
@@ -35,7 +39,8 @@ class OutputFile:
         replace: whether a file that is there already may be replaced.
 
     Raises:
-        ValidationError: the target exists and `replace` is False.
+        OutputExists: the target exists and `replace` is False.
+        ValidationError: the target is a directory.
         OSError: the directory is missing or read-only, or the disk is full.
     """
 
@@ -67,8 +72,8 @@ class OutputFile:
         finally:
             self._discard()
 
-    def _taken(self) -> ValidationError:
-        return ValidationError(f"{self._target} exists already; give --force to replace it")
+    def _taken(self) -> OutputExists:
+        return OutputExists(f"{self._target} exists already; give --force to replace it")
 
     def _open(self) -> BinaryIO:
         if self._direct:

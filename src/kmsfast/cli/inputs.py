@@ -1,0 +1,167 @@
+"""What is read and what is written: files by their kind, standard input and output.
+
+Rules:
+- an encrypted input says what it is by its first bytes, a plain one by its name or ``--format``;
+- ``-`` is standard input or output; binary output never goes to a terminal;
+- the output opens only after the arguments are known to make sense.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, cast
+
+import click
+
+from kmsfast.cli.progress import Counted, Progress
+from kmsfast.errors import ValidationError
+
+__all__ = ["STANDARD", "Format", "Input", "Kind", "format_options", "opened_output"]
+
+Kind = Literal["parquet", "csv", "file"]
+
+_BY_NAME: dict[str, Kind] = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".csv": "csv",
+    ".tsv": "csv",
+}
+STANDARD = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What the options say about an input: its kind and how its text is written, or None."""
+
+    kind: Kind | None
+    delimiter: str | None
+    encoding: str
+
+
+def format_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--format``, ``--delimiter`` and ``--encoding``."""
+    for option in (
+        click.option("--encoding", default="utf-8", show_default=True, help="Text of a CSV file."),
+        click.option("--delimiter", help="Between the fields of a CSV file.  [default: , or tab]"),
+        click.option(
+            "--format",
+            "kind",
+            type=click.Choice(["parquet", "csv", "file"]),
+            help="What the input is, if neither its name nor its first bytes say it.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+class Input:
+    """An input that is named but not yet read.
+
+    Args:
+        name: a path, or ``-``.
+        form: what the options say.
+
+    Raises:
+        OSError: there is no such file, or it cannot be read.
+    """
+
+    def __init__(self, name: str, form: Format) -> None:
+        self.name = name
+        self.form = form
+        self._standard = name == STANDARD
+        self._file = cast(BinaryIO, sys.stdin.buffer) if self._standard else Path(name).open("rb")
+
+    @property
+    def size(self) -> int:
+        """Length in bytes; 0 if nobody knows."""
+        return 0 if self._standard else os.fstat(self._file.fileno()).st_size
+
+    def plain_kind(self, columns: tuple[str, ...]) -> Kind:
+        """What to encrypt: columns of a table, or a whole file.
+
+        Raises:
+            UsageError: columns are named and nothing says of what kind the table is.
+        """
+        if self.form.kind is not None:
+            return self.form.kind
+        if not columns:
+            return "file"
+        kind = _BY_NAME.get(Path(self.name).suffix.lower())
+        if kind is None:
+            raise click.UsageError(
+                f"--columns needs a table and {self.name!r} does not say whether it is one; "
+                "add --format parquet or --format csv"
+            )
+        return kind
+
+    def encrypted_kind(self, columns: tuple[str, ...], start: bytes) -> Kind:
+        """What to decrypt, of a file that begins with `start`."""
+        from kmsfast.tables.streams import kind_of
+
+        if self.form.kind is not None:
+            return self.form.kind
+        found = kind_of(start)
+        if found == "parquet":
+            return "parquet"
+        if found == "other" and (columns or _BY_NAME.get(Path(self.name).suffix.lower()) == "csv"):
+            return "csv"
+        return "file"
+
+    def path(self) -> str:
+        """Where a Parquet file is.
+
+        Raises:
+            UsageError: it comes from a pipe, and Parquet is read from its end.
+        """
+        if self._standard or not Path(self.name).is_file():
+            raise click.UsageError("a Parquet file is read from its end; give a file, not a pipe")
+        return self.name
+
+    def reader(self, progress: Progress) -> BinaryIO:
+        """The bytes, counted."""
+        return cast(BinaryIO, Counted(self._file, self.size, progress))
+
+    def csv_format(self) -> Any:
+        """How a CSV file is written.
+
+        Raises:
+            UsageError: the delimiter is not one character.
+        """
+        from kmsfast.tables.csv_text import CsvFormat
+
+        delimiter = self.form.delimiter
+        if delimiter is None:
+            delimiter = "\t" if Path(self.name).suffix.lower() == ".tsv" else ","
+        if len(delimiter) != 1 or delimiter in '"\r\n':
+            raise click.UsageError(f"--delimiter is one character, not {delimiter!r}")
+        return CsvFormat(delimiter, self.form.encoding)
+
+    def close(self) -> None:
+        """Closes the file; standard input stays as it is."""
+        if not self._standard:
+            self._file.close()
+
+
+@contextmanager
+def opened_output(name: str, *, force: bool) -> Iterator[BinaryIO]:
+    """The output, which gets its name when the block ends without an error.
+
+    Raises:
+        OutputExists: a file of that name is there and `force` is False.
+        ValidationError: binary output would go to a terminal.
+    """
+    from kmsfast.tables.output import OutputFile
+
+    if name != STANDARD:
+        with OutputFile(name, replace=force) as target:
+            yield target
+        return
+    if sys.stdout.isatty():
+        raise ValidationError("the output is binary; name a file with --output or use a pipe")
+    yield sys.stdout.buffer
+    sys.stdout.buffer.flush()
