@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Final, Self
 
 from kmsfast import app
 from kmsfast.crypto.blob import open_one, seal_one
+from kmsfast.crypto.sealed import SealedReader, SealedWriter
 from kmsfast.errors import StaleHandle
 from kmsfast.model.alias import Alias
 from kmsfast.model.context import canonical
@@ -259,6 +260,14 @@ class Kms:
         """
         streams.decrypt_stream(self._encryption, src, dst, context, threads=threads)
 
+    def sealed_reader(self, header: bytes, context: Context = None) -> SealedReader:
+        """Opens the records of a sealed batch piece by piece; close it.
+
+        Raises:
+            FrameError: no header of a sealed batch. InvalidCiphertext: it does not open.
+        """
+        return self._encryption.sealed_reader(header, context)
+
     # ---- the store --------------------------------------------------------------------------
 
     def change_root(self, new_root: Root) -> None:
@@ -436,6 +445,14 @@ class Key:
     def seal_batch(self, values: Any, context: Context = None, *, threads: int = 1) -> SealedBatch:
         """Records sealed together under a fresh data key, 16 bytes longer each; immutable."""
         return self._encryption.seal_batch(self._raw_id, values, context, threads)
+
+    def sealed_writer(self, context: Context = None, record_size: int = 0) -> SealedWriter:
+        """Seals one batch piece by piece; close it.
+
+        Args:
+            record_size: bytes of every record but the last; 0 when they vary.
+        """
+        return self._encryption.sealed_writer(self._raw_id, context, record_size)
 
     def encrypt_stream(
         self, src: BinaryIO, dst: BinaryIO, context: Context = None, *, threads: int = 1
