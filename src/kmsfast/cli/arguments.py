@@ -14,7 +14,7 @@ __all__ = ["ColumnNames", "Pair", "context_option", "force_option", "pairs", "th
 MAX_THREADS = 64
 
 
-class Pair(click.ParamType):
+class Pair(click.ParamType):  # type: ignore[type-arg]
     """``name=value``; the value may hold further equal signs and may be empty."""
 
     name = "NAME=VALUE"
@@ -29,7 +29,7 @@ class Pair(click.ParamType):
         return name, rest
 
 
-class ColumnNames(click.ParamType):
+class ColumnNames(click.ParamType):  # type: ignore[type-arg]
     """Names separated by commas."""
 
     name = "NAME,..."

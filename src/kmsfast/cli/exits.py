@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from enum import IntEnum
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -97,7 +97,7 @@ def run(command: Callable[[], object]) -> int:
         sys.stdout.flush()
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else Code.OK
-    except BaseException as error:  # noqa: BLE001 - whatever it is becomes an exit code
+    except BaseException as error:
         if os.environ.get("KMSFAST_DEBUG") == "1":
             raise
         return _report(error)
@@ -124,22 +124,16 @@ def _report(error: BaseException) -> int:
 
 
 def _message(error: BaseException) -> str:
-    if isinstance(error, click.UsageError):
-        hint = f" (see '{error.ctx.command_path} --help')" if error.ctx is not None else ""
-        return f"{error.format_message()}{hint}"
-    if isinstance(error, click.Abort | KeyboardInterrupt):
-        return "interrupted"
-    if isinstance(error, _Terminated):
-        return f"ended by {signal.Signals(error.number).name}"
-    if isinstance(error, click.ClickException):
-        return error.format_message()
-    if isinstance(error, errors.KmsError):
-        return str(error)
-    if isinstance(error, OSError):
-        return _system(error)
-    if isinstance(error, MemoryError):
-        return "out of memory"
+    """The error in words, with what to do."""
+    for kind, words in _WORDS:
+        if isinstance(error, kind):
+            return words(error)
     return f"unexpected {type(error).__name__}: {error} (KMSFAST_DEBUG=1 shows where)"
+
+
+def _usage(error: Any) -> str:
+    message: str = error.format_message()
+    return f"{message} (see '{error.ctx.command_path} --help')" if error.ctx else message
 
 
 def _system(error: OSError) -> str:
@@ -149,3 +143,16 @@ def _system(error: OSError) -> str:
     name = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
     remedy = _REMEDIES.get(error.errno)
     return f"{name}{os.strerror(error.errno)}" + (f"; {remedy}" if remedy else "")
+
+
+#: The first class that an error is an instance of decides.
+_WORDS: Final[tuple[tuple[type[BaseException], Callable[[Any], str]], ...]] = (
+    (click.UsageError, _usage),
+    (click.Abort, lambda _: "interrupted"),
+    (KeyboardInterrupt, lambda _: "interrupted"),
+    (_Terminated, lambda error: f"ended by {signal.Signals(error.number).name}"),
+    (click.ClickException, lambda error: str(error.format_message())),
+    (errors.KmsError, str),
+    (OSError, _system),
+    (MemoryError, lambda _: "out of memory"),
+)

@@ -61,7 +61,7 @@ class _Job:
         """
         started = time.monotonic()
         done = None
-        call = work.file
+        call: Callable[..., Done | None] = work.file
         if kind == "parquet":
             source: Any = self.source.path()
             call = partial(work.parquet, progress=progress)
@@ -139,7 +139,7 @@ def _job(arguments: dict[str, Any]) -> _Job:
     help="16 bytes per value instead of 96; the column must then stay as it is (Parquet only).",
 )
 @pass_session
-def encrypt(session: Session, key_name: str, sealed: bool, **arguments: Any) -> None:
+def encrypt(session: Session, /, key_name: str, sealed: bool, **arguments: Any) -> None:
     """Encrypt columns of a Parquet or CSV file, or without --columns any file as a whole."""
     job = _job(arguments)
     kind = job.source.plain_kind(job.columns)
@@ -164,7 +164,7 @@ def encrypt(session: Session, key_name: str, sealed: bool, **arguments: Any) -> 
         return encrypt_csv(source, target, key, job.columns, job.options, **options)
 
     def file(source: Any, target: Any) -> None:
-        key.encrypt_stream(source, target, job.options.context)
+        key.encrypt_stream(source, target, job.options.context, threads=job.options.threads)
 
     with Progress("rows" if kind == "parquet" else "bytes") as progress:
         job.run(kind, None, progress, _Work("encrypted", parquet, csv, file))
@@ -180,7 +180,7 @@ def encrypt(session: Session, key_name: str, sealed: bool, **arguments: Any) -> 
     help="For a value that does not open: stop, or leave it empty and go on.",
 )
 @pass_session
-def decrypt(session: Session, on_error: Any, **arguments: Any) -> int:
+def decrypt(session: Session, /, on_error: Any, **arguments: Any) -> int:
     """Decrypt a file, or the columns of a table; without --columns all encrypted ones."""
     from kmsfast.tables.report import Failures
 
@@ -204,7 +204,7 @@ def decrypt(session: Session, on_error: Any, **arguments: Any) -> int:
     def file(source: Any, target: Any) -> None:
         from kmsfast.tables.streams import decrypt_file
 
-        decrypt_file(kms, source, target, job.options.context)
+        decrypt_file(kms, source, target, job.options.context, threads=job.options.threads)
 
     _run_by_content(job, _Work("decrypted", parquet, csv, file))
     return _failed(failures)
@@ -213,7 +213,7 @@ def decrypt(session: Session, on_error: Any, **arguments: Any) -> int:
 @click.command()
 @_shared
 @pass_session
-def rewrap(session: Session, **arguments: Any) -> None:
+def rewrap(session: Session, /, **arguments: Any) -> None:
     """Bring a file, or the columns of a table, to the newest version of their keys."""
     job = _job(arguments)
     kms = session.kms

@@ -74,7 +74,9 @@ class Input:
         self.name = name
         self.form = form
         self._standard = name == STANDARD
-        self._file = cast(BinaryIO, sys.stdin.buffer) if self._standard else Path(name).open("rb")
+        self._file: BinaryIO = sys.stdin.buffer
+        if not self._standard:
+            self._file = Path(name).open("rb")  # noqa: SIM115 - close() closes it
 
     @property
     def size(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import click
 
@@ -27,15 +27,13 @@ __all__ = ["inspect"]
 def inspect(
     source: str,
     columns: tuple[str, ...],
-    kind: Any,
-    delimiter: str | None,
-    encoding: str,
     as_json: bool,
+    **form: Any,
 ) -> None:
     """Show keys, key versions and suites of an encrypted file; needs no store and no key."""
     from kmsfast.tables.streams import Peeked
 
-    named = Input(source, Format(kind, delimiter, encoding))
+    named = Input(source, Format(form["kind"], form["delimiter"], form["encoding"]))
     with Progress("bytes") as progress:
         reader = Peeked(named.reader(progress))
         found = named.encrypted_kind(columns, reader.start)
@@ -56,7 +54,7 @@ def _file_facts(reader: Peeked) -> dict[str, Any]:
     from kmsfast.tables.streams import kind_of
 
     if kind_of(reader.start) == "blob":
-        return asdict(kmsfast.inspect(reader.start + reader.rest()))
+        return asdict(kmsfast.inspect(reader.read()))
     return asdict(kmsfast.inspect(reader.start))
 
 
@@ -69,7 +67,7 @@ def _columns(
         return describe_parquet(named.path(), columns)
     from kmsfast.tables.csv_text import describe_csv
 
-    return describe_csv(reader, columns, form=named.csv_format())
+    return describe_csv(cast(BinaryIO, reader), columns, form=named.csv_format())
 
 
 def _column_facts(item: ColumnFacts) -> dict[str, Any]:

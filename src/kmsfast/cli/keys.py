@@ -30,28 +30,21 @@ def key() -> None:
 @click.option("--alias", help="Also give it this alias (alias/NAME).")
 @click.option("--description", default="", help="What the key is for.")
 @click.option("--tag", "tags", type=Pair(), multiple=True, help="A tag. Repeatable.")
-@click.option(
-    "--rotation-days", type=int, help="Rotate by itself every so many days, 90 to 2560."
-)
+@click.option("--rotation-days", type=int, help="Rotate by itself every so many days, 90 to 2560.")
 @click.option("--multi-region", is_flag=True, help="Make it a multi-Region key.")
 @json_option
 @pass_session
 def create(
     session: Session,
-    alias: str | None,
-    description: str,
+    /,
     tags: tuple[tuple[str, str], ...],
     rotation_days: int | None,
-    multi_region: bool,
     as_json: bool,
+    **given: Any,
 ) -> None:
     """Create a key and print its id."""
     made = session.kms.create_key(
-        description=description,
-        alias=alias,
-        tags=pairs(tags, "--tag"),
-        rotation_period_days=rotation_days,
-        multi_region=multi_region,
+        tags=pairs(tags, "--tag"), rotation_period_days=rotation_days, **given
     )
     if as_json:
         print_json(_described(made))

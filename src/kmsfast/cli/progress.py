@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 __all__ = ["Counted", "Progress"]
 
@@ -32,7 +32,7 @@ class Progress:
         self._next = self._start + _FIRST
         self._drawn = False
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -51,6 +51,7 @@ class Progress:
             sys.stderr.flush()
 
     def __call__(self, done: int, total: int) -> None:
+        """Draws, when it is time."""
         now = time.monotonic()
         if not self._on or now < self._next:
             return

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PASSPHRASE_VARIABLE", "Session", "ask_passphrase", "default_store", "pass_session"]
 
-PASSPHRASE_VARIABLE = "KMSFAST_PASSPHRASE"
+PASSPHRASE_VARIABLE = "KMSFAST_PASSPHRASE"  # noqa: S105 - the name of a variable
 
 
 def default_store() -> Path:
@@ -37,11 +37,12 @@ class Session:
 
     Attributes:
         store: directory of the store.
+        root_key_path: the root key file that the options name, or None.
     """
 
     def __init__(self, store: Path, root_key: Path | None, passphrase: bool) -> None:
         self.store = store
-        self._root_key = root_key
+        self.root_key_path = root_key
         self._passphrase = passphrase
         self._kms: Kms | None = None
 
@@ -58,6 +59,11 @@ class Session:
             self._kms = kmsfast.open(self.store, root=self.root())
         return self._kms
 
+    def choose_root(self, root_key: Path | None, passphrase: bool) -> None:
+        """What a command's own options say, beside those in front of it."""
+        self.root_key_path = root_key or self.root_key_path
+        self._passphrase = passphrase or self._passphrase
+
     def root(self, *, confirm: bool = False) -> Any:
         """The root key that the options name; None for the store's own.
 
@@ -66,10 +72,10 @@ class Session:
         """
         import kmsfast
 
-        if self._root_key is not None:
+        if self.root_key_path is not None:
             if self._passphrase:
                 raise click.UsageError("--root-key and --passphrase exclude each other")
-            return kmsfast.RootKeyFile(self._root_key)
+            return kmsfast.RootKeyFile(self.root_key_path)
         if self._passphrase or os.environ.get(PASSPHRASE_VARIABLE):
             return kmsfast.Passphrase(ask_passphrase("Passphrase", confirm=confirm))
         return None

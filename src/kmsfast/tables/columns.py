@@ -152,7 +152,7 @@ class OpenSealed(ColumnPass):
         values = to_bytes(array)
         self._shape.add(values)
         first, records = self._records, _without_nulls(values)
-        opened, errors = self._reader.open(records, first, last=False, threads=self._threads)
+        opened, errors = self._reader.open(records, first=first, last=False, threads=self._threads)
         if errors:
             raise self._damaged(f"record {first + min(errors)}: {errors[min(errors)]}")
         self._records += len(records)
@@ -167,7 +167,7 @@ class OpenSealed(ColumnPass):
         if self._final is None:
             raise self._damaged("its last record is missing from the footer of the file")
         final = base64.b64decode(self._final)
-        (digest,), errors = self._reader.open([final], self._records, last=True)
+        (digest,), errors = self._reader.open([final], first=self._records, last=True)
         self._reader.close()
         if errors or digest != self._shape.digest():
             raise self._damaged("rows are missing, added or null that were not when it was sealed")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from queue import Queue
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 from kmsfast.errors import KmsError, ValidationError
 from kmsfast.tables.report import Context
@@ -61,12 +61,25 @@ class Peeked:
         data, self._waiting = self._waiting[:size], self._waiting[size:]
         return data
 
+    def readinto(self, buffer: memoryview) -> int:
+        """As of a file."""
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the file is closed."""
+        return self._source.closed
+
     def readable(self) -> bool:
         """Always."""
         return True
 
 
-def decrypt_file(kms: Kms, source: Peeked, target: BinaryIO, context: Context) -> None:
+def decrypt_file(
+    kms: Kms, source: Peeked, target: BinaryIO, context: Context, *, threads: int = 1
+) -> None:
     """Opens a sealed stream, or a file that is one blob.
 
     Raises:
@@ -76,7 +89,7 @@ def decrypt_file(kms: Kms, source: Peeked, target: BinaryIO, context: Context) -
     """
     kind = kind_of(source.start)
     if kind == "sealed":
-        kms.decrypt_stream(source, target, context)
+        kms.decrypt_stream(cast(BinaryIO, source), target, context, threads=threads)
         return
     if kind != "blob":
         raise ValidationError(
@@ -85,7 +98,9 @@ def decrypt_file(kms: Kms, source: Peeked, target: BinaryIO, context: Context) -
         )
     blob = source.read(MAX_BLOB + 1)
     if len(blob) > MAX_BLOB:
-        raise ValidationError(f"a single blob of more than {MAX_BLOB >> 20} MiB; use the Python API")
+        raise ValidationError(
+            f"a single blob of more than {MAX_BLOB >> 20} MiB; use the Python API"
+        )
     target.write(kms.decrypt(blob, context))
 
 
@@ -105,7 +120,7 @@ def rewrap_file(kms: Kms, source: Peeked, target: BinaryIO, context: Context) ->
 
     def unseal() -> None:
         try:
-            kms.decrypt_stream(source, channel, context)
+            kms.decrypt_stream(cast(BinaryIO, source), cast(BinaryIO, channel), context)
         except BaseException as error:  # noqa: BLE001 - handed to the reading half
             channel.fail(error)
         else:
@@ -114,7 +129,7 @@ def rewrap_file(kms: Kms, source: Peeked, target: BinaryIO, context: Context) ->
     thread = threading.Thread(target=unseal, name="kmsfast-unseal", daemon=True)
     thread.start()
     try:
-        key.encrypt_stream(channel, target, context)
+        key.encrypt_stream(cast(BinaryIO, channel), target, context)
     finally:
         channel.abandon()
         thread.join()
