@@ -13,7 +13,7 @@ from rows import Row
 # cache: the rows compare computing, not memory.
 BATCH_RECORDS, BATCH_BYTES = 1024, 128 << 10
 ROUND_SECONDS = 1e-3
-ROUNDS = 150
+ROUNDS = 300
 RAGGED = -256
 
 NAMES = {Party.OPENSSL: "OpenSSL", Party.IPSECMB: "ipsec-mb"}

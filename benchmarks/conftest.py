@@ -17,7 +17,8 @@ class Compare(Protocol):
 
     Runs ``peer`` and ``ours`` by turns, so that what slows the machine slows both.
     units: work done by one call of ours; peer_units: by one call of the peer (default: the same).
-    A peer of None is one that this machine lacks.
+    A peer of None is one that this machine lacks. own_clock: the peer returns the seconds that it
+    measured itself.
     """
 
     def __call__(
@@ -30,6 +31,7 @@ class Compare(Protocol):
         peer_units: float | None = None,
         rounds: int,
         warmup: int = WARMUP_ROUNDS,
+        own_clock: bool = False,
     ) -> dict[str, Any]: ...
 
 
@@ -51,6 +53,7 @@ def compare(benchmark: Any) -> Compare:
         peer_units: float | None = None,
         rounds: int,
         warmup: int = WARMUP_ROUNDS,
+        own_clock: bool = False,
     ) -> dict[str, Any]:
         if profile() != JUDGED:
             row = replace(row, name=f"{row.name}, {profile()}", target=None, beyond=None)
@@ -59,8 +62,9 @@ def compare(benchmark: Any) -> Compare:
         def peer_round() -> None:
             if peer is not None:
                 start = time.perf_counter()
-                peer()
-                samples.append(time.perf_counter() - start)
+                own = peer()
+                elapsed = time.perf_counter() - start
+                samples.append(own if isinstance(own, float) and own_clock else elapsed)
 
         benchmark.pedantic(ours, setup=peer_round, rounds=rounds, warmup_rounds=warmup)
         info: dict[str, Any] = benchmark.extra_info
