@@ -9,10 +9,14 @@ BENCH_CFLAGS := $(shell cat csrc/cflags.txt) -fPIC -shared -pthread -Icsrc -Iben
 
 .PHONY: bench bench-lib
 
-bench: install $(BENCH_LIB) ## speed beside OpenSSL, ipsec-mb, cryptography and tink; build/bench.json
+bench: install $(VENV)/.peers $(BENCH_LIB) ## speed beside OpenSSL, ipsec-mb, cryptography and tink; build/bench.json
 	$(BIN)/python benchmarks/run.py
 
 bench-lib: $(BENCH_LIB)
+
+$(VENV)/.peers: $(STAMP)
+	$(BIN)/python -m pip install --quiet tink || echo "tink cannot be had here: its rows say so" >&2
+	touch $@
 
 $(BENCH_LIB): $(BENCH_SOURCES) $(BENCH_HEADERS) csrc/cflags.txt benchmarks/bench.mk
 	benchmarks/debian-packages

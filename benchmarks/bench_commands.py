@@ -107,7 +107,8 @@ def test_parquet(
 ) -> None:
     """Three columns encrypted, beside a program that reads and writes the file with pyarrow."""
     sealed, opened, copy = (folder / name for name in ("s.parquet", "o.parquet", "c.parquet"))
-    encrypt = ["encrypt", people, "-o", sealed, "-f", "--columns", COLUMNS, "-k", "alias/bench"]
+    encrypt: list[str | Path] = ["encrypt", people, "-o", sealed, "-f"]
+    encrypt += ["--columns", COLUMNS, "-k", "alias/bench"]
     _kmsfast(folder, *encrypt)
     _kmsfast(folder, "decrypt", sealed, "-o", opened, "-f")
     assert pq.read_table(opened).equals(pq.read_table(people))
@@ -141,7 +142,8 @@ def _openssl_speed() -> float | None:
     """Bytes per second of ``openssl speed`` with AES-256-GCM at 16 KiB, or None without it."""
     if shutil.which("openssl") is None:
         return None
-    command = "openssl speed -mr -seconds 1 -evp aes-256-gcm -bytes 16384".split()
+    measure = ["openssl", "speed", "-mr", "-seconds", "1", "-evp", "aes-256-gcm"]
+    command = [*measure, "-bytes", "16384"]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     found = re.search(r"^\+F:\d+:[^:]+:([\d.]+)", text, re.MULTILINE)
     if found is None:

@@ -36,7 +36,7 @@ class TinkLoop:
     """tink's AEAD primitive (AES256_GCM template)."""
 
     def __init__(self) -> None:
-        import tink
+        import tink  # type: ignore[import-untyped]
         from tink import aead
 
         aead.register()
