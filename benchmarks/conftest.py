@@ -10,6 +10,8 @@ import pytest
 from rows import JUDGED, Row
 
 WARMUP_ROUNDS = 2
+# A row on a slow machine gets fewer rounds rather than more time than this, in seconds.
+BUDGET, MIN_ROUNDS = 12.0, 3
 
 
 class Compare(Protocol):
@@ -17,6 +19,7 @@ class Compare(Protocol):
 
     Runs ``peer`` and ``ours`` by turns, so that what slows the machine slows both.
     units: work done by one call of ours; peer_units: by one call of the peer (default: the same).
+    rounds: at most, fewer when BUDGET says so; warmup: rounds before them, at least one.
     A peer of None is one that this machine lacks. own_clock: the peer returns the seconds that it
     measured itself.
     """
@@ -66,10 +69,17 @@ def compare(benchmark: Any) -> Compare:
                 elapsed = time.perf_counter() - start
                 samples.append(own if isinstance(own, float) and own_clock else elapsed)
 
-        benchmark.pedantic(ours, setup=peer_round, rounds=rounds, warmup_rounds=warmup)
+        for _ in range(warmup):
+            start = time.perf_counter()
+            peer_round()
+            ours()
+            pair = time.perf_counter() - start
+        samples.clear()
+        affordable = max(MIN_ROUNDS, min(rounds, int(BUDGET / pair)))
+        benchmark.pedantic(ours, setup=peer_round, rounds=affordable)
         info: dict[str, Any] = benchmark.extra_info
         info.update(row.info(units, units if peer_units is None else peer_units))
-        info["peer_samples"] = samples[warmup:]
+        info["peer_samples"] = samples
         return info
 
     return run
