@@ -30,11 +30,14 @@ ENVIRONMENT = {
 }
 
 
-def can_be_judged() -> bool:
-    """Whether the AES-NI kernels run here."""
+def plan(*, with_native: bool) -> list[tuple[str, list[str]]]:
+    """Profiles and their files; says so when the AES-NI kernels cannot run here."""
     from kmsfast.crypto import native
 
-    return JUDGED in native.describe()["available"]
+    if JUDGED in native.describe()["available"]:
+        return [(JUDGED, FILES)] + ([(NATIVE, NATIVE_FILES)] if with_native else [])
+    print("kmsfast's AES-NI kernels cannot run here: no row has a target")
+    return [(NATIVE, FILES)]
 
 
 def measure(profile: str, files: list[str], choice: str | None) -> Path:
@@ -63,14 +66,8 @@ def main() -> None:
     options = parser.parse_args()
     BUILD.mkdir(exist_ok=True)
     start = time.monotonic()
-    runs = [] if options.no_native else [(NATIVE, NATIVE_FILES)]
-    if can_be_judged():
-        runs.insert(0, (JUDGED, FILES))
-    else:
-        print("kmsfast's AES-NI kernels cannot run here: no row has a target")
-        runs = [(NATIVE, FILES)]
     rows: list[Result] = []
-    for profile, files in runs:
+    for profile, files in plan(with_native=not options.no_native):
         path = measure(profile, files, options.choice)
         if path.exists() and path.stat().st_size:
             rows += results(path)

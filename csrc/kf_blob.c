@@ -198,7 +198,7 @@ static int32_t group_of(const open_batch *b, int64_t i, int64_t *num_other) {
         b->status[i] = KF_REC_TRUNCATED;
         return -1;
     }
-    if (in.len >= KF_BLOB_OVERHEAD && memcmp(in.at, b->groups[0].key->prefix, KF_PREFIX_LEN) == 0) return 0;
+    if (in.len >= KF_BLOB_OVERHEAD && kf_equal(in.at, b->groups[0].key->prefix, KF_PREFIX_LEN)) return 0;
     b->status[i] = KF_REC_SKIPPED;
     ++*num_other;
     return -1;
@@ -255,8 +255,8 @@ static int open_range(void *arg, int64_t begin, int64_t end) {
 }
 
 /* Pins the keys of the served groups and makes their digests; unpins them again on an error. */
-static int open_groups(open_group *groups, const uint64_t *keys, const uint8_t *prefixes,
-                       int32_t num_groups, const uint8_t *context, size_t context_len) {
+static int open_groups(open_group *groups, const uint64_t *keys, const uint8_t *prefixes, int32_t num_groups,
+                       int grouped, const uint8_t *context, size_t context_len) {
     for (int32_t g = 0; g < num_groups; g++) {
         void *slot;
         if (!keys[g]) continue;
@@ -267,7 +267,8 @@ static int open_groups(open_group *groups, const uint64_t *keys, const uint8_t *
             return status;
         }
         groups[g].key = slot;
-        groups[g].committed = kf_equal(prefixes + (size_t)g * KF_PREFIX_LEN, groups[g].key->prefix, KF_PREFIX_LEN);
+        /* without groups, each record's whole prefix is compared with the key's (group_of) */
+        groups[g].committed = !grouped || kf_equal(prefixes + (size_t)g * KF_PREFIX_LEN, groups[g].key->prefix, KF_PREFIX_LEN);
         kf_blob_digest(groups[g].digest, groups[g].key->prefix, context, context_len);
     }
     return KF_OK;
@@ -291,7 +292,7 @@ int kf_blob_open(uint8_t *out, int64_t out_len, const int64_t *out_offsets, uint
     if (result != KF_OK) return result;
     open_group *groups = calloc((size_t)num_groups, sizeof *groups);
     if (!groups) return KF_ERR_MEMORY;
-    result = open_groups(groups, keys, prefixes, num_groups, context, context_len);
+    result = open_groups(groups, keys, prefixes, num_groups, group != NULL, context, context_len);
     if (result == KF_OK) {
         b.groups = groups;
         result = kf_parallel(open_range, &b, num, GRAIN, threads);

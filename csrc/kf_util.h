@@ -35,10 +35,16 @@ static inline uint64_t kf_barrier64(uint64_t x) {
 /* 1 when the len bytes are equal, else 0, in constant time. */
 static inline int kf_equal(const void *a, const void *b, size_t len) {
     const uint8_t *x = (const uint8_t *)a, *y = (const uint8_t *)b;
-    uint64_t diff = 0;
-    for (size_t i = 0; i < len; i++) diff |= (uint64_t)(x[i] ^ y[i]);
+    uint64_t diff = 0, p, q;
+    size_t i = 0;
+    for (; i + 8 <= len; i += 8) {
+        memcpy(&p, x + i, 8);
+        memcpy(&q, y + i, 8);
+        diff |= p ^ q;
+    }
+    for (; i < len; i++) diff |= (uint64_t)(x[i] ^ y[i]);
     diff = kf_barrier64(diff);
-    return (int)(1 & ((diff - 1) >> 63));
+    return (int)(1 ^ ((diff | (0 - diff)) >> 63));
 }
 
 static inline uint32_t kf_load32_be(const uint8_t *p) {

@@ -1,4 +1,4 @@
-"""The compiled extension (csrc/build_ffi.py); its interface is csrc/kf_api.h."""
+# The compiled extension (csrc/build_ffi.py); its interface is csrc/kf_api.h.
 
 from typing import Any
 

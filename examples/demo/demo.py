@@ -159,8 +159,8 @@ def _through_a_file(
     sealing, opening = timed(encrypt), timed(decrypt)
     same = pq.read_table(back).equals(table)
     line = (
-        f"Parquet file: encrypted in {sealing.seconds:.1f} s, decrypted in {opening.seconds:.1f} s; "
-        f"reading and writing it unencrypted takes {copied.seconds:.1f} s"
+        f"Parquet file: encrypted in {sealing.seconds:.1f} s, decrypted in {opening.seconds:.1f} s;"
+        f" reading and writing it unencrypted takes {copied.seconds:.1f} s"
     )
     return same, line
 

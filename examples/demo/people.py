@@ -18,10 +18,63 @@ __all__ = ["PRIVATE", "people"]
 #: The columns that nobody should read.
 PRIVATE = ("email", "ssn", "iban", "address")
 
-FIRST = "Ada Ben Carla Dmitri Elif Farid Grace Hiro Ines Jonas Kofi Lena Mei Noor Oskar Priya".split()
-LAST = "Abel Brandt Costa Diaz Ek Fischer Garcia Haddad Ito Jansen Kaya Lopez Moreau Nowak".split()
-STREETS = "Birch Lane|Canal Street|Dock Road|Elm Avenue|Garden Row|Hill Street|Mill Lane".split("|")
-CITIES = "Aarhus Bergen Coimbra Dresden Ghent Izmir Leeds Malmo Nantes Porto Turin Utrecht".split()
+FIRST = [
+    "Ada",
+    "Ben",
+    "Carla",
+    "Dmitri",
+    "Elif",
+    "Farid",
+    "Grace",
+    "Hiro",
+    "Ines",
+    "Jonas",
+    "Kofi",
+    "Lena",
+    "Mei",
+    "Noor",
+    "Oskar",
+    "Priya",
+]
+LAST = [
+    "Abel",
+    "Brandt",
+    "Costa",
+    "Diaz",
+    "Ek",
+    "Fischer",
+    "Garcia",
+    "Haddad",
+    "Ito",
+    "Jansen",
+    "Kaya",
+    "Lopez",
+    "Moreau",
+    "Nowak",
+]
+STREETS = [
+    "Birch Lane",
+    "Canal Street",
+    "Dock Road",
+    "Elm Avenue",
+    "Garden Row",
+    "Hill Street",
+    "Mill Lane",
+]
+CITIES = [
+    "Aarhus",
+    "Bergen",
+    "Coimbra",
+    "Dresden",
+    "Ghent",
+    "Izmir",
+    "Leeds",
+    "Malmo",
+    "Nantes",
+    "Porto",
+    "Turin",
+    "Utrecht",
+]
 
 
 def people(count: int, seed: int = 1) -> pa.Table:

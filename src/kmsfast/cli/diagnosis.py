@@ -36,11 +36,12 @@ class Check:
 def diagnose(session: Session) -> list[Check]:
     """All checks, in the order in which one depends on the other."""
     checks = [_attempt("core", _core)]
-    if checks[0].verdict != "FAIL":
-        checks.append(_attempt("locked memory", _arena))
     checks.append(_attempt("store", lambda: _store(session)))
-    if checks[-1].verdict == "ok":
+    if checks[-1].verdict in {"ok", "warn"}:
         checks.append(_attempt("root key", lambda: _root_key(session)))
+    if checks[0].verdict != "FAIL":
+        # After the store, which puts the first keys into it.
+        checks.append(_attempt("locked memory", _arena))
     return checks
 
 
@@ -73,6 +74,8 @@ def _arena() -> tuple[Verdict, str]:
     from kmsfast.crypto import native
 
     arena = native.describe()["arena"]
+    if not arena["slots"]:
+        return "note", "not in use before a store is open"
     soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     limit = "unlimited" if soft == resource.RLIM_INFINITY else f"{soft >> 10} KiB"
     text = f"{arena['slots']} key slots, {arena['bytes'] >> 10} KiB (limit: {limit})"

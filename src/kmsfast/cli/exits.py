@@ -43,7 +43,6 @@ class Code(IntEnum):
 _CODES: Final[tuple[tuple[type[BaseException], Code], ...]] = (
     (click.UsageError, Code.USAGE),
     (click.Abort, Code.INTERRUPTED),
-    (KeyboardInterrupt, Code.INTERRUPTED),
     (BrokenPipeError, Code.PIPE_CLOSED),
     (errors.BatchError, Code.NOT_OPENED),
     (errors.InvalidCiphertext, Code.NOT_OPENED),
@@ -81,7 +80,7 @@ _REMEDIES: Final = {
 
 
 class _Terminated(BaseException):
-    """SIGTERM or SIGHUP arrived."""
+    """SIGINT, SIGTERM or SIGHUP arrived."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -90,7 +89,7 @@ class _Terminated(BaseException):
 
 def run(command: Callable[[], object]) -> int:
     """Runs a click command that was told not to exit by itself; returns the exit code."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _terminate)
     try:
         result = command()
@@ -149,7 +148,6 @@ def _system(error: OSError) -> str:
 _WORDS: Final[tuple[tuple[type[BaseException], Callable[[Any], str]], ...]] = (
     (click.UsageError, _usage),
     (click.Abort, lambda _: "interrupted"),
-    (KeyboardInterrupt, lambda _: "interrupted"),
     (_Terminated, lambda error: f"ended by {signal.Signals(error.number).name}"),
     (click.ClickException, lambda error: str(error.format_message())),
     (errors.KmsError, str),

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import sys
 import time
+from io import RawIOBase
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 __all__ = ["Counted", "Progress"]
 
@@ -69,7 +70,7 @@ class Progress:
         sys.stderr.flush()
 
 
-class Counted:
+class Counted(RawIOBase):
     """A binary reader that tells how far it is.
 
     Args:
@@ -77,36 +78,23 @@ class Counted:
     """
 
     def __init__(self, source: BinaryIO, total: int, progress: Progress) -> None:
+        super().__init__()
         self._source, self._total, self._progress = source, total, progress
         self._done = 0
 
     def read(self, size: int = -1) -> bytes:
         """As of a file."""
         data = self._source.read(size)
-        self._count(len(data))
-        return data
-
-    def read1(self, size: int = -1) -> bytes:
-        """As of a file: what one call of the system gives."""
-        data: bytes = self._source.read1(size)  # type: ignore[attr-defined]
-        self._count(len(data))
-        return data
-
-    def readinto(self, buffer: memoryview) -> int:
-        """As of a file."""
-        count: int = self._source.readinto(buffer)  # type: ignore[attr-defined]
-        self._count(count)
-        return count
-
-    def _count(self, size: int) -> None:
-        self._done += size
+        self._done += len(data)
         self._progress(self._done, self._total)
+        return data
+
+    def readinto(self, buffer: Any) -> int:
+        """As of a file."""
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
     def readable(self) -> bool:
         """Always."""
         return True
-
-    @property
-    def closed(self) -> bool:
-        """Whether the file is closed."""
-        return self._source.closed

@@ -5,8 +5,9 @@ Rules:
 - the values of all cells are kept to the byte, line breaks in quotes included; quotes themselves
   are written only where a value needs them, so a file may come back with fewer of them;
 - a value is encrypted as UTF-8, whatever the encoding of the file; an encrypted cell is the blob
-  in base64 (RFC 4648, one line). CSV knows no nulls: an empty cell is
-  an empty value and is encrypted like any other;
+  in base64 (RFC 4648, one line). CSV knows no nulls: an empty cell is an empty value and is
+  encrypted like any other;
+- so the first data row tells which columns are encrypted: those whose cell there is a blob;
 - every error names the line in the file; a block of rows is in memory at a time.
 """
 
@@ -19,8 +20,8 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING, BinaryIO
+from itertools import chain, islice
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from kmsfast.errors import FrameError, KmsError, ValidationError
 from kmsfast.tables.ahead import ahead
@@ -34,6 +35,8 @@ __all__ = ["CsvFormat", "decrypt_csv", "describe_csv", "encrypt_csv", "rewrap_cs
 #: Rows in memory at a time, and the longest cell in characters.
 BLOCK_ROWS = 16 * 1024
 MAX_CELL = 16 << 20
+#: Read from the file at a time.
+READ_BYTES = 1 << 20
 BOM = "\ufeff"
 
 Row = list[str]
@@ -85,13 +88,13 @@ def decrypt_csv(
     source: BinaryIO,
     target: BinaryIO,
     kms: Kms,
-    columns: Sequence[str],
+    columns: Sequence[str] = (),
     options: Options = DEFAULTS,
     *,
     form: CsvFormat = PLAIN,
     failures: Failures | None = None,
 ) -> Done:
-    """Decrypts the named columns.
+    """Decrypts the named columns, or those whose first cell is a blob.
 
     Raises:
         ValidationError: no header, no such column, a ragged row, or text of another encoding.
@@ -108,20 +111,22 @@ def decrypt_csv(
         report.add(name, first_row, errors)
         return texts
 
-    rows = _Csv(source, form).rewrite(target, columns, unseal, overlap=options.threads > 1)
-    return Done(rows, tuple(columns), report)
+    table = _Csv(source, form)
+    names = columns or table.encrypted()
+    rows = table.rewrite(target, names, unseal, overlap=options.threads > 1)
+    return Done(rows, tuple(names), report)
 
 
 def rewrap_csv(
     source: BinaryIO,
     target: BinaryIO,
     kms: Kms,
-    columns: Sequence[str],
+    columns: Sequence[str] = (),
     options: Options = DEFAULTS,
     *,
     form: CsvFormat = PLAIN,
 ) -> Done:
-    """Brings the named columns to the newest version of their keys.
+    """Brings the named columns, or those whose first cell is a blob, to their newest versions.
 
     Raises:
         ValidationError: no header, no such column, a ragged row, or text of another encoding.
@@ -134,8 +139,10 @@ def rewrap_csv(
         failures.add(name, first_row, errors)
         return _to_cells(rewrapped(kms, blobs, options.context, name, first_row))
 
-    rows = _Csv(source, form).rewrite(target, columns, renew, overlap=options.threads > 1)
-    return Done(rows, tuple(columns), failures)
+    table = _Csv(source, form)
+    names = columns or table.encrypted()
+    rows = table.rewrite(target, names, renew, overlap=options.threads > 1)
+    return Done(rows, tuple(names), failures)
 
 
 def describe_csv(
@@ -167,17 +174,25 @@ class _Facts:
         self.others = 0
 
     def add(self, cells: list[str]) -> None:
-        import kmsfast
-
         # 32 characters of base64 are the 24 bytes of a header.
         for start, count in Counter(cell[:32] for cell in cells).items():
             sample = next(cell for cell in cells if cell[:32] == start)
-            try:
-                info = kmsfast.inspect(binascii.a2b_base64(sample, strict_mode=True))
-            except (FrameError, ValueError):
+            name = _name_of(sample)
+            if name is None:
                 self.others += count
             else:
-                self.records[info.key_id, info.key_version] += count
+                self.records[name] += count
+
+
+def _name_of(cell: str) -> tuple[str, int] | None:
+    """Key id and version of a cell that is a blob."""
+    import kmsfast
+
+    try:
+        info = kmsfast.inspect(binascii.a2b_base64(cell, strict_mode=True))
+    except (FrameError, ValueError):
+        return None
+    return info.key_id, info.key_version
 
 
 class _Lines:
@@ -201,6 +216,7 @@ class _Csv:
         self._line_end = "\n"
         self._mark = ""
         self._rows = 0
+        self._first: list[Row] = []
         self._reader = csv.reader(self._lines(), delimiter=form.delimiter, strict=True)
         self.header: Row = next(self._records(), [])
         if not self.header:
@@ -208,6 +224,23 @@ class _Csv:
         repeated = [name for name, count in Counter(self.header).items() if count > 1]
         if repeated:
             raise ValidationError(f"line 1: the column name {repeated[0]!r} occurs twice")
+
+    def encrypted(self) -> list[str]:
+        """Names of the columns whose first cell is a blob; none if there are no data rows.
+
+        Raises:
+            ValidationError: there are data rows and none of these.
+        """
+        self._first = list(islice(self._records(), 1))
+        if not self._first:
+            return []
+        cells = zip(self.header, self._first[0], strict=False)
+        names = [name for name, cell in cells if _name_of(cell) is not None]
+        if not names:
+            raise ValidationError(
+                "no cell of the first data row is a blob; name encrypted columns with --columns"
+            )
+        return names
 
     def positions(self, columns: Sequence[str]) -> list[int]:
         """Where the named columns are in a row.
@@ -248,7 +281,7 @@ class _Csv:
 
     def blocks(self) -> Generator[list[Row], None, None]:
         """The data rows, some thousand at a time."""
-        records = self._records()
+        records = chain(self._first, self._records())
         while block := list(islice(records, BLOCK_ROWS)):
             if set(map(len, block)) != {len(self.header)}:
                 self._refuse_ragged(block)
@@ -275,7 +308,8 @@ class _Csv:
         """The lines with their ends; remembers byte order mark and line end of the first."""
         encoding = self._form.encoding
         try:
-            text = io.TextIOWrapper(self._source, encoding, newline="")
+            buffered = io.BufferedReader(cast(io.RawIOBase, self._source), READ_BYTES)
+            text = io.TextIOWrapper(buffered, encoding, newline="")
             first = text.readline(MAX_CELL)
             self._mark = BOM if first.startswith(BOM) else ""
             self._line_end = "\r\n" if first.endswith("\r\n") else "\n"

@@ -9,8 +9,9 @@ Rules:
 from __future__ import annotations
 
 import threading
+from io import RawIOBase
 from queue import Queue
-from typing import TYPE_CHECKING, BinaryIO, Literal, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 from kmsfast.errors import KmsError, ValidationError
 from kmsfast.tables.report import Context
@@ -39,7 +40,7 @@ def kind_of(start: bytes) -> Kind:
     return "parquet" if start[:4] == b"PAR1" else "other"
 
 
-class Peeked:
+class Peeked(RawIOBase):
     """A reader whose first bytes were looked at already.
 
     Attributes:
@@ -47,6 +48,7 @@ class Peeked:
     """
 
     def __init__(self, source: BinaryIO) -> None:
+        super().__init__()
         self._source = source
         self.start = _read_full(source, HEADER_LEN)
         self._waiting = self.start
@@ -61,16 +63,11 @@ class Peeked:
         data, self._waiting = self._waiting[:size], self._waiting[size:]
         return data
 
-    def readinto(self, buffer: memoryview) -> int:
+    def readinto(self, buffer: Any) -> int:
         """As of a file."""
         data = self.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
-
-    @property
-    def closed(self) -> bool:
-        """Whether the file is closed."""
-        return self._source.closed
 
     def readable(self) -> bool:
         """Always."""

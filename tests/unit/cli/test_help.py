@@ -1,0 +1,59 @@
+"""Help that is quick, complete, and the same as the documentation."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from cli_runner import Cli
+
+from kmsfast.cli.main import cli as program
+
+PAGE = Path(__file__).parents[3] / "docs" / "cli.md"
+
+
+def commands(group: click.Group, name: str = "kmsfast") -> Iterator[tuple[str, click.Command]]:
+    for word, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{name} {word}")
+        else:
+            yield f"{name} {word}", command
+
+
+def test_every_command_and_option_is_documented() -> None:
+    page = PAGE.read_text()
+    for name, command in [("kmsfast", program), *commands(program)]:
+        assert f"`{name}" in page, name
+        for option in command.params:
+            for flag in option.opts if isinstance(option, click.Option) else ():
+                assert f"`{flag}" in page, f"{name} {flag}"
+
+
+def test_every_command_has_help(empty: Cli) -> None:
+    for name, command in commands(program):
+        assert command.help, name
+    assert "Options" in empty.ok("key", "alias", "create", "--help")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from kmsfast.cli.main import cli; "
+        "heavy = {'numpy', 'sqlalchemy', 'pyarrow', '_kmsfast'} & set(sys.modules); "
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_completion_knows_the_commands(empty: Cli) -> None:
+    for shell in ("bash", "zsh", "fish"):
+        assert "_KMSFAST_COMPLETE" in empty.ok("completion", shell)
+    words = empty.ok(_KMSFAST_COMPLETE="bash_complete", COMP_WORDS="kmsfast key ro", COMP_CWORD="2")
+    assert words.split() == ["plain,rotate"]
+
+
+def test_version(empty: Cli) -> None:
+    assert empty.ok("--version").startswith("kmsfast ")

@@ -1,0 +1,114 @@
+"""init, key and doctor: the life of a store on the command line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from cli_runner import Cli
+
+
+def test_a_store_is_made_once(empty: Cli) -> None:
+    assert "init" in empty("doctor").out
+    empty.refused(4, "key", "list")
+    assert "root.key" in empty.ok("init")
+    empty.refused(7, "init")
+    root = empty.directory / "store" / "root.key"
+    assert root.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_root_key_elsewhere(empty: Cli) -> None:
+    empty.ok("init", "--root-key", "root.bin")
+    empty.ok("key", "create")
+    (empty.directory / "root.bin").rename(empty.directory / "moved.bin")
+    assert "root.bin" in empty.refused(7, "key", "list")
+    empty.ok("--root-key", "moved.bin", "key", "list")
+    (empty.directory / "wrong.bin").write_bytes(b"kmsfast-root-v1\n" + bytes(32))
+    (empty.directory / "wrong.bin").chmod(0o600)
+    empty.refused(7, "--root-key", "wrong.bin", "key", "list")
+
+
+def test_a_passphrase_comes_from_the_environment_or_a_terminal(empty: Cli) -> None:
+    assert "KMSFAST_PASSPHRASE" in empty.refused(7, "init", "--passphrase")
+    empty.ok("init", "--passphrase", KMSFAST_PASSPHRASE="correct horse")
+    empty.ok("key", "create", KMSFAST_PASSPHRASE="correct horse")
+    empty.refused(7, "key", "list", KMSFAST_PASSPHRASE="wrong")
+    assert "passphrase" in empty.refused(7, "key", "list")
+
+
+def test_the_root_can_be_changed(cli: Cli) -> None:
+    cli.ok("change-root", "--new-passphrase", KMSFAST_NEW_PASSPHRASE="battery staple")
+    cli.refused(7, "key", "list")
+    assert "alias/orders" in cli.ok("key", "list", KMSFAST_PASSPHRASE="battery staple")
+    cli.refused(2, "change-root", KMSFAST_PASSPHRASE="battery staple")
+
+
+def test_the_life_of_a_key(cli: Cli) -> None:
+    key = cli.ok("key", "create", "--description", "d", "--tag", "a=b=c").strip()
+    (cli.directory / "f").write_text("secret")
+    cli.ok("encrypt", "f", "-o", "f.kms", "-k", key)
+
+    cli.ok("key", "disable", key)
+    cli.refused(5, "decrypt", "f.kms", "-o", "out")
+    cli.refused(5, "encrypt", "f", "-o", "out", "-k", key)
+    cli.ok("key", "enable", key)
+    cli.ok("decrypt", "f.kms", "-o", "out")
+
+    assert "cancel-deletion" in cli.ok("key", "delete", key, "--days", "7")
+    cli.refused(5, "decrypt", "f.kms", "-o", "out2")
+    cli.refused(5, "key", "rotate", key)
+    cli.ok("key", "cancel-deletion", key)
+    assert _described(cli, key)["state"] == "Disabled"
+    cli.refused(5, "key", "cancel-deletion", key)
+    cli.refused(2, "key", "delete", key, "--days", "3")
+
+    cli.ok("key", "enable", key)
+    cli.ok("key", "rotate", key)
+    cli.ok("key", "enable-rotation", key, "--days", "90")
+    cli.ok("key", "update", key, "--description", "new")
+    cli.ok("key", "tag", key, "x=y")
+    cli.ok("key", "untag", key, "a")
+    found = _described(cli, key)
+    assert found["current_version"] == len(found["versions"]) == 2
+    assert found["rotation"]["period_days"] == 90
+    assert (found["description"], found["tags"]) == ("new", {"x": "y"})
+    cli.ok("key", "disable-rotation", key)
+    assert not _described(cli, key)["rotation"]["enabled"]
+
+
+def test_aliases(cli: Cli) -> None:
+    key = cli.ok("key", "create").strip()
+    cli.ok("key", "alias", "create", "alias/a", key)
+    cli.refused(5, "key", "alias", "create", "alias/a", key)
+    cli.refused(2, "key", "alias", "create", "a", key)
+    cli.ok("key", "alias", "update", "alias/orders", key)
+    listed = json.loads(cli.ok("key", "alias", "list", "--json"))
+    assert listed == [
+        {"alias": "alias/a", "key_id": key},
+        {"alias": "alias/orders", "key_id": key},
+    ]
+    cli.ok("key", "alias", "delete", "alias/a")
+    cli.refused(4, "key", "describe", "alias/a")
+
+
+@pytest.mark.parametrize("command", ["rotate", "enable", "disable", "delete", "describe"])
+def test_unknown_keys(cli: Cli, command: str) -> None:
+    cli.refused(4, "key", command, "alias/nobody")
+    cli.refused(4, "key", command, "00000000-0000-0000-0000-000000000000")
+
+
+def test_doctor(cli: Cli) -> None:
+    checks = {item["check"]: item for item in json.loads(cli.ok("doctor", "--json"))}
+    assert set(checks) == {"core", "locked memory", "store", "root key"}
+    assert "self-test passed" in checks["core"]["facts"]
+    (cli.directory / "store" / "root.key").chmod(0o644)
+    result = cli("doctor")
+    assert "chmod 600" in result.out
+    (cli.directory / "store" / "root.key").unlink()
+    result = cli("doctor")
+    assert result.code == 1
+    assert "FAIL" in result.out
+
+
+def _described(cli: Cli, key: str) -> dict:
+    return json.loads(cli.ok("key", "describe", key, "--json"))
