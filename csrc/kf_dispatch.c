@@ -13,9 +13,6 @@
 #include "kf_aead.h"
 #include "kf_selftest.h"
 
-#pragma weak kf_aead_vaes
-#pragma weak kf_aead_aesni
-
 /* Best first. */
 static const kf_aead_impl *(*const IMPLEMENTATIONS[])(void) = {
     kf_aead_vaes,
@@ -32,7 +29,7 @@ static int init_status = KF_ERR_SELFTEST;
 
 static const kf_aead_impl *available(int i) {
     for (int k = 0; k < NUM_IMPLEMENTATIONS; k++) {
-        const kf_aead_impl *impl = IMPLEMENTATIONS[k] ? IMPLEMENTATIONS[k]() : NULL;
+        const kf_aead_impl *impl = IMPLEMENTATIONS[k]();
         if (impl && i-- == 0) return impl;
     }
     return NULL;
