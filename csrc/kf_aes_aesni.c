@@ -42,14 +42,20 @@ KF_AESNI void kf_aesni_expand(kf_aes256 *key, const uint8_t key_bytes[32]) {
     KF_EXPAND_EVEN(14, 0x40);
 }
 
+#define KF_ALL(step) step(0) step(1) step(2) step(3) step(4) step(5) step(6) step(7)
+#define KF_LOAD(i) __m128i s##i = _mm_xor_si128(kf_load128(in + 16 * i), rk[0]);
+#define KF_ENCRYPT(i) s##i = _mm_aesenc_si128(s##i, k);
+#define KF_STORE(i) kf_store128(out + 16 * i, _mm_aesenclast_si128(s##i, rk[14]));
+
 KF_AESNI void kf_aesni_blocks(const kf_aes256 *key, uint8_t *out, const uint8_t *in, size_t num_blocks) {
     const __m128i *rk = (const __m128i *)key->rk;
     for (; num_blocks >= WIDE; num_blocks -= WIDE, in += 16 * WIDE, out += 16 * WIDE) {
-        __m128i s[WIDE];
-        for (int i = 0; i < WIDE; i++) s[i] = _mm_xor_si128(kf_load128(in + 16 * i), rk[0]);
-        for (int r = 1; r < 14; r++)
-            for (int i = 0; i < WIDE; i++) s[i] = _mm_aesenc_si128(s[i], rk[r]);
-        for (int i = 0; i < WIDE; i++) kf_store128(out + 16 * i, _mm_aesenclast_si128(s[i], rk[14]));
+        KF_ALL(KF_LOAD)
+        for (int r = 1; r < 14; r++) {
+            const __m128i k = rk[r];
+            KF_ALL(KF_ENCRYPT)
+        }
+        KF_ALL(KF_STORE)
     }
     for (; num_blocks > 0; num_blocks--, in += 16, out += 16) kf_store128(out, kf_aes_block(rk, kf_load128(in)));
 }

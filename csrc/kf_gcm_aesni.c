@@ -22,9 +22,12 @@ typedef struct {
 
 /* ---- pinned code ---------------------------------------------------------------------------- */
 
-/* One instruction on state register b: all eight have the same round key. */
-#define KF_AES1(op, r, b) op " 16*(" #r ")(%[rk]), %[" #b "], %[" #b "]\n\t"
+/* One instruction on state register b: all eight have the same round key, which one load brings (loads from memory
+ * in each instruction would be as many as two a cycle, all that these processors can do). */
+#define KF_LOAD_KEY(r) "vmovdqa 16*(" #r ")(%[rk]), %[k]\n\t"
+#define KF_AES1(op, r, b) op " %[k], %[" #b "], %[" #b "]\n\t"
 #define KF_AES8(op, r)                                                                      \
+    KF_LOAD_KEY(r)                                                                          \
     KF_AES1(op, r, b0) KF_AES1(op, r, b1) KF_AES1(op, r, b2) KF_AES1(op, r, b3)             \
     KF_AES1(op, r, b4) KF_AES1(op, r, b5) KF_AES1(op, r, b6) KF_AES1(op, r, b7)
 #define KF_STATE(s)                                                                                 \
@@ -32,16 +35,21 @@ typedef struct {
         [b5] "+x"((s).b5), [b6] "+x"((s).b6), [b7] "+x"((s).b7)
 
 /* Round r of eight blocks. */
-#define KF_ROUND(s, rk_, r) \
-    __asm__ volatile(KF_AES8("vaesenc", r) : KF_STATE(s) : [rk] "r"(rk_) : "memory")
-#define KF_LAST_ROUND(s, rk_) \
-    __asm__ volatile(KF_AES8("vaesenclast", 14) : KF_STATE(s) : [rk] "r"(rk_) : "memory")
+#define KF_ROUND(s, rk_, r)                                                                                       \
+    do {                                                                                                          \
+        __m128i k;                                                                                                \
+        __asm__ volatile(KF_AES8("vaesenc", r) : KF_STATE(s), [k] "=&x"(k) : [rk] "r"(rk_) : "memory");           \
+    } while (0)
+#define KF_LAST_ROUND(s, rk_)                                                                                     \
+    do {                                                                                                          \
+        __m128i k;                                                                                                \
+        __asm__ volatile(KF_AES8("vaesenclast", 14) : KF_STATE(s), [k] "=&x"(k) : [rk] "r"(rk_) : "memory");      \
+    } while (0)
 
 /* GHASH of one block, in parts that go between AES instructions: x = block i at data, byte-swapped;
  * Karatsuba products with powers[i]; sums. In the first product of a sum the sums are the products. */
 #define KF_X_LOAD(i) "vmovdqu 16*(" #i ")(%[data]), %[x]\n\t"
 #define KF_X_SWAP "vpshufb %[swap], %[x], %[x]\n\t"
-#define KF_X_ADD_Y "vpxor %[y], %[x], %[x]\n\t"
 #define KF_FOLD_1 "vpshufd $0x4e, %[x], %[f]\n\t"
 #define KF_FOLD_2 "vpxor %[x], %[f], %[f]\n\t"
 #define KF_LOW(i, to) "vpclmulqdq $0x00, 16*(" #i ")(%[powers]), %[x], %[" #to "]\n\t"
@@ -50,18 +58,18 @@ typedef struct {
 #define KF_SUM(sum, t) "vpxor %[" #t "], %[" #sum "], %[" #sum "]\n\t"
 
 #define KF_INPUTS(rk_, data_, powers_) \
-    [rk] "r"(rk_), [data] "r"(data_), [powers] "r"(powers_), [swap] "x"(swap)
+    [rk] "r"(rk_), [data] "r"(data_), [powers] "r"(powers_), [swap] "m"(swap)
 
 /* Round r of eight blocks; sum = block i at data * powers[i]. */
 #define KF_ROUND_MULTIPLY_FIRST(s, rk_, r, sum, data_, powers_, i)                                      \
     do {                                                                                                \
-        __m128i x, f;                                                                                   \
+        __m128i x, f, k;                                                                                 \
         __asm__ volatile(                                                                               \
-            KF_X_LOAD(i) KF_AES1("vaesenc", r, b0) KF_AES1("vaesenc", r, b1) KF_X_SWAP                       \
+            KF_LOAD_KEY(r) KF_X_LOAD(i) KF_AES1("vaesenc", r, b0) KF_AES1("vaesenc", r, b1) KF_X_SWAP                       \
             KF_AES1("vaesenc", r, b2) KF_FOLD_1 KF_LOW(i, low) KF_AES1("vaesenc", r, b3) KF_FOLD_2         \
             KF_AES1("vaesenc", r, b4) KF_HIGH(i, high) KF_AES1("vaesenc", r, b5)                           \
             KF_AES1("vaesenc", r, b6) KF_MIDDLE(i, middle) KF_AES1("vaesenc", r, b7)                       \
-            : KF_STATE(s), [x] "=&x"(x), [f] "=&x"(f), [low] "=&x"((sum).low),                          \
+            : KF_STATE(s), [k] "=&x"(k), [x] "=&x"(x), [f] "=&x"(f), [low] "=&x"((sum).low),                          \
               [middle] "=&x"((sum).middle), [high] "=&x"((sum).high)                                    \
             : KF_INPUTS(rk_, data_, powers_)                 \
             : "memory");                                                                                \
@@ -70,14 +78,14 @@ typedef struct {
 /* Round r of eight blocks; sum += block i at data * powers[i]. */
 #define KF_ROUND_MULTIPLY(s, rk_, r, sum, data_, powers_, i)                                            \
     do {                                                                                                \
-        __m128i x, f, t;                                                                                \
+        __m128i x, f, t, k;                                                                              \
         __asm__ volatile(                                                                               \
-            KF_X_LOAD(i) KF_AES1("vaesenc", r, b0) KF_AES1("vaesenc", r, b1) KF_X_SWAP                       \
+            KF_LOAD_KEY(r) KF_X_LOAD(i) KF_AES1("vaesenc", r, b0) KF_AES1("vaesenc", r, b1) KF_X_SWAP                       \
             KF_AES1("vaesenc", r, b2) KF_FOLD_1 KF_LOW(i, t) KF_AES1("vaesenc", r, b3) KF_FOLD_2           \
             KF_AES1("vaesenc", r, b4) KF_HIGH(i, x) KF_SUM(low, t) KF_AES1("vaesenc", r, b5)           \
             KF_AES1("vaesenc", r, b6) KF_MIDDLE(i, f) KF_SUM(high, x) KF_AES1("vaesenc", r, b7)        \
             KF_SUM(middle, f)                                                                       \
-            : KF_STATE(s), [x] "=&x"(x), [f] "=&x"(f), [t] "=&x"(t), [low] "+x"((sum).low),             \
+            : KF_STATE(s), [k] "=&x"(k), [x] "=&x"(x), [f] "=&x"(f), [t] "=&x"(t), [low] "+x"((sum).low),             \
               [middle] "+x"((sum).middle), [high] "+x"((sum).high)                                      \
             : KF_INPUTS(rk_, data_, powers_)                 \
             : "memory");                                                                                \
@@ -86,16 +94,16 @@ typedef struct {
 /* Round r of eight blocks; sum += (block 0 at data ^ y) * powers[0]. */
 #define KF_ROUND_MULTIPLY_Y(s, rk_, r, sum, data_, powers_, y_)                                         \
     do {                                                                                                \
-        __m128i x, f, t;                                                                                \
+        __m128i x = _mm_xor_si128(_mm_shuffle_epi8(kf_load128(data_), swap), y_), f, t, k;              \
         __asm__ volatile(                                                                               \
-            KF_X_LOAD(0) KF_AES1("vaesenc", r, b0) KF_AES1("vaesenc", r, b1) KF_X_SWAP KF_X_ADD_Y            \
-            KF_AES1("vaesenc", r, b2) KF_FOLD_1 KF_LOW(0, t) KF_AES1("vaesenc", r, b3) KF_FOLD_2           \
-            KF_AES1("vaesenc", r, b4) KF_HIGH(0, x) KF_SUM(low, t) KF_AES1("vaesenc", r, b5)           \
-            KF_AES1("vaesenc", r, b6) KF_MIDDLE(0, f) KF_SUM(high, x) KF_AES1("vaesenc", r, b7)        \
-            KF_SUM(middle, f)                                                                       \
-            : KF_STATE(s), [x] "=&x"(x), [f] "=&x"(f), [t] "=&x"(t), [low] "+x"((sum).low),             \
-              [middle] "+x"((sum).middle), [high] "+x"((sum).high)                                      \
-            : KF_INPUTS(rk_, data_, powers_), [y] "m"(y_)   \
+            KF_LOAD_KEY(r) KF_AES1("vaesenc", r, b0) KF_AES1("vaesenc", r, b1)                          \
+            KF_AES1("vaesenc", r, b2) KF_FOLD_1 KF_LOW(0, t) KF_AES1("vaesenc", r, b3) KF_FOLD_2        \
+            KF_AES1("vaesenc", r, b4) KF_HIGH(0, x) KF_SUM(low, t) KF_AES1("vaesenc", r, b5)            \
+            KF_AES1("vaesenc", r, b6) KF_MIDDLE(0, f) KF_SUM(high, x) KF_AES1("vaesenc", r, b7)         \
+            KF_SUM(middle, f)                                                                           \
+            : KF_STATE(s), [k] "=&x"(k), [x] "+x"(x), [f] "=&x"(f), [t] "=&x"(t),                       \
+              [low] "+x"((sum).low), [middle] "+x"((sum).middle), [high] "+x"((sum).high)               \
+            : [rk] "r"(rk_), [powers] "r"(powers_)                                                      \
             : "memory");                                                                                \
     } while (0)
 

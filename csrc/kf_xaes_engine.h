@@ -92,17 +92,19 @@ typedef struct {
 #define KF_HASH_LOAD(i)                                                              \
     "vmovdqa " KF_XAES_STRIDE "*" #i "(%[row]), %[x]\n\tvpshufb %[swap], %[x], %[x]\n\t" \
     "vpxor " KF_XAES_STRIDE "*(16+" #i ")(%[hash]), %[x], %[x]\n\t"
-#define KF_HASH_LOW_G(i) "vpclmulqdq $0x00, " KF_XAES_STRIDE "*(8+" #i ")(%[hash]), %[x], %[low]\n\t"
-#define KF_HASH_HIGH_G(i) "vpclmulqdq $0x10, " KF_XAES_STRIDE "*(8+" #i ")(%[hash]), %[x], %[high]\n\t"
-#define KF_HASH_LOW_H(i) "vpclmulqdq $0x01, " KF_XAES_STRIDE "*" #i "(%[hash]), %[x], %[t]\n\t"
-#define KF_HASH_HIGH_H(i) "vpclmulqdq $0x11, " KF_XAES_STRIDE "*" #i "(%[hash]), %[x], %[x]\n\t"
-#define KF_HASH_SUM "vpxor %[t], %[low], %[low]\n\tvpxor %[x], %[high], %[high]\n\t"
+#define KF_HASH_G(i)                                          \
+    "vmovdqa " KF_XAES_STRIDE "*(8+" #i ")(%[hash]), %[t]\n\t" \
+    "vpclmulqdq $0x00, %[t], %[x], %[low]\n\tvpclmulqdq $0x10, %[t], %[x], %[high]\n\t"
+#define KF_HASH_H(i)                                     \
+    "vmovdqa " KF_XAES_STRIDE "*" #i "(%[hash]), %[t]\n\t" \
+    "vpclmulqdq $0x11, %[t], %[x], %[f]\n\tvpclmulqdq $0x01, %[t], %[x], %[t]\n\t"
+#define KF_HASH_SUM "vpxor %[t], %[low], %[low]\n\tvpxor %[f], %[high], %[high]\n\t"
 #define KF_HASH_FOLD "vpclmulqdq $0x10, %[poly], %[low], %[t]\n\tvpshufd $0x4e, %[low], %[low]\n\t"
 #define KF_HASH_STORE(i)                                                                        \
     "vpxor %[low], %[high], %[high]\n\tvpxor %[t], %[high], %[high]\n\t"                        \
     "vmovdqa %[high], " KF_XAES_STRIDE "*(16+" #i ")(%[hash])\n\t"
 #define KF_HASH_OPERANDS                                                                            \
-    [x] "=&x"(x), [low] "=&x"(low), [high] "=&x"(high), [t] "=&x"(t) : [row] "r"(row), [hash] "r"(hash), \
+    [x] "=&x"(x), [low] "=&x"(low), [high] "=&x"(high), [t] "=&x"(t), [f] "=&x"(f) : [row] "r"(row), [hash] "r"(hash), \
         [swap] "x"(swap), [poly] "x"(poly)
 
 /* Round r of all registers. */
@@ -113,22 +115,20 @@ typedef struct {
 /* Round r of all registers, and the row of register i. */
 #define KF_XROUND_HASH(s, rk_, KEY, r, i)                                                                           \
     do {                                                                                                            \
-        kf_vec x, low, high, t;                                                                                     \
-        __asm__ volatile(KF_HASH_LOAD(i) KF_AES_REG("vaesenc", KEY, r, 0) KF_HASH_LOW_G(i)                        \
-                             KF_AES_REG("vaesenc", KEY, r, 1) KF_HASH_LOW_H(i) KF_AES_REG("vaesenc", KEY, r, 2)     \
-                                 KF_HASH_HIGH_G(i) KF_AES_REG("vaesenc", KEY, r, 3) KF_HASH_HIGH_H(i)               \
-                                     KF_AES_REG("vaesenc", KEY, r, 4) KF_HASH_SUM KF_AES_REG("vaesenc", KEY, r, 5) \
-                                         KF_HASH_FOLD KF_AES_REG("vaesenc", KEY, r, 6)                              \
-                                             KF_AES_REG("vaesenc", KEY, r, 7) KF_HASH_STORE(i)                      \
-                         : KF_VEC8(s), KF_HASH_OPERANDS, [rk] "r"(rk_)                                              \
-                         : "memory");                                                                               \
+        kf_vec x, low, high, t, f;                                                                                     \
+        __asm__ volatile(                                                                                           \
+            KF_HASH_LOAD(i) KF_AES_REG("vaesenc", KEY, r, 0) KF_AES_REG("vaesenc", KEY, r, 1) KF_HASH_G(i)          \
+            KF_AES_REG("vaesenc", KEY, r, 2) KF_AES_REG("vaesenc", KEY, r, 3) KF_HASH_H(i)                          \
+            KF_AES_REG("vaesenc", KEY, r, 4) KF_HASH_SUM KF_AES_REG("vaesenc", KEY, r, 5) KF_HASH_FOLD              \
+            KF_AES_REG("vaesenc", KEY, r, 6) KF_AES_REG("vaesenc", KEY, r, 7) KF_HASH_STORE(i)                      \
+            : KF_VEC8(s), KF_HASH_OPERANDS, [rk] "r"(rk_)                                                           \
+            : "memory");                                                                                            \
     } while (0)
 /* The row of register i alone. */
 #define KF_HASH_REG(i)                                                                                          \
     do {                                                                                                        \
-        kf_vec x, low, high, t;                                                                                 \
-        __asm__ volatile(KF_HASH_LOAD(i) KF_HASH_LOW_G(i) KF_HASH_LOW_H(i) KF_HASH_HIGH_G(i) KF_HASH_HIGH_H(i)  \
-                             KF_HASH_SUM KF_HASH_FOLD KF_HASH_STORE(i)                                          \
+        kf_vec x, low, high, t, f;                                                                                 \
+        __asm__ volatile(KF_HASH_LOAD(i) KF_HASH_G(i) KF_HASH_H(i) KF_HASH_SUM KF_HASH_FOLD KF_HASH_STORE(i)   \
                          : KF_HASH_OPERANDS                                                                     \
                          : "memory");                                                                           \
     } while (0)
@@ -224,18 +224,30 @@ KF_XAES_INLINE __m128i kf_keep(__m128i x, size_t len) {
 
 /* ---- keys ----------------------------------------------------------------------------------- */
 
-/* Turns four registers of words round: out[i] = word i of each of the four, and back. */
-KF_XAES_INLINE void kf_transpose(kf_vec out[4], const kf_vec in[4]) {
-    const kf_vec a = KF_MM(unpacklo_epi32)(in[0], in[1]), b = KF_MM(unpackhi_epi32)(in[0], in[1]);
-    const kf_vec c = KF_MM(unpacklo_epi32)(in[2], in[3]), d = KF_MM(unpackhi_epi32)(in[2], in[3]);
-    out[0] = KF_MM(unpacklo_epi64)(a, c), out[1] = KF_MM(unpackhi_epi64)(a, c);
-    out[2] = KF_MM(unpacklo_epi64)(b, d), out[3] = KF_MM(unpackhi_epi64)(b, d);
-}
+/* Four registers of the same word of their messages. */
+typedef struct {
+    kf_vec w0, w1, w2, w3;
+} kf_words;
 
-/* words(i) ^= words(i - 1), where words(-1) is t (FIPS 197 5.2). */
-KF_XAES_INLINE void kf_chain(kf_vec words[4], kf_vec t) {
-    words[0] = kf_xor_vec(words[0], t);
-    for (int i = 1; i < 4; i++) words[i] = kf_xor_vec(words[i], words[i - 1]);
+/* Turns four blocks of words round: word i of each in wi, and back. */
+KF_XAES_INLINE kf_words kf_transpose(kf_words x) {
+    const kf_vec a = KF_MM(unpacklo_epi32)(x.w0, x.w1), b = KF_MM(unpackhi_epi32)(x.w0, x.w1);
+    const kf_vec c = KF_MM(unpacklo_epi32)(x.w2, x.w3), d = KF_MM(unpackhi_epi32)(x.w2, x.w3);
+    return (kf_words){KF_MM(unpacklo_epi64)(a, c), KF_MM(unpackhi_epi64)(a, c), KF_MM(unpacklo_epi64)(b, d),
+                      KF_MM(unpackhi_epi64)(b, d)};
+}
+KF_XAES_INLINE kf_words kf_words_from(const kf_vec *rk) {
+    return kf_transpose((kf_words){rk[0], rk[1], rk[2], rk[3]});
+}
+KF_XAES_INLINE void kf_words_to(kf_vec *rk, kf_words words) {
+    const kf_words blocks = kf_transpose(words);
+    rk[0] = blocks.w0, rk[1] = blocks.w1, rk[2] = blocks.w2, rk[3] = blocks.w3;
+}
+/* w(i) ^= w(i - 1), where w(-1) is t (FIPS 197 5.2). */
+KF_XAES_INLINE kf_words kf_chain(kf_words x, kf_vec t) {
+    x.w0 = kf_xor_vec(x.w0, t), x.w1 = kf_xor_vec(x.w1, x.w0);
+    x.w2 = kf_xor_vec(x.w2, x.w1), x.w3 = kf_xor_vec(x.w3, x.w2);
+    return x;
 }
 
 /* The key schedules of all lanes from their first two round keys (FIPS 197 5.2 with Nk = 8). Four messages of
@@ -244,22 +256,21 @@ KF_XAES_INLINE void kf_chain(kf_vec words[4], kf_vec t) {
 static KF_XAES_TARGET void kf_xaes_expand(kf_vec (*rk)[KF_XAES_REGS]) {
     const kf_vec unshift = kf_all(_mm_set_epi8(3, 6, 9, 12, 15, 2, 5, 8, 11, 14, 1, 4, 7, 10, 13, 0));
     const kf_vec unshift_rotate = kf_all(_mm_set_epi8(0, 7, 10, 13, 12, 3, 6, 9, 8, 15, 2, 5, 4, 11, 14, 1));
-    kf_vec even[2][4], odd[2][4], rcon = kf_all(_mm_set1_epi32(1));
-    for (int q = 0; q < 2; q++) {
-        kf_transpose(even[q], rk[0] + 4 * q);
-        kf_transpose(odd[q], rk[1] + 4 * q);
-    }
-    for (int r = 2; r < 15; r += 2) {
-        for (int q = 0; q < 2; q++) {
-            kf_chain(even[q], KF_MM_AESENCLAST(KF_MM(shuffle_epi8)(odd[q][3], unshift_rotate), rcon));
-            kf_transpose(rk[r] + 4 * q, even[q]);
-        }
-        if (r == 14) break;
+    const kf_vec zero = kf_all(_mm_setzero_si128());
+    kf_vec rcon = kf_all(_mm_set1_epi32(1));
+    kf_words even0 = kf_words_from(rk[0]), even1 = kf_words_from(rk[0] + 4);
+    kf_words odd0 = kf_words_from(rk[1]), odd1 = kf_words_from(rk[1] + 4);
+    for (int r = 2;; r += 2) {
+        even0 = kf_chain(even0, KF_MM_AESENCLAST(KF_MM(shuffle_epi8)(odd0.w3, unshift_rotate), rcon));
+        even1 = kf_chain(even1, KF_MM_AESENCLAST(KF_MM(shuffle_epi8)(odd1.w3, unshift_rotate), rcon));
+        kf_words_to(rk[r], even0);
+        kf_words_to(rk[r] + 4, even1);
+        if (r == 14) return;
         rcon = KF_MM(add_epi32)(rcon, rcon);
-        for (int q = 0; q < 2; q++) {
-            kf_chain(odd[q], KF_MM_AESENCLAST(KF_MM(shuffle_epi8)(even[q][3], unshift), kf_all(_mm_setzero_si128())));
-            kf_transpose(rk[r + 1] + 4 * q, odd[q]);
-        }
+        odd0 = kf_chain(odd0, KF_MM_AESENCLAST(KF_MM(shuffle_epi8)(even0.w3, unshift), zero));
+        odd1 = kf_chain(odd1, KF_MM_AESENCLAST(KF_MM(shuffle_epi8)(even1.w3, unshift), zero));
+        kf_words_to(rk[r + 1], odd0);
+        kf_words_to(rk[r + 1] + 4, odd1);
     }
 }
 
