@@ -49,43 +49,67 @@ int kf_blob_seal_with(const kf_key_slot *key, uint8_t *out, const uint8_t *in, s
     return KF_OK;
 }
 
-int kf_blob_seal_one(uint64_t key, uint8_t *out, const uint8_t *in, size_t in_len,
-                     const uint8_t *context, size_t context_len, const uint8_t *aad, size_t aad_len) {
+int kf_bind(struct kf_binding *out, uint64_t key, const uint8_t *context, size_t context_len) {
     void *slot;
-    uint8_t digest[KF_DIGEST_LEN];
+    int status = kf_init();
+    if (status == KF_OK) status = kf_slot_pin(&slot, key, KF_KIND_KEY);
+    if (status != KF_OK) return status;
+    out->key = key;
+    kf_blob_digest(out->digest, ((const kf_key_slot *)slot)->prefix, context, context_len);
+    kf_slot_unpin(key);
+    return KF_OK;
+}
+
+int kf_bound_seal(const struct kf_binding *binding, uint8_t *out, const uint8_t *in, size_t in_len,
+                  const uint8_t *aad, size_t aad_len) {
+    void *slot;
     int status = kf_init();
     if (status != KF_OK) return status;
     if (in_len > (size_t)KF_RECORD_MAX) return KF_ERR_ARGUMENT;
-    if ((status = kf_slot_pin(&slot, key, KF_KIND_KEY)) != KF_OK) return status;
-    kf_blob_digest(digest, ((const kf_key_slot *)slot)->prefix, context, context_len);
-    status = kf_blob_seal_with(slot, out, in, in_len, digest, aad, aad_len);
-    kf_slot_unpin(key);
+    if ((status = kf_slot_pin(&slot, binding->key, KF_KIND_KEY)) != KF_OK) return status;
+    status = kf_blob_seal_with(slot, out, in, in_len, binding->digest, aad, aad_len);
+    kf_slot_unpin(binding->key);
     return status;
 }
 
-static enum kf_record_status open_one(const kf_key_slot *key, uint8_t *out, const uint8_t *in,
-                                      size_t in_len, const uint8_t *context, size_t context_len,
-                                      const uint8_t *aad, size_t aad_len) {
-    uint8_t digest[KF_DIGEST_LEN], ok;
+static enum kf_record_status open_one(const kf_key_slot *key, uint8_t *out, const uint8_t *in, size_t in_len,
+                                      const uint8_t digest[32], const uint8_t *aad, size_t aad_len) {
+    uint8_t ok;
     if (in_len < KF_BLOB_OVERHEAD) return KF_REC_TRUNCATED;
     const enum kf_record_status frame = kf_blob_header_check(in);
     if (frame != KF_REC_OK) return frame;
     if (!kf_equal(in, key->prefix, KF_PREFIX_LEN)) return KF_REC_COMMITMENT;
-    kf_blob_digest(digest, key->prefix, context, context_len);
     const kf_rec rec = {in + KF_BODY_AT, out, aad, in_len - KF_BLOB_OVERHEAD, aad_len};
     return kf_aead->xaes_open(&key->xaes, &ok, digest, in + KF_NONCE_AT, &rec, 1) ? KF_REC_AUTH : KF_REC_OK;
 }
 
+int kf_bound_open(const struct kf_binding *binding, uint8_t *out, const uint8_t *in, size_t in_len,
+                  const uint8_t *aad, size_t aad_len) {
+    void *slot;
+    int status = kf_init();
+    if (status != KF_OK) return status;
+    if (in_len > (size_t)KF_RECORD_MAX) return KF_ERR_ARGUMENT;
+    if ((status = kf_slot_pin(&slot, binding->key, KF_KIND_KEY)) != KF_OK) return status;
+    status = (int)open_one(slot, out, in, in_len, binding->digest, aad, aad_len);
+    kf_slot_unpin(binding->key);
+    return status;
+}
+
+int kf_blob_seal_one(uint64_t key, uint8_t *out, const uint8_t *in, size_t in_len,
+                     const uint8_t *context, size_t context_len, const uint8_t *aad, size_t aad_len) {
+    struct kf_binding binding;
+    const int status = kf_bind(&binding, key, context, context_len);
+    return status == KF_OK ? kf_bound_seal(&binding, out, in, in_len, aad, aad_len) : status;
+}
+
 int kf_blob_open_one(uint64_t key, uint8_t *out, uint8_t *status, const uint8_t *in, size_t in_len,
                      const uint8_t *context, size_t context_len, const uint8_t *aad, size_t aad_len) {
-    void *slot;
-    int result = kf_init();
-    if (result != KF_OK) return result;
-    if (in_len > (size_t)KF_RECORD_MAX) return KF_ERR_ARGUMENT;
-    if ((result = kf_slot_pin(&slot, key, KF_KIND_KEY)) != KF_OK) return result;
-    *status = (uint8_t)open_one(slot, out, in, in_len, context, context_len, aad, aad_len);
-    kf_slot_unpin(key);
-    return *status == KF_REC_OK ? KF_OK : KF_ERR_AUTH;
+    struct kf_binding binding;
+    int result = kf_bind(&binding, key, context, context_len);
+    if (result == KF_OK) result = kf_bound_open(&binding, out, in, in_len, aad, aad_len);
+    if (result < 0) return result;
+    *status = (uint8_t)result;
+    return result == KF_REC_OK ? KF_OK : KF_ERR_AUTH;
 }
 
 int kf_data_key(uint64_t key, uint8_t *plain, uint8_t *blob, size_t num_bytes,
