@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Final, Self
 from kmsfast import app
 from kmsfast.crypto.blob import open_one, seal_one
 from kmsfast.crypto.sealed import SealedReader, SealedWriter
-from kmsfast.errors import StaleHandle
+from kmsfast.errors import StaleHandle, ValidationError
 from kmsfast.model.alias import Alias
 from kmsfast.model.context import canonical
 from kmsfast.model.key import KeyMetadata, KeyState, KeyVersion, RotationStatus
@@ -237,7 +237,7 @@ class Kms:
             InvalidCiphertext: the header does not open.
             BatchError: records were changed, moved, dropped, added or cut off.
         """
-        return self._encryption.open_batch(SealedBatch(*sealed), context, threads)
+        return self._encryption.open_batch(_sealed(sealed), context, threads)
 
     def open_record(
         self, sealed: SealedBatch | tuple[bytes, Any], i: int, context: Context = None
@@ -247,7 +247,7 @@ class Kms:
         Raises:
             InvalidCiphertext: it does not open, or the header does not.
         """
-        return self._encryption.open_record(SealedBatch(*sealed), i, context)
+        return self._encryption.open_record(_sealed(sealed), i, context)
 
     def decrypt_stream(
         self, src: BinaryIO, dst: BinaryIO, context: Context = None, *, threads: int = 1
@@ -505,6 +505,15 @@ class Key:
     @property
     def _metadata(self) -> KeyMetadata:
         return self._ring.key(self._raw_id)
+
+
+def _sealed(batch: Any) -> SealedBatch:
+    if not isinstance(batch, tuple) or len(batch) != 2:
+        raise ValidationError(
+            f"a sealed batch is a SealedBatch, or a tuple of header and values, not "
+            f"{type(batch).__name__}"
+        )
+    return SealedBatch(*batch)
 
 
 def _remembered(context: Context) -> tuple[dict[str, str] | None, bytes]:

@@ -336,3 +336,25 @@ def test_many_threads_and_a_rotation(kms: kmsfast.Kms, key: kmsfast.Key) -> None
     assert not failures
     assert len({blob[56:80] for blob in blobs}) == 800
     assert kms.decrypt_batch(blobs, CONTEXT) == [b"x"] * 800
+
+
+def test_subclasses_of_bytes_are_read_as_what_is_in_memory(
+    kms: kmsfast.Kms, key: kmsfast.Key
+) -> None:
+    class Lying(bytes):
+        def __len__(self) -> int:
+            return 4096
+
+        def __bytes__(self) -> bytes:
+            return self
+
+    blob = key.encrypt(Lying(b"x"), aad=Lying(b"y"))
+    assert kms.decrypt(Lying(blob), aad=b"y") == b"x"
+    header, values = key.seal_batch([b"x"])
+    assert kms.open_batch((Lying(header), values)) == [b"x"]
+    for wrong in (None, "f5", header + b"x", header[:-1]):
+        with pytest.raises(kmsfast.KmsError, match="header of a sealed batch"):
+            kms.sealed_reader(wrong)
+    for wrong in (None, [header, values], (header,)):
+        with pytest.raises(ValidationError, match="a sealed batch is"):
+            kms.open_batch(wrong)

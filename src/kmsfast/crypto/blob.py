@@ -7,12 +7,21 @@ Handles are those of :mod:`kmsfast.crypto.keys`; contexts are canonical bytes
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from kmsfast.crypto.column import Column, as_column, chunks_of, concat_chunks
-from kmsfast.crypto.native import BLOB_OVERHEAD, PREFIX_LEN, check, ffi, lib
+from kmsfast.crypto.native import (
+    BLOB_OVERHEAD,
+    PREFIX_LEN,
+    check,
+    checked_int,
+    checked_threads,
+    ffi,
+    lib,
+)
 from kmsfast.errors import FrameError, InvalidCiphertext, KmsError, StaleHandle, ValidationError
 
 __all__ = [
@@ -34,20 +43,29 @@ _MAGIC: Final = 0xF5
 _GROUPS_AT_ONCE: Final = 8  # below the smallest arena, so that loading one never evicts another
 _RETRIES: Final = 16
 
-_AUTH = InvalidCiphertext(
-    "the blob does not open: it was changed, or the encryption context or associated data differs "
-    "from the one it was encrypted with"
-)
-_RECORD_ERRORS: Final[dict[int, KmsError]] = {
-    lib.KF_REC_TRUNCATED: FrameError(f"shorter than the {BLOB_OVERHEAD} bytes of an empty blob"),
-    lib.KF_REC_MAGIC: FrameError("not a kmsfast blob (the first byte is not f5)"),
-    lib.KF_REC_VERSION: FrameError("a blob of a frame version that this release does not know"),
-    lib.KF_REC_SUITE: FrameError("a blob of a suite that this operation does not know"),
-    lib.KF_REC_FLAGS: FrameError("a blob with a reserved flag set"),
-    lib.KF_REC_COMMITMENT: InvalidCiphertext(
-        "the key commitment is not that of the key version that the blob names"
+_RECORD_ERRORS: Final[dict[int, tuple[type[KmsError], str]]] = {
+    lib.KF_REC_TRUNCATED: (
+        FrameError,
+        f"shorter than the {BLOB_OVERHEAD} bytes of an empty blob",
     ),
-    lib.KF_REC_AUTH: _AUTH,
+    lib.KF_REC_MAGIC: (FrameError, "not a kmsfast blob (the first byte is not f5)"),
+    lib.KF_REC_VERSION: (
+        FrameError,
+        "a blob of a frame version that this release does not know",
+    ),
+    lib.KF_REC_SUITE: (FrameError, "a blob of a suite that this operation does not know"),
+    lib.KF_REC_FLAGS: (FrameError, "a blob with a reserved flag set"),
+    lib.KF_REC_COMMITMENT: (
+        InvalidCiphertext,
+        "the key commitment is not that of the key version that the blob names",
+    ),
+    lib.KF_REC_AUTH: (
+        InvalidCiphertext,
+        (
+            "the blob does not open: it was changed, or the encryption context or associated data "
+            "differs from the one it was encrypted with"
+        ),
+    ),
 }
 
 
@@ -60,8 +78,9 @@ class KeyName(NamedTuple):
 
 
 def record_error(status: int) -> KmsError:
-    """The error of a ``kf_record_status``."""
-    return _RECORD_ERRORS[status]
+    """The error of a ``kf_record_status``; a new one, since it keeps the frames it is raised in."""
+    kind, text = _RECORD_ERRORS[status]
+    return kind(text)
 
 
 def parse_key(blob: bytes) -> KeyName:
@@ -130,8 +149,7 @@ def data_key(
     handle: int, num_bytes: int, context: bytes, with_plaintext: bool
 ) -> tuple[bytes | None, bytes]:
     """A fresh data key of 1 to 1,024 bytes: its plaintext if asked for, and its blob."""
-    if not 1 <= num_bytes <= 1024:
-        raise ValidationError(f"num_bytes must be between 1 and 1024, not {num_bytes}")
+    checked_int(num_bytes, 1, 1024, "num_bytes")
     blob = ffi.new("uint8_t[]", num_bytes + BLOB_OVERHEAD)
     plain = ffi.new("uint8_t[]", num_bytes) if with_plaintext else ffi.NULL
     check(lib.kf_data_key(handle, plain, blob, num_bytes, context, len(context)))
@@ -153,11 +171,13 @@ def seal_batch(
     Raises:
         ValidationError: values or aad of a wrong kind, or aad of another length.
     """
+    checked_threads(threads)
     chunks = chunks_of(values)
     if chunks is not None:
         parts = zip(chunks, _split_aad(aad, chunks), strict=True)
         return concat_chunks(
-            [seal_batch(handle, part, context, aad=own, threads=threads) for part, own in parts]
+            [seal_batch(handle, part, context, aad=own, threads=threads) for part, own in parts],
+            like=values,
         )
     column, extra = _columns(values, aad)
     sink = column.plan(BLOB_OVERHEAD)
@@ -178,12 +198,10 @@ def open_batch(
     Args:
         resolve: gives the handle for a prefix; its KmsError becomes that of all its records.
     """
-    chunks = chunks_of(blobs)
-    if chunks is not None:
-        return _open_chunks(resolve, chunks, context, aad, threads)
+    checked_threads(threads)
+    if chunks_of(blobs) is not None:
+        return _open_chunks(resolve, blobs, context, aad, threads)
     column, extra = _columns(blobs, aad)
-    if isinstance(blobs, np.ndarray) and column.num == 0:
-        return blobs[:0], {}
     run = _Opening(resolve, column, extra, context, threads)
     run.expect_one_key()
     run.resolve_the_rest()
@@ -231,10 +249,11 @@ class _Opening:
         if self._column.skip is not None:
             mask |= self._column.skip
         before = self._status.copy()
-        prefixes, count = self._scan(mask)
+        prefixes = self._scan(mask)
         self._status[mask != 0] = before[mask != 0]
-        for low in range(0, count, _GROUPS_AT_ONCE):
-            self._open_groups(prefixes, count, range(low, min(count, low + _GROUPS_AT_ONCE)))
+        known = self._committed(prefixes)
+        for low in range(0, len(known), _GROUPS_AT_ONCE):
+            self._open_groups(prefixes, known[low : low + _GROUPS_AT_ONCE])
 
     def errors(self) -> Iterator[tuple[int, KmsError]]:
         """Index and error of each record that failed."""
@@ -244,7 +263,8 @@ class _Opening:
             for i in np.flatnonzero(self._group == group):
                 yield int(i), error
 
-    def _scan(self, mask: Any) -> tuple[Any, int]:
+    def _scan(self, mask: Any) -> list[bytes]:
+        """The distinct prefixes of the records that ``mask`` leaves; fills ``_group``."""
         self._group = np.empty(self._column.num, np.int32)
         found = ffi.new("int32_t *")
         capacity = 64
@@ -258,22 +278,50 @@ class _Opening:
             )  # fmt: skip
             if status != lib.KF_ERR_CAPACITY:
                 check(status)
-                return prefixes, int(found[0])
+                return [row.tobytes() for row in prefixes[: found[0]]]
             capacity *= 8
 
-    def _open_groups(self, prefixes: Any, count: int, groups: range) -> None:
-        def handles(fresh: bool) -> list[int]:
-            keys = [0] * count
-            for group in groups:
-                try:
-                    keys[group] = self._resolve(prefixes[group].tobytes(), fresh)
-                except StaleHandle:
-                    raise
-                except KmsError as error:
-                    self._by_group[group] = error
-            return keys
+    def _committed(self, prefixes: list[bytes]) -> list[int]:
+        """The groups whose prefix is that of a usable key version; the others get their error.
 
-        self._open(handles, prefixes.tobytes(), ffi.from_buffer("int32_t[]", self._group))
+        Only these cost a pass over the data: forged blobs, however many, are refused here.
+        """
+        known: list[int] = []
+        for group, start in enumerate(prefixes):
+            own = self._own_prefix(group, start)
+            if own == start:
+                known.append(group)
+            elif own is not None:
+                self._by_group[group] = record_error(lib.KF_REC_COMMITMENT)
+        return known
+
+    def _own_prefix(self, group: int, start: bytes) -> bytes | None:
+        """The prefix of the key version that ``start`` names; None: it has an error now."""
+        for attempt in range(_RETRIES):
+            handle = self._handle(group, start, attempt > 0)
+            with suppress(StaleHandle):
+                return prefix(handle) if handle else None
+        raise StaleHandle("keys are evicted from the arena faster than they can be used")
+
+    def _handle(self, group: int, start: bytes, fresh: bool) -> int:
+        """The handle of a group's key version, or 0 when the group has an error now."""
+        try:
+            return self._resolve(start, fresh)
+        except StaleHandle:
+            raise
+        except KmsError as error:
+            self._by_group[group] = error.with_traceback(None)  # whose frames hold the whole batch
+            return 0
+
+    def _open_groups(self, prefixes: list[bytes], groups: list[int]) -> None:
+        local = np.full(len(prefixes) + 1, -1, np.int32)  # the last is that of group -1
+        local[groups] = np.arange(len(groups))
+        mine = local[self._group]
+        self._open(
+            lambda fresh: [self._handle(group, prefixes[group], fresh) for group in groups],
+            b"".join(prefixes[group] for group in groups),
+            ffi.from_buffer("int32_t[]", mine),
+        )
 
     def _open(self, handles: Callable[[bool], list[int]], prefixes: bytes, group: Any) -> None:
         bad, other = ffi.new("int64_t *"), ffi.new("int64_t *")
@@ -293,15 +341,16 @@ class _Opening:
 
 
 def _open_chunks(
-    resolve: Resolver, chunks: list[Any], context: bytes, aad: Any, threads: int
+    resolve: Resolver, blobs: Any, context: bytes, aad: Any, threads: int
 ) -> tuple[Any, dict[int, KmsError]]:
+    chunks = blobs.chunks
     opened, errors, base = [], {}, 0
     for part, own in zip(chunks, _split_aad(aad, chunks), strict=True):
         values, failed = open_batch(resolve, part, context, aad=own, threads=threads)
         opened.append(values)
         errors.update({base + i: error for i, error in failed.items()})
         base += len(part)
-    return concat_chunks(opened), errors
+    return concat_chunks(opened, like=blobs), errors
 
 
 def _columns(values: Any, aad: Any) -> tuple[Column, Column | None]:
@@ -325,12 +374,11 @@ def _split_aad(aad: Any, chunks: list[Any]) -> list[Any]:
     if aad is None:
         return [None] * len(chunks)
     total = sum(len(chunk) for chunk in chunks)
-    if isinstance(aad, tuple) or len(aad) != total:
+    if isinstance(aad, tuple) or not hasattr(aad, "__len__") or len(aad) != total:
         raise ValidationError(
             f"aad for a chunked array must be a list, an array of (n, w) or an Arrow array of "
             f"{total} records"
         )
-    if chunks_of(aad) is not None:
-        aad = aad.combine_chunks()
+    whole: Any = aad if chunks_of(aad) is None else aad.combine_chunks()
     ends = np.cumsum([len(chunk) for chunk in chunks])
-    return [aad[end - len(chunk) : end] for chunk, end in zip(chunks, ends, strict=True)]
+    return [whole[end - len(chunk) : end] for chunk, end in zip(chunks, ends, strict=True)]

@@ -14,8 +14,10 @@ Arrow large_binary/_string     large_binary
 Arrow fixed_size_binary(w)     fixed_size_binary(w + delta)
 =============================  ==============================================================
 
-Nothing is copied per record: numpy and Arrow buffers are read where they lie, and results are
-written where they will stay.
+No record is copied: numpy and Arrow buffers are read where they lie, and results are written where
+they will stay. What says where records begin and end is copied, since C runs without the GIL: a
+thread of the caller that writes to its offsets meanwhile must not lead C out of a buffer. One that
+writes to its records gets the result of some mixture of old and new bytes, and no bytes of others.
 """
 
 from __future__ import annotations
@@ -113,12 +115,17 @@ def chunks_of(values: Any) -> list[Any] | None:
     return None
 
 
-def concat_chunks(chunks: list[Any]) -> Any:
-    """Chunks as one ChunkedArray; all become large_binary when one of them had to."""
+def concat_chunks(chunks: list[Any], like: Any) -> Any:
+    """Chunks as one ChunkedArray; all become large_binary when one of them had to.
+
+    Args:
+        like: what the chunks were made from; gives the type when there are none.
+    """
     import pyarrow as pa
 
     if not chunks:
-        return pa.chunked_array([], type=pa.binary())
+        large = like.type in (pa.large_binary(), pa.large_string())
+        return pa.chunked_array([], type=pa.large_binary() if large else pa.binary())
     widest = pa.large_binary()
     if any(chunk.type == widest for chunk in chunks):
         chunks = [chunk.cast(widest) for chunk in chunks]
@@ -217,6 +224,7 @@ class _FixedSink(Sink):
 
 class _FixedColumn(Column):
     def __init__(self, values: npt.NDArray[Any], what: str) -> None:
+        values = _plain(values, what)
         self._flat = values.ndim == 1 and values.dtype.kind in "SV"
         if not self._flat and not (values.ndim == 2 and values.dtype == np.uint8):
             raise ValidationError(
@@ -238,6 +246,8 @@ class _FixedColumn(Column):
 
     def plan(self, delta: int) -> Sink:
         width = self._width + delta
+        if self.num == 0:
+            width = max(width, int(self._flat))
         if width < 0 or (width == 0 and self._flat):
             raise ValidationError(
                 f"records of {self._width} bytes are too short: this operation takes "
@@ -247,6 +257,16 @@ class _FixedColumn(Column):
 
     def peek(self, i: int, size: int) -> bytes:
         return self._data[i, :size].tobytes()
+
+
+def _plain(values: npt.NDArray[Any], what: str) -> npt.NDArray[Any]:
+    """The array as numpy's own class, whose methods say what is in memory."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise ValidationError(
+            f"{what} is a masked array; use its filled(), or a list or an Arrow array, which have "
+            "nulls"
+        )
+    return np.asarray(values)
 
 
 # ---- numpy, ragged --------------------------------------------------------------------------
@@ -276,19 +296,35 @@ class _PackedSink(Sink):
         return Packed(self.data, self.plan)
 
 
+def _vector(values: Any, dtype: type[np.generic], what: str) -> npt.NDArray[Any]:
+    """A one-dimensional numpy array of the dtype, in this machine's byte order."""
+    wanted = np.dtype(dtype)
+    if not isinstance(values, np.ndarray):
+        raise ValidationError(
+            f"{what} must be a one-dimensional {wanted} numpy array, not {type(values).__name__}"
+        )
+    vector = _plain(values, what)
+    if vector.dtype != wanted or vector.ndim != 1:
+        raise ValidationError(
+            f"{what} must be a one-dimensional {wanted} numpy array, not {vector.dtype.str} of "
+            f"shape {vector.shape}"
+        )
+    return vector
+
+
 class _PackedColumn(Column):
     def __init__(self, values: Packed, what: str, skip: U8 | None = None) -> None:
-        data, offsets = values
-        if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.ndim != 1:
-            raise ValidationError(f"{what}.data must be a one-dimensional uint8 numpy array")
-        if not isinstance(offsets, np.ndarray) or offsets.dtype != np.int64 or offsets.ndim != 1:
-            raise ValidationError(f"{what}.offsets must be a one-dimensional int64 numpy array")
-        if not (data.flags.c_contiguous and offsets.flags.c_contiguous):
-            raise ValidationError(f"{what} is not contiguous; use numpy.ascontiguousarray first")
-        if len(offsets) == 0:
+        data = _vector(values.data, np.uint8, f"{what}.data")
+        given = _vector(values.offsets, np.int64, f"{what}.offsets")
+        if not data.flags.c_contiguous:
+            raise ValidationError(
+                f"{what}.data is not contiguous; pass numpy.ascontiguousarray(data) instead"
+            )
+        if given.size == 0:
             raise ValidationError(f"{what}.offsets is empty; no records are offsets [0]")
+        offsets: I64 = np.array(given, order="C")  # ours: see the module's docstring
         self.what, self.data, self.offsets, self.skip = what, data, offsets, skip
-        self.num, self.size = len(offsets) - 1, data.size
+        self.num, self.size = offsets.size - 1, data.size
         self._ptrs = _u8(data), _i64(offsets)
         self.struct = _struct(data=self._ptrs[0], size=self.size, offsets=self._ptrs[1])
 
@@ -333,10 +369,12 @@ class _ArrowColumn(_PackedColumn):
         if offsets is None or len(values) == 0:
             ends: I64 = np.zeros(1, np.int64)
         else:
-            ends = np.frombuffer(offsets, dtype)[begin : begin + count].astype(np.int64, copy=False)
-        super().__init__(
-            Packed(_bytes_of(data), np.ascontiguousarray(ends)), what, _null_mask(values)
-        )
+            has = offsets.size // np.dtype(dtype).itemsize
+            _refuse_short(has, begin + count, f"{what}, an Arrow array, has offsets for")
+            ends = np.frombuffer(offsets, dtype, has)[begin : begin + count].astype(
+                np.int64, copy=False
+            )
+        super().__init__(Packed(_bytes_of(data), ends), what, _null_mask(values))
 
     def plan(self, delta: int) -> Sink:
         return _ArrowSink(self, delta)
@@ -363,8 +401,10 @@ class _FixedArrowColumn(_FixedColumn):
     def __init__(self, values: pa.FixedSizeBinaryArray, what: str) -> None:
         width = values.type.byte_width
         data = _bytes_of(values.buffers()[1])
-        rows = data[: data.size // max(width, 1) * width].reshape(-1, width)
-        super().__init__(rows[values.offset : values.offset + len(values)], what)
+        rows = data[: data.size // width * width].reshape(-1, width)
+        end = values.offset + len(values)
+        _refuse_short(len(rows), end, f"{what}, an Arrow array, has data for")
+        super().__init__(rows[values.offset : end], what)
         self.skip = _null_mask(values)
 
     def plan(self, delta: int) -> Sink:
@@ -388,6 +428,14 @@ def _arrow_column(values: Any, what: str) -> Column:
         f"{what} is an Arrow {getattr(values, 'type', type(values).__name__)}; cast it to binary, "
         "large_binary, string, large_string or fixed_size_binary first"
     )
+
+
+def _refuse_short(has: int, needs: int, what: str) -> None:
+    if has < needs:
+        raise ValidationError(
+            f"{what} {has} records where it says {needs}; it was built wrong: "
+            "check it with validate(full=True)"
+        )
 
 
 def _bytes_of(buffer: Any) -> U8:

@@ -21,11 +21,24 @@ from kmsfast.errors import (
     ValidationError,
 )
 
-__all__ = ["BLOB_OVERHEAD", "PREFIX_LEN", "TAG_LEN", "check", "describe", "ffi", "force", "lib"]
+__all__ = [
+    "BLOB_OVERHEAD",
+    "MAX_THREADS",
+    "PREFIX_LEN",
+    "TAG_LEN",
+    "check",
+    "checked_int",
+    "checked_threads",
+    "describe",
+    "ffi",
+    "force",
+    "lib",
+]
 
 PREFIX_LEN: Final = 56
 BLOB_OVERHEAD: Final = 96
 TAG_LEN: Final = 16
+MAX_THREADS: Final = 256
 
 _MESSAGES: Final[dict[int, tuple[type[KmsError], str]]] = {
     lib.KF_ERR_SELFTEST: (
@@ -77,6 +90,22 @@ def check(status: int, what: str = "") -> None:
         raise StoreUnusable(f"{what or 'a system call of the C core failed'}: {reason}")
     kind, text = _MESSAGES[status]
     raise kind(f"{what}: {text}" if what else text)
+
+
+def checked_int(value: int, low: int, high: int, what: str) -> int:
+    """The number, when it is one and lies between ``low`` and ``high``.
+
+    Raises:
+        ValidationError: it does not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ValidationError(f"{what} must be between {low} and {high}, not {value!r}")
+    return value
+
+
+def checked_threads(threads: int) -> int:
+    """A number of threads that the C core can run."""
+    return checked_int(threads, 1, MAX_THREADS, "threads")
 
 
 def describe() -> dict[str, Any]:

@@ -10,17 +10,14 @@ import numpy as np
 from kmsfast.crypto import blob
 from kmsfast.crypto.column import as_column, chunks_of
 from kmsfast.crypto.keys import _Held
-from kmsfast.crypto.native import TAG_LEN, check, ffi, lib
+from kmsfast.crypto.native import TAG_LEN, check, checked_int, checked_threads, ffi, lib
 from kmsfast.errors import FrameError, InvalidCiphertext, KmsError, ValidationError
 
 __all__ = ["HEADER_LEN", "SealedName", "SealedReader", "SealedWriter", "parse_header"]
 
 HEADER_LEN: Final = 136
 _BLOB_AT: Final = 8
-_AUTH = InvalidCiphertext(
-    "the record does not open: it was changed, moved, dropped or cut off, or is of another batch"
-)
-_SHORT = FrameError(f"shorter than the {TAG_LEN} bytes of an empty sealed record")
+_MAX_RECORD_SIZE: Final = 2**32 - 1
 
 
 class SealedName(NamedTuple):
@@ -38,8 +35,10 @@ def parse_header(header: bytes) -> SealedName:
     Raises:
         FrameError: not a sealed batch, or of a version that this release does not know.
     """
-    if len(header) < HEADER_LEN or header[0] != 0xF5:
-        raise FrameError("not a sealed batch (its header has 136 bytes and starts with f5)")
+    if len(header) != HEADER_LEN or header[0] != 0xF5:
+        raise FrameError(
+            f"not the header of a sealed batch, which has {HEADER_LEN} bytes and starts with f5"
+        )
     if header[1] != 1 or header[3] != 0:
         raise FrameError(f"a sealed batch of frame version {header[1]}, flags {header[3]}, unknown")
     if header[2] != 2:
@@ -48,11 +47,32 @@ def parse_header(header: bytes) -> SealedName:
     return SealedName(*name, record_size=int.from_bytes(header[4:8], "big"))
 
 
+def _record_error(status: int) -> KmsError:
+    if status == lib.KF_REC_TRUNCATED:
+        return FrameError(f"shorter than the {TAG_LEN} bytes of an empty sealed record")
+    return InvalidCiphertext(
+        "the record does not open: it was changed, moved, dropped or cut off, or is of another "
+        "batch"
+    )
+
+
 def _no_chunks(values: Any) -> Any:
     return values if chunks_of(values) is None else values.combine_chunks()
 
 
-class SealedWriter(_Held):
+class _Batch(_Held):
+    """A batch's data key in the arena."""
+
+    __slots__ = ()
+
+    @property
+    def _live(self) -> int:
+        if not self._handle:
+            raise ValidationError(f"the {type(self).__name__} was closed; make another one")
+        return self._handle
+
+
+class SealedWriter(_Batch):
     """Seals one batch, record after record; C counts the nonces.
 
     Args:
@@ -61,9 +81,10 @@ class SealedWriter(_Held):
         record_size: bytes of every record but the last; 0 when they vary.
     """
 
-    __slots__ = ("_turn", "header")
+    __slots__ = ("_turn", "header", "record_size")
 
     def __init__(self, handle: int, context: bytes, record_size: int = 0) -> None:
+        self.record_size = checked_int(record_size, 0, _MAX_RECORD_SIZE, "record_size")
         out, header = ffi.new("uint64_t *"), ffi.new("uint8_t[]", HEADER_LEN)
         check(lib.kf_sealed_create(out, header, handle, record_size, context, len(context)))
         super().__init__(out[0])
@@ -71,22 +92,37 @@ class SealedWriter(_Held):
         self._turn = threading.Lock()
 
     def seal(self, values: Any, *, last: bool, threads: int = 1) -> Any:
-        """The next records as ciphertext and tag each, the same kind. last: no more follow."""
+        """The next records as ciphertext and tag each, the same kind.
+
+        Args:
+            last: no more follow; there is at least one, since it ends the batch.
+
+        Raises:
+            ValidationError: nulls, records of another size than the batch's, no record that could
+                be the last, or a batch that was ended or closed.
+        """
+        checked_threads(threads)
         column = as_column(_no_chunks(values))
         if column.skip is not None:
             raise ValidationError("a sealed batch holds no nulls; use blobs for columns with nulls")
+        if last and column.num == 0:
+            raise ValidationError("the last records of a sealed batch are none; it ends with one")
         sink = column.plan(TAG_LEN)
         with self._turn:
-            check(
-                lib.kf_sealed_seal(
-                    self._handle, sink.out, sink.out_len, sink.offsets, sink.ptrs, column.struct,
-                    column.num, last, threads,
-                )
+            status = lib.kf_sealed_seal(
+                self._live, sink.out, sink.out_len, sink.offsets, sink.ptrs, column.struct,
+                column.num, last, threads,
             )  # fmt: skip
+        if status == lib.KF_ERR_ARGUMENT:
+            raise ValidationError(
+                f"every record of this sealed batch has {self.record_size} bytes, but for its last "
+                "one, which may be shorter"
+            )
+        check(status)
         return sink.finish(())
 
 
-class SealedReader(_Held):
+class SealedReader(_Batch):
     """Opens records of one batch, by index.
 
     Raises:
@@ -113,21 +149,25 @@ class SealedReader(_Held):
         """Records ``first`` and up, and the error of each that does not open (index in values).
 
         Args:
+            first: index in the batch of the first of ``values``.
             last: the last of ``values`` must be the batch's final record.
+
+        Raises:
+            ValidationError: not a batch, or the reader was closed.
         """
+        checked_threads(threads)
+        checked_int(first, 0, 2**63 - 1, "first")
         column = as_column(_no_chunks(values))
         sink = column.plan(-TAG_LEN)
         status = np.full(column.num, lib.KF_REC_SKIPPED, np.uint8)
         bad = ffi.new("int64_t *")
         check(
             lib.kf_sealed_open(
-                self._handle, sink.out, sink.out_len, sink.offsets, sink.ptrs,
+                self._live, sink.out, sink.out_len, sink.offsets, sink.ptrs,
                 ffi.from_buffer("uint8_t[]", status), bad, first, column.struct, column.num, last,
                 threads,
             )
         )  # fmt: skip
         failed = np.flatnonzero(status > lib.KF_REC_SKIPPED) if bad[0] else ()
-        errors: dict[int, KmsError] = {
-            int(i): _SHORT if status[i] == lib.KF_REC_TRUNCATED else _AUTH for i in failed
-        }
+        errors: dict[int, KmsError] = {int(i): _record_error(int(status[i])) for i in failed}
         return sink.finish(errors), errors

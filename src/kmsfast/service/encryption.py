@@ -169,8 +169,8 @@ class Encryption:
         """One record of a sealed batch."""
         header, values = batch
         num = kinds.num_records(values)
-        if not 0 <= i < num:
-            raise ValidationError(f"the sealed batch has records 0 to {num - 1}, not {i}")
+        if not isinstance(i, int) or not 0 <= i < num:
+            raise ValidationError(f"the sealed batch has records 0 to {num - 1}, not {i!r}")
         with self.sealed_reader(header, context) as reader:
             opened, failed = reader.open([kinds.record(values, i)], first=i, last=i == num - 1)
         if failed:
@@ -179,7 +179,8 @@ class Encryption:
 
     def sealed_reader(self, header: bytes, context: Context) -> sealed.SealedReader:
         """Opens a sealed batch piece by piece."""
-        bound, name = canonical(context), sealed.parse_header(header)
+        header, bound = as_bytes(header, "the header of a sealed batch"), canonical(context)
+        name = sealed.parse_header(header)
         prefix = header[8 : 8 + _PREFIX_LEN]
         for attempt in range(_RETRIES):
             handle = self._ring.resolve(prefix, attempt > 0)
@@ -265,10 +266,10 @@ def as_bytes(data: Any, what: str = "plaintext") -> bytes:
     Raises:
         ValidationError: anything else.
     """
-    if isinstance(data, bytes):
+    if type(data) is bytes:
         return data
-    if isinstance(data, bytearray | memoryview):
-        return bytes(data)
+    if isinstance(data, bytes | bytearray | memoryview):
+        return memoryview(data).tobytes()  # a subclass's __len__ may say anything, this does not
     if data is None and what == "aad":
         return b""
     raise ValidationError(f"{what} must be bytes, not {type(data).__name__}")

@@ -93,5 +93,5 @@ def _arrow(records: Sequence[bytes | None], like: Any) -> Any:
         return pa.array(records, type=like.type)
     ends = np.cumsum([0, *(len(chunk) for chunk in chunks)])
     return concat_chunks(
-        [_arrow(records[ends[i] : ends[i + 1]], chunk) for i, chunk in enumerate(chunks)]
+        [_arrow(records[ends[i] : ends[i + 1]], chunk) for i, chunk in enumerate(chunks)], like=like
     )

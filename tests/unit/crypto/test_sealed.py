@@ -111,12 +111,21 @@ def test_a_reader_never_seals_and_nulls_are_refused(ring: Ring) -> None:
     writer = object.__new__(SealedWriter)
     import threading
 
-    writer._handle, writer._turn = reader._handle, threading.Lock()
+    writer._handle, writer._turn, writer.record_size = reader._handle, threading.Lock(), 0
     with pytest.raises(ValidationError):
         writer.seal([b"more"], last=True)
     writer._handle = 0
     with SealedWriter(key.handle, b"") as fresh, pytest.raises(ValidationError, match="nulls"):
         fresh.seal([None], last=True)
+    with SealedWriter(key.handle, b"", 4) as sized:
+        with pytest.raises(ValidationError, match="every record of this sealed batch has 4 bytes"):
+            sized.seal([b"abc"], last=False)
+        with pytest.raises(ValidationError, match="it ends with one"):
+            sized.seal([], last=True)
+    with pytest.raises(ValidationError, match="the SealedWriter was closed"):
+        sized.seal([b"abcd"], last=True)
+    with pytest.raises(ValidationError, match="record_size must be between 0 and 4294967295"):
+        SealedWriter(key.handle, b"", -1)
 
 
 def test_packed_records(ring: Ring) -> None:
