@@ -1,11 +1,14 @@
 /*
  * Root keys: from a file, or from a secret that a key derivation function wrote. The file is
  * 16 bytes of magic and 32 random bytes; it is created once, never written over, and refused when
- * others than its owner may read it.
+ * others than its owner may read it. It gets its name when it is complete and on the disk, so that
+ * whenever the process or the machine dies, the name leads to a whole key or to nothing; what may be
+ * left is a file "<name>.<16 hexadecimal digits>.new", which was never a root key.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -64,25 +67,54 @@ static int sync_directory(const char *path) {
     return status;
 }
 
-int kf_root_file_create(const char *path) {
+static void unlink_quietly(const char *path) {
+    const int error = errno;
+    unlink(path);
+    errno = error;
+}
+
+/* A fresh key under a name of its own, complete and on the disk. */
+static int write_new(const char *path) {
     uint8_t bytes[FILE_LEN];
-    int status = kf_init();
-    if (status != KF_OK) return status;
     const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) return KF_ERR_SYSTEM;
     memcpy(bytes, magic, MAGIC_LEN);
-    status = kf_random(bytes + MAGIC_LEN, MATERIAL_LEN);
+    int status = kf_random(bytes + MAGIC_LEN, MATERIAL_LEN);
     if (status == KF_OK) status = write_all(fd, bytes, sizeof bytes);
     kf_wipe(bytes, sizeof bytes);
     if (status == KF_OK && fsync(fd) != 0) status = KF_ERR_SYSTEM;
     close_quietly(fd);
-    if (status == KF_OK) status = sync_directory(path);
-    if (status != KF_OK) {
-        const int error = errno;
-        unlink(path); /* a root key that may be incomplete must not look like one */
-        errno = error;
-    }
+    if (status != KF_OK) unlink_quietly(path);
     return status;
+}
+
+/* Gives the file its name, unless there is a file of that name. */
+static int rename_new(const char *from, const char *to) {
+#if defined(__linux__)
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return KF_OK;
+#elif defined(__APPLE__)
+    if (renamex_np(from, to, RENAME_EXCL) == 0) return KF_OK;
+#else
+    errno = ENOSYS;
+#endif
+    if (errno != EINVAL && errno != ENOSYS) return KF_ERR_SYSTEM; /* else: not on this file system */
+    if (link(from, to) != 0) return KF_ERR_SYSTEM;
+    return unlink(from) == 0 ? KF_OK : KF_ERR_SYSTEM;
+}
+
+int kf_root_file_create(const char *path) {
+    uint64_t tag;
+    int status = kf_init();
+    if (status == KF_OK) status = kf_random((uint8_t *)&tag, sizeof tag);
+    if (status != KF_OK) return status;
+    const size_t room = strlen(path) + sizeof ".0123456789abcdef.new";
+    char *fresh = malloc(room);
+    if (!fresh) return KF_ERR_MEMORY;
+    snprintf(fresh, room, "%s.%016llx.new", path, (unsigned long long)tag);
+    status = write_new(fresh);
+    if (status == KF_OK && (status = rename_new(fresh, path)) != KF_OK) unlink_quietly(fresh);
+    free(fresh);
+    return status == KF_OK ? sync_directory(path) : status;
 }
 
 /* Reads the open file straight into a slot. */

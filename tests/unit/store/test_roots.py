@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import copy
 import pickle
+import shutil
 import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -164,3 +170,89 @@ def _wrapped_material(path: Path) -> list[bytes]:
     rows = database.execute("SELECT wrapped FROM key_versions ORDER BY created_at").fetchall()
     database.close()
     return [row[0] for row in rows]
+
+
+# ---- kill -9 --------------------------------------------------------------------------------
+
+CREATE = """
+    import sys
+    import kmsfast
+    kmsfast.open(sys.argv[1], create=True).close()
+    print("made")
+"""
+CHANGE = """
+    import sys
+    import kmsfast
+    with kmsfast.open(sys.argv[1], root=kmsfast.RootKeyFile(sys.argv[2])) as kms:
+        kms.change_root(kmsfast.RootKeyFile(sys.argv[3]))
+    print("made")
+"""
+STEPS = ["write", "pwrite64", "fsync", "fdatasync", "renameat2", "unlink", "ftruncate", "openat"]
+
+
+def killed_at(call: str, number: int, script: str, *arguments: object) -> bool:
+    """Whether the script died at that system call; if not, it ran to its end."""
+    run = [
+        "strace", "-f", "-o", "/dev/null", "-e", f"trace={call}",
+        "-e", f"inject={call}:signal=SIGKILL:when={number}",
+        sys.executable, "-c", dedent(script), *map(str, arguments),
+    ]  # fmt: skip
+    done = subprocess.run(run, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode in (0, 137, -9), done.stderr
+    return done.stdout != "made\n"
+
+
+def crash_points(script: str, *arguments: object) -> Iterator[tuple[str, int]]:
+    """The last calls of each kind that a run of the script makes; those before only load Python."""
+    counted = subprocess.run(
+        ["strace", "-f", "-e", f"trace={','.join(STEPS)}", sys.executable, "-c", dedent(script),
+         *map(str, arguments)],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    for call in STEPS:
+        total = counted.stderr.count(f"{call}(")
+        yield from ((call, number) for number in range(max(1, total - 11), total + 1))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("strace") is None, reason="no strace")
+def test_creation_killed_anywhere_can_be_repeated(tmp_path: Path) -> None:
+    deaths = 0
+    for call, number in crash_points(CREATE, tmp_path / "count"):
+        path = tmp_path / f"{call}-{number}"
+        deaths += killed_at(call, number, CREATE, path)
+        with suppress(kmsfast.StoreExists):
+            kmsfast.open(path, create=True).close()
+        with kmsfast.open(path) as kms:
+            assert kms.decrypt(kms.create_key().encrypt(b"x")) == b"x"
+    assert deaths > 20
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("strace") is None, reason="no strace")
+def test_a_change_of_root_killed_anywhere_leaves_one_that_opens(tmp_path: Path) -> None:
+    def store(name: str) -> tuple[Path, Path, Path]:
+        made = tmp_path / name, tmp_path / f"{name}.old", tmp_path / f"{name}.new"
+        kmsfast.open(made[0], create=True, root=RootKeyFile(made[1])).close()
+        return made
+
+    deaths = 0
+    for call, number in crash_points(CHANGE, *store("count")):
+        path, old, new = store(f"{call}-{number}")
+        deaths += killed_at(call, number, CHANGE, path, old, new)
+        opened = 0
+        for root in (old, new):
+            with suppress(RootKeyMissing, RootKeyWrong):
+                kmsfast.open(path, root=RootKeyFile(root)).close()
+                opened += 1
+        assert opened == 1
+    assert deaths > 20
+
+
+def test_what_a_killed_creation_leaves_is_no_root_key(path: Path) -> None:
+    path.mkdir(mode=0o700)
+    (path / "root.key.0123456789abcdef.new").write_bytes(b"kmsfast-root-v1\n")
+    with kmsfast.open(path, create=True) as kms:
+        kms.create_key()
+    assert (path / "root.key").stat().st_size == 48
+    assert [file.name for file in path.glob("*.new")] == ["root.key.0123456789abcdef.new"]
