@@ -10,7 +10,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from kmsfast.crypto import native
+import reference
+from ring import STORE_ID, Ring
+
+from kmsfast.crypto import keys, native
 
 
 @pytest.fixture(params=native.describe()["available"])
@@ -20,3 +23,16 @@ def implementation(request: pytest.FixtureRequest) -> Iterator[str]:
     native.force(request.param)
     yield request.param
     native.force(before)
+
+
+@pytest.fixture
+def ring(tmp_path: Path) -> Iterator[Ring]:
+    """Key versions whose material the test knows."""
+    keys.open_arena()
+    path = str(tmp_path / "root.key")
+    keys.RootKey.create_file(path)
+    with keys.RootKey.load_file(path) as root:
+        store, wrapped = keys.StoreKey.create(root, STORE_ID)
+    seen = reference.unwrap_store_key(Path(path).read_bytes(), wrapped, STORE_ID)
+    with store:
+        yield Ring(store, seen)

@@ -123,9 +123,10 @@ def seal_blob(
     plaintext: bytes,
     context: dict[str, str] | None,
     aad: bytes = b"",
+    flags: int = 0,
 ) -> bytes:
-    start = prefix(material, key_id, version)
-    key = xaes_key(material, key_id, version)
+    start = prefix(material, key_id, version, flags)
+    key = xaes_key(material, key_id, version, flags)
     return start + nonce + xaes_seal(key, nonce, plaintext, digest(start, context) + aad)
 
 

@@ -21,6 +21,20 @@ class Version:
     handle: int
     material: bytes
     wrapped: bytes
+    flags: int = 0
+
+    def seal(
+        self, plaintext: bytes, context: dict[str, str] | None = None, aad: bytes = b""
+    ) -> bytes:
+        """The reference's blob of one record."""
+        return reference.seal_blob(
+            self.material, self.key_id, self.version, os.urandom(24), plaintext, context, aad,
+            self.flags,
+        )  # fmt: skip
+
+    def open(self, blob: bytes, context: dict[str, str] | None = None, aad: bytes = b"") -> bytes:
+        """What the reference reads from a blob."""
+        return reference.open_blob(self.material, blob, context, aad)
 
 
 @dataclass
@@ -31,8 +45,9 @@ class Ring:
     store_key: bytes
     versions: dict[tuple[bytes, int], Version] = field(default_factory=dict)
 
-    def add(self, key_id: bytes = b"k" * 16, version: int = 1) -> Version:
-        return self._load(self.store.generate_material(key_id, version, 0), key_id, version)
+    def add(self, key_id: bytes = b"k" * 16, version: int = 1, flags: int = 0) -> Version:
+        wrapped = self.store.generate_material(key_id, version, flags)
+        return self._load(wrapped, key_id, version, flags)
 
     def add_material(self, material: bytes, key_id: bytes, version: int = 1) -> Version:
         wrapped = reference.wrap_material(
@@ -40,10 +55,12 @@ class Ring:
         )
         return self._load(wrapped, key_id, version)
 
-    def _load(self, wrapped: bytes, key_id: bytes, version: int) -> Version:
-        handle = self.store.load_material(wrapped, key_id, version, 0)
-        material = reference.unwrap_material(self.store_key, STORE_ID, wrapped, key_id, version)
-        made = Version(key_id, version, handle, material, wrapped)
+    def _load(self, wrapped: bytes, key_id: bytes, version: int, flags: int = 0) -> Version:
+        handle = self.store.load_material(wrapped, key_id, version, flags)
+        material = reference.unwrap_material(
+            self.store_key, STORE_ID, wrapped, key_id, version, flags
+        )
+        made = Version(key_id, version, handle, material, wrapped, flags)
         self.versions[key_id, version] = made
         return made
 
@@ -56,5 +73,5 @@ class Ring:
         if found is None:
             raise KeyNotFound(f"no key {name.key_id.hex()} version {name.version}")
         if fresh:
-            found.handle = self.store.load_material(found.wrapped, name.key_id, name.version, 0)
+            found.handle = self.store.load_material(found.wrapped, *name)
         return found.handle
