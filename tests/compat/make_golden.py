@@ -1,0 +1,129 @@
+"""Makes the golden stores and ciphertexts of the installed release, once, before it is published.
+
+Usage: python tests/compat/make_golden.py. It refuses when they are there: those of a published
+release are never made anew. The root key and the passphrase protect nothing but these tests.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import golden
+from clocks import Clock
+
+import kmsfast
+
+SIZES = [0, 1, 15, 16, 17, 64, 255, 1000]
+CONTEXTS: list[dict[str, str]] = [
+    {},
+    {"table": "orders"},
+    {"ü": "ö", "a": "", "table": "orders", "column": "e-mail"},
+]
+
+
+def make_keys(kms: kmsfast.Kms, clock: Clock) -> dict[str, kmsfast.Key]:
+    """One key of each sort, with its blobs still to be made while all are enabled."""
+    several = kms.create_key(
+        description="several versions",
+        alias="alias/golden/several",
+        tags={"team": "payments", "ü": "ö", "empty": ""},
+        policy='{"Version": "2012-10-17", "Statement": []}',
+        rotation_period_days=365,
+    )
+    kms.create_alias("alias/second-name", several)
+    clock.forward(days=1)
+    return {
+        "several": several,
+        "multi-Region": kms.create_key(description="multi-Region", multi_region=True),
+        "disabled": kms.create_key(description="disabled", alias="alias/disabled"),
+        "pending": kms.create_key(description="pending deletion", tags={"fate": "sealed"}),
+    }
+
+
+def blobs_of(key: kmsfast.Key) -> Iterator[dict[str, Any]]:
+    for size in SIZES:
+        for context in CONTEXTS if size in (0, 17) else CONTEXTS[1:2]:
+            for aad in (None, b"row 7") if size in (0, 17) else (None,):
+                yield {
+                    "key_id": key.id,
+                    "version": key.current_version,
+                    "size": size,
+                    "context": context,
+                    "aad": None if aad is None else aad.hex(),
+                    "blob": key.encrypt(golden.plaintext(size), context, aad).hex(),
+                }
+
+
+def data_key_of(key: kmsfast.Key) -> dict[str, str]:
+    made = key.generate_data_key(32, CONTEXTS[1])
+    assert made.plaintext is not None
+    return {"plaintext": made.plaintext.hex(), "blob": made.ciphertext_blob.hex()}
+
+
+def sealed_batch_of(key: kmsfast.Key) -> dict[str, Any]:
+    header, values = key.seal_batch([golden.plaintext(size) for size in SIZES], CONTEXTS[2])
+    return {
+        "sizes": SIZES,
+        "context": CONTEXTS[2],
+        "header": header.hex(),
+        "values": [value.hex() for value in values],
+    }
+
+
+def make_store(directory: Path) -> dict[str, Any]:
+    """A store with a root key file, and a stream beside it."""
+    clock = Clock()
+    with kmsfast.open(
+        directory / "store", create=True, clock=clock, region="eu-central-1", account="123456789012"
+    ) as kms:
+        keys = make_keys(kms, clock)
+        blobs = [blob for key in keys.values() for blob in blobs_of(key)]
+        several = keys["several"]
+        for _ in range(2):
+            clock.forward(days=1)
+            several.rotate()
+            blobs += blobs_of(several)
+        stream = io.BytesIO()
+        several.encrypt_stream(
+            io.BytesIO(golden.plaintext(golden.STREAM_SIZE)), stream, CONTEXTS[1]
+        )
+        (directory / "stream.kms").write_bytes(stream.getvalue())
+        made = {
+            "blobs": blobs,
+            "data_key": {**data_key_of(several), "context": CONTEXTS[1]},
+            "batch": sealed_batch_of(several),
+            "stream": {"context": CONTEXTS[1], "size": golden.STREAM_SIZE},
+        }
+        keys["disabled"].disable()
+        keys["pending"].schedule_deletion(30)
+        return {"now": clock.now, **golden.facts(kms), **made}
+
+
+def make_passphrase_store(directory: Path) -> dict[str, Any]:
+    clock = Clock()
+    root = kmsfast.Passphrase(golden.PASSPHRASE)
+    with kmsfast.open(directory / "passphrase", create=True, root=root, clock=clock) as kms:
+        blobs = list(blobs_of(kms.create_key(alias="alias/passphrase")))
+        return {"now": clock.now, **golden.facts(kms), "blobs": blobs}
+
+
+def main() -> None:
+    directory = golden.DIRECTORY / version("kmsfast")
+    directory.mkdir(parents=True)
+    expected = {"store": make_store(directory), "passphrase": make_passphrase_store(directory)}
+    text = json.dumps(expected, indent=1, ensure_ascii=False)
+    (directory / "expected.json").write_text(text + "\n")
+    left = {path.name for path in directory.rglob("*") if path.is_file()}
+    assert left == {"store.db", "epoch", "root.key", "stream.kms", "expected.json"}, left
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""Stores and ciphertexts of every release open for ever: a copy of each is opened and used."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import golden
+import pytest
+import reference
+from clocks import Clock
+
+import kmsfast
+
+RELEASES = sorted(path.name for path in golden.DIRECTORY.iterdir() if path.is_dir())
+STORES = ["store", "passphrase"]
+
+
+class Golden:
+    """A copy of the files of one release, and what they must give."""
+
+    def __init__(self, release: str, directory: Path) -> None:
+        shutil.copytree(golden.DIRECTORY / release, directory)
+        for store in STORES:
+            (directory / store).chmod(0o700)
+            for path in (directory / store).iterdir():
+                path.chmod(0o600)  # which version control does not keep
+        self.directory = directory
+        self.expected: dict[str, Any] = json.loads((directory / "expected.json").read_text())
+
+    def open(self, store: str, *, days_later: float = 0) -> kmsfast.Kms:
+        clock = Clock()
+        clock.now = self.expected[store]["now"]
+        clock.forward(days=days_later)
+        root = kmsfast.Passphrase(golden.PASSPHRASE) if store == "passphrase" else None
+        return kmsfast.open(self.directory / store, clock=clock, root=root)
+
+
+@pytest.fixture(params=RELEASES)
+def made(request: pytest.FixtureRequest, tmp_path: Path) -> Golden:
+    return Golden(request.param, tmp_path / "copy")
+
+
+def arguments(item: dict[str, Any]) -> tuple[bytes, dict[str, str], bytes | None]:
+    aad = item["aad"]
+    return bytes.fromhex(item["blob"]), item["context"], None if aad is None else bytes.fromhex(aad)
+
+
+def check_blobs(kms: kmsfast.Kms, items: list[dict[str, Any]]) -> None:
+    assert items
+    for item in items:
+        blob, context, aad = arguments(item)
+        plain = golden.plaintext(item["size"])
+        info = kmsfast.inspect(blob)
+        assert (info.key_id, info.key_version) == (item["key_id"], item["version"])
+        assert info.plaintext_size == item["size"]
+        assert kms.decrypt(blob, context, aad) == plain
+        opened = kms.decrypt_batch([blob] * 3, context, aad=None if aad is None else [aad] * 3)
+        assert opened == [plain] * 3
+        with pytest.raises(kmsfast.InvalidCiphertext):
+            kms.decrypt(blob, {**context, "other": ""}, aad)
+
+
+def test_this_release_has_its_own() -> None:
+    from importlib.metadata import version
+
+    assert version("kmsfast") in RELEASES
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_metadata(made: Golden, store: str) -> None:
+    expected = made.expected[store]
+    with made.open(store) as kms:
+        found = golden.facts(kms)
+    assert found == {name: expected[name] for name in ("store", "keys", "aliases")}
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_every_blob(made: Golden, store: str, implementation: str) -> None:
+    with made.open(store) as kms:
+        for key in kms.keys():
+            blobs = [b for b in made.expected[store]["blobs"] if b["key_id"] == key.id]
+            if key.state == "Disabled":
+                with pytest.raises(kmsfast.KeyDisabled):
+                    kms.decrypt(*arguments(blobs[0]))
+            if key.state == "PendingDeletion":
+                with pytest.raises(kmsfast.InvalidState):
+                    kms.decrypt(*arguments(blobs[0]))
+                key.cancel_deletion()
+            key.enable()
+        check_blobs(kms, made.expected[store]["blobs"])
+
+
+def test_the_key_whose_time_comes(made: Golden) -> None:
+    expected = made.expected["store"]
+    gone = [k for k, key in expected["keys"].items() if key["state"] == "PendingDeletion"]
+    with made.open("store", days_later=31) as kms:
+        assert {key.id for key in kms.keys()} == set(expected["keys"]) - set(gone)
+        assert len(gone) == 1
+        for item in expected["blobs"]:
+            if item["key_id"] in gone:
+                with pytest.raises(kmsfast.KeyNotFound):
+                    kms.decrypt(*arguments(item))
+
+
+def test_batch_stream_and_data_key(made: Golden, implementation: str) -> None:
+    expected = made.expected["store"]
+    batch, stream, data_key = (expected[name] for name in ("batch", "stream", "data_key"))
+    values = [bytes.fromhex(value) for value in batch["values"]]
+    sealed = kmsfast.SealedBatch(bytes.fromhex(batch["header"]), values)
+    plain = [golden.plaintext(size) for size in batch["sizes"]]
+    out = io.BytesIO()
+    with made.open("store") as kms:
+        assert kms.open_batch(sealed, batch["context"]) == plain
+        assert [kms.open_record(sealed, i, batch["context"]) for i in range(len(plain))] == plain
+        with (made.directory / "stream.kms").open("rb") as source:
+            kms.decrypt_stream(source, out, stream["context"])
+        opened = kms.decrypt(bytes.fromhex(data_key["blob"]), data_key["context"])
+    assert out.getvalue() == golden.plaintext(stream["size"])
+    assert opened.hex() == data_key["plaintext"]
+
+
+def test_the_store_is_used_on(made: Golden) -> None:
+    expected = made.expected["store"]
+    with made.open("store") as kms:
+        key = kms.key("alias/golden/several")
+        old = [b for b in expected["blobs"] if b["key_id"] == key.id and b["aad"] is None]
+        newest = key.current_version
+        assert {b["version"] for b in old} == set(range(1, newest + 1))
+        key.rotate()
+        assert kmsfast.inspect(key.encrypt(b"new")).key_version == newest + 1
+        kms.create_key(alias="alias/new")
+        for item in old:
+            blob, context, _ = arguments(item)
+            (moved,) = kms.rewrap_batch([blob], context)
+            assert kmsfast.inspect(moved).key_version == newest + 1
+            assert kms.decrypt(moved, context) == golden.plaintext(item["size"])
+        kms.change_root(kmsfast.RootKeyFile(made.directory / "other.key"))
+    with made.open("store") as kms:
+        assert len(kms.keys()) == len(expected["keys"]) + 1
+        blob, context, aad = arguments(old[0])
+        assert kms.decrypt(blob, context, aad) == golden.plaintext(old[0]["size"])
+
+
+def test_the_reference_reads_the_store_as_the_documents_say(made: Golden) -> None:
+    """Root key file and rows to plaintext, without a line of kmsfast."""
+    expected = made.expected["store"]
+    with closing(sqlite3.connect(made.directory / "store" / "store.db")) as rows:
+        store_id, wrapped = rows.execute("SELECT store_id, wrapped_key FROM store").fetchone()
+        versions = rows.execute(
+            "SELECT key_id, number, wrapped, flags FROM key_versions JOIN keys USING (key_id)"
+        ).fetchall()
+    root = (made.directory / "store" / "root.key").read_bytes()
+    store_key = reference.unwrap_store_key(root, wrapped, store_id)
+    materials = {
+        (key_id, number): reference.unwrap_material(
+            store_key, store_id, material, key_id, number, flags
+        )
+        for key_id, number, material, flags in versions
+    }
+    for item in expected["blobs"]:
+        blob, context, aad = arguments(item)
+        material = materials[blob[4:20], item["version"]]
+        plain = reference.open_blob(material, blob, context, aad or b"")
+        assert plain == golden.plaintext(item["size"])

@@ -1,0 +1,58 @@
+"""What is written down of a golden store, by the generator and by the test alike."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import kmsfast
+
+DIRECTORY = Path(__file__).parent / "compat" / "golden"
+PASSPHRASE = "for tests only: correct horse battery staple"
+STREAM_SIZE = 65_536 + 1_000  # two records
+
+
+def plaintext(size: int) -> bytes:
+    """The plaintext of this size."""
+    return hashlib.shake_128(b"golden").digest(size)
+
+
+def facts(kms: kmsfast.Kms) -> dict[str, Any]:
+    """The metadata of a store, its keys and its aliases, as JSON has it."""
+    described = kms.describe()
+    names = "store_id", "region", "account", "keys", "root"
+    return {
+        "store": {name: described[name] for name in names},
+        "keys": {key.id: _key(key) for key in kms.keys()},
+        "aliases": {
+            alias.name: {
+                "arn": alias.arn,
+                "key_id": alias.key_id,
+                "created_at": alias.created_at.isoformat(),
+                "updated_at": alias.updated_at.isoformat(),
+            }
+            for alias in kms.aliases()
+        },
+    }
+
+
+def _key(key: kmsfast.Key) -> dict[str, Any]:
+    rotation = key.rotation
+    return {
+        "arn": key.arn,
+        "state": str(key.state),
+        "description": key.description,
+        "multi_region": key.multi_region,
+        "created_at": key.created_at.isoformat(),
+        "deletion_date": key.deletion_date and key.deletion_date.isoformat(),
+        "aliases": list(key.aliases),
+        "tags": key.tags,
+        "policy": key.policy,
+        "rotation_days": rotation.period_days,
+        "next_rotation": rotation.next_rotation and rotation.next_rotation.isoformat(),
+        "versions": [
+            [version.number, version.created_at.isoformat(), version.origin]
+            for version in key.versions()
+        ],
+    }
