@@ -34,6 +34,7 @@ __all__ = [
     "record_error",
     "seal_batch",
     "seal_one",
+    "start_of",
 ]
 
 # Resolves the 56 bytes that start a blob to a handle; fresh: the last handle was stale.
@@ -101,6 +102,17 @@ def parse_key(blob: bytes) -> KeyName:
     if blob[3] & ~1:
         raise record_error(lib.KF_REC_FLAGS)
     return KeyName(bytes(blob[4:20]), int.from_bytes(blob[20:24], "big"), blob[3])
+
+
+def start_of(blob: bytes) -> bytes:
+    """The 56 bytes of a whole blob that name its key version and commit to it.
+
+    Raises:
+        FrameError: shorter than the blob of an empty record.
+    """
+    if len(blob) < BLOB_OVERHEAD:
+        raise record_error(lib.KF_REC_TRUNCATED)
+    return bytes(blob[:PREFIX_LEN])
 
 
 def prefix(handle: int) -> bytes:

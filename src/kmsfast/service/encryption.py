@@ -122,9 +122,9 @@ class Encryption:
     def decrypt(self, data: Any, context: Context, aad: Any, only: bytes | None = None) -> bytes:
         """The plaintext of one blob; ``only``: the one key that may have encrypted it."""
         whole, extra, bound = as_bytes(data, "a blob"), as_bytes(aad, "aad"), canonical(context)
-        resolve = self._resolver(only)
+        resolve, start = self._resolver(only), blob.start_of(whole)
         for attempt in range(_RETRIES):
-            handle = resolve(whole[:_PREFIX_LEN], attempt > 0)
+            handle = resolve(start, attempt > 0)
             try:
                 return blob.open_one(handle, whole, bound, extra)
             except StaleHandle:

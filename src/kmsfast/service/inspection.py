@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from kmsfast.crypto import blob, sealed
 from kmsfast.crypto.native import BLOB_OVERHEAD
-from kmsfast.errors import FrameError
 from kmsfast.model.blob_info import BlobInfo
 from kmsfast.model.key import FLAG_MULTI_REGION, format_key_id
 
@@ -23,10 +22,9 @@ def inspect(data: bytes) -> BlobInfo:
         name, kind, suite = blob.KeyName(*batch[:3]), "sealed batch", "AES-256-GCM, sealed"
         plaintext_size, record_size = None, batch.record_size
     else:
-        name, kind, suite = blob.parse_key(start), "blob", "XAES-256-GCM, key-committing"
+        name = blob.parse_key(blob.start_of(start))
+        kind, suite = "blob", "XAES-256-GCM, key-committing"
         plaintext_size, record_size = len(data) - BLOB_OVERHEAD, None
-        if plaintext_size < 0:
-            raise FrameError(f"shorter than the {BLOB_OVERHEAD} bytes of an empty blob")
     multi_region = bool(name.flags & FLAG_MULTI_REGION)
     return BlobInfo(
         kind=kind,

@@ -282,3 +282,11 @@ def test_data_keys(ring: Ring) -> None:
     for size in (0, 1025):
         with pytest.raises(ValidationError, match=str(size)):
             blob.data_key(key.handle, size, b"", with_plaintext=True)
+
+
+@pytest.mark.parametrize("size", [0, 55, 56, 95])
+def test_what_is_shorter_than_a_blob_names_no_key(size: int) -> None:
+    whole = b"\xf5\x01\x01\x00" + bytes(92)
+    assert blob.start_of(whole) == whole[:56]
+    with pytest.raises(FrameError, match="shorter than the 96 bytes"):
+        blob.start_of(whole[:size])
