@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -14,6 +15,10 @@ import reference
 from ring import STORE_ID, Ring
 
 from kmsfast.crypto import keys, native
+
+# A deadline would measure how busy the machine is.
+settings.register_profile("kmsfast", deadline=None)
+settings.load_profile("kmsfast")
 
 
 @pytest.fixture(params=native.describe()["available"])
