@@ -8,7 +8,8 @@ Rules:
   in base64 (RFC 4648, one line). CSV knows no nulls: an empty cell is an empty value and is
   encrypted like any other;
 - so the first data row tells which columns are encrypted: those whose cell there is a blob;
-- every error names the line in the file; a block of rows is in memory at a time.
+- an error names the line in the file, or the row (from 1, without the header) of a value that does
+  not open; a block of rows is in memory at a time, whatever the length of their values.
 """
 
 from __future__ import annotations
@@ -25,19 +26,29 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from kmsfast.errors import FrameError, KmsError, ValidationError
 from kmsfast.tables.ahead import ahead
-from kmsfast.tables.report import ColumnFacts, Done, Failures, Options, rewrapped
+from kmsfast.tables.report import ColumnFacts, Done, Failures, Options, no_column, rewrapped
 
 if TYPE_CHECKING:
     from kmsfast.local import Key, Kms
 
 __all__ = ["CsvFormat", "decrypt_csv", "describe_csv", "encrypt_csv", "rewrap_csv"]
 
-#: Rows in memory at a time, and the longest cell in characters.
+#: A block ends after this many rows, or after the row that brings it to this many characters.
 BLOCK_ROWS = 16 * 1024
-MAX_CELL = 16 << 20
+BLOCK_CHARS = 8 << 20
+#: The longest value that is encrypted, in bytes, and the longest line and cell that are read, in
+#: characters: room for the base64 of such a value.
+MAX_VALUE = 16 << 20
+MAX_LINE = 32 << 20
 #: Read from the file at a time.
 READ_BYTES = 1 << 20
 BOM = "\ufeff"
+#: What the messages of the csv module mean.
+_MEANING = {
+    "unexpected end of data": "the file ends within a quoted value; its closing quote is missing",
+    "expected after": "text after a closing quote; a quote within a quoted value is written twice",
+    "field limit": f"a value of more than {MAX_LINE >> 20} million characters",
+}
 
 Row = list[str]
 #: Changes the cells of a block: (column, cells, data row of the first cell, counted from 1).
@@ -76,8 +87,15 @@ def encrypt_csv(
         ValidationError: no header, no such column, a ragged row, or text of another encoding.
     """
 
-    def seal(_name: str, cells: list[str], _first_row: int) -> list[str]:
+    def seal(name: str, cells: list[str], first_row: int) -> list[str]:
         values = [cell.encode() for cell in cells]
+        lengths = [len(value) for value in values]
+        if max(lengths) > MAX_VALUE:
+            row = first_row + lengths.index(max(lengths))
+            raise ValidationError(
+                f"row {row}, column {name!r}: a value of {max(lengths):,} bytes; a cell can have "
+                f"{MAX_VALUE >> 20} MiB. Encrypt it from Python, or the file as a whole"
+            )
         return _to_cells(key.encrypt_batch(values, options.context, threads=options.threads))
 
     rows = _Csv(source, form).rewrite(target, columns, seal, overlap=options.threads > 1)
@@ -159,6 +177,8 @@ def describe_csv(
     for block in table.blocks():
         for facts, position in zip(found, wanted, strict=True):
             facts.add([row[position] for row in block])
+    if not columns and table.rows and not any(facts.records for facts in found):
+        raise ValidationError("no cell of the CSV is a blob; nothing in it is encrypted")
     return [
         ColumnFacts(table.header[position], "blob", "text", dict(facts.records), 0, facts.others)
         for facts, position in zip(found, wanted, strict=True)
@@ -207,18 +227,25 @@ class _Lines:
 
 
 class _Csv:
-    """A CSV file, read in blocks of rows."""
+    """A CSV file, read in blocks of rows.
+
+    Attributes:
+        header: names of the columns.
+        rows: data rows read so far.
+    """
 
     def __init__(self, source: BinaryIO, form: CsvFormat) -> None:
-        csv.field_size_limit(MAX_CELL)
+        csv.field_size_limit(MAX_LINE)
         self._form = form
         self._source = source
         self._line_end = "\n"
         self._mark = ""
-        self._rows = 0
+        self.rows = 0
+        self._chars = 0
         self._first: list[Row] = []
         self._reader = csv.reader(self._lines(), delimiter=form.delimiter, strict=True)
         self.header: Row = next(self._records(), [])
+        self._header_line = self._reader.line_num
         if not self.header:
             raise ValidationError("the CSV has no header; its first line must name the columns")
         repeated = [name for name, count in Counter(self.header).items() if count > 1]
@@ -250,8 +277,7 @@ class _Csv:
         """
         for name in columns:
             if name not in self.header:
-                names = ", ".join(self.header)
-                raise ValidationError(f"the CSV has no column {name!r}; its columns are: {names}")
+                raise no_column("the CSV", name, self.header)
         return [self.header.index(name) for name in columns]
 
     def rewrite(
@@ -275,18 +301,35 @@ class _Csv:
                 for block in blocks:
                     rows.writerows(block)
             text.flush()
+        except UnicodeEncodeError as error:
+            char = error.object[error.start]
+            raise ValidationError(
+                f"the character {char!r} cannot be written in {error.encoding}; name the encoding "
+                "that the file had before with --encoding"
+            ) from None
         finally:
             text.detach()
-        return self._rows
+        return self.rows
 
     def blocks(self) -> Generator[list[Row], None, None]:
         """The data rows, some thousand at a time."""
+        line = self._header_line
         records = chain(self._first, self._records())
-        while block := list(islice(records, BLOCK_ROWS)):
+        while block := self._block(records):
             if set(map(len, block)) != {len(self.header)}:
-                self._refuse_ragged(block)
-            self._rows += len(block)
+                self._refuse_ragged(block, line)
+            line = self._reader.line_num
+            self.rows += len(block)
             yield block
+
+    def _block(self, records: Iterator[Row]) -> list[Row]:
+        block: list[Row] = []
+        enough = self._chars + BLOCK_CHARS
+        for row in records:
+            block.append(row)
+            if len(block) == BLOCK_ROWS or self._chars >= enough:
+                break
+        return block
 
     def _changed(
         self, positions: list[int], change: CellPass, *, overlap: bool
@@ -310,12 +353,19 @@ class _Csv:
         try:
             buffered = io.BufferedReader(cast(io.RawIOBase, self._source), READ_BYTES)
             text = io.TextIOWrapper(buffered, encoding, newline="")
-            first = text.readline(MAX_CELL)
+            first = text.readline(MAX_LINE)
             self._mark = BOM if first.startswith(BOM) else ""
             self._line_end = "\r\n" if first.endswith("\r\n") else "\n"
-            yield first.removeprefix(BOM)
-            while line := text.readline(MAX_CELL):
+            line = first.removeprefix(BOM)
+            while line:
+                if len(line) >= MAX_LINE:
+                    raise ValidationError(
+                        f"line {self._reader.line_num + 1}: more than {MAX_LINE >> 20} million "
+                        "characters; is it a CSV file?"
+                    )
+                self._chars += len(line)
                 yield line
+                line = text.readline(MAX_LINE)
         except LookupError:
             raise ValidationError(f"there is no text encoding {encoding!r}") from None
         except UnicodeDecodeError as error:
@@ -330,14 +380,24 @@ class _Csv:
         try:
             yield from self._reader
         except csv.Error as error:
-            raise ValidationError(f"line {self._reader.line_num}: {error}") from None
+            words = next((text for part, text in _MEANING.items() if part in str(error)), error)
+            raise ValidationError(f"line {self._reader.line_num}: {words}") from None
 
-    def _refuse_ragged(self, block: list[Row]) -> None:
+    def _refuse_ragged(self, block: list[Row], line: int) -> None:
+        """Raises for the first row of another length; `line` is the one before the block."""
         wanted = len(self.header)
         index = next(index for index, row in enumerate(block) if len(row) != wanted)
+        line += 1 + index + sum(_line_breaks(cell) for row in block[:index] for cell in row)
+        if not block[index]:
+            raise ValidationError(f"line {line} is empty; remove it")
         raise ValidationError(
-            f"row {self._rows + index + 1}: {len(block[index])} fields, the header has {wanted}"
+            f"line {line}: a row of {len(block[index])}, a header of {wanted} fields; values that "
+            f"hold {self._form.delimiter!r} or line breaks need quotes"
         )
+
+
+def _line_breaks(cell: str) -> int:
+    return cell.count("\n") + cell.count("\r") - cell.count("\r\n")
 
 
 def _to_texts(values: Sequence[bytes | None], errors: dict[int, KmsError]) -> list[str]:

@@ -23,7 +23,7 @@ from kmsfast.errors import ValidationError
 from kmsfast.tables.ahead import ahead
 from kmsfast.tables.arrow_types import ENCRYPTED_KEY, original_field
 from kmsfast.tables.columns import FINAL_KEY, ColumnPass
-from kmsfast.tables.report import Progress
+from kmsfast.tables.report import Progress, no_column
 
 __all__ = ["ParquetTable", "Source"]
 
@@ -34,7 +34,7 @@ READ_BYTES = 8 << 20
 #: A row group holds as many rows as come to about this many bytes of Arrow data, ...
 GROUP_BYTES = 20 << 20
 #: ... within these bounds.
-MIN_GROUP_ROWS, MAX_GROUP_ROWS = 1024, 128 * 1024
+MIN_GROUP_ROWS, MAX_GROUP_ROWS = 16, 128 * 1024
 #: Bytes that a blob is longer than its plaintext.
 OVERHEAD = 96
 #: Field metadata: codec that the column had before it was encrypted.
@@ -77,8 +77,7 @@ class ParquetTable:
             ValidationError: there is none.
         """
         if name not in self.schema.names:
-            names = ", ".join(self.schema.names)
-            raise ValidationError(f"{self._name} has no column {name!r}; its columns are: {names}")
+            raise no_column(self._name, name, self.schema.names)
         return self.schema.field(name)
 
     def encrypted(self) -> list[str]:

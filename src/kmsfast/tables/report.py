@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from kmsfast.errors import BatchError, InvalidCiphertext, KmsError
+from kmsfast.errors import BatchError, InvalidCiphertext, KmsError, ValidationError
 
 if TYPE_CHECKING:
     from kmsfast.local import Kms
@@ -20,6 +20,7 @@ __all__ = [
     "Options",
     "Progress",
     "RecordsFailed",
+    "no_column",
     "rewrapped",
 ]
 
@@ -27,6 +28,10 @@ Context = Mapping[str, str] | None
 OnError = Literal["stop", "null"]
 #: Called with (rows done, rows in all) from time to time.
 Progress = Callable[[int, int], None]
+
+
+#: Names of columns that an error lists.
+MAX_NAMES = 20
 
 
 class Options(NamedTuple):
@@ -65,7 +70,7 @@ class Failures:
         index = min(errors)
         what = f"row {first_row + index}, column {column!r}: {errors[index]}"
         if self.on_error == "stop":
-            raise RecordsFailed(what)
+            raise RecordsFailed(what) from errors[index]
         self.counts[column] = self.counts.get(column, 0) + len(errors)
         self.first.setdefault(column, what)
 
@@ -104,6 +109,13 @@ class ColumnFacts:
     records: dict[tuple[str, int], int]
     nulls: int
     not_blobs: int
+
+
+def no_column(table: str, name: str, names: Sequence[str]) -> ValidationError:
+    """The error for a column that the table does not have."""
+    shown = ", ".join(map(repr, names[:MAX_NAMES]))
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return ValidationError(f"{table} has no column {name!r}; its columns are: {shown}{more}")
 
 
 def rewrapped(kms: Kms, blobs: Any, context: Context, column: str, first_row: int) -> Any:
