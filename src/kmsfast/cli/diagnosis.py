@@ -66,7 +66,7 @@ def _core() -> tuple[Verdict, str]:
         f"{platform.machine()}, Python {platform.python_version()})"
     )
     if not name.startswith(FAST):
-        return "warn", f"{text}; without AES instructions, many times slower"
+        return "warn", f"{text}; many times slower than one with AES instructions"
     return "ok", text
 
 

@@ -1,7 +1,8 @@
 """Exit codes, and errors as one line on stderr.
 
 Rules:
-- each way to fail has a code of its own (docs/cli.md) and one line that begins with the program;
+- each way to fail has a code of its own (docs/cli.md) and one line that begins with the program,
+  says which input it is about (a note on the error), what was wrong, and what to do;
 - a traceback appears only with KMSFAST_DEBUG=1;
 - signals become exceptions, so that unfinished output is removed on the way out.
 """
@@ -13,6 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from enum import IntEnum
 from types import FrameType
 from typing import Any, Final
@@ -66,8 +68,17 @@ _CODES: Final[tuple[tuple[type[BaseException], Code], ...]] = (
     (click.FileError, Code.FILE),
 )
 
+#: What to do about errors whose own words, made for programs as well, do not say it.
+_HINTS: Final[tuple[tuple[type[BaseException], str], ...]] = (
+    (errors.InvalidKeyId, "a key is named by its id, ARN or alias/NAME: see 'kmsfast key list'"),
+    (errors.KeyNotFound, "'kmsfast key list' shows the keys of this store"),
+    (errors.KeyDisabled, "'kmsfast key enable KEY' allows it again"),
+)
+
 #: What to do about the errors of the operating system that users meet.
 _REMEDIES: Final = {
+    errno.EFBIG: "raise the limit of file sizes (ulimit -f) or write elsewhere with --output",
+    errno.EBADF: "standard input or output was closed before the program started",
     errno.ENOSPC: "free some space or write elsewhere with --output",
     errno.EDQUOT: "free some of your quota or write elsewhere with --output",
     errno.EROFS: "write elsewhere with --output, or use another --store",
@@ -77,6 +88,10 @@ _REMEDIES: Final = {
     errno.ENOTDIR: "check the path",
     errno.EISDIR: "name a file",
 }
+
+
+#: A group without a command; click before 8.2 prints the help by itself.
+_HELP: Final[Any] = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
 
 class _Terminated(BaseException):
@@ -89,12 +104,16 @@ class _Terminated(BaseException):
 
 def run(command: Callable[[], object]) -> int:
     """Runs a click command that was told not to exit by itself; returns the exit code."""
+    _replace_closed_streams()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _terminate)
+    stdout = sys.stdout
     try:
         result = command()
         sys.stdout.flush()
     except SystemExit as leaving:
+        if sys.stdout is not stdout:  # click's way to swallow a broken pipe
+            return _report(BrokenPipeError())
         return leaving.code if isinstance(leaving.code, int) else Code.OK
     except BaseException as error:
         if os.environ.get("KMSFAST_DEBUG") == "1":
@@ -107,27 +126,68 @@ def _terminate(number: int, _frame: FrameType | None) -> None:
     raise _Terminated(number)
 
 
+def _replace_closed_streams() -> None:
+    """Standard streams that were closed fail on first use, and no file gets their numbers."""
+    for name, number, mode, access in (
+        ("stdin", 0, "r", os.O_WRONLY),
+        ("stdout", 1, "w", os.O_RDONLY),
+        ("stderr", 2, "w", os.O_WRONLY),
+    ):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, access)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            setattr(sys, name, os.fdopen(number, mode))
+
+
 def _report(error: BaseException) -> int:
     """Says on stderr what went wrong and returns the exit code for it."""
+    with suppress(OSError):
+        sys.stdout.flush()
+    # The interpreter flushes stdout once more at exit, which would fail aloud if this did.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     if isinstance(error, BrokenPipeError):
-        # The interpreter flushes stdout once more at exit, which would fail aloud.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Code.PIPE_CLOSED
+    if isinstance(error, _HELP):
+        click.echo(error.format_message(), err=True)  # the list of commands, as it is
+        return Code.USAGE
     # One line, and no control characters of file names or cells reach the terminal.
     line = " ".join(_message(error).split())
     line = "".join(char if char.isprintable() else "?" for char in line)
     click.echo(f"kmsfast: {line}", err=True)
     if isinstance(error, _Terminated):
         return 128 + error.number
-    return next((code for kind, code in _CODES if isinstance(error, kind)), Code.UNEXPECTED)
+    deciding = _deciding(error)
+    return next((code for kind, code in _CODES if isinstance(deciding, kind)), Code.UNEXPECTED)
+
+
+def _deciding(error: BaseException) -> BaseException:
+    """The error of the record, where one of a table failed: its key may be disabled, say."""
+    cause = error.__cause__
+    record = isinstance(error, errors.InvalidCiphertext) and isinstance(cause, errors.KmsError)
+    return cause if record and cause is not None else error
 
 
 def _message(error: BaseException) -> str:
-    """The error in words, with what to do."""
+    """The error in words: the input, what was wrong, what to do."""
     for kind, words in _WORDS:
         if isinstance(error, kind):
-            return words(error)
-    return f"unexpected {type(error).__name__}: {error} (KMSFAST_DEBUG=1 shows where)"
+            message = words(error)
+            break
+    else:
+        return f"unexpected {type(error).__name__}: {error} (KMSFAST_DEBUG=1 shows where)"
+    for note in getattr(error, "__notes__", ()):
+        if note not in message:
+            message = f"{note}: {message}"
+    return message
+
+
+def _kms(error: BaseException) -> str:
+    """An error of kmsfast, with a hint if there is one."""
+    deciding = _deciding(error)
+    hint = next((words for kind, words in _HINTS if isinstance(deciding, kind)), None)
+    return str(error) if hint is None else f"{str(error).rstrip('.')}; {hint}"
 
 
 def _usage(error: Any) -> str:
@@ -150,7 +210,7 @@ _WORDS: Final[tuple[tuple[type[BaseException], Callable[[Any], str]], ...]] = (
     (click.Abort, lambda _: "interrupted"),
     (_Terminated, lambda error: f"ended by {signal.Signals(error.number).name}"),
     (click.ClickException, lambda error: str(error.format_message())),
-    (errors.KmsError, str),
+    (errors.KmsError, _kms),
     (OSError, _system),
     (MemoryError, lambda _: "out of memory"),
 )

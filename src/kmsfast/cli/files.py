@@ -13,7 +13,16 @@ import click
 
 from kmsfast.cli.arguments import ColumnNames, context_option, force_option, pairs, threads_option
 from kmsfast.cli.exits import Code
-from kmsfast.cli.inputs import STANDARD, Format, Input, Kind, format_options, opened_output
+from kmsfast.cli.inputs import (
+    STANDARD,
+    Format,
+    Input,
+    Kind,
+    about,
+    format_options,
+    opened_output,
+    source_argument,
+)
 from kmsfast.cli.progress import Progress
 from kmsfast.cli.session import Session, pass_session
 from kmsfast.cli.show import print_json
@@ -69,7 +78,7 @@ class _Job:
             source = reader or self.source.reader(progress)
         if kind == "csv":
             call = partial(work.csv, form=self.source.csv_format())
-        with opened_output(self.output, force=self.force) as target:
+        with opened_output(self.output, force=self.force) as target, about(self.source.name):
             done = call(source, target)
         progress.clear()
         self._report(work.verb, kind, done, time.monotonic() - started)
@@ -101,9 +110,14 @@ def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
             "--columns", type=ColumnNames(), default=(), help="Columns, separated by commas."
         ),
         click.option(
-            "-o", "--output", required=True, metavar="FILE", help="Where to write; - for stdout."
+            "-o",
+            "--output",
+            required=True,
+            metavar="FILE",
+            type=click.Path(readable=False),
+            help="Where to write; - for stdout.",
         ),
-        click.argument("source", metavar="INPUT"),
+        source_argument,
     ):
         command = wrap(command)
     return command
@@ -127,7 +141,7 @@ def _job(arguments: dict[str, Any]) -> _Job:
     )
 
 
-@click.command()
+@click.command(short_help="Encrypt columns of a table, or a file.")
 @_shared
 @click.option(
     "-k", "--key", "key_name", required=True, envvar="KMSFAST_KEY", metavar="KEY",
@@ -170,7 +184,7 @@ def encrypt(session: Session, /, key_name: str, sealed: bool, **arguments: Any) 
         job.run(kind, None, progress, _Work("encrypted", parquet, csv, file))
 
 
-@click.command()
+@click.command(short_help="Decrypt columns of a table, or a file.")
 @_shared
 @click.option(
     "--on-error",
@@ -210,7 +224,7 @@ def decrypt(session: Session, /, on_error: Any, **arguments: Any) -> int:
     return _failed(failures)
 
 
-@click.command()
+@click.command(short_help="Bring a file to the newest key version.")
 @_shared
 @pass_session
 def rewrap(session: Session, /, **arguments: Any) -> None:

@@ -8,6 +8,7 @@ Rules:
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -19,9 +20,18 @@ from typing import Any, BinaryIO, Literal, cast
 import click
 
 from kmsfast.cli.progress import Counted, Progress
-from kmsfast.errors import ValidationError
+from kmsfast.errors import KmsError, ValidationError
 
-__all__ = ["STANDARD", "Format", "Input", "Kind", "format_options", "opened_output"]
+__all__ = [
+    "STANDARD",
+    "Format",
+    "Input",
+    "Kind",
+    "about",
+    "format_options",
+    "opened_output",
+    "source_argument",
+]
 
 Kind = Literal["parquet", "csv", "file"]
 
@@ -32,6 +42,8 @@ _BY_NAME: dict[str, Kind] = {
     ".tsv": "csv",
 }
 STANDARD = "-"
+#: What only writing fails with; the system does not say of which file.
+_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +69,11 @@ def format_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+def source_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """INPUT: a file, or ``-``."""
+    return click.argument("source", metavar="INPUT", type=click.Path(readable=False))(command)
 
 
 class Input:
@@ -150,6 +167,16 @@ class Input:
 
 
 @contextmanager
+def about(name: str) -> Iterator[None]:
+    """Errors of the block are about the input of this name, and say so."""
+    try:
+        yield
+    except KmsError as error:
+        error.add_note("standard input" if name == STANDARD else name)
+        raise
+
+
+@contextmanager
 def opened_output(name: str, *, force: bool) -> Iterator[BinaryIO]:
     """The output, which gets its name when the block ends without an error.
 
@@ -159,11 +186,19 @@ def opened_output(name: str, *, force: bool) -> Iterator[BinaryIO]:
     """
     from kmsfast.tables.output import OutputFile
 
-    if name != STANDARD:
-        with OutputFile(name, replace=force) as target:
-            yield target
-        return
-    if sys.stdout.isatty():
-        raise ValidationError("the output is binary; name a file with --output or use a pipe")
-    yield sys.stdout.buffer
-    sys.stdout.buffer.flush()
+    try:
+        if name != STANDARD:
+            with OutputFile(name, replace=force) as target:
+                yield target
+            return
+        if sys.stdout.isatty():
+            raise ValidationError(
+                "the output would go to the terminal and may be binary; name a file with --output "
+                "or use a pipe"
+            )
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        if error.filename is None and error.errno in _WRITING:
+            error.filename = "standard output" if name == STANDARD else name
+        raise

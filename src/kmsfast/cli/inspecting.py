@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import click
 
 from kmsfast.cli.arguments import ColumnNames
-from kmsfast.cli.inputs import Format, Input, format_options
+from kmsfast.cli.inputs import Format, Input, about, format_options, source_argument
 from kmsfast.cli.progress import Progress
 from kmsfast.cli.show import facts, json_option, print_json, table
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["inspect"]
 
 
-@click.command()
-@click.argument("source", metavar="INPUT")
+@click.command(short_help="Show keys and versions of a file.")
+@source_argument
 @click.option("--columns", type=ColumnNames(), default=(), help="Columns, separated by commas.")
 @format_options
 @json_option
@@ -37,10 +37,13 @@ def inspect(
     with Progress("bytes") as progress:
         reader = Peeked(named.reader(progress))
         found = named.encrypted_kind(columns, reader.start)
-        if found == "file":
-            shown: Any = _file_facts(reader)
-        else:
-            shown = [_column_facts(item) for item in _columns(named, found, reader, columns)]
+        if found == "file" and columns:
+            raise click.UsageError(f"{source} is no table; leave out --columns")
+        with about(source):
+            if found == "file":
+                shown: Any = _file_facts(reader)
+            else:
+                shown = [_column_facts(item) for item in _columns(named, found, reader, columns)]
     if as_json:
         print_json(shown)
     elif found == "file":
@@ -51,11 +54,10 @@ def inspect(
 
 def _file_facts(reader: Peeked) -> dict[str, Any]:
     import kmsfast
-    from kmsfast.tables.streams import kind_of
+    from kmsfast.tables.streams import kind_of, read_blob
 
-    if kind_of(reader.start) == "blob":
-        return asdict(kmsfast.inspect(reader.read()))
-    return asdict(kmsfast.inspect(reader.start))
+    sealed = kind_of(reader.start) == "sealed"
+    return asdict(kmsfast.inspect(reader.start if sealed else read_blob(reader)))
 
 
 def _columns(

@@ -101,7 +101,7 @@ def describe(session: Session, key_name: str, as_json: bool) -> None:
     )
 
 
-@key.command()
+@key.command(short_help="Add a version, which encrypts from now on.")
 @key_argument
 @json_option
 @pass_session
@@ -176,7 +176,7 @@ def delete(session: Session, key_name: str, days: int, as_json: bool) -> None:
     click.echo(f"  kmsfast key cancel-deletion {found.id}")
 
 
-@key.command("cancel-deletion")
+@key.command("cancel-deletion", short_help="Keep a key that waits for its deletion.")
 @key_argument
 @pass_session
 def cancel_deletion(session: Session, key_name: str) -> None:
@@ -213,7 +213,7 @@ def untag(session: Session, key_name: str, names: tuple[str, ...]) -> None:
     session.kms.key(key_name).untag(names)
 
 
-@key.group()
+@key.group(short_help="Names that can be pointed to another key.")
 def alias() -> None:
     """Aliases: names for keys that can be pointed to another key."""
 

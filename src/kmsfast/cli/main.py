@@ -30,7 +30,7 @@ def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> 
 @click.group(context_settings=_SETTINGS)
 @click.option(
     "--store",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     envvar="KMSFAST_STORE",
     default=default_store,
     show_default="~/.local/share/kmsfast",
@@ -38,7 +38,7 @@ def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> 
 )
 @click.option(
     "--root-key",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     envvar="KMSFAST_ROOT_KEY",
     help="File with the root key, if it lies elsewhere than the store remembers."
     "  [env: KMSFAST_ROOT_KEY]",

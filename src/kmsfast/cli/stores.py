@@ -15,10 +15,14 @@ __all__ = ["change_root", "completion", "doctor", "init"]
 NEW_PASSPHRASE_VARIABLE = "KMSFAST_NEW_PASSPHRASE"  # noqa: S105 - the name of a variable
 
 
-@click.command()
+@click.command(short_help="Make an empty store.")
 @click.option("--region", help="Region of the keys' ARNs.  [default: us-east-1]")
 @click.option("--account", help="Account of the keys' ARNs.  [default: 000000000000]")
-@click.option("--root-key", type=click.Path(path_type=Path), help="Keep the root key in this file.")
+@click.option(
+    "--root-key",
+    type=click.Path(path_type=Path, readable=False),
+    help="Keep the root key in this file.",
+)
 @click.option("--passphrase", is_flag=True, help="Derive the root key from a passphrase.")
 @pass_session
 def init(session: Session, /, root_key: Path | None, passphrase: bool, **home: Any) -> None:
@@ -27,20 +31,23 @@ def init(session: Session, /, root_key: Path | None, passphrase: bool, **home: A
 
     session.choose_root(root_key, passphrase)
     root = session.root(confirm=True)
-    session.store.parent.mkdir(parents=True, exist_ok=True)
     kmsfast.open(session.store, create=True, root=root, **home).close()
     click.echo(f"{session.store} is a key store now")
     if isinstance(root, kmsfast.Passphrase):
         click.echo("without the passphrase nothing in it can be opened; nobody can recover it")
         return
-    path = root.path if root is not None else session.store / "root.key"
+    path = Path(root.path if root is not None else session.store / "root.key").absolute()
     click.echo(
         f"root key: {path}; without this file nothing in the store can be opened: back it up"
     )
 
 
-@click.command("change-root")
-@click.option("--new-root-key", type=click.Path(path_type=Path), help="Keep it in this file.")
+@click.command("change-root", short_help="Put the store under another root key.")
+@click.option(
+    "--new-root-key",
+    type=click.Path(path_type=Path, readable=False),
+    help="Keep it in this file; made when it is not there.",
+)
 @click.option(
     "--new-passphrase",
     is_flag=True,
@@ -62,7 +69,7 @@ def change_root(session: Session, new_root_key: Path | None, new_passphrase: boo
     click.echo("the store opens with the new root key only; backups still need the old one")
 
 
-@click.command()
+@click.command(short_help="Check core, memory, store and root key.")
 @json_option
 @pass_session
 def doctor(session: Session, as_json: bool) -> int:
@@ -78,10 +85,13 @@ def doctor(session: Session, as_json: bool) -> int:
     return int(any(item.verdict == "FAIL" for item in checks))
 
 
-@click.command()
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.command(short_help="Print a script of shell completion.")
+@click.argument("shell", metavar="SHELL", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print a script that completes commands and options, to be sourced by the shell."""
+    """Print a script that completes commands, options and file names.
+
+    SHELL is bash, zsh or fish.
+    """
     from click.shell_completion import get_completion_class
 
     from kmsfast.cli.main import cli

@@ -52,9 +52,14 @@ _RECORD_ERRORS: Final[dict[int, tuple[type[KmsError], str]]] = {
     lib.KF_REC_MAGIC: (FrameError, "not a kmsfast blob (the first byte is not f5)"),
     lib.KF_REC_VERSION: (
         FrameError,
-        "a blob of a frame version that this release does not know",
+        "a blob of a frame version that this release does not know; a newer release wrote it, "
+        "or it was changed",
     ),
-    lib.KF_REC_SUITE: (FrameError, "a blob of a suite that this operation does not know"),
+    lib.KF_REC_SUITE: (
+        FrameError,
+        "a blob of a suite that this operation does not know; a newer release wrote it, "
+        "or it was changed",
+    ),
     lib.KF_REC_FLAGS: (FrameError, "a blob with a reserved flag set"),
     lib.KF_REC_COMMITMENT: (
         InvalidCiphertext,
@@ -78,10 +83,14 @@ class KeyName(NamedTuple):
     flags: int
 
 
-def record_error(status: int) -> KmsError:
-    """The error of a ``kf_record_status``; a new one, since it keeps the frames it is raised in."""
+def record_error(status: int, found: int | None = None) -> KmsError:
+    """The error of a ``kf_record_status``; a new one, since it keeps the frames it is raised in.
+
+    Args:
+        found: the byte of the header that is wrong.
+    """
     kind, text = _RECORD_ERRORS[status]
-    return kind(text)
+    return kind(text if found is None else f"{text} (found {found:#04x})")
 
 
 def parse_key(blob: bytes) -> KeyName:
@@ -98,9 +107,9 @@ def parse_key(blob: bytes) -> KeyName:
         (2, 1, lib.KF_REC_SUITE),
     ):
         if blob[at] != expected:
-            raise record_error(status)
+            raise record_error(status, blob[at])
     if blob[3] & ~1:
-        raise record_error(lib.KF_REC_FLAGS)
+        raise record_error(lib.KF_REC_FLAGS, blob[3])
     return KeyName(bytes(blob[4:20]), int.from_bytes(blob[20:24], "big"), blob[3])
 
 

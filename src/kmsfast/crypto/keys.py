@@ -29,7 +29,10 @@ WRAPPED_LEN: Final = 72
 
 def open_arena(max_bytes: int = 0) -> None:
     """Opens this process's key arena, after a fork a new one; 0: sized to the memlock limit."""
-    check(lib.kf_arena_open(max_bytes), "the key arena could not be opened")
+    what = "the key arena could not be opened"
+    if os.environ.get("KMSFAST_REQUIRE_MLOCK", "0") not in {"", "0"}:
+        what += " locked, as KMSFAST_REQUIRE_MLOCK asks; raise the memlock limit (ulimit -l)"
+    check(lib.kf_arena_open(max_bytes), what)
 
 
 def release(handle: int) -> None:
@@ -159,7 +162,9 @@ class StoreKey(_Held):
         handle = ffi.new("uint64_t *")
         status = lib.kf_store_load(handle, root._handle, _wrapped(wrapped), _id16(store_id))
         if status == lib.KF_ERR_AUTH:
-            raise RootKeyWrong("the root key or passphrase does not open this store")
+            raise RootKeyWrong(
+                "the root key or passphrase does not open this store: it is that of another store"
+            )
         check(status)
         return cls(handle[0])
 

@@ -112,12 +112,9 @@ def describe() -> dict[str, Any]:
     """What runs: implementation, those this CPU could run, CPU features, key arena."""
     arena = ffi.new("struct kf_arena_info *")
     check(lib.kf_arena_describe(arena))
-    available: list[str] = []
-    while (name := lib.kf_impl_available(len(available))) != ffi.NULL:
-        available.append(ffi.string(name).decode())
     return {
         "implementation": ffi.string(lib.kf_impl_name()).decode(),
-        "available": available,
+        "available": _available(),
         "cpu_features": ffi.string(lib.kf_cpu_features()).decode().split(),
         "arena": {
             "slots": arena.num_slots,
@@ -133,10 +130,30 @@ def describe() -> dict[str, Any]:
     }
 
 
+def _available() -> list[str]:
+    """The implementations that this CPU can run, the fastest first."""
+    found: list[str] = []
+    while (name := lib.kf_impl_available(len(found))) != ffi.NULL:
+        found.append(ffi.string(name).decode())
+    return found
+
+
 def force(name: str) -> None:
     """Uses the named implementation in the whole process (for tests and diagnosis)."""
     if lib.kf_impl_force(name.encode()) != 0:
         raise ValidationError(f"implementation {name!r} cannot run on this CPU")
 
 
-check(lib.kf_init())
+def _start() -> None:
+    status = lib.kf_init()
+    name = os.environ.get("KMSFAST_IMPL")
+    if status == lib.KF_ERR_ARGUMENT and name:
+        possible = ", ".join(_available())
+        raise ValidationError(
+            f"KMSFAST_IMPL={name!r} names no implementation that this CPU can run; "
+            f"it can run: {possible}"
+        )
+    check(status)
+
+
+_start()

@@ -35,12 +35,15 @@ def parse_header(header: bytes) -> SealedName:
     Raises:
         FrameError: not a sealed batch, or of a version that this release does not know.
     """
-    if len(header) != HEADER_LEN or header[0] != 0xF5:
-        raise FrameError(
-            f"not the header of a sealed batch, which has {HEADER_LEN} bytes and starts with f5"
-        )
+    if header[:1] != b"\xf5":
+        raise FrameError("not a sealed batch (the first byte is not f5)")
+    if len(header) != HEADER_LEN:
+        raise FrameError(f"a sealed batch's header has {HEADER_LEN} bytes, not {len(header)}")
     if header[1] != 1 or header[3] != 0:
-        raise FrameError(f"a sealed batch of frame version {header[1]}, flags {header[3]}, unknown")
+        raise FrameError(
+            f"a sealed batch of frame version {header[1]}, flags {header[3]}, which this release "
+            "does not know; a newer release wrote it, or it was changed"
+        )
     if header[2] != 2:
         raise FrameError(f"suite {header[2]} is not that of sealed batches, which is 2")
     name = blob.parse_key(header[_BLOB_AT:])

@@ -155,7 +155,7 @@ def open_store(
         StoreNotFound: there is none. RootKeyMissing, RootKeyWrong: see :mod:`.roots`.
         StoreIntegrity: its row was changed. StoreUnusable: it is read-only, damaged or newer.
     """
-    if not (path / _DATABASE).exists():
+    if not _exists(path / _DATABASE):
         raise StoreNotFound(
             f"there is no key store at {str(path)!r}; make one with create=True or 'kmsfast init'"
         )
@@ -208,7 +208,8 @@ def _unlock(path: Path, database: Database, root: Root | None) -> Unlocked:
         version = schema.schema_version(connection)
         if version == 0:
             raise StoreNotFound(
-                f"the key store at {str(path)!r} was never finished; make it with create=True"
+                f"the key store at {str(path)!r} was never finished; "
+                "make it with create=True or 'kmsfast init'"
             )
         row = connection.execute(select(schema.store)).mappings().first()
         if row is None:
@@ -224,6 +225,13 @@ def _unlock(path: Path, database: Database, root: Root | None) -> Unlocked:
 
 def _root_row(row: dict[str, Any]) -> RootRow:
     return RootRow(**{name: row[name] for name in RootRow.__slots__})
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise StoreUnusable(f"cannot read {str(path)!r}: {error.strerror}") from error
 
 
 def _make_directory(path: Path) -> None:

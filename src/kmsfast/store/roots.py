@@ -60,7 +60,9 @@ class Passphrase:
     def derive(self, row: RootRow) -> RootKey:
         """The root key under the store's parameters."""
         if row.kdf_salt is None:
-            raise RootKeyWrong("this store is opened by a root key file, not by a passphrase")
+            raise RootKeyWrong(
+                "this store is opened by a root key file, not by a passphrase; give none"
+            )
         return RootKey.from_passphrase(
             self._text,
             row.kdf_salt,
@@ -123,10 +125,15 @@ def load(root: Root | None, row: RootRow, directory: Path) -> RootKey:
         return root.derive(row)
     if root is not None:
         if row.root_kind != "file":
-            raise RootKeyWrong("this store is opened by a passphrase, not by a root key file")
+            raise RootKeyWrong(
+                "this store is opened by a passphrase, not by a root key file; give the passphrase"
+            )
         return RootKey.load_file(str(Path(root.path).absolute()))
     if row.root_kind != "file" or row.root_path is None:
-        raise RootKeyMissing("this store is opened by a passphrase: root=kmsfast.Passphrase(...)")
+        raise RootKeyMissing(
+            "this store is opened by a passphrase: root=kmsfast.Passphrase(...), on the command "
+            "line KMSFAST_PASSPHRASE or --passphrase"
+        )
     return RootKey.load_file(str(directory.absolute() / row.root_path))
 
 

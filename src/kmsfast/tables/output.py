@@ -49,7 +49,7 @@ class OutputFile:
         self._replace = replace
         self._hidden: Path | None = None
         self._direct = self._target.exists() and not self._target.is_file()
-        if self._target.is_dir():
+        if self._target.is_dir() or os.fspath(path).endswith(os.sep):
             raise ValidationError(f"{self._target} is a directory; name a file in it")
         if self._target.exists() and not self._direct and not replace:
             raise self._taken()

@@ -13,13 +13,13 @@ from io import RawIOBase
 from queue import Queue
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
-from kmsfast.errors import KmsError, ValidationError
+from kmsfast.errors import BatchError, KmsError, ValidationError
 from kmsfast.tables.report import Context
 
 if TYPE_CHECKING:
     from kmsfast.local import Kms
 
-__all__ = ["Peeked", "decrypt_file", "kind_of", "rewrap_file"]
+__all__ = ["Peeked", "decrypt_file", "kind_of", "read_blob", "rewrap_file"]
 
 Kind = Literal["sealed", "blob", "parquet", "other"]
 
@@ -88,30 +88,46 @@ def decrypt_file(
     if kind == "sealed":
         kms.decrypt_stream(cast(BinaryIO, source), target, context, threads=threads)
         return
-    if kind != "blob":
+    target.write(kms.decrypt(read_blob(source), context))
+
+
+def read_blob(source: Peeked) -> bytes:
+    """A file that is one blob.
+
+    Raises:
+        ValidationError: it is not, or it is too large to be one.
+    """
+    if not source.start:
+        raise ValidationError("it is empty; the encryption of an empty file has 152 bytes")
+    if kind_of(source.start) != "blob":
         raise ValidationError(
-            "the input is not encrypted by kmsfast (it starts with neither a sealed stream nor a "
-            "blob); for cells of a CSV file name them with --columns"
+            "it is not encrypted by kmsfast (it starts with neither a sealed stream nor a blob); "
+            "for cells of a CSV file name them with --columns"
         )
     blob = source.read(MAX_BLOB + 1)
     if len(blob) > MAX_BLOB:
         raise ValidationError(
             f"a single blob of more than {MAX_BLOB >> 20} MiB; use the Python API"
         )
-    target.write(kms.decrypt(blob, context))
+    return blob
 
 
 def rewrap_file(kms: Kms, source: Peeked, target: BinaryIO, context: Context) -> None:
-    """A sealed stream anew under the newest version of the key that sealed it.
+    """A sealed stream, or a file that is one blob, under the newest version of its key.
 
     Raises:
-        ValidationError: not a sealed stream.
+        ValidationError: neither of them.
         InvalidCiphertext: damaged, cut off, or another context.
     """
     import kmsfast
 
     if kind_of(source.start) != "sealed":
-        raise ValidationError("the input is not a sealed stream of kmsfast")
+        try:
+            (renewed,) = kms.rewrap_batch([read_blob(source)], context)
+        except BatchError as error:
+            raise error.errors[0] from None
+        target.write(renewed)
+        return
     key = kms.key(kmsfast.inspect(source.start).key_id)
     channel = _Channel()
 
