@@ -163,7 +163,8 @@ class StoreKey(_Held):
         status = lib.kf_store_load(handle, root._handle, _wrapped(wrapped), _id16(store_id))
         if status == lib.KF_ERR_AUTH:
             raise RootKeyWrong(
-                "the root key or passphrase does not open this store: it is that of another store"
+                "the root key or passphrase does not open this store: the passphrase is wrong, or "
+                "the root key is that of another store"
             )
         check(status)
         return cls(handle[0])
