@@ -19,6 +19,6 @@ $(VENV)/.peers: $(STAMP)
 	touch $@
 
 $(BENCH_LIB): $(BENCH_SOURCES) $(BENCH_HEADERS) csrc/cflags.txt benchmarks/bench.mk
-	benchmarks/debian-packages
+	tools/debian-packages libssl-dev libipsec-mb-dev
 	mkdir -p $(@D)
 	$(CC) $(BENCH_CFLAGS) -o $@ $(BENCH_SOURCES) $$(benchmarks/peer-flags $(CC))
