@@ -72,6 +72,7 @@ int kf_blob_scan(uint8_t *prefixes, int32_t max_groups, int32_t *num_groups, int
     if (result == KF_OK) result = kf_column_check(in, num);
     if (result == KF_OK) result = kf_random((uint8_t *)t.seed, sizeof t.seed);
     if (result != KF_OK) return result;
+    KF_DECLASSIFY(t.seed, sizeof t.seed); /* must be unknown beforehand, no more: it protects no secret */
     uint64_t size = 16;
     while (size < 2 * (uint64_t)max_groups) size *= 2;
     t.mask = size - 1;

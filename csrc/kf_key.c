@@ -42,6 +42,7 @@ static void derive(kf_key_slot *slot, const uint8_t material[MATERIAL_LEN]) {
     kf_xaes_key_init(kf_aead, &slot->xaes, subkey);
     kf_hkdf(slot->prefix + KF_HEADER_LEN, KF_COMMITMENT_LEN, (const uint8_t *)commitment, sizeof commitment - 1,
             material, MATERIAL_LEN, info, INFO_LEN);
+    KF_DECLASSIFY(slot->prefix + KF_HEADER_LEN, KF_COMMITMENT_LEN); /* it stands at the start of every blob */
     kf_wipe(subkey, sizeof subkey);
 }
 

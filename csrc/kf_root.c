@@ -80,6 +80,7 @@ static int write_new(const char *path) {
     if (fd < 0) return KF_ERR_SYSTEM;
     memcpy(bytes, magic, MAGIC_LEN);
     int status = kf_random(bytes + MAGIC_LEN, MATERIAL_LEN);
+    KF_DECLASSIFY(bytes, sizeof bytes); /* this file is where the root key is kept */
     if (status == KF_OK) status = write_all(fd, bytes, sizeof bytes);
     kf_wipe(bytes, sizeof bytes);
     if (status == KF_OK && fsync(fd) != 0) status = KF_ERR_SYSTEM;
