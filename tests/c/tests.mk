@@ -1,4 +1,4 @@
-# The C tests: correctness, constant time, sanitizers, fuzzing, other processors.
+# The C tests: correctness, constant time, sanitizers, fuzzing, other processors (tests/c/README.md).
 # Works from the root of the repository, through the Makefile or as `make -f tests/c/tests.mk TARGET`.
 # A variant is a compiler with flags; build/c/VARIANT holds its objects and programs.
 
@@ -8,19 +8,33 @@ CT_AARCH64 ?= aarch64-linux-gnu-gcc
 CT_FUZZ_SECONDS ?= 60
 
 CT_BUILD := build/c
+comma := ,
 # The Python lists need the interpreter; nothing else of the core needs anything but libc.
 CT_CORE := $(filter-out csrc/kf_pylist.c,$(wildcard csrc/kf_*.c))
-CT_TESTS := $(wildcard tests/c/kft_*.c tests/c/test_*.c) tests/c/main.c
-CT_HEADERS := $(wildcard csrc/*.h tests/c/*.h)
+CT_FRAME := $(wildcard tests/c/kft_*.c)
+CT_TESTS := $(CT_FRAME) $(wildcard tests/c/test_*.c) tests/c/main.c
+CT_HEADERS := $(wildcard csrc/*.h tests/c/*.h tests/c/*/*.h)
 CT_FLAGS := $(shell cat csrc/cflags.txt) -Icsrc -Itests/c -g -pthread
+CT_GCC_ONLY := -fno-tree-ter -fno-schedule-insns2
+
+# $(call ct_flags,COMPILER): the flags that it knows; valgrind 3.19 cannot read clang's DWARF 5.
+ct_flags = $(if $(findstring clang,$(1)),$(filter-out $(CT_GCC_ONLY),$(CT_FLAGS)) -gdwarf-4,$(CT_FLAGS))
 
 # $(call ct_program,NAME,SOURCES,COMPILER,FLAGS,LINK FLAGS): build/c/NAME/run from the sources.
+# CT_INCLUDE may be set for single objects: a header that comes before all of their text.
 define ct_program
 $(CT_BUILD)/$(1)/%.o: %.c $(CT_HEADERS) csrc/cflags.txt tests/c/tests.mk
 	@mkdir -p $$(@D)
-	$(3) $(CT_FLAGS) $(4) -c $$< -o $$@
+	@echo "  $(notdir $(firstword $(3))) $(1) $$<"
+	@$(3) $(call ct_flags,$(3)) $(4) $$(addprefix -include ,$$(CT_INCLUDE)) -c $$< -o $$@
 $(CT_BUILD)/$(1)/run: $(patsubst %.c,$(CT_BUILD)/$(1)/%.o,$(2))
-	$(3) $$^ -o $$@ -pthread $(4) $(5)
+	@$(3) $$^ -o $$@ -pthread $(4) $(5)
+endef
+
+# $(call ct_needs,PROGRAM,PACKAGES): tries to install them; ends the target if PROGRAM is still missing.
+define ct_needs
+	@command -v $(1) >/dev/null || tools/debian-packages $(2)
+	@command -v $(1) >/dev/null || { echo "$@ needs $(1); on Debian: sudo apt-get install -y $(2)" >&2; exit 1; }
 endef
 
 # ---- correctness ---------------------------------------------------------------------------------
@@ -35,3 +49,53 @@ c-test: $(CT_BUILD)/test/run ## the C core's tests on every implementation that 
 
 c-test-full: $(CT_BUILD)/test/run ## the same with the million accumulated vectors of XAES
 	$< --full
+
+# ---- constant time -------------------------------------------------------------------------------
+
+CT_VAES := $(filter %_vaes.c,$(CT_CORE))
+CT_HALVES := tests/c/ctime/halves.h
+CT_MARKED := $(CT_CORE) tests/c/kft_util.c tests/c/ctime/halves.c
+CT_WRAPS := -Wl,--wrap=getrandom,--wrap=read,--wrap=kf_cpu
+
+# $(call ct_ctime,NAME,COMPILER,FLAGS): build/c/NAME/run, and run-1 to run-3 with a planted leak.
+define ct_ctime
+$(call ct_program,$(1),$(CT_MARKED) tests/c/ctime/ctime.c,$(2),$(3) -DKF_VALGRIND,$(CT_WRAPS))
+$(patsubst %.c,$(CT_BUILD)/$(1)/%.o,$(CT_VAES)): CT_INCLUDE := $(CT_HALVES)
+$(CT_BUILD)/$(1)/run-%: $(CT_BUILD)/$(1)/run tests/c/ctime/ctime.c
+	@$(2) $(call ct_flags,$(2)) $(3) -DKF_VALGRIND -DKF_PLANT_LEAK=$$* tests/c/ctime/ctime.c \
+		$(patsubst %.c,$(CT_BUILD)/$(1)/%.o,$(CT_MARKED)) -o $$@ $(CT_WRAPS)
+endef
+
+CT_LEAKS := 1 2 3
+CT_TIMED := ctime-gcc-O2 ctime-gcc-O3 ctime-clang-O2 ctime-clang-O3
+$(eval $(call ct_ctime,ctime-gcc-O2,$(CT_CC),-O2))
+$(eval $(call ct_ctime,ctime-gcc-O3,$(CT_CC),-O3))
+$(eval $(call ct_ctime,ctime-clang-O2,$(CT_CLANG),-O2))
+$(eval $(call ct_ctime,ctime-clang-O3,$(CT_CLANG),-O3))
+
+# The kernels of halves.h compute what the others do: natively, on any CPU with AVX2.
+$(eval $(call ct_program,halves,$(CT_CORE) $(CT_TESTS) tests/c/ctime/halves.c,$(CT_CC),-DKF_TESTING,-Wl$(comma)--wrap=kf_cpu))
+$(patsubst %.c,$(CT_BUILD)/halves/%.o,$(CT_VAES)): CT_INCLUDE := $(CT_HALVES)
+
+.PHONY: ctime ctime-quick ctime-tools ctime-halves
+ctime-tools:
+	$(call ct_needs,valgrind,valgrind)
+	$(call ct_needs,$(CT_CLANG),clang-14)
+	@echo '#include <valgrind/memcheck.h>' | $(CT_CC) -E - >/dev/null || \
+		{ echo "ctime needs valgrind's headers; on Debian: sudo apt-get install -y valgrind" >&2; exit 1; }
+
+ctime-halves: $(CT_BUILD)/halves/run
+	$< --impl vaes
+
+ctime: ctime-tools ## constant time under valgrind: gcc and clang, -O2 and -O3; planted leaks are found
+	@$(MAKE) --no-print-directory $(CT_TIMED:%=$(CT_BUILD)/%/run) \
+		$(foreach v,$(CT_TIMED),$(CT_LEAKS:%=$(CT_BUILD)/$(v)/run-%))
+	tests/c/ctime/check clean $(CT_TIMED:%=$(CT_BUILD)/%/run)
+	tests/c/ctime/check leak $(foreach v,$(CT_TIMED),$(CT_LEAKS:%=$(CT_BUILD)/$(v)/run-%))
+	@[ $$(uname -m) != x86_64 ] || $(MAKE) --no-print-directory ctime-halves
+	@echo "ctime: passed. portable and aesni ran as they are; vaes ran with its 256-bit AES and"
+	@echo "multiplications as two of 128 bits (valgrind does not know them): what its source does."
+
+ctime-quick: $(CT_BUILD)/ctime-gcc-O2/run $(CT_BUILD)/ctime-gcc-O2/run-1 $(CT_BUILD)/ctime-gcc-O2/run-2
+	tests/c/ctime/check clean $<
+	tests/c/ctime/check leak $(CT_BUILD)/ctime-gcc-O2/run-1 $(CT_BUILD)/ctime-gcc-O2/run-2

@@ -1,0 +1,9 @@
+/* A CPU with AVX2 passes for one with VAES, for builds with halves.h (linked with --wrap=kf_cpu). */
+#include "kf_cpu.h"
+
+uint32_t __real_kf_cpu(void);
+uint32_t __wrap_kf_cpu(void);
+uint32_t __wrap_kf_cpu(void) {
+    const uint32_t needed = KF_CPU_AESNI | KF_CPU_PCLMUL | KF_CPU_AVX2, have = __real_kf_cpu();
+    return (have & needed) == needed ? have | KF_CPU_VAES | KF_CPU_VPCLMUL : have;
+}
