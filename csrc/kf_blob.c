@@ -240,7 +240,7 @@ static size_t open_window(const open_batch *b, const open_group *g, const int64_
     }
     if (!g->committed) {
         for (size_t k = 0; k < n; k++) {
-            memset(rec[k].out, 0, rec[k].len);
+            if (rec[k].len) memset(rec[k].out, 0, rec[k].len);
             b->status[index[k]] = KF_REC_COMMITMENT;
         }
         return n;

@@ -15,7 +15,7 @@ void kf_hkdf(uint8_t *out, size_t out_len, const uint8_t *salt, size_t salt_len,
     for (uint8_t i = 1; out_len > 0; i++) { /* 2.3, expand */
         const size_t take = out_len < sizeof block ? out_len : sizeof block;
         memcpy(input, block, held);
-        memcpy(input + held, info, info_len);
+        if (info_len) memcpy(input + held, info, info_len);
         input[held + info_len] = i;
         kf_hmac(&key, block, input, held + info_len + 1);
         memcpy(out, block, take);

@@ -205,11 +205,14 @@ static void check_nonces_of_children(kft_library *l) {
         CHECK(0, "pipe");
         return;
     }
-    for (int i = 0; i < CHILDREN; i++)
-        if ((children[i] = fork()) == 0) write_nonces(l, pipe_fd[1]);
+    for (int i = 0; i < CHILDREN; i++) {
+        if ((children[i] = fork()) != 0) continue;
+        close(pipe_fd[0]); /* a write fails when the parent is gone */
+        write_nonces(l, pipe_fd[1]);
+    }
     close(pipe_fd[1]);
     size_t got = 0;
-    for (ssize_t n; got < sizeof nonces && (n = read(pipe_fd[0], nonces[0] + got, sizeof nonces - got)) > 0;)
+    for (ssize_t n; got < sizeof nonces && (n = read(pipe_fd[0], (uint8_t *)nonces + got, sizeof nonces - got)) > 0;)
         got += (size_t)n;
     close(pipe_fd[0]);
     for (int i = 0; i < CHILDREN; i++) failed += !wait_ok(children[i]);
