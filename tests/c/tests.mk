@@ -99,3 +99,20 @@ ctime: ctime-tools ## constant time under valgrind: gcc and clang, -O2 and -O3; 
 ctime-quick: $(CT_BUILD)/ctime-gcc-O2/run $(CT_BUILD)/ctime-gcc-O2/run-1 $(CT_BUILD)/ctime-gcc-O2/run-2
 	tests/c/ctime/check clean $<
 	tests/c/ctime/check leak $(CT_BUILD)/ctime-gcc-O2/run-1 $(CT_BUILD)/ctime-gcc-O2/run-2
+
+# ---- sanitizers ----------------------------------------------------------------------------------
+
+CT_SANITIZE := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+CT_RACES := -O1 -fsanitize=thread
+$(eval $(call ct_program,sanitize-gcc,$(CT_CORE) $(CT_TESTS),$(CT_CC),$(CT_SANITIZE) -DKF_TESTING))
+$(eval $(call ct_program,sanitize-clang,$(CT_CORE) $(CT_TESTS),$(CT_CLANG),$(CT_SANITIZE) -DKF_TESTING))
+$(eval $(call ct_program,races,$(CT_CORE) $(CT_FRAME) tests/c/races.c,$(CT_CC),$(CT_RACES)))
+CT_SANITIZED := ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=77 UBSAN_OPTIONS=print_stacktrace=1
+
+.PHONY: sanitize
+sanitize: ## AddressSanitizer, UndefinedBehaviorSanitizer (gcc and clang) and ThreadSanitizer
+	$(call ct_needs,$(CT_CLANG),clang-14 libclang-rt-14-dev)
+	@$(MAKE) --no-print-directory $(CT_BUILD)/sanitize-gcc/run $(CT_BUILD)/sanitize-clang/run $(CT_BUILD)/races/run
+	$(CT_SANITIZED) timeout 600 $(CT_BUILD)/sanitize-gcc/run
+	$(CT_SANITIZED) timeout 600 $(CT_BUILD)/sanitize-clang/run
+	timeout 300 $(CT_BUILD)/races/run
