@@ -116,3 +116,45 @@ sanitize: ## AddressSanitizer, UndefinedBehaviorSanitizer (gcc and clang) and Th
 	$(CT_SANITIZED) timeout 600 $(CT_BUILD)/sanitize-gcc/run
 	$(CT_SANITIZED) timeout 600 $(CT_BUILD)/sanitize-clang/run
 	timeout 300 $(CT_BUILD)/races/run
+
+# ---- fuzzing -------------------------------------------------------------------------------------
+
+CT_FUZZ_FRAME := $(filter-out tests/c/fuzz/fuzz_entry.c tests/c/fuzz/fuzz_smoke.c,$(wildcard tests/c/fuzz/*.c)) \
+	tests/c/kft_util.c
+CT_FUZZ_FLAGS := -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
+CT_FUZZ_LINK := -fsanitize=address,undefined,fuzzer -Wl,--wrap=getrandom
+CT_TARGETS := blob sealed root
+$(eval $(call ct_program,fuzz,$(CT_CORE) $(CT_FUZZ_FRAME) tests/c/fuzz/fuzz_smoke.c,$(CT_CLANG),$(CT_FUZZ_FLAGS),-Wl$(comma)--wrap=getrandom))
+$(eval $(call ct_program,smoke,$(CT_CORE) $(CT_FUZZ_FRAME) tests/c/fuzz/fuzz_smoke.c,$(CT_CC),$(CT_SANITIZE),-Wl$(comma)--wrap=getrandom))
+
+$(CT_BUILD)/fuzz/target-%: $(CT_BUILD)/fuzz/run tests/c/fuzz/fuzz_entry.c
+	@$(CT_CLANG) $(call ct_flags,$(CT_CLANG)) $(CT_FUZZ_FLAGS) -DFUZZ_TARGET=fuzz_$* tests/c/fuzz/fuzz_entry.c \
+		$(patsubst %.c,$(CT_BUILD)/fuzz/%.o,$(CT_CORE) $(CT_FUZZ_FRAME)) -o $@ $(CT_FUZZ_LINK)
+
+# The parts of CT_FUZZ_SECONDS that the targets get, in tenths.
+CT_SHARE_blob := 5
+CT_SHARE_sealed := 3
+CT_SHARE_root := 2
+define ct_fuzz
+	@mkdir -p $(CT_BUILD)/fuzz/corpus-$(1)
+	$(CT_BUILD)/fuzz/target-$(1) -max_total_time=$$((($(CT_FUZZ_SECONDS) * $(CT_SHARE_$(1)) + 9) / 10)) -max_len=800 -timeout=10 \
+		-rss_limit_mb=1024 -artifact_prefix=$(CT_BUILD)/fuzz/ $(CT_BUILD)/fuzz/corpus-$(1) $(CT_BUILD)/fuzz/seeds \
+		2>$(CT_BUILD)/fuzz/$(1).log || { tail -n 60 $(CT_BUILD)/fuzz/$(1).log; exit 1; }
+	@grep Done $(CT_BUILD)/fuzz/$(1).log
+
+endef
+
+.PHONY: fuzz fuzz-smoke
+fuzz: ## libFuzzer on blobs, sealed batches and root key files; CT_FUZZ_SECONDS=60 in all
+	$(call ct_needs,$(CT_CLANG),clang-14 libclang-rt-14-dev)
+	@echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | $(CT_CLANG) -fsanitize=fuzzer,address -x c - -o /dev/null 2>/dev/null \
+		|| tools/debian-packages libclang-rt-14-dev
+	@echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | $(CT_CLANG) -fsanitize=fuzzer,address -x c - -o /dev/null 2>/dev/null \
+		|| { echo "fuzz needs clang's runtime; on Debian: sudo apt-get install -y libclang-rt-14-dev" >&2; exit 1; }
+	@$(MAKE) --no-print-directory $(CT_TARGETS:%=$(CT_BUILD)/fuzz/target-%)
+	@mkdir -p $(CT_BUILD)/fuzz/seeds
+	$(CT_BUILD)/fuzz/run 300 $(CT_BUILD)/fuzz/seeds
+	$(foreach t,$(CT_TARGETS),$(call ct_fuzz,$(t)))
+
+fuzz-smoke: $(CT_BUILD)/smoke/run
+	$(CT_SANITIZED) timeout 120 $< 3000
