@@ -52,13 +52,17 @@ _RECORD_ERRORS: Final[dict[int, tuple[type[KmsError], str]]] = {
     lib.KF_REC_MAGIC: (FrameError, "not a kmsfast blob (the first byte is not f5)"),
     lib.KF_REC_VERSION: (
         FrameError,
-        "a blob of a frame version that this release does not know; a newer release wrote it, "
-        "or it was changed",
+        (
+            "a blob of a frame version that this release does not know; a newer release wrote it, "
+            "or it was changed"
+        ),
     ),
     lib.KF_REC_SUITE: (
         FrameError,
-        "a blob of a suite that this operation does not know; a newer release wrote it, "
-        "or it was changed",
+        (
+            "a blob of a suite that this operation does not know; a newer release wrote it, "
+            "or it was changed"
+        ),
     ),
     lib.KF_REC_FLAGS: (FrameError, "a blob with a reserved flag set"),
     lib.KF_REC_COMMITMENT: (
