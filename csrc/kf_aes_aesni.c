@@ -8,38 +8,27 @@
 
 enum { WIDE = 8 };
 
-/* w(i) = w(i - 8) ^ w(i - 1) for four words, where t holds what SubWord makes of w(i - 1) in each. */
-KF_AESNI_INLINE __m128i next_words(__m128i words, __m128i t) {
+/* Each word xor those before it: what does not depend on the other half of the key. */
+KF_AESNI_INLINE __m128i sums(__m128i words) {
     words = _mm_xor_si128(words, _mm_slli_si128(words, 4));
-    words = _mm_xor_si128(words, _mm_slli_si128(words, 8));
-    return _mm_xor_si128(words, t);
+    return _mm_xor_si128(words, _mm_slli_si128(words, 8));
 }
 
-/* FIPS 197 5.2 with Nk = 8: a double round, whose second half has no rotation and no constant. */
-#define KF_EXPAND_EVEN(i, rcon)                                                                    \
-    even = next_words(even, _mm_shuffle_epi32(_mm_aeskeygenassist_si128(odd, rcon), 0xff)); \
-    kf_store128(key->rk + 16 * (i), even)
-#define KF_EXPAND_ODD(i)                                                                      \
-    odd = next_words(odd, _mm_shuffle_epi32(_mm_aeskeygenassist_si128(even, 0), 0xaa)); \
-    kf_store128(key->rk + 16 * (i), odd)
-
+/* FIPS 197 5.2 with Nk = 8, four words at a time. AESENCLAST gives SubWord of the last word before: a shuffle copies
+ * that to all columns, so that ShiftRows changes nothing, and rotates it for the even round keys. */
 KF_AESNI void kf_aesni_expand(kf_aes256 *key, const uint8_t key_bytes[32]) {
-    __m128i even = kf_load128(key_bytes), odd = kf_load128(key_bytes + 16);
+    const __m128i rotated = _mm_set1_epi32(0x0c0f0e0d), last = _mm_set1_epi32(0x0f0e0d0c);
+    __m128i even = kf_load128(key_bytes), odd = kf_load128(key_bytes + 16), rcon = _mm_set1_epi32(1);
     kf_store128(key->rk, even);
     kf_store128(key->rk + 16, odd);
-    KF_EXPAND_EVEN(2, 0x01);
-    KF_EXPAND_ODD(3);
-    KF_EXPAND_EVEN(4, 0x02);
-    KF_EXPAND_ODD(5);
-    KF_EXPAND_EVEN(6, 0x04);
-    KF_EXPAND_ODD(7);
-    KF_EXPAND_EVEN(8, 0x08);
-    KF_EXPAND_ODD(9);
-    KF_EXPAND_EVEN(10, 0x10);
-    KF_EXPAND_ODD(11);
-    KF_EXPAND_EVEN(12, 0x20);
-    KF_EXPAND_ODD(13);
-    KF_EXPAND_EVEN(14, 0x40);
+    for (int r = 2;; r += 2) {
+        even = _mm_xor_si128(sums(even), _mm_aesenclast_si128(_mm_shuffle_epi8(odd, rotated), rcon));
+        kf_store128(key->rk + 16 * r, even);
+        if (r == 14) return;
+        odd = _mm_xor_si128(sums(odd), _mm_aesenclast_si128(_mm_shuffle_epi8(even, last), _mm_setzero_si128()));
+        kf_store128(key->rk + 16 * r + 16, odd);
+        rcon = _mm_add_epi32(rcon, rcon);
+    }
 }
 
 #define KF_ALL(step) step(0) step(1) step(2) step(3) step(4) step(5) step(6) step(7)

@@ -154,27 +154,24 @@ int kf_blob_open(uint8_t *out, int64_t out_len, const int64_t *out_offsets, uint
                  const uint8_t *context, size_t context_len, const struct kf_column *aad,
                  int threads);
 
-/* A key version bound to an encryption context: what single records under both have in common. Public, and
- * good while the key's handle is. */
+/* One record. out: in_len + 96 and in_len - 96 bytes. *status: the enum kf_record_status, with KF_ERR_AUTH
+ * returned when it is not KF_REC_OK. */
+int kf_blob_seal_one(uint64_t key, uint8_t *out, const uint8_t *in, size_t in_len,
+                     const uint8_t *context, size_t context_len, const uint8_t *aad, size_t aad_len);
+int kf_blob_open_one(uint64_t key, uint8_t *out, uint8_t *status, const uint8_t *in, size_t in_len,
+                     const uint8_t *context, size_t context_len, const uint8_t *aad, size_t aad_len);
+
+/* A key version bound to an encryption context: what many single records under both have in common. Public,
+ * and good as long as the key's handle is. */
 struct kf_binding {
     uint64_t key;
     uint8_t digest[32];
 };
 int kf_bind(struct kf_binding *out, uint64_t key, const uint8_t *context, size_t context_len);
-
-/* One record, the short path. out: in_len + 96 and in_len - 96 bytes. Opening returns an enum kf_record_status
- * (positive) for a blob that does not open. */
-int kf_bound_seal(const struct kf_binding *binding, uint8_t *out, const uint8_t *in, size_t in_len,
-                  const uint8_t *aad, size_t aad_len);
-int kf_bound_open(const struct kf_binding *binding, uint8_t *out, const uint8_t *in, size_t in_len,
-                  const uint8_t *aad, size_t aad_len);
-
-/* The same without a binding made beforehand. *status: the enum kf_record_status, with KF_ERR_AUTH returned
- * when it is not KF_REC_OK. */
-int kf_blob_seal_one(uint64_t key, uint8_t *out, const uint8_t *in, size_t in_len,
-                     const uint8_t *context, size_t context_len, const uint8_t *aad, size_t aad_len);
-int kf_blob_open_one(uint64_t key, uint8_t *out, uint8_t *status, const uint8_t *in, size_t in_len,
-                     const uint8_t *context, size_t context_len, const uint8_t *aad, size_t aad_len);
+/* One record without associated data of its own, the short path. Opening returns the enum kf_record_status
+ * (positive) of a blob that does not open. */
+int kf_bound_seal(const struct kf_binding *binding, uint8_t *out, const uint8_t *in, size_t in_len);
+int kf_bound_open(const struct kf_binding *binding, uint8_t *out, const uint8_t *in, size_t in_len);
 
 /* A fresh data key of num_bytes (1 to 1024): its blob (num_bytes + 96), and its plaintext unless plain
  * is NULL. */

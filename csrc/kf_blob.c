@@ -60,8 +60,8 @@ int kf_bind(struct kf_binding *out, uint64_t key, const uint8_t *context, size_t
     return KF_OK;
 }
 
-int kf_bound_seal(const struct kf_binding *binding, uint8_t *out, const uint8_t *in, size_t in_len,
-                  const uint8_t *aad, size_t aad_len) {
+static int seal_one(const struct kf_binding *binding, uint8_t *out, const uint8_t *in, size_t in_len,
+                    const uint8_t *aad, size_t aad_len) {
     void *slot;
     int status = kf_init();
     if (status != KF_OK) return status;
@@ -72,8 +72,8 @@ int kf_bound_seal(const struct kf_binding *binding, uint8_t *out, const uint8_t 
     return status;
 }
 
-static enum kf_record_status open_one(const kf_key_slot *key, uint8_t *out, const uint8_t *in, size_t in_len,
-                                      const uint8_t digest[32], const uint8_t *aad, size_t aad_len) {
+static enum kf_record_status open_with(const kf_key_slot *key, uint8_t *out, const uint8_t *in, size_t in_len,
+                                       const uint8_t digest[32], const uint8_t *aad, size_t aad_len) {
     uint8_t ok;
     if (in_len < KF_BLOB_OVERHEAD) return KF_REC_TRUNCATED;
     const enum kf_record_status frame = kf_blob_header_check(in);
@@ -83,30 +83,39 @@ static enum kf_record_status open_one(const kf_key_slot *key, uint8_t *out, cons
     return kf_aead->xaes_open(&key->xaes, &ok, digest, in + KF_NONCE_AT, &rec, 1) ? KF_REC_AUTH : KF_REC_OK;
 }
 
-int kf_bound_open(const struct kf_binding *binding, uint8_t *out, const uint8_t *in, size_t in_len,
-                  const uint8_t *aad, size_t aad_len) {
+/* A negative enum kf_status or an enum kf_record_status. */
+static int open_one(const struct kf_binding *binding, uint8_t *out, const uint8_t *in, size_t in_len,
+                    const uint8_t *aad, size_t aad_len) {
     void *slot;
     int status = kf_init();
     if (status != KF_OK) return status;
     if (in_len > (size_t)KF_RECORD_MAX) return KF_ERR_ARGUMENT;
     if ((status = kf_slot_pin(&slot, binding->key, KF_KIND_KEY)) != KF_OK) return status;
-    status = (int)open_one(slot, out, in, in_len, binding->digest, aad, aad_len);
+    status = (int)open_with(slot, out, in, in_len, binding->digest, aad, aad_len);
     kf_slot_unpin(binding->key);
     return status;
+}
+
+int kf_bound_seal(const struct kf_binding *binding, uint8_t *out, const uint8_t *in, size_t in_len) {
+    return seal_one(binding, out, in, in_len, NULL, 0);
+}
+
+int kf_bound_open(const struct kf_binding *binding, uint8_t *out, const uint8_t *in, size_t in_len) {
+    return open_one(binding, out, in, in_len, NULL, 0);
 }
 
 int kf_blob_seal_one(uint64_t key, uint8_t *out, const uint8_t *in, size_t in_len,
                      const uint8_t *context, size_t context_len, const uint8_t *aad, size_t aad_len) {
     struct kf_binding binding;
     const int status = kf_bind(&binding, key, context, context_len);
-    return status == KF_OK ? kf_bound_seal(&binding, out, in, in_len, aad, aad_len) : status;
+    return status == KF_OK ? seal_one(&binding, out, in, in_len, aad, aad_len) : status;
 }
 
 int kf_blob_open_one(uint64_t key, uint8_t *out, uint8_t *status, const uint8_t *in, size_t in_len,
                      const uint8_t *context, size_t context_len, const uint8_t *aad, size_t aad_len) {
     struct kf_binding binding;
     int result = kf_bind(&binding, key, context, context_len);
-    if (result == KF_OK) result = kf_bound_open(&binding, out, in, in_len, aad, aad_len);
+    if (result == KF_OK) result = open_one(&binding, out, in, in_len, aad, aad_len);
     if (result < 0) return result;
     *status = (uint8_t)result;
     return result == KF_REC_OK ? KF_OK : KF_ERR_AUTH;

@@ -5,6 +5,7 @@
 #include "kf_gcm_aesni.h"
 #include "kf_util.h"
 #include "kf_x86.h"
+#include "kf_xaes_short.h"
 
 #if defined(__x86_64__)
 

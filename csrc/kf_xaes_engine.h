@@ -460,12 +460,20 @@ KF_XAES_INLINE size_t kf_xaes_groups(kf_xaes_work *work, uint8_t *ok, const uint
 
 /* ---- the call ------------------------------------------------------------------------------- */
 
-/* One record as GCM under its derived key. ok NULL: seals. Returns 1 if it failed. */
+/* One record: short, or as GCM under its derived key. ok NULL: seals. Returns 1 if it failed. */
 static KF_XAES_TARGET size_t kf_xaes_alone(const kf_xaes_key *key, uint8_t *ok, const uint8_t *digest,
                                            const uint8_t *nonce, const kf_rec *rec) {
     kf_gcm_key derived;
     uint8_t blocks[32];
     size_t bad = 0;
+    if (kf_is_short(rec)) {
+        if (ok == NULL) {
+            kf_xaes_short_seal(key, digest, nonce, rec);
+            return 0;
+        }
+        *ok = (uint8_t)kf_xaes_short_open(key, digest, nonce, rec);
+        return !*ok;
+    }
     const __m128i base = _mm_xor_si128(_mm_slli_si128(kf_load128(nonce), 4), kf_load128(key->k1));
     kf_store128(blocks, _mm_xor_si128(base, _mm_set_epi32(0, 0, 0, 0x00580100)));
     kf_store128(blocks + 16, _mm_xor_si128(base, _mm_set_epi32(0, 0, 0, 0x00580200)));

@@ -2,9 +2,9 @@
 
 Rules:
 - objects hold a name and caches, never key material; they are safe to share between threads;
-- one record takes a short path: what an encryption needs (canonical context, handle) is remembered
-  from the last call and used while the store's epoch stands and no rotation is due. Whatever is
-  unusual falls through to the service;
+- one record takes a short path: what the last call needed (the handle of a key version, bound to
+  the context) is remembered and used while the epoch stands, the context is the same and no
+  rotation is due. Whatever is unusual falls through to the service;
 - after a fork every object of the parent raises StoreForked in the child; open the store there.
 """
 
@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
-from typing import Any, BinaryIO, Final, Self
+from typing import Any, BinaryIO, Final, NamedTuple, Self
 
 from kmsfast import app
-from kmsfast.crypto.blob import open_one, seal_one
+from kmsfast.crypto.blob import bind, seal_bound, try_open
 from kmsfast.crypto.sealed import SealedReader, SealedWriter
 from kmsfast.errors import StaleHandle, ValidationError
 from kmsfast.model.alias import Alias
@@ -26,7 +27,7 @@ from kmsfast.model.key import KeyMetadata, KeyState, KeyVersion, RotationStatus
 from kmsfast.service import streams
 from kmsfast.service.encryption import BatchResult, DataKey, Errors, SealedBatch
 from kmsfast.service.inspection import inspect
-from kmsfast.service.keyring import NOT_READY
+from kmsfast.service.keyring import NEVER
 from kmsfast.service.ports import Clock
 from kmsfast.store.roots import Passphrase, Root, RootKeyFile
 
@@ -46,7 +47,34 @@ Context = Mapping[str, str] | None
 Tags = Mapping[str, str] | Iterable[tuple[str, str]]
 
 _HEADER_LEN: Final = 24
-_NO_CONTEXT: Final[tuple[dict[str, str] | None, bytes]] = (None, b"")
+
+
+class _Sealing(NamedTuple):
+    """What the next encryption of a key needs, if nothing changes until then.
+
+    Attributes:
+        epoch: of the store.
+        due: when the key rotates (Unix time), or None.
+        context: as the user gave it.
+        binding: the current version, bound to the context.
+    """
+
+    epoch: int
+    due: float | None
+    context: dict[str, str] | None
+    binding: Any
+
+
+class _Opening(NamedTuple):
+    """What the next decryption needs, if its blob names the same key version as the last one."""
+
+    epoch: int
+    context: dict[str, str] | None
+    binding: Any
+
+
+_NOTHING_TO_SEAL: Final = _Sealing(NEVER, None, None, None)
+_NOTHING_TO_OPEN: Final = _Opening(NEVER, None, None)
 
 
 def open(  # noqa: A001 - kmsfast.open is to a store what open is to a file
@@ -91,7 +119,7 @@ class Kms:
     def __init__(self, application: app.Application) -> None:
         self._app, self._ring = application, application.ring
         self._management, self._encryption = application.management, application.encryption
-        self._bound = _NO_CONTEXT
+        self._epoch, self._opening = application.ring.epoch, _NOTHING_TO_OPEN
 
     def close(self) -> None:
         """Wipes the store's keys from memory. Every later use of its objects raises."""
@@ -189,16 +217,25 @@ class Kms:
             InvalidCiphertext: changed, another context or associated data. FrameError: no blob.
             KeyNotFound, KeyDisabled, InvalidState: its key is not there or not usable.
         """
-        known, bound = self._bound
-        if type(blob) is bytes and aad is None and context == known:
-            handle = self._ring.opener(blob[:_HEADER_LEN])
-            if handle is not None:
-                try:
-                    return open_one(handle, blob, bound)
-                except StaleHandle:
-                    self._ring.drop(handle)
-        self._bound = _remembered(context)
-        return self._encryption.decrypt(blob, context, aad)
+        epoch, known, binding = self._opening
+        if (
+            epoch == self._epoch[0]
+            and context == known
+            and aad is None
+            and type(blob) is bytes
+            and (plaintext := try_open(binding, blob)) is not None
+        ):
+            return plaintext
+        return self._decrypt(blob, context, aad)
+
+    def _decrypt(self, blob: bytes, context: Context, aad: bytes | None) -> bytes:
+        """The long way, which remembers what the short one needs."""
+        plaintext, known = self._encryption.decrypt(blob, context, aad), _copied(context)
+        epoch, handle = self._epoch[0], self._ring.opener(bytes(blob[:_HEADER_LEN]))
+        if handle is not None:  # else the store is being changed, or was while this call decrypted
+            with suppress(StaleHandle):  # evicted since: the next call loads it again
+                self._opening = _Opening(epoch, known, bind(handle, canonical(known)))
+        return plaintext
 
     def decrypt_batch(
         self,
@@ -293,14 +330,14 @@ class Kms:
 class Key:
     """One key of a store. Its properties are read anew whenever the store has changed."""
 
-    __slots__ = ("_bound", "_clock", "_encryption", "_epoch", "_kms", "_management", "_raw_id",
-                 "_ready", "_ring", "arn", "id")  # fmt: skip
+    __slots__ = ("_clock", "_encryption", "_epoch", "_kms", "_management", "_raw_id", "_ring",
+                 "_sealing", "arn", "id")  # fmt: skip
 
     def __init__(self, kms: Kms, key: KeyMetadata) -> None:
         self._kms, self._raw_id, self.id, self.arn = kms, key.raw_id, key.id, key.arn
         self._ring, self._management, self._encryption = kms._ring, kms._management, kms._encryption
         self._epoch, self._clock = kms._ring.epoch, kms._ring.clock
-        self._ready, self._bound = NOT_READY, _NO_CONTEXT
+        self._sealing = _NOTHING_TO_SEAL
 
     def __repr__(self) -> str:
         return f"<kmsfast key {self.arn}>"
@@ -380,8 +417,7 @@ class Key:
             KeyDisabled, InvalidState, KeyNotFound: the key cannot encrypt.
             ContextError, ValidationError: a parameter of the wrong type.
         """
-        epoch, handle, due = self._ready
-        known, bound = self._bound
+        epoch, due, known, binding = self._sealing
         if (
             epoch == self._epoch[0]
             and context == known
@@ -390,12 +426,19 @@ class Key:
             and (due is None or self._clock() < due)
         ):
             try:
-                return seal_one(handle, plaintext, bound)
+                return seal_bound(binding, plaintext)
             except StaleHandle:
-                self._ring.drop(handle)
-        self._bound = _remembered(context)
-        self._ready = self._ring.ready(self._raw_id)
-        return self._encryption.encrypt(self._raw_id, plaintext, context, aad)
+                self._sealing = _NOTHING_TO_SEAL
+        return self._encrypt(plaintext, context, aad)
+
+    def _encrypt(self, plaintext: bytes, context: Context, aad: bytes | None) -> bytes:
+        """The long way, which remembers what the short one needs."""
+        blob = self._encryption.encrypt(self._raw_id, plaintext, context, aad)
+        ready, known = self._ring.ready(self._raw_id), _copied(context)
+        with suppress(StaleHandle):  # evicted since: the next call loads it again
+            binding = bind(ready.handle, canonical(known))
+            self._sealing = _Sealing(ready.epoch, ready.rotation_due, known, binding)
+        return blob
 
     def encrypt_batch(
         self, values: Any, context: Context = None, *, aad: Any = None, threads: int = 1
@@ -516,7 +559,5 @@ def _sealed(batch: Any) -> SealedBatch:
     return SealedBatch(*batch)
 
 
-def _remembered(context: Context) -> tuple[dict[str, str] | None, bytes]:
-    """A copy of the context, with its canonical bytes."""
-    bound = canonical(context)
-    return None if context is None else dict(context), bound
+def _copied(context: Context) -> dict[str, str] | None:
+    return None if context is None else dict(context)

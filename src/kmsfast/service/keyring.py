@@ -28,11 +28,11 @@ from kmsfast.model.key import (
 )
 from kmsfast.service.ports import Clock, Store, Writer
 
-__all__ = ["Keyring", "Ready", "add_rotation"]
+__all__ = ["NEVER", "Keyring", "Ready", "add_rotation"]
 
 _RETRIES: Final = 16
 _HEADER_LEN: Final = 24
-_NEVER: Final = -1  # no epoch has this value
+NEVER: Final = -1  # no epoch has this value
 
 T = TypeVar("T")
 
@@ -47,9 +47,6 @@ class Ready(NamedTuple):
     epoch: int
     handle: int
     rotation_due: float | None
-
-
-NOT_READY: Final = Ready(_NEVER, 0, None)
 
 
 @dataclass(slots=True)
@@ -71,7 +68,7 @@ class Keyring:
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self.store, self.clock, self.epoch = store, clock, store.epoch
-        self._seen = _Seen(_NEVER)
+        self._seen = _Seen(NEVER)
         self._handles: dict[tuple[bytes, int], int] = {}
         self._closed = False
 
@@ -176,7 +173,7 @@ class Keyring:
             require(key, "use")
             due = key.rotation.next_rotation
         handle = self._handle(key, key.current_version)
-        settled = epoch if epoch % 2 == 0 else _NEVER
+        settled = epoch if epoch % 2 == 0 else NEVER
         return Ready(settled, handle, None if due is None else due.timestamp())
 
     def with_current(self, raw_id: bytes, use: Callable[[int], T]) -> T:
@@ -227,7 +224,7 @@ class Keyring:
         if self._closed:
             return
         self._closed = True
-        self._seen = _Seen(_NEVER)
+        self._seen = _Seen(NEVER)
         while self._handles:
             keys.release(self._handles.popitem()[1])
         self.store.close()
@@ -238,7 +235,7 @@ class Keyring:
         """What was read in this epoch; nothing at all while a change is being committed."""
         epoch = self.epoch[0]
         if self._seen.epoch != epoch or epoch % 2:
-            self._seen = _Seen(epoch if epoch % 2 == 0 else _NEVER)
+            self._seen = _Seen(epoch if epoch % 2 == 0 else NEVER)
         return self._seen
 
     def _aliased(self, name: str) -> bytes:
