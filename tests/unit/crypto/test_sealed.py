@@ -100,8 +100,13 @@ def test_headers_are_authenticated(ring: Ring) -> None:
         assert len(reader.open(sealed, first=0, last=True)[1]) == 2
     with pytest.raises(InvalidCiphertext, match="context"):
         SealedReader(key.handle, header, b"")
-    with pytest.raises(FrameError):
+    with pytest.raises(FrameError, match="first byte"):
         parse_header(b"not a header")
+    for wrong in (header[:-1], header + b"\0"):
+        with pytest.raises(FrameError, match="136 bytes"):
+            parse_header(wrong)
+        with pytest.raises(FrameError, match="136 bytes"):
+            SealedReader(key.handle, wrong, CANONICAL)
 
 
 def test_a_reader_never_seals_and_nulls_are_refused(ring: Ring) -> None:
