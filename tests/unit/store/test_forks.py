@@ -30,6 +30,7 @@ CONCURRENT = """
     key = kms.key("alias/main")
     first = key.encrypt(b"x")
     handle = key._ready[1]
+    key.encrypt_batch([b"x"] * 5000, threads=2)  # whatever a generator keeps, all children inherit
 
     def make(key, name):
         blobs = [key.encrypt(b"x") for _ in range(single)]
