@@ -37,8 +37,14 @@ def parse_header(header: bytes) -> SealedName:
     """
     if header[:1] != b"\xf5":
         raise FrameError("not a sealed batch (the first byte is not f5)")
-    if len(header) != HEADER_LEN:
-        raise FrameError(f"a sealed batch's header has {HEADER_LEN} bytes, not {len(header)}")
+    if len(header) < HEADER_LEN:
+        raise FrameError(
+            f"only {len(header)} of the {HEADER_LEN} bytes of the header of a sealed batch"
+        )
+    if len(header) > HEADER_LEN:
+        raise FrameError(
+            f"{len(header)} bytes given as the header of a sealed batch, which has {HEADER_LEN}"
+        )
     if header[1] != 1 or header[3] != 0:
         raise FrameError(
             f"a sealed batch of frame version {header[1]}, flags {header[3]}, which this release "
