@@ -136,7 +136,7 @@ def test_c_does_not_rely_on_pythons_parser(kms: kmsfast.Kms, data: bytes) -> Non
     """With a key for whatever a frame names, what is no blob is refused by C."""
     key = kms.keys()[0]
     key.encrypt(b"")  # gets the handle ready
-    handle = key._ready[1]
+    handle = key._sealing.binding.key
     info = parsed(data)
     is_blob = info is not None and info.kind == "blob"
     for batch in ([data], [b"no blob", data]):

@@ -95,4 +95,4 @@ def test_nothing_is_remembered_while_it_is_odd(kms: kmsfast.Kms) -> None:
         key.encrypt(b"x")
         assert epoch.word[0] % 2 == 1
         assert kms._ring._seen.epoch != epoch.word[0]
-        assert key._ready.epoch != epoch.word[0]
+        assert key._sealing.epoch != epoch.word[0]

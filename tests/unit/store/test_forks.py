@@ -29,7 +29,7 @@ CONCURRENT = """
     kms = kmsfast.open(path)
     key = kms.key("alias/main")
     first = key.encrypt(b"x")
-    handle = key._ready[1]
+    handle = key._sealing.binding.key
     key.encrypt_batch([b"x"] * 5000, threads=2)  # whatever a generator keeps, all children inherit
 
     def make(key, name):
