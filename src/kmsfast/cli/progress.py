@@ -91,9 +91,10 @@ class Counted(RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """As of a file."""
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
+        got: int = self._source.readinto(buffer)  # type: ignore[attr-defined]
+        self._done += got
+        self._progress(self._done, self._total)
+        return got
 
     def readable(self) -> bool:
         """Always."""

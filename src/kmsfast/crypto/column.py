@@ -78,6 +78,14 @@ class Column(ABC):
     def plan(self, delta: int) -> Sink:
         """Room for results that are ``delta`` bytes longer than the records."""
 
+    def plan_into(self, out: U8, delta: int) -> Sink:  # noqa: ARG002 - for those that can
+        """The same within ``out``, uint8 that somebody else keeps; for :class:`Packed` records.
+
+        Raises:
+            ValidationError: records of another kind, or ``out`` is too small.
+        """
+        raise ValidationError(f"only Packed records are written into a given buffer, not {self}")
+
     @abstractmethod
     def peek(self, i: int, size: int) -> bytes:
         """The first ``size`` bytes of record i (fewer when it is shorter)."""
@@ -273,7 +281,7 @@ def _plain(values: npt.NDArray[Any], what: str) -> npt.NDArray[Any]:
 
 
 class _PackedSink(Sink):
-    def __init__(self, column: _PackedColumn, delta: int) -> None:
+    def __init__(self, column: _PackedColumn, delta: int, out: U8 | None = None) -> None:
         self.plan: I64 = np.empty(column.num + 1, np.int64)
         bad = ffi.new("int64_t *")
         status = lib.kf_offsets_plan(
@@ -288,7 +296,12 @@ class _PackedSink(Sink):
                 f"the {column.size} bytes of data"
             )
         check(status)
-        self.data: U8 = np.empty(int(self.plan[-1]), np.uint8)
+        total = int(self.plan[-1])
+        self.data: U8 = np.empty(total, np.uint8) if out is None else out[:total]
+        if self.data.size != total:
+            raise ValidationError(
+                f"the results have {total} bytes, the given buffer {self.data.size}"
+            )
         self.out, self.out_len, self.offsets = _u8(self.data), self.data.size, _i64(self.plan)
 
     def finish(self, failed: Iterable[int]) -> Any:
@@ -330,6 +343,9 @@ class _PackedColumn(Column):
 
     def plan(self, delta: int) -> Sink:
         return _PackedSink(self, delta)
+
+    def plan_into(self, out: U8, delta: int) -> Sink:
+        return _PackedSink(self, delta, out)
 
     def peek(self, i: int, size: int) -> bytes:
         begin, end = int(self.offsets[i]), int(self.offsets[i + 1])

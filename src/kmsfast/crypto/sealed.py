@@ -100,10 +100,11 @@ class SealedWriter(_Batch):
         self.header = bytes(ffi.buffer(header))
         self._turn = threading.Lock()
 
-    def seal(self, values: Any, *, last: bool, threads: int = 1) -> Any:
+    def seal(self, values: Any, *, last: bool, threads: int = 1, out: Any = None) -> Any:
         """The next records as ciphertext and tag each, the same kind.
 
         Args:
+            out: uint8 array to write Packed records into, instead of a new one.
             last: no more follow; there is at least one, since it ends the batch.
 
         Raises:
@@ -116,7 +117,7 @@ class SealedWriter(_Batch):
             raise ValidationError("a sealed batch holds no nulls; use blobs for columns with nulls")
         if last and column.num == 0:
             raise ValidationError("the last records of a sealed batch are none; it ends with one")
-        sink = column.plan(TAG_LEN)
+        sink = column.plan(TAG_LEN) if out is None else column.plan_into(out, TAG_LEN)
         with self._turn:
             status = lib.kf_sealed_seal(
                 self._live, sink.out, sink.out_len, sink.offsets, sink.ptrs, column.struct,
@@ -153,13 +154,14 @@ class SealedReader(_Batch):
         super().__init__(out[0])
 
     def open(
-        self, values: Any, *, first: int, last: bool, threads: int = 1
+        self, values: Any, *, first: int, last: bool, threads: int = 1, out: Any = None
     ) -> tuple[Any, dict[int, KmsError]]:
         """Records ``first`` and up, and the error of each that does not open (index in values).
 
         Args:
             first: index in the batch of the first of ``values``.
             last: the last of ``values`` must be the batch's final record.
+            out: uint8 array to write Packed records into, instead of a new one.
 
         Raises:
             ValidationError: not a batch, or the reader was closed.
@@ -167,7 +169,7 @@ class SealedReader(_Batch):
         checked_threads(threads)
         checked_int(first, 0, 2**63 - 1, "first")
         column = as_column(_no_chunks(values))
-        sink = column.plan(-TAG_LEN)
+        sink = column.plan(-TAG_LEN) if out is None else column.plan_into(out, -TAG_LEN)
         status = np.full(column.num, lib.KF_REC_SKIPPED, np.uint8)
         bad = ffi.new("int64_t *")
         check(

@@ -1,7 +1,8 @@
 """Files and pipes of any size as sealed streams (docs/sealed-format.md), in constant memory.
 
 Rules:
-- records of 64 KiB, a few MiB of them in each call of the C core;
+- records of 64 KiB, 16 for each thread in a call of the C core: what is read, sealed and written
+  stays in the processor's cache, and its buffers are used again;
 - one block is read ahead, since the last record is sealed differently from the others;
 - decryption writes only what was authenticated; whoever needs all or nothing writes to a new file
   and renames it when the call has returned.
@@ -14,14 +15,15 @@ from typing import Any, BinaryIO, Final
 
 import numpy as np
 
-from kmsfast.crypto.sealed import HEADER_LEN, SealedReader, SealedWriter
+from kmsfast.crypto.column import Packed
+from kmsfast.crypto.sealed import HEADER_LEN, SealedReader
 from kmsfast.errors import InvalidCiphertext, ValidationError
 from kmsfast.service.encryption import Encryption
 
 __all__ = ["RECORD_SIZE", "decrypt_stream", "encrypt_stream"]
 
 RECORD_SIZE: Final = 65_536
-_BLOCK: Final = 4 << 20
+_RECORDS: Final = 16
 _TAG_LEN: Final = 16
 _WIDTH: Final = RECORD_SIZE + _TAG_LEN
 
@@ -35,8 +37,11 @@ def encrypt_stream(
     """Seals all that ``src`` gives and writes the stream to ``dst``."""
     with encryption.sealed_writer(raw_id, context, RECORD_SIZE) as writer:
         _write(dst, writer.header)
-        for block, last in _blocks(src, _BLOCK):
-            _seal(writer, dst, block, last=last, threads=threads)
+        blocks = _Blocks(src, RECORD_SIZE, _RECORDS * threads)
+        out = np.empty(_RECORDS * threads * _WIDTH, np.uint8)
+        for block, last in blocks:
+            sealed = writer.seal(block, last=last, threads=threads, out=out)
+            _write(dst, sealed.data.data)
 
 
 def decrypt_stream(
@@ -49,79 +54,82 @@ def decrypt_stream(
         InvalidCiphertext: a record does not open, or the stream was cut off.
         ValidationError: a sealed batch with records of another size.
     """
-    with encryption.sealed_reader(_read(src, HEADER_LEN), context) as reader:
+    header = np.empty(HEADER_LEN, np.uint8)
+    size = _fill(src, header)
+    with encryption.sealed_reader(header[:size].tobytes(), context) as reader:
         if reader.record_size != RECORD_SIZE:
             raise ValidationError(
                 f"not a stream: its records have {reader.record_size} bytes (0: they vary), those "
                 f"of a stream {RECORD_SIZE}; or its header was changed"
             )
-        first = 0
-        for block, last in _blocks(src, _BLOCK // RECORD_SIZE * _WIDTH):
-            first += _open(reader, dst, block, first=first, last=last, threads=threads)
+        _open_all(reader, src, dst, threads)
 
 
-def _seal(writer: SealedWriter, dst: BinaryIO, block: bytes, *, last: bool, threads: int) -> None:
-    full, tail = _records(block, RECORD_SIZE)
-    if len(full):
-        ends_here = last and tail is None
-        _write(dst, writer.seal(full, last=ends_here, threads=threads).reshape(-1).data)
-    if tail is not None:
-        _write(dst, writer.seal(tail, last=True).reshape(-1).data)
+def _open_all(reader: SealedReader, src: BinaryIO, dst: BinaryIO, threads: int) -> None:
+    first = 0
+    out = np.empty(_RECORDS * threads * RECORD_SIZE, np.uint8)
+    for block, last in _Blocks(src, _WIDTH, _RECORDS * threads):
+        num = len(block.offsets) - 1
+        # The stream ends in less than a record: those before it are good, and not the last.
+        cut = int(block.offsets[num] - block.offsets[num - 1]) < _TAG_LEN
+        whole = Packed(block.data, block.offsets[: num + (not cut)])
+        opened, failed = reader.open(
+            whole, first=first, last=last and not cut, threads=threads, out=out
+        )
+        good = min(failed, default=num - cut)
+        _write(dst, opened.data[: opened.offsets[good]].data)
+        first += good
+        if good < num:
+            raise _cut_off(first)
 
 
-def _open(
-    reader: SealedReader, dst: BinaryIO, block: bytes, *, first: int, last: bool, threads: int
-) -> int:
-    """Writes the plaintext of a block of records; returns how many there were."""
-    full, tail = _records(block, _WIDTH)
-    parts = ([full] if len(full) else []) + ([] if tail is None else [tail])
-    at = first
-    for part in parts:
-        ends_here = last and part is parts[-1]
-        if part.shape[1] < _TAG_LEN:
-            raise _cut_off(at)
-        opened, failed = reader.open(part, first=at, last=ends_here, threads=threads)
-        good = min(failed, default=len(part))
-        _write(dst, opened[:good].reshape(-1).data)
-        if failed:
-            raise _cut_off(at + good)
-        at += len(part)
-    return at - first
+class _Blocks:
+    """Iterates over blocks of records, each with whether it is the last.
+
+    All records have ``width`` bytes but the last one, which may be shorter, and empty if there is
+    nothing else. A block is good until the next one is asked for.
+    """
+
+    def __init__(self, src: BinaryIO, width: int, num: int) -> None:
+        self._src, self._width = src, width
+        self._offsets = np.arange(num + 1, dtype=np.int64) * width
+        self._buffers = np.empty((2, num * width), np.uint8)
+
+    def __iter__(self) -> Iterator[tuple[Packed, bool]]:
+        now, ahead = self._buffers
+        size = _fill(self._src, now)
+        while size == now.size:
+            following = _fill(self._src, ahead)
+            yield Packed(now, self._offsets), not following
+            if not following:
+                return
+            now, ahead, size = ahead, now, following
+        records = max(1, -(-size // self._width))
+        yield Packed(now[:size], np.minimum(self._offsets[: records + 1], size)), True
 
 
-def _records(block: bytes, width: int) -> tuple[Any, Any]:
-    """The block's records of full width as rows, and the shorter rest as one row; None: no rest."""
-    data = np.frombuffer(block, np.uint8)
-    num = len(data) // width
-    full = data[: num * width].reshape(num, width)
-    rest = data[num * width :]
-    return full, rest.reshape(1, -1) if len(rest) or not num else None
+def _fill(src: BinaryIO, buffer: Any) -> int:
+    """Reads until the buffer is full; fewer bytes only at the end, also of a pipe."""
+    view, size = memoryview(buffer), 0
+    while size < len(view):
+        got = _read_some(src, view[size:])
+        if not got:
+            break
+        size += got
+    return size
 
 
-def _blocks(src: BinaryIO, size: int) -> Iterator[tuple[bytes, bool]]:
-    """Blocks of ``size`` bytes, and whether each is the last; that one may be shorter or empty."""
-    block = _read(src, size)
-    while len(block) == size:
-        following = _read(src, size)
-        yield block, not following
-        if not following:
-            return
-        block = following
-    yield block, True
-
-
-def _read(src: BinaryIO, size: int) -> bytes:
-    """``size`` bytes; fewer only at the end, also of a pipe."""
-    data = src.read(size)
-    if data is None:
+def _read_some(src: BinaryIO, view: memoryview) -> int:
+    try:
+        got: int | None = src.readinto(view)  # type: ignore[attr-defined]
+    except (AttributeError, NotImplementedError):  # a reader of another make has read alone
+        data = src.read(len(view))
+        got = None if data is None else len(data)
+        if data:
+            view[: len(data)] = data
+    if got is None:
         raise ValidationError("the source is non-blocking; streams are read from blocking sources")
-    if len(data) == size or not data:
-        return data
-    parts, missing = [data], size - len(data)
-    while missing and (data := src.read(missing)):
-        parts.append(data)
-        missing -= len(data)
-    return b"".join(parts)
+    return got
 
 
 def _write(dst: BinaryIO, data: bytes | memoryview) -> None:

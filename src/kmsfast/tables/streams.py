@@ -65,6 +65,9 @@ class Peeked(RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """As of a file."""
+        if not self._waiting:
+            got: int = self._source.readinto(buffer)  # type: ignore[attr-defined]
+            return got
         data = self.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
