@@ -22,7 +22,15 @@ from kmsfast.errors import (
     StoreUnusable,
 )
 
-__all__ = ["WRAPPED_LEN", "RootKey", "StoreKey", "open_arena", "release", "rewrap_store"]
+__all__ = [
+    "WRAPPED_LEN",
+    "RootKey",
+    "StoreKey",
+    "in_arena",
+    "open_arena",
+    "release",
+    "rewrap_store",
+]
 
 WRAPPED_LEN: Final = 72
 
@@ -38,6 +46,19 @@ def open_arena(max_bytes: int = 0) -> None:
 def release(handle: int) -> None:
     """Wipes a key of the arena; without effect on one that is gone."""
     lib.kf_key_release(handle)
+
+
+def in_arena(handle: int) -> bool:
+    """Whether the handle's key is there still; another thread may evict it right after.
+
+    Raises:
+        StoreForked: the handle is of before a fork.
+    """
+    status = lib.kf_key_check(handle)
+    if status == lib.KF_ERR_STALE:
+        return False
+    check(status)
+    return True
 
 
 class _Held:
