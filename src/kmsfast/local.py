@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
-from typing import Any, BinaryIO, Final, NamedTuple, Self
+from typing import Any, BinaryIO, Final, NamedTuple, NoReturn, Self
 
 from kmsfast import app
 from kmsfast.crypto.blob import bind, seal_bound, try_open
@@ -138,6 +138,9 @@ class Kms:
 
     def __repr__(self) -> str:
         return f"<kmsfast store {str(self._app.store.path)!r}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Kms holds keys and cannot be pickled or copied; open the store again")
 
     # ---- keys -------------------------------------------------------------------------------
 
@@ -310,13 +313,15 @@ class Kms:
     def change_root(self, new_root: Root) -> None:
         """Wraps the store by another root key: one record changes, atomically.
 
-        A key file that is not there yet is made; the old key file is left where it is.
+        A key file that is not there yet is made; the old key file is left where it is. A copy of
+        the store that was made before still opens with the old root key, and holds the same keys.
 
         Raises:
             RootKeyMissing, RootKeyWrong: the present root key is gone or another one.
+            ValidationError: neither a RootKeyFile nor a Passphrase.
         """
         self._ring.check_open()
-        self._app.store.change_root(new_root)
+        self._app.store.change_root(app.checked_root(new_root))
 
     def describe(self) -> dict[str, Any]:
         """Facts about the store for a diagnosis: path, schema, region, account, keys, root."""
@@ -347,6 +352,12 @@ class Key:
 
     def __hash__(self) -> int:
         return hash(self.arn)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a Key holds handles and cannot be pickled or copied; send its id or ARN, and use "
+            "Kms.key() where it arrives"
+        )
 
     # ---- what it is -------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ replaced and the call made again; nothing of a failed attempt is returned.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, NoReturn
 
 from kmsfast.crypto import blob, sealed
 from kmsfast.errors import BatchError, InvalidCiphertext, KmsError, ValidationError
@@ -64,6 +64,12 @@ class DataKey(NamedTuple):
     def __repr__(self) -> str:
         size = "none" if self.plaintext is None else f"<secret {len(self.plaintext)} bytes>"
         return f"DataKey(plaintext={size}, key_arn={self.key_arn!r})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a DataKey holds a plaintext key and cannot be pickled or copied; send its "
+            "ciphertext_blob, and decrypt it where it arrives"
+        )
 
 
 class Encryption:

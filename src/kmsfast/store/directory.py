@@ -93,6 +93,7 @@ class StoreDirectory:
                     )
             rows.change_root(row, wrapped)
         self._root = new
+        self.forget_deleted()  # the log holds the store key under the old root
 
     def describe(self) -> dict[str, Any]:
         """Facts for a diagnosis."""

@@ -61,6 +61,8 @@ class Passphrase:
     def __init__(self, text: str) -> None:
         if not isinstance(text, str) or not text:
             raise ValidationError("a passphrase is text that is not empty")
+        if any("\ud800" <= char <= "\udfff" for char in text):
+            raise ValidationError("a passphrase is valid Unicode; this one has a lone surrogate")
         self._text = text
 
     def derive(self, row: RootRow) -> RootKey:
