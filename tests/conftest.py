@@ -20,9 +20,6 @@ from kmsfast.crypto import keys, native
 settings.register_profile("kmsfast", deadline=None)
 settings.load_profile("kmsfast")
 
-settings.register_profile("shared machine", deadline=None)  # where a test may have to wait
-settings.load_profile("shared machine")
-
 
 @pytest.fixture(params=native.describe()["available"])
 def implementation(request: pytest.FixtureRequest) -> Iterator[str]:
