@@ -64,7 +64,7 @@ class Ring:
         self.versions[key_id, version] = made
         return made
 
-    def resolve(self, prefix: bytes, fresh: bool) -> int:
+    def resolve(self, prefix: bytes) -> int:
         from kmsfast.crypto import blob
         from kmsfast.errors import KeyNotFound
 
@@ -72,6 +72,6 @@ class Ring:
         found = self.versions.get((name.key_id, name.version))
         if found is None:
             raise KeyNotFound(f"no key {name.key_id.hex()} version {name.version}")
-        if fresh:
+        if not keys.in_arena(found.handle):
             found.handle = self.store.load_material(found.wrapped, *name)
         return found.handle

@@ -16,9 +16,10 @@ from kmsfast.service.ports import Clock
 from kmsfast.store.directory import StoreDirectory, create_store, open_store
 from kmsfast.store.roots import Passphrase, Root, RootKeyFile
 
-__all__ = ["BUSY_TIMEOUT", "Application", "start"]
+__all__ = ["BUSY_TIMEOUT", "Application", "checked_root", "start"]
 
 BUSY_TIMEOUT = 10.0
+_MAX_TIMEOUT = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,19 @@ class Application:
     ring: Keyring
     management: Management
     encryption: Encryption
+
+
+def checked_root(root: Root) -> Root:
+    """The root key's place, when it is one.
+
+    Raises:
+        ValidationError: neither a RootKeyFile nor a Passphrase.
+    """
+    if not isinstance(root, RootKeyFile | Passphrase):
+        raise ValidationError(
+            f"a root key is RootKeyFile(path) or Passphrase(text), not {type(root).__name__}"
+        )
+    return root
 
 
 def start(
@@ -42,8 +56,14 @@ def start(
     busy_timeout: float = BUSY_TIMEOUT,
 ) -> Application:
     """Opens or creates the store at ``path`` and puts the service on it."""
-    if root is not None and not isinstance(root, RootKeyFile | Passphrase):
-        raise ValidationError("root is RootKeyFile(path), Passphrase(text) or None")
+    if root is not None:
+        checked_root(root)
+    if isinstance(busy_timeout, bool) or not isinstance(busy_timeout, int | float):
+        raise ValidationError(f"busy_timeout is seconds, not {busy_timeout!r}")
+    if not 0 <= busy_timeout <= _MAX_TIMEOUT:
+        raise ValidationError(
+            f"busy_timeout must be between 0 and {_MAX_TIMEOUT} seconds, not {busy_timeout!r}"
+        )
     ticking = clock or time.time
     directory = Path(path)
     if create:

@@ -133,11 +133,15 @@ class BatchError(KmsError):
     def __init__(self, errors: Mapping[int, KmsError], values: Any, total: int) -> None:
         self.errors = dict(errors)
         self.values = values
+        self._total = total
         first = min(self.errors)
         super().__init__(
             f"{len(self.errors)} of {total} records failed; the first is record {first}: "
             f"{self.errors[first]} (the others are in .values, the errors by index in .errors)"
         )
+
+    def __reduce__(self) -> tuple[type[BatchError], tuple[Any, ...]]:
+        return type(self), (self.errors, self.values, self._total)
 
 
 class StoreNotFound(KmsError, FileNotFoundError):

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
-from typing import Any, BinaryIO, Final, NamedTuple, Self
+from typing import Any, BinaryIO, Final, NamedTuple, NoReturn, Self
 
 from kmsfast import app
 from kmsfast.crypto.blob import bind, seal_bound, try_open
@@ -139,6 +139,9 @@ class Kms:
     def __repr__(self) -> str:
         return f"<kmsfast store {str(self._app.store.path)!r}>"
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Kms holds keys and cannot be pickled or copied; open the store again")
+
     # ---- keys -------------------------------------------------------------------------------
 
     def create_key(
@@ -172,7 +175,8 @@ class Kms:
         """The key of an id, an ARN, an alias or an alias's ARN.
 
         Raises:
-            KeyNotFound: there is none. InvalidKeyId, InvalidArn: it cannot be the name of one.
+            KeyNotFound: there is none.
+            InvalidKeyId, InvalidArn, InvalidAliasName: it cannot be the name of one.
         """
         return Key(self, self._ring.find(name))
 
@@ -310,13 +314,15 @@ class Kms:
     def change_root(self, new_root: Root) -> None:
         """Wraps the store by another root key: one record changes, atomically.
 
-        A key file that is not there yet is made; the old key file is left where it is.
+        A key file that is not there yet is made; the old key file is left where it is. A copy of
+        the store that was made before still opens with the old root key, and holds the same keys.
 
         Raises:
             RootKeyMissing, RootKeyWrong: the present root key is gone or another one.
+            ValidationError: neither a RootKeyFile nor a Passphrase.
         """
         self._ring.check_open()
-        self._app.store.change_root(new_root)
+        self._app.store.change_root(app.checked_root(new_root))
 
     def describe(self) -> dict[str, Any]:
         """Facts about the store for a diagnosis: path, schema, region, account, keys, root."""
@@ -347,6 +353,12 @@ class Key:
 
     def __hash__(self) -> int:
         return hash(self.arn)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a Key holds handles and cannot be pickled or copied; send its id or ARN, and use "
+            "Kms.key() where it arrives"
+        )
 
     # ---- what it is -------------------------------------------------------------------------
 
@@ -476,17 +488,31 @@ class Key:
         )
 
     def generate_data_key(self, num_bytes: int = 32, context: Context = None) -> DataKey:
-        """A fresh key of 1 to 1,024 bytes for use elsewhere, in the clear and as a blob."""
+        """A fresh key of 1 to 1,024 bytes for use elsewhere, in the clear and as a blob.
+
+        Raises:
+            KeyDisabled, InvalidState, KeyNotFound: the key's state does not allow it.
+            ValidationError: another size. ContextError: see :meth:`encrypt`.
+        """
         return self._encryption.data_key(self._raw_id, num_bytes, context, with_plaintext=True)
 
     def generate_data_key_without_plaintext(
         self, num_bytes: int = 32, context: Context = None
     ) -> DataKey:
-        """A fresh key as a blob alone; its plaintext never leaves C."""
+        """A fresh key as a blob alone; its plaintext never leaves C.
+
+        Raises:
+            As :meth:`generate_data_key`.
+        """
         return self._encryption.data_key(self._raw_id, num_bytes, context, with_plaintext=False)
 
     def seal_batch(self, values: Any, context: Context = None, *, threads: int = 1) -> SealedBatch:
-        """Records sealed together under a fresh data key, 16 bytes longer each; immutable."""
+        """Records sealed together under a fresh data key, 16 bytes longer each; immutable.
+
+        Raises:
+            KeyDisabled, InvalidState, KeyNotFound: the key's state does not allow it.
+            ValidationError: no records, nulls, or see :meth:`encrypt_batch`.
+        """
         return self._encryption.seal_batch(self._raw_id, values, context, threads)
 
     def sealed_writer(self, context: Context = None, record_size: int = 0) -> SealedWriter:
@@ -506,43 +532,87 @@ class Key:
     # ---- its life ---------------------------------------------------------------------------
 
     def rotate(self) -> None:
-        """Adds a version, which encrypts from now on; the others still decrypt."""
+        """Adds a version, which encrypts from now on; the others still decrypt.
+
+        Raises:
+            KeyDisabled, InvalidState, KeyNotFound: the key's state does not allow it.
+        """
         self._management.rotate(self._raw_id)
 
     def enable_rotation(self, period_days: int = 365) -> None:
-        """Rotates the key by itself, each 90 to 2,560 days from now."""
+        """Rotates the key by itself, each 90 to 2,560 days from now.
+
+        Raises:
+            KeyDisabled, InvalidState, KeyNotFound: the key's state does not allow it.
+            ValidationError: another period.
+        """
         self._management.enable_rotation(self._raw_id, period_days)
 
     def disable_rotation(self) -> None:
-        """Ends automatic rotation."""
+        """Ends automatic rotation.
+
+        Raises:
+            KeyDisabled, InvalidState, KeyNotFound: the key's state does not allow it.
+        """
         self._management.disable_rotation(self._raw_id)
 
     def enable(self) -> None:
-        """Lets the key encrypt and decrypt again."""
+        """Lets the key encrypt and decrypt again.
+
+        Raises:
+            InvalidState, KeyNotFound: the key waits for its deletion, or is gone.
+        """
         self._management.enable(self._raw_id)
 
     def disable(self) -> None:
-        """Keeps the key from encrypting and decrypting."""
+        """Keeps the key from encrypting and decrypting.
+
+        Raises:
+            InvalidState, KeyNotFound: the key waits for its deletion, or is gone.
+        """
         self._management.disable(self._raw_id)
 
     def schedule_deletion(self, days: int = 30) -> None:
-        """Deletes the key in 7 to 30 days; until then it is unusable and can be kept after all."""
+        """Deletes the key in 7 to 30 days; until then it is unusable and can be kept after all.
+
+        Raises:
+            InvalidState, KeyNotFound: the key waits for its deletion, or is gone.
+            ValidationError: another waiting period.
+        """
         self._management.schedule_deletion(self._raw_id, days)
 
     def cancel_deletion(self) -> None:
-        """Keeps the key; it is disabled then."""
+        """Keeps the key; it is disabled then.
+
+        Raises:
+            InvalidState, KeyNotFound: the key does not wait for its deletion, or is gone.
+        """
         self._management.cancel_deletion(self._raw_id)
 
     def update_description(self, text: str) -> None:
-        """Another description, of at most 8,192 characters."""
+        """Another description, of at most 8,192 characters.
+
+        Raises:
+            InvalidState, KeyNotFound: the key waits for its deletion, or is gone.
+            ValidationError: longer, or no valid Unicode.
+        """
         self._management.update_description(self._raw_id, text)
 
     def tag(self, tags: Tags) -> None:
-        """Adds tags; those with the same key are replaced."""
+        """Adds tags; those with the same key are replaced.
+
+        Raises:
+            InvalidState, KeyNotFound: the key waits for its deletion, or is gone.
+            TagError: malformed, reserved, a duplicate, or more than 50.
+        """
         self._management.tag(self._raw_id, tags)
 
     def untag(self, names: Iterable[str]) -> None:
-        """Removes the tags of these keys."""
+        """Removes the tags of these keys.
+
+        Raises:
+            InvalidState, KeyNotFound: the key waits for its deletion, or is gone.
+        """
         self._management.untag(self._raw_id, names)
 
     @property

@@ -140,7 +140,7 @@ def test_c_does_not_rely_on_pythons_parser(kms: kmsfast.Kms, data: bytes) -> Non
     info = parsed(data)
     is_blob = info is not None and info.kind == "blob"
     for batch in ([data], [b"no blob", data]):
-        _, errors = blob.open_batch(lambda _prefix, _fresh: handle, batch, b"")
+        _, errors = blob.open_batch(lambda _prefix: handle, batch, b"")
         last = errors[len(batch) - 1]
         assert type(last) is (InvalidCiphertext if is_blob else FrameError)
         assert ("commitment" in str(last)) == is_blob

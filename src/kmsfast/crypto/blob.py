@@ -40,8 +40,8 @@ __all__ = [
     "try_open",
 ]
 
-# Resolves the 56 bytes that start a blob to a handle; fresh: the last handle was stale.
-Resolver = Callable[[bytes, bool], int]
+# Resolves the 56 bytes that start a blob to a handle that is in the arena at that moment.
+Resolver = Callable[[bytes], int]
 
 _MAGIC: Final = 0xF5
 _GROUPS_AT_ONCE: Final = 8  # below the smallest arena, so that loading one never evicts another
@@ -295,7 +295,7 @@ class _Opening:
             return
         try:
             parse_key(start)
-            self._open(lambda fresh: [self._resolve(start, fresh)], start, ffi.NULL)
+            self._open(lambda: [self._resolve(start)], start, ffi.NULL)
         except StaleHandle:
             raise
         except KmsError:
@@ -357,16 +357,16 @@ class _Opening:
 
     def _own_prefix(self, group: int, start: bytes) -> bytes | None:
         """The prefix of the key version that ``start`` names; None: it has an error now."""
-        for attempt in range(_RETRIES):
-            handle = self._handle(group, start, attempt > 0)
+        for _ in range(_RETRIES):
+            handle = self._handle(group, start)
             with suppress(StaleHandle):
                 return prefix(handle) if handle else None
         raise StaleHandle("keys are evicted from the arena faster than they can be used")
 
-    def _handle(self, group: int, start: bytes, fresh: bool) -> int:
+    def _handle(self, group: int, start: bytes) -> int:
         """The handle of a group's key version, or 0 when the group has an error now."""
         try:
-            return self._resolve(start, fresh)
+            return self._resolve(start)
         except StaleHandle:
             raise
         except KmsError as error:
@@ -378,15 +378,15 @@ class _Opening:
         local[groups] = np.arange(len(groups))
         mine = local[self._group]
         self._open(
-            lambda fresh: [self._handle(group, prefixes[group], fresh) for group in groups],
+            lambda: [self._handle(group, prefixes[group]) for group in groups],
             b"".join(prefixes[group] for group in groups),
             ffi.from_buffer("int32_t[]", mine),
         )
 
-    def _open(self, handles: Callable[[bool], list[int]], prefixes: bytes, group: Any) -> None:
+    def _open(self, handles: Callable[[], list[int]], prefixes: bytes, group: Any) -> None:
         bad, other = ffi.new("int64_t *"), ffi.new("int64_t *")
-        for attempt in range(_RETRIES):
-            keys = handles(attempt > 0)
+        for _ in range(_RETRIES):
+            keys = handles()
             status = lib.kf_blob_open(
                 self.sink.out, self.sink.out_len, self.sink.offsets, self.sink.ptrs,
                 ffi.from_buffer("uint8_t[]", self._status), bad, other,

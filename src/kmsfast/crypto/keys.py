@@ -22,7 +22,15 @@ from kmsfast.errors import (
     StoreUnusable,
 )
 
-__all__ = ["WRAPPED_LEN", "RootKey", "StoreKey", "open_arena", "release", "rewrap_store"]
+__all__ = [
+    "WRAPPED_LEN",
+    "RootKey",
+    "StoreKey",
+    "in_arena",
+    "open_arena",
+    "release",
+    "rewrap_store",
+]
 
 WRAPPED_LEN: Final = 72
 
@@ -38,6 +46,19 @@ def open_arena(max_bytes: int = 0) -> None:
 def release(handle: int) -> None:
     """Wipes a key of the arena; without effect on one that is gone."""
     lib.kf_key_release(handle)
+
+
+def in_arena(handle: int) -> bool:
+    """Whether the handle's key is there still; another thread may evict it right after.
+
+    Raises:
+        StoreForked: the handle is of before a fork.
+    """
+    status = lib.kf_key_check(handle)
+    if status == lib.KF_ERR_STALE:
+        return False
+    check(status)
+    return True
 
 
 class _Held:
@@ -125,6 +146,9 @@ class RootKey(_Held):
             iterations: passes over the memory.
             lanes: degree of parallelism.
             memory_cost: memory in KiB.
+
+        Raises:
+            StoreUnusable: parameters that Argon2id does not have.
         """
         secret = ffi.new("uint64_t *")
         target = ffi.new("uint8_t **")
@@ -136,6 +160,11 @@ class RootKey(_Held):
             )
             kdf.derive_into(passphrase.encode(), ffi.buffer(target[0], 32))
             check(lib.kf_root_from_secret(root, secret[0]))
+        except ValueError as error:
+            raise StoreUnusable(
+                f"the store's Argon2id parameters are not usable ({error}): it was changed from "
+                "outside; restore it from a backup"
+            ) from error
         finally:
             release(secret[0])
         return cls(root[0])
@@ -229,12 +258,17 @@ def rewrap_store(new_root: RootKey, old_root: RootKey, wrapped: bytes, store_id:
 
 
 def _id16(value: bytes) -> bytes:
-    if len(value) != 16:
-        raise ValueError(f"an id has 16 bytes, not {len(value)}")
-    return value
+    return _bytes(value, 16, "an id")
 
 
 def _wrapped(value: bytes) -> bytes:
-    if len(value) != WRAPPED_LEN:
-        raise StoreIntegrity(f"a wrapped key has {WRAPPED_LEN} bytes, not {len(value)}")
+    return _bytes(value, WRAPPED_LEN, "a wrapped key")
+
+
+def _bytes(value: bytes, size: int, what: str) -> bytes:
+    if not isinstance(value, bytes) or len(value) != size:
+        raise StoreIntegrity(
+            f"{what} of the store does not have {size} bytes: the store was changed from outside; "
+            "restore it from a backup"
+        )
     return value

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from kmsfast.errors import ContextError
@@ -27,13 +28,15 @@ def canonical(context: Mapping[str, str] | None) -> bytes:
 
     Raises:
         ContextError: not a mapping, a key or value that is no str or not encodable, an empty key,
-            or more than 65,536 bytes.
+            one that comes twice, or more than 65,536 bytes.
     """
     if context is None:
         return b""
+    if not isinstance(context, Mapping):
+        raise ContextError(_complaint(context))
     try:
         return _encode(tuple(context.items()))
-    except (AttributeError, TypeError):
+    except TypeError:
         raise ContextError(_complaint(context)) from None
 
 
@@ -42,6 +45,9 @@ def _encode(pairs: tuple[tuple[str, str], ...]) -> bytes:
     encoded = sorted((_utf8(key), _utf8(value)) for key, value in pairs)
     if encoded and not encoded[0][0]:
         raise ContextError("an encryption context has an empty key")
+    for (key, _), (following, _) in pairwise(encoded):
+        if key == following:
+            raise ContextError(f"an encryption context has the key {key.decode()!r} twice")
     out = b"".join(_framed(key) + _framed(value) for key, value in encoded)
     if len(out) > MAX_CONTEXT:
         raise ContextError(

@@ -21,11 +21,13 @@ from kmsfast.errors import InvalidState, KeyDisabled, ValidationError
 __all__ = [
     "FLAG_MULTI_REGION",
     "MAX_DESCRIPTION",
+    "MAX_POLICY",
     "KeyMetadata",
     "KeyState",
     "KeyVersion",
     "RotationStatus",
     "checked_description",
+    "checked_policy",
     "checked_rotation_period",
     "checked_waiting_period",
     "format_key_id",
@@ -35,6 +37,7 @@ __all__ = [
 
 FLAG_MULTI_REGION = 1
 MAX_DESCRIPTION = 8192
+MAX_POLICY = 131_072
 _MIN_ROTATION, _MAX_ROTATION = 90, 2560
 _MIN_WAITING, _MAX_WAITING = 7, 30
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
@@ -148,14 +151,31 @@ def checked_description(text: str) -> str:
     """The description, when it is short enough.
 
     Raises:
-        ValidationError: more than 8,192 characters.
+        ValidationError: more than 8,192 characters, or no valid Unicode.
     """
+    return _text(text, 0, MAX_DESCRIPTION, "description")
+
+
+def checked_policy(document: str | None) -> str | None:
+    """The policy, when there is one and its length is right.
+
+    Raises:
+        ValidationError: not 1 to 131,072 characters, or no valid Unicode.
+    """
+    return None if document is None else _text(document, 1, MAX_POLICY, "policy")
+
+
+def _text(text: str, low: int, high: int, what: str) -> str:
     if not isinstance(text, str):
-        raise ValidationError(f"a description is str, not {type(text).__name__}")
-    if len(text) > MAX_DESCRIPTION:
+        raise ValidationError(f"the {what} must be str, not {type(text).__name__}")
+    if not low <= len(text) <= high:
+        raise ValidationError(f"the {what} must have {low} to {high} characters, not {len(text)}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
         raise ValidationError(
-            f"the description has {len(text)} characters; at most {MAX_DESCRIPTION} are allowed"
-        )
+            f"the {what} is not valid Unicode: character {error.start} is a lone surrogate"
+        ) from None
     return text
 
 

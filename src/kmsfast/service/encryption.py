@@ -7,14 +7,14 @@ replaced and the call made again; nothing of a failed attempt is returned.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, NoReturn
 
 from kmsfast.crypto import blob, sealed
-from kmsfast.errors import BatchError, InvalidCiphertext, KmsError, StaleHandle, ValidationError
+from kmsfast.errors import BatchError, InvalidCiphertext, KmsError, ValidationError
 from kmsfast.model.context import canonical
 from kmsfast.model.key import FLAG_MULTI_REGION, format_key_id
 from kmsfast.service import kinds
-from kmsfast.service.keyring import Keyring
+from kmsfast.service.keyring import Keyring, with_handle
 
 __all__ = ["BatchResult", "DataKey", "Encryption", "Errors", "SealedBatch"]
 
@@ -22,7 +22,6 @@ Context = Mapping[str, str] | None
 Errors = Literal["raise", "return"]
 _PREFIX_LEN: Final = 56
 _HEADER_LEN: Final = 24
-_RETRIES: Final = 16
 
 
 class BatchResult(NamedTuple):
@@ -65,6 +64,12 @@ class DataKey(NamedTuple):
     def __repr__(self) -> str:
         size = "none" if self.plaintext is None else f"<secret {len(self.plaintext)} bytes>"
         return f"DataKey(plaintext={size}, key_arn={self.key_arn!r})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a DataKey holds a plaintext key and cannot be pickled or copied; send its "
+            "ciphertext_blob, and decrypt it where it arrives"
+        )
 
 
 class Encryption:
@@ -123,13 +128,10 @@ class Encryption:
         """The plaintext of one blob; ``only``: the one key that may have encrypted it."""
         whole, extra, bound = as_bytes(data, "a blob"), as_bytes(aad, "aad"), canonical(context)
         resolve, start = self._resolver(only), blob.start_of(whole)
-        for attempt in range(_RETRIES):
-            handle = resolve(start, attempt > 0)
-            try:
-                return blob.open_one(handle, whole, bound, extra)
-            except StaleHandle:
-                continue
-        raise StaleHandle("keys are evicted from the arena faster than they can be used")
+        return with_handle(
+            lambda: resolve(start),
+            lambda handle: blob.open_one(handle, whole, bound, extra),
+        )
 
     def decrypt_batch(
         self,
@@ -180,15 +182,11 @@ class Encryption:
     def sealed_reader(self, header: bytes, context: Context) -> sealed.SealedReader:
         """Opens a sealed batch piece by piece."""
         header, bound = as_bytes(header, "the header of a sealed batch"), canonical(context)
-        name = sealed.parse_header(header)
-        prefix = header[8 : 8 + _PREFIX_LEN]
-        for attempt in range(_RETRIES):
-            handle = self._ring.resolve(prefix, attempt > 0)
-            try:
-                return sealed.SealedReader(handle, header, bound)
-            except StaleHandle:
-                continue
-        raise StaleHandle(f"version {name.version} is evicted faster than it can be used")
+        sealed.parse_header(header)
+        return with_handle(
+            lambda: self._ring.resolve(header[8 : 8 + _PREFIX_LEN]),
+            lambda handle: sealed.SealedReader(handle, header, bound),
+        )
 
     def rewrap_batch(self, blobs: Any, context: Context, threads: int) -> Any:
         """The blobs under the current version of their key; those that have it stay as they are.
@@ -199,8 +197,8 @@ class Encryption:
         self._ring.check_open()
         seen: set[bytes] = set()
 
-        def resolve(prefix: bytes, fresh: bool) -> int:
-            handle = self._ring.resolve(prefix, fresh)
+        def resolve(prefix: bytes) -> int:
+            handle = self._ring.resolve(prefix)
             seen.add(prefix[:_HEADER_LEN])
             return handle
 
@@ -215,18 +213,18 @@ class Encryption:
 
     # ---- within -----------------------------------------------------------------------------
 
-    def _resolver(self, only: bytes | None) -> Callable[[bytes, bool], int]:
+    def _resolver(self, only: bytes | None) -> Callable[[bytes], int]:
         if only is None:
             return self._ring.resolve
 
-        def resolve(prefix: bytes, fresh: bool) -> int:
+        def resolve(prefix: bytes) -> int:
             name = blob.parse_key(prefix)
             if name.key_id != only:
                 named = format_key_id(name.key_id, bool(name.flags & FLAG_MULTI_REGION))
                 raise InvalidCiphertext(
                     f"the blob names key {named}, not {self._ring.key(only).id}"
                 )
-            return self._ring.resolve(prefix, fresh)
+            return self._ring.resolve(prefix)
 
         return resolve
 

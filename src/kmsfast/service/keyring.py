@@ -26,9 +26,9 @@ from kmsfast.model.key import (
     parse_key_id,
     require,
 )
-from kmsfast.service.ports import Clock, Store, Writer
+from kmsfast.service.ports import Clock, Reader, Store, Writer
 
-__all__ = ["NEVER", "Keyring", "Ready", "add_rotation"]
+__all__ = ["NEVER", "Keyring", "Ready", "add_rotation", "with_handle"]
 
 _RETRIES: Final = 16
 _HEADER_LEN: Final = 24
@@ -123,6 +123,7 @@ class Keyring:
                 raise self.not_found(raw_id, multi_region)
             seen.keys[raw_id] = key
         if _over(key, self.now()):
+            self._forget(raw_id)
             if key.state is not KeyState.DELETED:
                 self._purge(key)
             raise _deleted(key)
@@ -178,24 +179,15 @@ class Keyring:
 
     def with_current(self, raw_id: bytes, use: Callable[[int], T]) -> T:
         """Calls ``use`` with a handle of the current version, again when the handle was stale."""
-        for _ in range(_RETRIES):
-            ready = self.ready(raw_id)
-            try:
-                return use(ready.handle)
-            except StaleHandle:
-                self.drop(ready.handle)
-        raise StaleHandle("keys are evicted from the arena faster than they can be used")
+        return with_handle(lambda: self.ready(raw_id).handle, use)
 
     def opener(self, start: bytes) -> int | None:
         """The handle for a blob's first 24 bytes, when this epoch has seen them; no checks."""
         seen = self._seen
         return seen.openers.get(start) if seen.epoch == self.epoch[0] else None
 
-    def resolve(self, prefix: bytes, fresh: bool = False) -> int:
-        """The handle for the blobs that start with ``prefix``.
-
-        Args:
-            fresh: the last handle was stale.
+    def resolve(self, prefix: bytes) -> int:
+        """The handle for the blobs that start with ``prefix``; another one when C evicted the last.
 
         Raises:
             FrameError: no blob. KeyNotFound: no such key or version. KeyDisabled, InvalidState:
@@ -208,16 +200,9 @@ class Keyring:
         require(key, "use")
         if key.multi_region != multi_region:
             raise self.not_found(name.key_id, multi_region)
-        handle = self._handle(key, name.version, fresh=fresh)
+        handle = self._handle(key, name.version)
         seen.openers[prefix[:_HEADER_LEN]] = handle
         return handle
-
-    def drop(self, handle: int) -> None:
-        """Forgets a stale handle."""
-        for name, known in list(self._handles.items()):
-            if known == handle:
-                self._handles.pop(name, None)
-        self._seen.openers.clear()
 
     def close(self) -> None:
         """Wipes all keys from the arena and closes the store."""
@@ -225,8 +210,8 @@ class Keyring:
             return
         self._closed = True
         self._seen = _Seen(NEVER)
-        while self._handles:
-            keys.release(self._handles.popitem()[1])
+        for raw_id, _ in list(self._handles):
+            self._forget(raw_id)
         self.store.close()
 
     # ---- within -----------------------------------------------------------------------------
@@ -250,16 +235,28 @@ class Keyring:
             seen.aliases[name] = alias.raw_key_id
         return seen.aliases[name]
 
-    def _handle(self, key: KeyMetadata, number: int, *, fresh: bool = False) -> int:
-        name = (key.raw_id, number)
-        handle = None if fresh else self._handles.get(name)
-        if handle is None:
-            with self.store.read() as rows:
-                wrapped = rows.material(key, number)
-            if wrapped is None:
-                raise KeyNotFound(f"{key.arn} has no version {number}")
-            handle = self.store.store_key.load_material(wrapped, key.raw_id, number, key.flags)
-            self._handles[name] = handle
+    def _handle(self, key: KeyMetadata, number: int) -> int:
+        held = self._held(key.raw_id, number)
+        if held:
+            return held
+        with self.store.read() as rows:  # one thread at a time
+            return self._held(key.raw_id, number) or self._loaded(rows, key, number)
+
+    def _held(self, raw_id: bytes, number: int) -> int:
+        """The version's handle, or 0 when it has none in the arena."""
+        handle = self._handles.get((raw_id, number), 0)
+        return handle if handle and keys.in_arena(handle) else 0
+
+    def _loaded(self, rows: Reader, key: KeyMetadata, number: int) -> int:
+        """A new handle of a version that has none; two would be one that close and purge miss."""
+        wrapped = rows.material(key, number)
+        if wrapped is None:
+            raise KeyNotFound(f"{key.arn} has no version {number}")
+        handle = self.store.store_key.load_material(wrapped, key.raw_id, number, key.flags)
+        self._handles[key.raw_id, number] = handle
+        if self._closed:  # meanwhile; close may have been here before this handle was
+            self._forget(key.raw_id)
+            self.check_open()
         return handle
 
     def _rotate_if_due(self, raw_id: bytes) -> None:
@@ -278,9 +275,20 @@ class Keyring:
             found = rows.key(key.raw_id)
             if found and found.state is KeyState.PENDING_DELETION and _over(found, self.now()):
                 rows.purge(found, self.now())
-        for name in [name for name in self._handles if name[0] == key.raw_id]:
-            keys.release(self._handles.pop(name))
         self.store.forget_deleted()
+
+    def _forget(self, raw_id: bytes) -> None:
+        """Wipes the key's versions from the arena."""
+        for name in [name for name in list(self._handles) if name[0] == raw_id]:
+            keys.release(self._handles.pop(name, 0))
+
+
+def with_handle(find: Callable[[], int], use: Callable[[int], T]) -> T:
+    """Calls ``use`` with a handle, found again each time it was evicted before it was used."""
+    for _ in range(_RETRIES):
+        with suppress(StaleHandle):
+            return use(find())
+    raise StaleHandle("keys are evicted from the arena faster than they can be used")
 
 
 def add_rotation(ring: Keyring, rows: Writer, key: KeyMetadata, origin: str) -> KeyMetadata:

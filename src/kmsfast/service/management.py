@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from kmsfast.errors import AliasExists, KeyNotFound, ValidationError
+from kmsfast.errors import AliasExists, KeyNotFound
 from kmsfast.model.alias import Alias, checked_alias
 from kmsfast.model.key import (
     KeyMetadata,
@@ -20,6 +20,7 @@ from kmsfast.model.key import (
     KeyVersion,
     RotationStatus,
     checked_description,
+    checked_policy,
     checked_rotation_period,
     checked_waiting_period,
     format_key_id,
@@ -32,7 +33,6 @@ from kmsfast.service.ports import Writer
 __all__ = ["Management"]
 
 _NO_ROTATION = RotationStatus(enabled=False, period_days=None, next_rotation=None)
-_MAX_POLICY = 131_072
 Tags = Mapping[str, str] | Iterable[tuple[str, str]]
 
 
@@ -68,7 +68,7 @@ class Management:
             deletion_date=None,
             aliases=() if alias is None else (checked_alias(alias),),
             tags=checked_tags(tags),
-            policy=_checked_policy(policy),
+            policy=checked_policy(policy),
         )
         wrapped = self._store.store_key.generate_material(raw_id, 1, key.flags)
         with self._store.write() as rows:
@@ -258,11 +258,3 @@ def _rotation(days: int | None, now: datetime) -> RotationStatus:
         return _NO_ROTATION
     period = checked_rotation_period(days)
     return RotationStatus(True, period, now + timedelta(days=period))
-
-
-def _checked_policy(policy: str | None) -> str | None:
-    if policy is not None and not isinstance(policy, str):
-        raise ValidationError(f"a policy is a JSON text, not {type(policy).__name__}")
-    if policy is not None and not 1 <= len(policy) <= _MAX_POLICY:
-        raise ValidationError(f"a policy has 1 to {_MAX_POLICY} characters, not {len(policy)}")
-    return policy

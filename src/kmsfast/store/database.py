@@ -1,8 +1,9 @@
 """SQLite as the store uses it: one connection, durable commits, one writer at a time.
 
 Rules:
-- WAL with ``synchronous=FULL``, set and read back: what was acknowledged survives kill -9 and power
-  loss (with NORMAL, acknowledged rows are lost); ``secure_delete``: deleted rows are overwritten;
+- WAL with ``synchronous=FULL`` (and on macOS F_FULLFSYNC), set and read back: what was acknowledged
+  survives kill -9 and power loss (with NORMAL, acknowledged rows are lost); ``secure_delete``:
+  deleted rows are overwritten;
 - a write takes the epoch file's lock, then ``BEGIN IMMEDIATE``, and commits while the epoch moves;
 - the database file is never opened but through SQLite: closing any other descriptor of it would
   drop this process's locks;
@@ -34,7 +35,7 @@ _MESSAGES: dict[str, tuple[type[KmsError], str]] = {
     "SQLITE_BUSY": (StoreBusy, "another process holds the store; try again"),
     "SQLITE_LOCKED": (StoreBusy, "another process holds the store; try again"),
     "SQLITE_FULL": (StoreUnusable, "the disk is full; nothing was changed"),
-    "SQLITE_IOERR": (StoreUnusable, "the disk failed or is full; nothing was changed"),
+    "SQLITE_IOERR": (StoreUnusable, "the disk failed or is full; no change was acknowledged"),
     "SQLITE_READONLY": (StoreUnusable, "the store is read-only; kmsfast writes to its directory"),
     "SQLITE_CANTOPEN": (StoreUnusable, "store.db cannot be opened or its directory not written"),
     "SQLITE_PERM": (StoreUnusable, "store.db cannot be opened or its directory not written"),
@@ -83,7 +84,11 @@ class Database:
             yield connection
 
     def forget_deleted(self) -> None:
-        """Moves the log into the database and empties it, so that no deleted row stays in it."""
+        """Moves the log into the database and empties it, so that no deleted row stays in it.
+
+        While another process reads for longer than the time limit, SQLite leaves the log: then what
+        was deleted stays in it until the next call, or until the last process closes the store.
+        """
         with self._lock, self._errors(), self._engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -149,6 +154,8 @@ def _configure(connection: sqlite3.Connection, _record: object) -> None:
     for pragma, value, answer in (
         ("journal_mode", "WAL", "wal"),
         ("synchronous", "FULL", 2),
+        ("fullfsync", "ON", 1),
+        ("checkpoint_fullfsync", "ON", 1),
         ("secure_delete", "ON", 1),
         ("foreign_keys", "ON", 1),
         ("trusted_schema", "OFF", 0),

@@ -1,9 +1,9 @@
 """A store on disk: a directory of mode 0700 with ``store.db``, ``epoch`` and ``root.key``.
 
 A key file elsewhere or a passphrase can take the place of ``root.key``. Creating and opening follow
-one order: directory, epoch file, database, schema version, root key, store key, migration, MAC of
-the store's row. Whatever fails, fails with an error that says what to do, and nothing is made in
-place of something that is missing.
+one order: directory, epoch file, database, schema version, root key, store key, migration, MACs of
+the rows of the store and of all keys. Whatever fails, fails with an error that says what to do, and
+nothing is made in place of something that is missing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import RowMapping, select
 
 from kmsfast.crypto.keys import StoreKey, open_arena, rewrap_store
 from kmsfast.errors import StoreExists, StoreNotFound, StoreUnusable, ValidationError
@@ -31,6 +31,8 @@ __all__ = ["StoreDirectory", "create_store", "open_store"]
 
 _DATABASE = "store.db"
 _EPOCH = "epoch"
+# What is read before the store key is there, and so before a migration.
+_UNLOCKING = [schema.store.c[name] for name in (*RootRow.__slots__, "wrapped_key", "store_id")]
 
 
 class Unlocked(NamedTuple):
@@ -91,6 +93,7 @@ class StoreDirectory:
                     )
             rows.change_root(row, wrapped)
         self._root = new
+        self.forget_deleted()  # the log holds the store key under the old root
 
     def describe(self) -> dict[str, Any]:
         """Facts for a diagnosis."""
@@ -197,6 +200,7 @@ def _fill(
             **asdict(root_row),
             "wrapped_key": wrapped,
             "num_keys": 0,
+            "rows_sum": bytes(32),
         }
         Repository(connection, store_key, home).add_store_row(row)
         _sync_directory(path)
@@ -211,19 +215,23 @@ def _unlock(path: Path, database: Database, root: Root | None) -> Unlocked:
                 f"the key store at {str(path)!r} was never finished; "
                 "make it with create=True or 'kmsfast init'"
             )
-        row = connection.execute(select(schema.store)).mappings().first()
+        row = connection.execute(select(*_UNLOCKING)).mappings().first()
         if row is None:
             raise StoreUnusable("store.db has lost the row of the store; restore it from a backup")
-        with roots.load(root, _root_row(dict(row)), path) as root_key:
+        with roots.load(root, _root_row(row), path) as root_key:
             store_key = StoreKey.load(root_key, row["wrapped_key"], row["store_id"])
-    with database.write() if version != schema.SCHEMA_VERSION else database.read() as connection:
-        schema.migrate(connection, version, store_key)
+    if version != schema.SCHEMA_VERSION:
+        with database.write() as connection:
+            schema.migrate(connection, store_key)
+    with database.read() as connection:
         stored = connection.execute(select(schema.store)).mappings().one()
         values = verified(store_key, schema.store, stored)
-    return Unlocked(store_key, Home(values["region"], values["account"]))
+        home = Home(values["region"], values["account"])
+        Repository(connection, store_key, home).check_keys()
+    return Unlocked(store_key, home)
 
 
-def _root_row(row: dict[str, Any]) -> RootRow:
+def _root_row(row: RowMapping | dict[str, Any]) -> RootRow:
     return RootRow(**{name: row[name] for name in RootRow.__slots__})
 
 

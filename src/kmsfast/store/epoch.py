@@ -7,7 +7,11 @@ Rules:
   counter is still the same and even. So an acknowledged change is seen by every later operation
   of every process, at the price of one memory read for each;
 - a counter that stays odd while nobody holds the lock was left by a writer that died: whoever
-  finds it so makes it even.
+  finds it so makes it even;
+- the file is never removed, replaced or cut while a process has the store open. A process whose
+  file is no longer the one at its path would not hear of changes, so it refuses to read or write
+  the database; until it has to, it uses what it remembers. A file cut to nothing ends the process
+  that reads the counter by SIGBUS. Only the store's owner can do these things.
 
 The counter says nothing about contents; it need not survive a crash of the machine.
 """
@@ -50,6 +54,7 @@ class Epoch:
         except OSError as error:
             os.close(self._fd)
             raise StoreUnusable(f"cannot write {path}: {error.strerror}") from error
+        self._path, self._own = path, _identity(os.fstat(self._fd))
         self.word = memoryview(shared).cast("Q")
 
     @contextmanager
@@ -58,7 +63,9 @@ class Epoch:
 
         Raises:
             StoreBusy: another process held it for ``timeout`` seconds.
+            StoreUnusable: the file was removed, replaced or cut.
         """
+        self._check_in_place()
         until = time.monotonic() + timeout
         while not self._try_lock():
             if time.monotonic() >= until:
@@ -82,7 +89,12 @@ class Epoch:
             self.word[0] += 1
 
     def settle(self) -> None:
-        """Makes the counter even when the writer that made it odd has died."""
+        """Makes the counter even when the writer that made it odd has died.
+
+        Raises:
+            StoreUnusable: the file was removed, replaced or cut.
+        """
+        self._check_in_place()
         if self.word[0] % 2 and self._try_lock():
             self.word[0] += self.word[0] % 2
             fcntl.flock(self._fd, fcntl.LOCK_UN)
@@ -90,6 +102,18 @@ class Epoch:
     def close(self) -> None:
         """Closes the file; ``word`` can be read as long as somebody holds it."""
         os.close(self._fd)
+        self._fd = -1  # the number may soon be that of another file
+
+    def _check_in_place(self) -> None:
+        try:
+            there = self._path.stat()
+        except OSError:
+            there = None
+        if there is None or _identity(there) != self._own or there.st_size < _SIZE:
+            raise StoreUnusable(
+                f"{self._path} was removed, replaced or cut while the store was open, so changes "
+                "of other processes would go unseen: open the store again in every process"
+            )
 
     def _try_lock(self) -> bool:
         try:
@@ -97,3 +121,7 @@ class Epoch:
         except BlockingIOError:
             return False
         return True
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino

@@ -1,7 +1,9 @@
-"""Keys, versions, aliases, tags and policies as rows, every one authenticated when it is read.
+"""Keys, versions, aliases, tags, policies and grants as rows, authenticated when they are read.
 
-The row of a key counts its versions, aliases, tags and policies, and the row of the store counts
-its keys: a row that was removed from outside is noticed like one that was changed.
+A key is read with all rows that belong to it, and they must be those that its own row sums up: one
+that was removed, or put back as it once was, is noticed like one that was changed. Whether the rows
+of the keys themselves are the latest is checked where all of them are read: when a store is opened
+and by the listings. That the whole store was put back as it once was, nothing here can notice.
 """
 
 from __future__ import annotations
@@ -26,17 +28,14 @@ from kmsfast.model.key import (
 )
 from kmsfast.store import schema
 from kmsfast.store.roots import RootRow
-from kmsfast.store.rows import Macs, sealed, verified
+from kmsfast.store.rows import Macs, added, sealed, verified
 
 __all__ = ["Repository", "from_micros", "to_micros"]
 
-# The tables whose rows belong to a key, and where its own row counts them.
-_CHILDREN: Final = {
-    schema.key_versions: "num_versions",
-    schema.aliases: "num_aliases",
-    schema.tags: "num_tags",
-    schema.policies: "num_policies",
-}
+# The tables whose rows belong to a key.
+_CHILDREN: Final = (
+    schema.key_versions, schema.aliases, schema.tags, schema.policies, schema.grants,
+)  # fmt: skip
 _ORIGIN: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -64,13 +63,23 @@ class Repository:
 
     def all_keys(self) -> list[KeyMetadata]:
         """All keys, oldest first, those that were deleted as well."""
-        self._count_keys()
+        rows = sorted(self.check_keys(), key=lambda row: row["created_at"])
         children: dict[bytes, dict[str, list[dict[str, Any]]]] = {}
         for table in _CHILDREN:
             for row in self._rows(table):
                 children.setdefault(row["key_id"], {}).setdefault(table.name, []).append(row)
-        rows = sorted(self._rows(schema.keys), key=lambda row: row["created_at"])
         return [self._key(row, children.get(row["key_id"], {})) for row in rows]
+
+    def check_keys(self) -> list[dict[str, Any]]:
+        """The rows of all keys, when they are the latest ones.
+
+        Raises:
+            StoreIntegrity: one was changed, removed, added or put back from outside.
+        """
+        rows = self._rows(schema.keys)
+        if added(bytes(32), (row["mac"] for row in rows)) != self.store_row()["rows_sum"]:
+            raise _missing(schema.keys)
+        return rows
 
     def waiting_keys(self) -> list[bytes]:
         """Ids of the keys that wait for their deletion."""
@@ -99,7 +108,8 @@ class Repository:
         return self._alias(rows[0]) if rows else None
 
     def aliases(self) -> list[Alias]:
-        """All aliases, by name."""
+        """All aliases, by name; none was left out or put back, since all keys are read as well."""
+        self.all_keys()
         rows = self._rows(schema.aliases)
         return [self._alias(row) for row in sorted(rows, key=lambda row: row["name"])]
 
@@ -107,18 +117,19 @@ class Repository:
 
     def add(self, key: KeyMetadata) -> None:
         """A new key, still without versions and aliases."""
-        self._insert(schema.keys, [_key_row(key)])
+        self._insert(schema.keys, [{**_key_row(key), "rows_sum": bytes(32)}])
         self._insert(schema.tags, _tag_rows(key))
         self._insert(schema.policies, _policy_rows(key))
         row = self.store_row()
-        self.replace_store_row({**row, "num_keys": row["num_keys"] + 1})
+        self._replace(schema.store, row, {"num_keys": row["num_keys"] + 1})
 
     def save(self, key: KeyMetadata) -> None:
-        """The key's new state, description, rotation, tags and number of versions and aliases."""
-        self._update(schema.keys, schema.keys.c.key_id == key.raw_id, _key_row(key))
+        """The key's new state, description, rotation, tags and number of versions."""
+        self._replace(schema.keys, self._owner(key.raw_id), _key_row(key))
         for table, rows in ((schema.tags, _tag_rows(key)), (schema.policies, _policy_rows(key))):
-            self._connection.execute(delete(table).where(table.c.key_id == key.raw_id))
-            self._insert(table, rows)
+            if [sealed(self._macs, table, row) for row in rows] != self._of(table, key.raw_id):
+                self._delete(table, table.c.key_id == key.raw_id)
+                self._insert(table, rows)
 
     def add_version(self, key: KeyMetadata, version: KeyVersion, wrapped: bytes) -> None:
         """A version and its wrapped material."""
@@ -144,16 +155,16 @@ class Repository:
 
     def drop_alias(self, name: str) -> None:
         """Removes an alias."""
-        self._connection.execute(delete(schema.aliases).where(schema.aliases.c.name == name))
+        self._delete(schema.aliases, schema.aliases.c.name == name)
 
     def purge(self, key: KeyMetadata, when: datetime) -> None:
         """Removes all of the key but the fact that it was deleted."""
         for table in _CHILDREN:
-            self._connection.execute(delete(table).where(table.c.key_id == key.raw_id))
-        gone: dict[str, Any] = dict.fromkeys(_CHILDREN.values(), 0)
-        gone |= {"state": KeyState.DELETED.value, "description": "", "rotation_days": None,
-                 "next_rotation": None, "deletion_date": to_micros(when)}  # fmt: skip
-        self._update(schema.keys, schema.keys.c.key_id == key.raw_id, _key_row(key) | gone)
+            self._delete(table, table.c.key_id == key.raw_id)
+        gone = {"state": KeyState.DELETED.value, "description": "", "rotation_days": None,
+                "next_rotation": None, "deletion_date": to_micros(when),
+                "num_versions": 0}  # fmt: skip
+        self._replace(schema.keys, self._owner(key.raw_id), gone)
 
     # ---- the row of the store ---------------------------------------------------------------
 
@@ -168,23 +179,23 @@ class Repository:
         """Writes the row of a new store."""
         self._insert(schema.store, [row])
 
-    def replace_store_row(self, row: dict[str, Any]) -> None:
-        """Writes the row of the store anew."""
-        self._update(schema.store, schema.store.c.one == 1, row)
-
     def change_root(self, root: RootRow, wrapped: bytes) -> None:
         """How the root key is found from now on, and the store key under it."""
-        self.replace_store_row({**self.store_row(), **asdict(root), "wrapped_key": wrapped})
+        self._replace(schema.store, self.store_row(), {**asdict(root), "wrapped_key": wrapped})
 
     # ---- rows -------------------------------------------------------------------------------
 
     def _key(
         self, row: dict[str, Any], children: Mapping[str, list[dict[str, Any]]]
     ) -> KeyMetadata:
-        """A key of its row and the rows that belong to it, as many as it says."""
-        _, aliases, tags, policies = (
-            _counted(table, children.get(table.name, []), row[count])
-            for table, count in _CHILDREN.items()
+        """A key of its row and the rows that belong to it, when they are those it sums up."""
+        if _sum_of(children) != row["rows_sum"]:
+            raise StoreIntegrity(
+                "rows of a key are missing, or were added or put back: the store was changed from "
+                "outside; restore it from a backup"
+            )
+        aliases, tags, policies = (
+            children.get(table.name, ()) for table in (schema.aliases, schema.tags, schema.policies)
         )
         key_id = row["key_id"]
         multi_region = bool(row["flags"] & FLAG_MULTI_REGION)
@@ -208,13 +219,11 @@ class Repository:
         )
 
     def _alias(self, row: dict[str, Any]) -> Alias:
-        owners = self._rows(schema.keys, schema.keys.c.key_id == row["key_id"])
-        if not owners:
-            raise _missing(schema.keys)
+        owner = self._owner(row["key_id"])
         return Alias(
             name=row["name"],
             arn=self._home.arn(row["name"]),
-            key_id=format_key_id(row["key_id"], bool(owners[0]["flags"] & FLAG_MULTI_REGION)),
+            key_id=format_key_id(row["key_id"], bool(owner["flags"] & FLAG_MULTI_REGION)),
             raw_key_id=row["key_id"],
             created_at=from_micros(row["created_at"]),
             updated_at=from_micros(row["updated_at"]),
@@ -234,18 +243,47 @@ class Repository:
         found = self._connection.execute(select(table).where(*where)).mappings()
         return [verified(self._macs, table, row) for row in found]
 
+    def _owner(self, key_id: bytes) -> dict[str, Any]:
+        """The row of a key that must be there."""
+        rows = self._rows(schema.keys, schema.keys.c.key_id == key_id)
+        if not rows:
+            raise _missing(schema.keys)
+        return rows[0]
+
     def _insert(self, table: Table, rows: Iterable[dict[str, Any]]) -> None:
-        for row in rows:
-            self._connection.execute(insert(table).values(sealed(self._macs, table, row)))
+        """New rows, all of one key."""
+        new = [sealed(self._macs, table, row) for row in rows]
+        for row in new:
+            self._connection.execute(insert(table).values(row))
+        self._sum_up(table, new, ())
 
-    def _update(self, table: Table, where: ColumnElement[bool], row: dict[str, Any]) -> None:
-        self._connection.execute(update(table).where(where).values(sealed(self._macs, table, row)))
+    def _delete(self, table: Table, *where: ColumnElement[bool]) -> None:
+        """Removes rows, all of one key."""
+        old = self._rows(table, *where)
+        self._connection.execute(delete(table).where(*where))
+        self._sum_up(table, (), old)
+
+    def _replace(self, table: Table, old: dict[str, Any], changes: Mapping[str, Any]) -> None:
+        """Changes columns of one row."""
+        new = sealed(self._macs, table, {**old, **changes})
+        where = [column == old[column.name] for column in table.primary_key]
+        self._connection.execute(update(table).where(*where).values(new))
+        self._sum_up(table, [new], [old])
+
+    def _sum_up(
+        self, table: Table, new: Sequence[dict[str, Any]], old: Sequence[dict[str, Any]]
+    ) -> None:
+        """Brings the sum that covers the rows from the old ones to the new ones."""
+        if table is schema.store or not (new or old):
+            return
+        above = schema.store if table is schema.keys else schema.keys
+        row = self.store_row() if above is schema.store else self._owner((*new, *old)[0]["key_id"])
+        macs = ([each["mac"] for each in rows] for rows in (new, old))
+        self._replace(above, row, {"rows_sum": added(row["rows_sum"], *macs)})
 
 
-def _counted(table: Table, rows: list[dict[str, Any]], expected: int) -> list[dict[str, Any]]:
-    if len(rows) != expected:
-        raise _missing(table)
-    return rows
+def _sum_of(rows: Mapping[str, Iterable[dict[str, Any]]]) -> bytes:
+    return added(bytes(32), (row["mac"] for each in rows.values() for row in each))
 
 
 def from_micros(micros: int) -> datetime:
@@ -277,9 +315,6 @@ def _key_row(key: KeyMetadata) -> dict[str, Any]:
         "next_rotation": _micros(key.rotation.next_rotation),
         "deletion_date": _micros(key.deletion_date),
         "num_versions": key.current_version,
-        "num_aliases": len(key.aliases),
-        "num_tags": len(key.tags),
-        "num_policies": 0 if key.policy is None else 1,
     }
 
 
@@ -296,6 +331,6 @@ def _policy_rows(key: KeyMetadata) -> Sequence[dict[str, Any]]:
 
 def _missing(table: Table) -> StoreIntegrity:
     return StoreIntegrity(
-        f"rows of table {table.name!r} are missing or were added: the store was changed from "
-        "outside; restore it from a backup"
+        f"rows of table {table.name!r} are missing, or were added or put back: the store was "
+        "changed from outside; restore it from a backup"
     )

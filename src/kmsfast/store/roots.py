@@ -17,7 +17,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from kmsfast.crypto.keys import RootKey
-from kmsfast.errors import RootKeyMissing, RootKeyWrong, StoreUnusable, ValidationError
+from kmsfast.errors import (
+    RootKeyMissing,
+    RootKeyWrong,
+    StoreIntegrity,
+    StoreUnusable,
+    ValidationError,
+)
 
 __all__ = ["DEFAULT_NAME", "Passphrase", "Root", "RootKeyFile", "RootRow", "load", "make"]
 
@@ -55,6 +61,8 @@ class Passphrase:
     def __init__(self, text: str) -> None:
         if not isinstance(text, str) or not text:
             raise ValidationError("a passphrase is text that is not empty")
+        if any("\ud800" <= char <= "\udfff" for char in text):
+            raise ValidationError("a passphrase is valid Unicode; this one has a lone surrogate")
         self._text = text
 
     def derive(self, row: RootRow) -> RootKey:
@@ -81,6 +89,11 @@ class Passphrase:
 Root = RootKeyFile | Passphrase
 
 
+# The types of a RootRow's fields, which are read before their MAC can be checked. The numbers are
+# bounded where they are used.
+_ROOT_ROW_TYPES: Final = {"root_kind": str, "root_path": str | None, "kdf_salt": bytes | None}
+
+
 @dataclass(frozen=True, slots=True)
 class RootRow:
     """How the store says that its root key is found; columns of the table ``store``."""
@@ -91,6 +104,14 @@ class RootRow:
     kdf_iterations: int | None = None
     kdf_lanes: int | None = None
     kdf_memory_kib: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, kinds in _ROOT_ROW_TYPES.items():
+            if not isinstance(getattr(self, name), kinds):
+                raise StoreIntegrity(
+                    f"the store's {name} has another type: it was changed from outside; restore it "
+                    "from a backup"
+                )
 
 
 def make(root: Root | None, directory: Path) -> tuple[RootKey, RootRow]:

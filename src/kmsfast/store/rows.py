@@ -3,18 +3,27 @@
 The MAC covers the table's name and, for each other column in the table's order, its name and its
 value with a tag for the value's type and its length; so no two different rows have the same input.
 A row that does not verify is never used.
+
+A MAC says that the store once had the row, not that it has it still. So the row of a key carries
+the sum of the MACs of all rows that belong to it, and the row of the store that of the rows of all
+keys: 32-byte numbers added modulo 2^256, an additive multiset hash (Clarke et al., ASIACRYPT 2003).
+A change takes the row's old MAC from the sum and adds the new one, and never counts the sum anew;
+so what was put back or left out from outside stays a difference for ever.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from sqlalchemy import RowMapping, Table
+from sqlalchemy import RowMapping, TableClause
 
 from kmsfast.errors import StoreIntegrity
 
-__all__ = ["Macs", "sealed", "verified"]
+__all__ = ["Macs", "added", "sealed", "verified"]
+
+_SUM_LEN = 32
+_SUM_MASK = (1 << 8 * _SUM_LEN) - 1
 
 
 class Macs(Protocol):
@@ -27,13 +36,21 @@ class Macs(Protocol):
         """Whether ``mac`` is that of ``msg``."""
 
 
-def sealed(macs: Macs, table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The row with its MAC."""
-    return {**values, "mac": macs.mac(_message(table, values))}
+def added(total: bytes, new: Iterable[bytes], old: Iterable[bytes] = ()) -> bytes:
+    """The sum with the MACs ``new`` and without the MACs ``old``."""
+    numbers = (sum(int.from_bytes(mac, "big") for mac in macs) for macs in ((total, *new), old))
+    plus, minus = numbers
+    return ((plus - minus) & _SUM_MASK).to_bytes(_SUM_LEN, "big")
 
 
-def verified(macs: Macs, table: Table, row: RowMapping) -> dict[str, Any]:
-    """The row without its MAC.
+def sealed(macs: Macs, table: TableClause, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The row of the table's columns with its MAC; other values are left out."""
+    row = {name: values[name] for name in _names(table)}
+    return {**row, "mac": macs.mac(_message(table, row))}
+
+
+def verified(macs: Macs, table: TableClause, row: RowMapping) -> dict[str, Any]:
+    """The row, with its MAC.
 
     Raises:
         StoreIntegrity: the row was changed, moved or added from outside.
@@ -44,14 +61,14 @@ def verified(macs: Macs, table: Table, row: RowMapping) -> dict[str, Any]:
             f"a row of table {table.name!r} does not authenticate: the store was changed from "
             "outside; restore it from a backup"
         )
-    return values
+    return {**values, "mac": row["mac"]}
 
 
-def _names(table: Table) -> list[str]:
+def _names(table: TableClause) -> list[str]:
     return [column.name for column in table.columns if column.name != "mac"]
 
 
-def _message(table: Table, values: Mapping[str, Any]) -> bytes:
+def _message(table: TableClause, values: Mapping[str, Any]) -> bytes:
     parts = [_framed(b"t", table.name.encode())]
     for name in _names(table):
         parts += [_framed(b"c", name.encode()), _value(values[name])]

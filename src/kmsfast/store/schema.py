@@ -2,21 +2,21 @@
 
 Rules:
 - ``PRAGMA user_version`` is the schema's version; a newer store is refused, an older one is
-  brought up in one transaction by the steps that lie between;
-- a step, once released, never changes;
-- every row has a ``mac`` over its table's name and all its other columns (:mod:`.rows`), and the
-  row of a key counts the rows that belong to it, so that removing one is noticed as well.
+  brought up in one transaction by the steps that lie between (:mod:`.migrations`);
+- every row has a ``mac`` over its table's name and all its other columns, and ``rows_sum`` says
+  which rows there are (:mod:`.rows`), so that one that was removed or put back is noticed as well;
+- how the root key is found stands in the same columns of ``store`` in every version, since it is
+  read before anything can be migrated.
 
 Times are whole microseconds since 1970-01-01 UTC.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sqlalchemy import Column, Connection, ForeignKey, Integer, LargeBinary, MetaData, Table, Text
 
 from kmsfast.errors import StoreUnusable
+from kmsfast.store.migrations import STEPS
 from kmsfast.store.rows import Macs
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "aliases",
     "create",
+    "grants",
     "key_versions",
     "keys",
     "migrate",
@@ -34,16 +35,17 @@ __all__ = [
 ]
 
 APPLICATION_ID = 0x6B6D7366  # "kmsf", tells file(1) and us what the database is
-SCHEMA_VERSION = 1
-
-# The step from each version to the next one. A step that changes columns makes the MACs anew.
-_STEPS: dict[int, Callable[[Connection, Macs], None]] = {}
+SCHEMA_VERSION = 2
 
 _metadata = MetaData()
 
 
 def _mac() -> Column[bytes]:
     return Column("mac", LargeBinary(32), nullable=False)
+
+
+def _rows_sum() -> Column[bytes]:
+    return Column("rows_sum", LargeBinary(32), nullable=False)
 
 
 def _key() -> Column[bytes]:
@@ -66,6 +68,7 @@ store = Table(
     Column("kdf_memory_kib", Integer),
     Column("wrapped_key", LargeBinary(72), nullable=False),
     Column("num_keys", Integer, nullable=False),
+    _rows_sum(),
     _mac(),
 )
 
@@ -81,9 +84,7 @@ keys = Table(
     Column("next_rotation", Integer),
     Column("deletion_date", Integer),
     Column("num_versions", Integer, nullable=False),
-    Column("num_aliases", Integer, nullable=False),
-    Column("num_tags", Integer, nullable=False),
-    Column("num_policies", Integer, nullable=False),
+    _rows_sum(),
     _mac(),
 )
 
@@ -126,17 +127,36 @@ policies = Table(
 )
 
 
+# The grants of a key, each a JSON document.
+grants = Table(
+    "grants",
+    _metadata,
+    _key(),
+    Column("grant_id", Text, primary_key=True),
+    Column("created_at", Integer, nullable=False),
+    Column("document", Text, nullable=False),
+    _mac(),
+)
+
+
 def schema_version(connection: Connection) -> int:
-    """The schema's version; 0: nothing was created yet.
+    """The schema's version; 0: the database is empty.
 
     Raises:
-        StoreUnusable: a database of another application.
+        StoreUnusable: a database of another application, or a store of a newer release.
     """
-    version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
     application = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
-    if application != APPLICATION_ID and (version or application):
-        raise StoreUnusable("store.db is a database of another application")
-    return int(version)
+    if application != APPLICATION_ID:
+        things = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
+        if version or application or things:
+            raise StoreUnusable("store.db is a database of another application")
+    elif not 1 <= version <= SCHEMA_VERSION:
+        raise StoreUnusable(
+            f"the store has schema version {version}, this release knows 1 to {SCHEMA_VERSION}; "
+            "upgrade kmsfast"
+        )
+    return version
 
 
 def create(connection: Connection) -> None:
@@ -146,17 +166,10 @@ def create(connection: Connection) -> None:
     connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
-def migrate(connection: Connection, version: int, macs: Macs) -> None:
+def migrate(connection: Connection, macs: Macs) -> None:
     """Brings an older store to this release, within the caller's transaction.
 
-    Raises:
-        StoreUnusable: the store is of a newer release.
+    The version is read in it, since another process may have migrated the store meanwhile.
     """
-    if version > SCHEMA_VERSION:
-        raise StoreUnusable(
-            f"the store has schema version {version}, this release knows up to {SCHEMA_VERSION}; "
-            "upgrade kmsfast"
-        )
-    for older in range(version, SCHEMA_VERSION):
-        _STEPS[older](connection, macs)
-        connection.exec_driver_sql(f"PRAGMA user_version = {older + 1}")
+    for older in range(schema_version(connection), SCHEMA_VERSION):
+        STEPS[older](connection, macs)

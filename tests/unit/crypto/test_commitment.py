@@ -48,7 +48,7 @@ def opens(key: Version, forged: bytes) -> bool:
     context = reference.canonical(CONTEXT)
 
     def in_batch(batch: list[bytes]) -> KmsError | None:
-        _, errors = blob.open_batch(lambda _prefix, _fresh: key.handle, batch, context)
+        _, errors = blob.open_batch(lambda _prefix: key.handle, batch, context)
         return errors.get(len(batch) - 1)
 
     found = [in_batch([forged]), in_batch([b"no blob", forged])]

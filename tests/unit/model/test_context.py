@@ -96,3 +96,21 @@ def test_anything_else_is_refused_by_name(wrong: object, says: str) -> None:
     for _ in range(2):  # the cache must not change the answer
         with pytest.raises(ContextError, match=says):
             canonical(wrong)  # type: ignore[arg-type]
+
+
+def test_a_key_that_comes_twice_is_refused() -> None:
+    class Twice(dict[str, str]):
+        def items(self):  # type: ignore[no-untyped-def]
+            return [("a", "1"), ("b", "2"), ("a", "3")]
+
+    with pytest.raises(ContextError, match="has the key 'a' twice"):
+        canonical(Twice())
+
+
+def test_what_only_has_items_is_no_mapping() -> None:
+    class Pairs:
+        def items(self):  # type: ignore[no-untyped-def]
+            return [("a", "1")]
+
+    with pytest.raises(ContextError, match="not Pairs"):
+        canonical(Pairs())  # type: ignore[arg-type]

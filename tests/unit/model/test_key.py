@@ -13,6 +13,7 @@ from kmsfast.model.key import (
     KeyState,
     RotationStatus,
     checked_description,
+    checked_policy,
     checked_rotation_period,
     checked_waiting_period,
     require,
@@ -88,7 +89,13 @@ def test_waiting_periods() -> None:
 
 def test_descriptions() -> None:
     assert checked_description("x" * 8192)
-    with pytest.raises(ValidationError, match="at most 8192"):
+    with pytest.raises(ValidationError, match="0 to 8192 characters, not 8193"):
         checked_description("x" * 8193)
     with pytest.raises(ValidationError):
         checked_description(None)  # type: ignore[arg-type]
+
+
+def test_text_that_is_no_unicode_is_refused() -> None:
+    for check in (checked_description, checked_policy):
+        with pytest.raises(ValidationError, match="character 1 is a lone surrogate"):
+            check("a\ud800")

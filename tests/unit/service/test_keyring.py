@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
+import pytest
 import scripts
 from clocks import Clock
 
 import kmsfast
-from kmsfast.crypto import keys
+from kmsfast.crypto import keys, native
 
 CROWDED = """
     import sys, threading
@@ -114,4 +117,55 @@ def test_the_handles_of_a_deleted_key_are_wiped(kms: kmsfast.Kms, clock: Clock) 
     key.schedule_deletion(7)
     clock.forward(days=7)
     assert kms.keys() == []
+    assert kms._ring._handles == {}
+
+
+def test_threads_that_load_at_once_share_one_handle(kms: kmsfast.Kms) -> None:
+    """A second one would stay in the arena when the store is closed."""
+    key = kms.create_key()
+    key.encrypt(b"x")
+    for _ in range(30):
+        for handle in list(kms._ring._handles.values()):
+            keys.release(handle)
+        before = native.describe()["arena"]["used"]
+        barrier = threading.Barrier(4)
+
+        def work(barrier: threading.Barrier = barrier) -> None:
+            barrier.wait()
+            key.encrypt_batch([b"x"])
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+        assert native.describe()["arena"]["used"] == before + 1
+
+
+def test_a_key_loaded_while_the_store_closes_is_wiped(kms: kmsfast.Kms, monkeypatch) -> None:
+    key = kms.create_key()
+    real = kms._ring._loaded
+
+    def close_in_between(*arguments: object) -> int:
+        monkeypatch.setattr(type(kms._app.store), "close", lambda _: None)
+        kms._ring._closed = True  # as another thread's close() sets it, after the check
+        return real(*arguments)
+
+    monkeypatch.setattr(kms._ring, "_loaded", close_in_between)
+    before = native.describe()["arena"]["used"]
+    with pytest.raises(kmsfast.KmsError, match="was closed"):
+        key.encrypt(b"x")
+    assert native.describe()["arena"]["used"] == before
+    kms._ring._closed = False
+
+
+def test_a_key_that_another_process_deleted_leaves_the_arena(
+    kms: kmsfast.Kms, path, clock: Clock
+) -> None:
+    key = kms.create_key()
+    key.encrypt(b"x")
+    key.schedule_deletion(7)
+    clock.forward(days=7)
+    with kmsfast.open(path, clock=clock) as other:
+        assert other.keys() == []
+    with pytest.raises(kmsfast.KeyNotFound, match="it was deleted"):
+        key.encrypt(b"x")
     assert kms._ring._handles == {}

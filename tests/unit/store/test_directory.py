@@ -36,7 +36,8 @@ def test_what_a_store_consists_of(closed: Path) -> None:
 
 def test_the_database_is_durable_and_says_what_it_is(closed: Path) -> None:
     with kmsfast.open(closed) as kms, kms._app.store._database.read() as connection:
-        for pragma, value in (("journal_mode", "wal"), ("synchronous", 2), ("secure_delete", 1)):
+        for pragma, value in (("journal_mode", "wal"), ("synchronous", 2), ("secure_delete", 1),
+                              ("fullfsync", 1), ("foreign_keys", 1)):  # fmt: skip
             assert connection.exec_driver_sql(f"PRAGMA {pragma}").scalar_one() == value
         assert schema.schema_version(connection) == schema.SCHEMA_VERSION
 
@@ -158,6 +159,11 @@ def test_a_wrong_parameter_makes_nothing(path: Path) -> None:
         kmsfast.open(path, create=True, region="nowhere")
     with pytest.raises(ValidationError):
         kmsfast.open(path, create=True, root="secret")  # type: ignore[arg-type]
+    for wrong in (-1, float("nan"), float("inf"), "10", None, True):
+        with pytest.raises(ValidationError, match="busy_timeout"):
+            kmsfast.open(path, create=True, busy_timeout=wrong)  # type: ignore[arg-type]
+    with pytest.raises(ValidationError, match="lone surrogate"):
+        kmsfast.Passphrase("\udc80")
     assert not path.exists()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import kmsfast
-from kmsfast.errors import StoreBusy
+from kmsfast.errors import StoreBusy, StoreUnusable
 from kmsfast.store.epoch import Epoch
 
 
@@ -96,3 +96,27 @@ def test_nothing_is_remembered_while_it_is_odd(kms: kmsfast.Kms) -> None:
         assert epoch.word[0] % 2 == 1
         assert kms._ring._seen.epoch != epoch.word[0]
         assert key._sealing.epoch != epoch.word[0]
+
+
+@pytest.mark.parametrize("change", ["removed", "replaced", "cut"])
+def test_a_file_that_is_no_longer_there(path: Path, change: str) -> None:
+    """Nobody would hear of this process's changes, nor it of theirs."""
+    with kmsfast.open(path, create=True) as kms:
+        key = kms.create_key()
+        if change == "cut":
+            os.truncate(path / "epoch", 4)  # the page stays mapped
+        else:
+            (path / "epoch").unlink()
+        if change == "replaced":
+            kmsfast.open(path).close()
+        for use in (key.rotate, kms.keys, kms.create_key):
+            with pytest.raises(StoreUnusable, match="removed, replaced or cut"):
+                use()
+    with kmsfast.open(path) as kms:
+        kms.key(key.id).rotate()
+
+
+def test_a_closed_file_locks_no_other(epoch: Epoch, tmp_path: Path) -> None:
+    epoch.close()
+    with (tmp_path / "another").open("w"), pytest.raises((OSError, ValueError)):
+        epoch._try_lock()

@@ -124,10 +124,130 @@ def test_a_row_of_another_store_is_noticed(closed: Path, tmp_path: Path) -> None
         read_everything(closed)
 
 
-def test_a_changed_key_does_not_stop_the_others(closed: Path) -> None:
-    with database(closed) as db:
-        db.execute("UPDATE keys SET description = 'changed' WHERE description = 'one'")
+def test_a_changed_key_does_not_stop_the_others_of_an_open_store(closed: Path) -> None:
     with kmsfast.open(closed) as kms:
+        with database(closed) as db:
+            db.execute("UPDATE keys SET description = 'changed' WHERE description = 'one'")
         assert kms.decrypt(kms.key("alias/two").encrypt(b"x")) == b"x"
         with pytest.raises(StoreIntegrity, match="table 'keys' does not authenticate"):
             kms.key("alias/one")
+        with pytest.raises(StoreIntegrity):
+            kms.keys()
+    with pytest.raises(StoreIntegrity):
+        kmsfast.open(closed)
+
+
+# ---- rows put back as they once were --------------------------------------------------------
+
+
+def put_back(path: Path, before: Path, tables: dict[str, str]) -> None:
+    """Rows of the tables as they were in a copy of the database, with their MACs of then."""
+    with database(path) as db:
+        db.execute("PRAGMA foreign_keys = OFF")
+        db.execute("ATTACH ? AS old", (str(before),))
+        for table, where in tables.items():
+            db.execute(f"DELETE FROM main.{table} WHERE {where}")
+            db.execute(f"INSERT INTO main.{table} SELECT * FROM old.{table} WHERE {where}")
+
+
+def copy_of(path: Path) -> Path:
+    with database(path) as db, sqlite3.connect(path.parent / "before.db") as old:
+        db.backup(old)
+    old.close()
+    return path.parent / "before.db"
+
+
+def test_one_row_of_a_key_put_back_is_noticed(closed: Path) -> None:
+    before = copy_of(closed)
+    with kmsfast.open(closed) as kms:
+        kms.key("alias/one").tag({"name": "other"})
+    put_back(closed, before, {"tags": "tag_value IN ('other', 'one')"})
+    with kmsfast.open(closed) as kms:
+        kms.key("alias/two").encrypt(b"x")
+        with pytest.raises(StoreIntegrity, match="put back"):
+            kms.key("alias/one")
+
+
+def test_aliases_put_back_to_the_keys_they_had_are_noticed(closed: Path) -> None:
+    """Each key has as many aliases as before, and each row was once valid."""
+    before = copy_of(closed)
+    with kmsfast.open(closed) as kms:
+        one, two = kms.key("alias/one"), kms.key("alias/two")
+        kms.update_alias("alias/one", two)
+        kms.update_alias("alias/two", one)
+    put_back(closed, before, {"aliases": "TRUE"})
+    with kmsfast.open(closed) as kms:
+        for name in ("alias/one", "alias/two", one.id, two.id):
+            with pytest.raises(StoreIntegrity, match="put back"):
+                kms.key(name)
+        with pytest.raises(StoreIntegrity, match="put back"):
+            kms.aliases()
+
+
+def test_the_newest_version_taken_away_is_noticed(closed: Path) -> None:
+    """With the key's row of then as well, it would encrypt under an old version again."""
+    before = copy_of(closed)
+    with kmsfast.open(closed) as kms:
+        key = kms.key("alias/one")
+        key.rotate()
+        whole = f"key_id = x'{key._raw_id.hex()}'"
+    put_back(closed, before, {"key_versions": whole})
+    with kmsfast.open(closed) as kms, pytest.raises(StoreIntegrity, match="put back"):
+        kms.key("alias/one")
+
+
+@pytest.mark.parametrize("change", ["disable", "schedule_deletion", "rotate"])
+def test_a_whole_key_put_back_is_noticed(closed: Path, change: str) -> None:
+    before = copy_of(closed)
+    with kmsfast.open(closed) as kms:
+        key = kms.key("alias/one")
+        getattr(key, change)()
+        whole = f"key_id = x'{key._raw_id.hex()}'"
+        put_back(closed, before, dict.fromkeys([*TABLES[1:], "grants"], whole))
+        with pytest.raises(StoreIntegrity, match="put back"):
+            kms.keys()
+        kms.create_key()  # and no change of another key covers it up
+    with pytest.raises(StoreIntegrity, match="put back"):
+        kmsfast.open(closed)
+
+
+def test_an_old_row_of_the_store_is_noticed(closed: Path) -> None:
+    before = copy_of(closed)
+    with kmsfast.open(closed) as kms:
+        kms.key("alias/one").disable()
+    put_back(closed, before, {"store": "TRUE"})
+    with pytest.raises(StoreIntegrity, match="put back"):
+        kmsfast.open(closed)
+
+
+def test_a_grant_is_covered(closed: Path) -> None:
+    with kmsfast.open(closed) as kms:
+        row = {"key_id": kms.key("alias/one")._raw_id, "grant_id": "1", "created_at": 0,
+               "document": "{}"}  # fmt: skip
+        with kms._app.store.write() as rows:
+            rows._insert(schema.grants, [row])
+    read_everything(closed)
+    for change in ("UPDATE grants SET document = '{ }'", "DELETE FROM grants"):
+        with database(closed) as db:
+            db.execute(change)
+        with pytest.raises(StoreIntegrity):
+            read_everything(closed)
+
+
+@pytest.mark.parametrize("value", [7, "text", b"", b"x" * 71])
+@pytest.mark.parametrize(
+    "column", ["wrapped_key", "store_id", "kdf_salt", "root_kind", "root_path"]
+)
+def test_values_of_other_types_in_the_row_that_is_read_first(
+    path: Path, column: str, value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kmsfast.store.roots._MEMORY_KIB", 64)
+    root = kmsfast.Passphrase("correct horse")
+    kmsfast.open(path, create=True, root=root).close()
+    with database(path) as db:
+        try:
+            db.execute(f"UPDATE store SET {column} = ?", (value,))
+        except sqlite3.IntegrityError:
+            return  # not null, says SQLite
+    with pytest.raises((StoreIntegrity, StoreUnusable, RootKeyWrong)):
+        kmsfast.open(path, root=root)

@@ -5,7 +5,9 @@ The keys are unwrapped here in Python, from the root key file, to know what to l
 
 from __future__ import annotations
 
+import copy
 import logging
+import pickle
 import re
 import shutil
 import sqlite3
@@ -25,9 +27,9 @@ def secrets(path: Path) -> dict[str, bytes]:
     The store may be open here, and closing its file in this process would drop SQLite's locks: so
     another process copies it.
     """
-    copy = path.with_name("copy")
-    subprocess.run(["cp", "-r", path, copy], check=True)
-    database = sqlite3.connect(copy / "store.db")
+    copied = path.with_name("copy")
+    subprocess.run(["cp", "-r", path, copied], check=True)
+    database = sqlite3.connect(copied / "store.db")
     store_id, wrapped = database.execute("SELECT store_id, wrapped_key FROM store").fetchone()
     root = (path / "root.key").read_bytes()
     store_key = reference.unwrap_store_key(root, wrapped, store_id)
@@ -40,7 +42,7 @@ def secrets(path: Path) -> dict[str, bytes]:
         found[f"material {number}"] = material
         found[f"subkey {number}"] = reference.xaes_key(material, key_id, number)
     database.close()
-    shutil.rmtree(copy)
+    shutil.rmtree(copied)
     return found
 
 
@@ -137,3 +139,31 @@ def _hits(pid: int, known: dict[str, bytes]) -> dict[str, set[str]]:
             if names:
                 found.setdefault("arena" if "dd" in flags else head, set()).update(names)
     return found
+
+
+def test_nothing_that_holds_keys_is_pickled_or_copied(path: Path) -> None:
+    with kmsfast.open(path, create=True) as kms:
+        key = kms.create_key()
+        with key.sealed_writer() as writer:
+            for thing in (kms, key, key.generate_data_key(), writer, kmsfast.Passphrase("p")):
+                for use in (copy.copy, copy.deepcopy, pickle.dumps):
+                    with pytest.raises(TypeError, match="cannot be pickled or copied"):
+                        use(thing)
+
+
+def test_errors_travel_between_processes() -> None:
+    error = kmsfast.BatchError({1: kmsfast.InvalidCiphertext("changed")}, [b"a", None], 2)
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.values, list(again.errors)) == (str(error), [b"a", None], [1])
+
+
+def test_a_changed_root_leaves_nothing_under_the_old_one(path: Path, tmp_path: Path) -> None:
+    with kmsfast.open(path, create=True) as kms:
+        with kms._app.store.read() as rows:
+            before = rows.store_row()["wrapped_key"]
+        kms.change_root(kmsfast.RootKeyFile(tmp_path / "new.key"))
+        for wrong in (None, "new.key", tmp_path):
+            with pytest.raises(kmsfast.ValidationError, match="a root key is"):
+                kms.change_root(wrong)
+        for file in path.iterdir():
+            assert before not in file.read_bytes(), file

@@ -1,0 +1,104 @@
+"""The steps from each schema version to the next one.
+
+Rules:
+- a step, once released, never changes: it names the tables as they were, not as :mod:`.schema` has
+  them now;
+- it runs in the transaction that opens the store, after the store key, and authenticates every row
+  that it reads before it writes one; so nothing that was changed from outside is made valid;
+- it moves ``PRAGMA user_version`` itself, last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from sqlalchemy import Connection, TableClause, column, select, table, update
+
+from kmsfast.errors import StoreIntegrity
+from kmsfast.store.rows import Macs, added, sealed, verified
+
+__all__ = ["STEPS"]
+
+
+def _frozen(name: str, columns: str) -> TableClause:
+    return table(name, *(column(each) for each in columns.split()), column("mac"))
+
+
+_ROOT: Final = (
+    "one store_id created_at region account root_kind root_path kdf_salt kdf_iterations kdf_lanes "
+    "kdf_memory_kib wrapped_key num_keys"
+)
+_KEY: Final = (
+    "key_id flags state description created_at rotation_days next_rotation deletion_date "
+    "num_versions"
+)
+_STORE_1, _STORE_2 = _frozen("store", _ROOT), _frozen("store", _ROOT + " rows_sum")
+_KEYS_1 = _frozen("keys", _KEY + " num_aliases num_tags num_policies")
+_KEYS_2 = _frozen("keys", _KEY + " rows_sum")
+_CHILDREN_1: Final = {
+    "num_versions": _frozen("key_versions", "key_id number created_at origin wrapped"),
+    "num_aliases": _frozen("aliases", "name key_id created_at updated_at"),
+    "num_tags": _frozen("tags", "key_id tag_key tag_value"),
+    "num_policies": _frozen("policies", "key_id document"),
+}
+_NEW_IN_2: Final = (
+    """CREATE TABLE grants (
+    key_id BLOB NOT NULL,
+    grant_id TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    mac BLOB NOT NULL,
+    PRIMARY KEY (key_id, grant_id),
+    FOREIGN KEY(key_id) REFERENCES keys (key_id)
+)""",
+    "ALTER TABLE keys ADD COLUMN rows_sum BLOB NOT NULL DEFAULT x''",
+    "ALTER TABLE keys DROP COLUMN num_aliases",
+    "ALTER TABLE keys DROP COLUMN num_tags",
+    "ALTER TABLE keys DROP COLUMN num_policies",
+    "ALTER TABLE store ADD COLUMN rows_sum BLOB NOT NULL DEFAULT x''",
+)
+
+
+def _from_1_to_2(connection: Connection, macs: Macs) -> None:
+    """Sums of MACs take the place of most counts; the table of grants."""
+    stores, keys = _all(connection, macs, _STORE_1), _all(connection, macs, _KEYS_1)
+    children = {count: _all(connection, macs, rows) for count, rows in _CHILDREN_1.items()}
+    if len(stores) != 1 or len(keys) != stores[0]["num_keys"]:
+        raise _incomplete()
+    for key in keys:
+        mine = []
+        for count, rows in children.items():
+            found = [row["mac"] for row in rows if row["key_id"] == key["key_id"]]
+            if len(found) != key[count]:
+                raise _incomplete()
+            mine += found
+        key["rows_sum"] = added(bytes(32), mine)
+    for statement in _NEW_IN_2:
+        connection.exec_driver_sql(statement)
+    sums = [_write(connection, macs, _KEYS_2, "key_id", key) for key in keys]
+    _write(connection, macs, _STORE_2, "one", {**stores[0], "rows_sum": added(bytes(32), sums)})
+    connection.exec_driver_sql("PRAGMA user_version = 2")
+
+
+STEPS: Final[dict[int, Callable[[Connection, Macs], None]]] = {1: _from_1_to_2}
+
+
+def _all(connection: Connection, macs: Macs, rows: TableClause) -> list[dict[str, Any]]:
+    return [verified(macs, rows, row) for row in connection.execute(select(rows)).mappings()]
+
+
+def _write(
+    connection: Connection, macs: Macs, rows: TableClause, name: str, values: dict[str, Any]
+) -> bytes:
+    """Rewrites the columns of one row; returns its new MAC."""
+    row = sealed(macs, rows, values)
+    connection.execute(update(rows).where(rows.c[name] == row[name]).values(row))
+    return bytes(row["mac"])
+
+
+def _incomplete() -> StoreIntegrity:
+    return StoreIntegrity(
+        "rows are missing or were added: the store was changed from outside; restore it from a "
+        "backup"
+    )

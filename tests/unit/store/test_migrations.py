@@ -1,0 +1,128 @@
+"""Stores of older schema versions become this release's; newer ones are refused."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+from clocks import Clock
+
+import kmsfast
+from kmsfast.errors import StoreIntegrity, StoreUnusable
+from kmsfast.store import migrations, schema
+
+DUMP = (Path(__file__).parent / "schema-1.sql").read_text()
+
+
+def noted(name: str) -> bytes:
+    found = re.search(f"^-- {name}: ([0-9a-f]+)$", DUMP, re.MULTILINE)
+    assert found
+    return bytes.fromhex(found[1])
+
+
+@pytest.fixture
+def old(path: Path) -> Path:
+    """A store of schema version 1: two keys with all kinds of rows, a deleted and a waiting one."""
+    path.mkdir(mode=0o700)
+    (path / "root.key").touch(0o600)
+    (path / "root.key").write_bytes(noted("root.key"))
+    with contextlib.closing(sqlite3.connect(path / "store.db")) as db:
+        db.executescript(DUMP)
+    return path
+
+
+def tables(path: Path) -> dict[str, list[str]]:
+    with contextlib.closing(sqlite3.connect(path / "store.db")) as db:
+        names = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE sql NOTNULL")]
+        return {n: sorted(row[1] for row in db.execute(f"PRAGMA table_info({n})")) for n in names}
+
+
+def version(path: Path) -> int:
+    with contextlib.closing(sqlite3.connect(path / "store.db")) as db:
+        return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def test_there_is_a_step_from_every_version() -> None:
+    assert sorted(migrations.STEPS) == list(range(1, schema.SCHEMA_VERSION))
+
+
+def test_a_store_of_version_1_is_migrated(old: Path, tmp_path: Path, clock: Clock) -> None:
+    for _ in range(2):
+        with kmsfast.open(old, clock=clock) as kms:
+            key = kms.key("alias/one")
+            assert kms.decrypt(noted("blob"), {"a": "b"}) == b"before the migration"
+            assert (key.tags, key.policy, key.current_version) == (
+                {"name": "one", "kind": "test"}, "{}", 2
+            )  # fmt: skip
+            assert [k.description for k in kms.keys()] == ["one", "two", "waits"]
+            assert [alias.name for alias in kms.aliases()] == ["alias/one", "alias/two"]
+    with kmsfast.open(old, clock=clock) as kms:
+        kms.key("alias/one").rotate()
+        kms.create_key(alias="alias/new")
+    assert version(old) == schema.SCHEMA_VERSION
+    kmsfast.open(tmp_path / "fresh", create=True).close()
+    assert tables(old) == tables(tmp_path / "fresh")
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["UPDATE tags SET tag_value = 'x'", "DELETE FROM aliases WHERE name = 'alias/two'",
+     "DELETE FROM keys WHERE state = 'PendingDeletion'", "UPDATE store SET num_keys = 3"],
+)  # fmt: skip
+def test_what_was_changed_is_not_made_valid(old: Path, change: str) -> None:
+    with contextlib.closing(sqlite3.connect(old / "store.db")) as db, db:
+        db.execute(change)
+    with pytest.raises(StoreIntegrity, match="changed from outside"):
+        kmsfast.open(old)
+    assert version(old) == 1
+
+
+def test_a_failed_step_changes_nothing(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = tables(old)
+    monkeypatch.setattr(migrations, "_write", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        kmsfast.open(old)
+    assert (tables(old), version(old)) == (before, 1)
+    monkeypatch.undo()
+    kmsfast.open(old).close()
+
+
+def test_two_that_open_at_once(old: Path) -> None:
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            kmsfast.open(old).close()
+        except BaseException as error:  # noqa: BLE001
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert failures == []
+
+
+@pytest.mark.parametrize("number", [-1, 0, schema.SCHEMA_VERSION + 1, 2**31 - 1])
+def test_versions_that_are_not_known(path: Path, number: int) -> None:
+    kmsfast.open(path, create=True).close()
+    with contextlib.closing(sqlite3.connect(path / "store.db")) as db, db:
+        db.execute("ALTER TABLE store RENAME COLUMN region TO realm")  # which a newer one may do
+        db.execute(f"PRAGMA user_version = {number}")
+    for create in (False, True):
+        with pytest.raises(StoreUnusable, match=f"schema version {number}, this release knows"):
+            kmsfast.open(path, create=create)
+
+
+def test_the_database_of_somebody_else_is_left_alone(path: Path) -> None:
+    path.mkdir(mode=0o700)
+    with contextlib.closing(sqlite3.connect(path / "store.db")) as db, db:
+        db.execute("CREATE TABLE theirs (a)")
+    for create in (False, True):
+        with pytest.raises(StoreUnusable, match="another application"):
+            kmsfast.open(path, create=create)
+    assert list(tables(path)) == ["theirs"]
+    assert not (path / "root.key").exists()
