@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,6 +66,7 @@ def test_what_is_refused(kms: kmsfast.Kms, data: bytes, said: str) -> None:
         b"id,email\n1,a\x00b\n2,\n",
         b'id,email\n1,"say ""hi"", twice"\n',
         b"id,,email\n1,2,3\n",
+        b'email\n""\na\n"a,b"\n a\n',
         b"id,email\n",
     ],
 )
@@ -130,6 +132,15 @@ def test_nothing_encrypted(kms: kmsfast.Kms) -> None:
     with pytest.raises(ValidationError, match="no cell"):
         describe_csv(io.BytesIO(b"id,email\n1,a\n"))
     assert describe_csv(io.BytesIO(b"id,email\n")) == []
+
+
+def test_inspecting_takes_time_by_the_size(kms: kmsfast.Kms) -> None:
+    """Not by its square: 100,000 different cells, of which one column holds blobs."""
+    data = b"id,email\n" + b"".join(b"%032d,a\n" % i for i in range(100_000))
+    started = time.process_time()
+    (facts,) = describe_csv(io.BytesIO(sealed(kms, data)))
+    assert time.process_time() - started < 20
+    assert (facts.name, sum(facts.records.values()), facts.not_blobs) == ("email", 100_000, 0)
 
 
 def test_an_error_names_the_file_and_leaves_nothing(cli: Cli, tmp_path: Path) -> None:
