@@ -7,7 +7,8 @@ Rules:
 - a value is encrypted as UTF-8, whatever the encoding of the file; an encrypted cell is the blob
   in base64 (RFC 4648, one line). CSV knows no nulls: an empty cell is an empty value and is
   encrypted like any other;
-- so the first data row tells which columns are encrypted: those whose cell there is a blob;
+- so the first data rows tell which columns are encrypted: those with a blob in one of them (in more
+  than the first row, for that one may be damaged, and must not be passed over);
 - an error names the line in the file, or the row (from 1, without the header) of a value that does
   not open; a block of rows is in memory at a time, whatever the length of their values.
 """
@@ -21,7 +22,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, islice, zip_longest
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from kmsfast.errors import FrameError, KmsError, ValidationError
@@ -40,6 +41,8 @@ BLOCK_CHARS = 8 << 20
 #: characters: room for the base64 of such a value.
 MAX_VALUE = 16 << 20
 MAX_LINE = 32 << 20
+#: Data rows that tell which columns are encrypted.
+FIRST_ROWS = 100
 #: Read from the file at a time.
 READ_BYTES = 1 << 20
 BOM = "\ufeff"
@@ -114,7 +117,7 @@ def decrypt_csv(
     form: CsvFormat = PLAIN,
     failures: Failures | None = None,
 ) -> Done:
-    """Decrypts the named columns, or those whose first cell is a blob.
+    """Decrypts the named columns, or those with blobs in the first data rows.
 
     Raises:
         ValidationError: no header, no such column, a ragged row, or text of another encoding.
@@ -146,7 +149,7 @@ def rewrap_csv(
     *,
     form: CsvFormat = PLAIN,
 ) -> Done:
-    """Brings the named columns, or those whose first cell is a blob, to their newest versions.
+    """Brings the named columns, or those with blobs in the first rows, to their newest versions.
 
     Raises:
         ValidationError: no header, no such column, a ragged row, or text of another encoding.
@@ -274,19 +277,20 @@ class _Csv:
             raise ValidationError(f"line 1: the column name {repeated[0]!r} occurs twice")
 
     def encrypted(self) -> list[str]:
-        """Names of the columns whose first cell is a blob; none if there are no data rows.
+        """Names of the columns that hold blobs at their start; none if there are no data rows.
 
         Raises:
             ValidationError: there are data rows and none of these.
         """
-        self._first = list(islice(self._records(), 1))
+        self._first = list(islice(self._records(), FIRST_ROWS))
         if not self._first:
             return []
-        cells = zip(self.header, self._first[0], strict=False)
-        names = [name for name, cell in cells if _name_of(cell) is not None]
+        columns = zip(self.header, zip_longest(*self._first, fillvalue=""), strict=False)
+        names = [name for name, cells in columns if any(map(_name_of, cells))]
         if not names:
             raise ValidationError(
-                "no cell of the first data row is a blob; name encrypted columns with --columns"
+                f"no cell of the first {FIRST_ROWS} data rows is a blob; name encrypted columns "
+                "with --columns"
             )
         return names
 

@@ -14,6 +14,7 @@ import kmsfast
 from kmsfast.errors import ValidationError
 from kmsfast.tables import csv_text
 from kmsfast.tables.csv_text import CsvFormat, decrypt_csv, describe_csv, encrypt_csv
+from kmsfast.tables.report import RecordsFailed
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +151,10 @@ def test_an_error_names_the_file_and_leaves_nothing(cli: Cli, tmp_path: Path) ->
                        "alias/orders")  # fmt: skip
     assert said.startswith("kmsfast: bad.csv: line 3: ")
     assert cli.names() == before
+
+
+def test_a_damaged_first_cell_is_not_passed_over(kms: kmsfast.Kms) -> None:
+    encrypted = sealed(kms, b"id,email\n1,a\n2,b\n3,c\n", "email", "id").split(b"\n")
+    encrypted[1] = encrypted[1].replace(b",9", b",8")
+    with pytest.raises(RecordsFailed, match="row 1, column 'email'"):
+        back(kms, b"\n".join(encrypted))
