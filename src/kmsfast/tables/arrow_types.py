@@ -59,8 +59,11 @@ def original_field(field: pa.Field) -> pa.Field | None:
     Raises:
         ValidationError: the metadata of the column was damaged.
     """
-    serialized = (field.metadata or {}).get(FIELD_KEY)
+    metadata = field.metadata or {}
+    serialized = metadata.get(FIELD_KEY)
     if serialized is None:
+        if metadata.keys() & {ENCRYPTED_KEY, TYPE_KEY}:
+            raise ValidationError(f"column {field.name!r}: a part of its kmsfast metadata is gone")
         return None
     try:
         schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(serialized, validate=True)))

@@ -7,7 +7,8 @@ Rules:
 - a value is encrypted as UTF-8, whatever the encoding of the file; an encrypted cell is the blob
   in base64 (RFC 4648, one line). CSV knows no nulls: an empty cell is an empty value and is
   encrypted like any other;
-- so the first data row tells which columns are encrypted: those whose cell there is a blob;
+- so the first data rows tell which columns are encrypted: those with a blob in one of them (in more
+  than the first row, for that one may be damaged, and must not be passed over);
 - an error names the line in the file, or the row (from 1, without the header) of a value that does
   not open; a block of rows is in memory at a time, whatever the length of their values.
 """
@@ -18,10 +19,10 @@ import binascii
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, islice, zip_longest
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from kmsfast.errors import FrameError, KmsError, ValidationError
@@ -40,9 +41,13 @@ BLOCK_CHARS = 8 << 20
 #: characters: room for the base64 of such a value.
 MAX_VALUE = 16 << 20
 MAX_LINE = 32 << 20
+#: Data rows that tell which columns are encrypted.
+FIRST_ROWS = 100
 #: Read from the file at a time.
 READ_BYTES = 1 << 20
 BOM = "\ufeff"
+#: The first character of every blob in base64: its first byte is f5.
+BLOB_START = "9"
 #: What the messages of the csv module mean.
 _MEANING = {
     "unexpected end of data": "the file ends within a quoted value; its closing quote is missing",
@@ -112,7 +117,7 @@ def decrypt_csv(
     form: CsvFormat = PLAIN,
     failures: Failures | None = None,
 ) -> Done:
-    """Decrypts the named columns, or those whose first cell is a blob.
+    """Decrypts the named columns, or those with blobs in the first data rows.
 
     Raises:
         ValidationError: no header, no such column, a ragged row, or text of another encoding.
@@ -144,7 +149,7 @@ def rewrap_csv(
     *,
     form: CsvFormat = PLAIN,
 ) -> Done:
-    """Brings the named columns, or those whose first cell is a blob, to their newest versions.
+    """Brings the named columns, or those with blobs in the first rows, to their newest versions.
 
     Raises:
         ValidationError: no header, no such column, a ragged row, or text of another encoding.
@@ -195,9 +200,10 @@ class _Facts:
 
     def add(self, cells: list[str]) -> None:
         # 32 characters of base64 are the 24 bytes of a header.
-        for start, count in Counter(cell[:32] for cell in cells).items():
-            sample = next(cell for cell in cells if cell[:32] == start)
-            name = _name_of(sample)
+        starts = [cell[:32] for cell in cells]
+        samples = dict(zip(starts, cells, strict=True))
+        for start, count in Counter(starts).items():
+            name = _name_of(samples[start])
             if name is None:
                 self.others += count
             else:
@@ -208,6 +214,8 @@ def _name_of(cell: str) -> tuple[str, int] | None:
     """Key id and version of a cell that is a blob."""
     import kmsfast
 
+    if not cell.startswith(BLOB_START):
+        return None
     try:
         info = kmsfast.inspect(binascii.a2b_base64(cell, strict_mode=True))
     except (FrameError, ValueError):
@@ -215,15 +223,31 @@ def _name_of(cell: str) -> tuple[str, int] | None:
     return info.key_id, info.key_version
 
 
-class _Lines:
-    """Takes rows that end with CR LF and writes them with the line end of the input."""
+class _Writer:
+    """Writes rows, with quotes where they are needed.
 
-    def __init__(self, text: io.TextIOWrapper, line_end: str) -> None:
-        self._write, self._line_end = text.write, line_end
+    Most rows need none, and joining these is several times faster than the csv module.
+    """
+
+    def __init__(self, text: io.TextIOWrapper, delimiter: str, line_end: str) -> None:
+        self._text, self._delimiter, self._line_end = text, delimiter, line_end
+        # With \r\n as its line end csv quotes values that hold either character.
+        self._csv = csv.writer(self, delimiter=delimiter, lineterminator="\r\n")
+
+    def rows(self, block: Iterable[Row]) -> None:
+        """All of them."""
+        delimiter, line_end, write = self._delimiter, self._line_end, self._text.write
+        for row in block:
+            line = delimiter.join(row)
+            quoted = '"' in line or "\n" in line or "\r" in line or not line
+            if quoted or line.count(delimiter) >= len(row):
+                self._csv.writerow(row)
+            else:
+                write(line + line_end)
 
     def write(self, row: str) -> None:
-        """One row."""
-        self._write(row[:-2] + self._line_end)
+        """What csv made of one row."""
+        self._text.write(row[:-2] + self._line_end)
 
 
 class _Csv:
@@ -253,19 +277,20 @@ class _Csv:
             raise ValidationError(f"line 1: the column name {repeated[0]!r} occurs twice")
 
     def encrypted(self) -> list[str]:
-        """Names of the columns whose first cell is a blob; none if there are no data rows.
+        """Names of the columns that hold blobs at their start; none if there are no data rows.
 
         Raises:
             ValidationError: there are data rows and none of these.
         """
-        self._first = list(islice(self._records(), 1))
+        self._first = list(islice(self._records(), FIRST_ROWS))
         if not self._first:
             return []
-        cells = zip(self.header, self._first[0], strict=False)
-        names = [name for name, cell in cells if _name_of(cell) is not None]
+        columns = zip(self.header, zip_longest(*self._first, fillvalue=""), strict=False)
+        names = [name for name, cells in columns if any(map(_name_of, cells))]
         if not names:
             raise ValidationError(
-                "no cell of the first data row is a blob; name encrypted columns with --columns"
+                f"no cell of the first {FIRST_ROWS} data rows is a blob; name encrypted columns "
+                "with --columns"
             )
         return names
 
@@ -291,15 +316,12 @@ class _Csv:
         positions = self.positions(columns)
         text = io.TextIOWrapper(target, self._form.encoding, newline="")
         try:
-            # With \r\n as its line end csv quotes values that hold either character.
-            rows = csv.writer(
-                _Lines(text, self._line_end), delimiter=self._form.delimiter, lineterminator="\r\n"
-            )
+            writer = _Writer(text, self._form.delimiter, self._line_end)
             text.write(self._mark)
-            rows.writerow(self.header)
+            writer.rows([self.header])
             with closing(self._changed(positions, change, overlap=overlap)) as blocks:
                 for block in blocks:
-                    rows.writerows(block)
+                    writer.rows(block)
             text.flush()
         except UnicodeEncodeError as error:
             char = error.object[error.start]

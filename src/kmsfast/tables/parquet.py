@@ -22,7 +22,7 @@ from kmsfast.tables.columns import (
     sealed_header,
     sealed_key_id,
 )
-from kmsfast.tables.parquet_file import ParquetTable, Source
+from kmsfast.tables.parquet_file import ParquetTable, Source, of_parquet
 from kmsfast.tables.report import ColumnFacts, Done, Failures, Options, Progress
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ __all__ = ["decrypt_parquet", "describe_parquet", "encrypt_parquet", "rewrap_par
 DEFAULTS = Options()
 
 
+@of_parquet
 def encrypt_parquet(
     source: Source,
     target: BinaryIO,
@@ -60,6 +61,7 @@ def encrypt_parquet(
     return Done(rows, tuple(passes), Failures())
 
 
+@of_parquet
 def decrypt_parquet(
     source: Source,
     target: BinaryIO,
@@ -88,6 +90,7 @@ def decrypt_parquet(
     return Done(rows, tuple(passes), failures)
 
 
+@of_parquet
 def rewrap_parquet(
     source: Source,
     target: BinaryIO,
@@ -117,6 +120,7 @@ def rewrap_parquet(
     return Done(rows, tuple(passes), Failures())
 
 
+@of_parquet
 def describe_parquet(source: Source, columns: Sequence[str] = ()) -> list[ColumnFacts]:
     """What the encrypted columns say about keys, versions and types, read without keys.
 

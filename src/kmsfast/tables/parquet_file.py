@@ -10,22 +10,24 @@ Rules:
 
 from __future__ import annotations
 
+import binascii
+import functools
 import os
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kmsfast.errors import ValidationError
+from kmsfast.errors import KmsError, ValidationError
 from kmsfast.tables.ahead import ahead
 from kmsfast.tables.arrow_types import ENCRYPTED_KEY, original_field
 from kmsfast.tables.columns import FINAL_KEY, ColumnPass
 from kmsfast.tables.report import Progress, no_column
 
-__all__ = ["ParquetTable", "Source"]
+__all__ = ["ParquetTable", "Source", "of_parquet"]
 
 Source = str | os.PathLike[str]
 
@@ -37,10 +39,45 @@ GROUP_BYTES = 20 << 20
 MIN_GROUP_ROWS, MAX_GROUP_ROWS = 16, 128 * 1024
 #: Bytes that a blob is longer than its plaintext.
 OVERHEAD = 96
+#: Bytes of the smallest file: two magic numbers and the length of the footer.
+MIN_SIZE = 12
 #: Field metadata: codec that the column had before it was encrypted.
 CODEC_KEY = b"kmsfast.codec"
 #: Names of codecs in Parquet metadata that the writer calls otherwise.
 CODEC_NAMES = {"UNCOMPRESSED": "none", "LZ4_RAW": "lz4", "LZO": "snappy"}
+
+
+Call = TypeVar("Call", bound=Callable[..., Any])
+
+
+def of_parquet(call: Call) -> Call:
+    """A function of a Parquet file, its first argument: what damage makes of it, is one error.
+
+    The metadata of a damaged file fail wherever they are looked at, in pyarrow or here.
+    """
+
+    @functools.wraps(call)
+    def checked(source: Source, *arguments: Any, **options: Any) -> Any:
+        try:
+            return call(source, *arguments, **options)
+        except (pa.ArrowException, UnicodeDecodeError, binascii.Error, OSError) as error:
+            if isinstance(error, KmsError) or getattr(error, "errno", None) is not None:
+                raise
+            name = os.fspath(source)
+            if _no_magic(source):
+                raise ValidationError(f"{name} is not a Parquet file, or was cut off") from error
+            raise ValidationError(f"{name} is damaged: {error}") from error
+
+    return cast(Call, checked)
+
+
+def _no_magic(source: Source) -> bool:
+    """Whether the file does not start and end like a Parquet file."""
+    with open(source, "rb") as file:  # noqa: PTH123 - a path of any kind
+        start = file.read(4)
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 4))
+        return size < MIN_SIZE or not start == file.read(4) == b"PAR1"
 
 
 class ParquetTable:
@@ -51,19 +88,18 @@ class ParquetTable:
         footer: key-value metadata of the file.
 
     Raises:
-        ValidationError: not a Parquet file, or two columns of one name.
+        ValidationError: two columns of one name.
     """
 
     def __init__(self, source: Source) -> None:
-        try:
-            metadata = pq.read_metadata(source)
-            buffer = min(max(READ_BYTES // max(1, metadata.num_columns), 16 << 10), 1 << 20)
-            self._file = pq.ParquetFile(
-                source, metadata=metadata, buffer_size=buffer, pre_buffer=False
-            )
-        except pa.ArrowInvalid as error:
-            raise ValidationError(f"{os.fspath(source)} is not a Parquet file: {error}") from error
+        metadata = pq.read_metadata(source)
+        buffer = min(max(READ_BYTES // max(1, metadata.num_columns), 16 << 10), 1 << 20)
+        self._file = pq.ParquetFile(source, metadata=metadata, buffer_size=buffer, pre_buffer=False)
         self._name = os.fspath(source)
+        if metadata.num_row_groups:
+            # Asked for the metadata of a damaged column chunk, pyarrow ends the process; reading
+            # raises.
+            next(self._file.iter_batches(1, row_groups=[0]), None)
         self.schema: pa.Schema = self._file.schema_arrow
         self.footer: Mapping[bytes, bytes] = self._file.metadata.metadata or {}
         repeated = [name for name, count in Counter(self.schema.names).items() if count > 1]
@@ -137,7 +173,7 @@ class ParquetTable:
         self, passes: Mapping[str, ColumnPass], schema: pa.Schema, *, overlap: bool
     ) -> Generator[pa.RecordBatch, None, None]:
         """The row groups with the columns in `passes` replaced."""
-        groups = self._groups(len(passes), overlap=overlap)
+        groups = self._file.iter_batches(self._group_rows(len(passes)), use_threads=overlap)
         with closing(ahead(groups) if overlap else groups) as batches:
             for batch in batches:
                 arrays = [
@@ -145,14 +181,6 @@ class ParquetTable:
                     for name, array in zip(batch.schema.names, batch.columns, strict=True)
                 ]
                 yield pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-    def _groups(self, num_passes: int, *, overlap: bool) -> Generator[pa.RecordBatch, None, None]:
-        try:
-            yield from self._file.iter_batches(self._group_rows(num_passes), use_threads=overlap)
-        except (pa.ArrowInvalid, OSError) as error:
-            if isinstance(error, OSError) and error.errno is not None:
-                raise
-            raise ValidationError(f"{self._name} is damaged: {error}") from error
 
     def _group_rows(self, num_passes: int) -> int:
         metadata = self._file.metadata

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import kmsfast
 from kmsfast.errors import ValidationError
 from kmsfast.tables import csv_text
 from kmsfast.tables.csv_text import CsvFormat, decrypt_csv, describe_csv, encrypt_csv
+from kmsfast.tables.report import RecordsFailed
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,7 @@ def test_what_is_refused(kms: kmsfast.Kms, data: bytes, said: str) -> None:
         b"id,email\n1,a\x00b\n2,\n",
         b'id,email\n1,"say ""hi"", twice"\n',
         b"id,,email\n1,2,3\n",
+        b'email\n""\na\n"a,b"\n a\n',
         b"id,email\n",
     ],
 )
@@ -132,6 +135,15 @@ def test_nothing_encrypted(kms: kmsfast.Kms) -> None:
     assert describe_csv(io.BytesIO(b"id,email\n")) == []
 
 
+def test_inspecting_takes_time_by_the_size(kms: kmsfast.Kms) -> None:
+    """Not by its square: 100,000 different cells, of which one column holds blobs."""
+    data = b"id,email\n" + b"".join(b"%032d,a\n" % i for i in range(100_000))
+    started = time.process_time()
+    (facts,) = describe_csv(io.BytesIO(sealed(kms, data)))
+    assert time.process_time() - started < 20
+    assert (facts.name, sum(facts.records.values()), facts.not_blobs) == ("email", 100_000, 0)
+
+
 def test_an_error_names_the_file_and_leaves_nothing(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_bytes(b"id,email\n1,a\n2\n")
     before = cli.names()
@@ -139,3 +151,10 @@ def test_an_error_names_the_file_and_leaves_nothing(cli: Cli, tmp_path: Path) ->
                        "alias/orders")  # fmt: skip
     assert said.startswith("kmsfast: bad.csv: line 3: ")
     assert cli.names() == before
+
+
+def test_a_damaged_first_cell_is_not_passed_over(kms: kmsfast.Kms) -> None:
+    encrypted = sealed(kms, b"id,email\n1,a\n2,b\n3,c\n", "email", "id").split(b"\n")
+    encrypted[1] = encrypted[1].replace(b",9", b",8")
+    with pytest.raises(RecordsFailed, match="row 1, column 'email'"):
+        back(kms, b"\n".join(encrypted))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
 import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from cli_runner import Cli
+
+from kmsfast.cli import progress
 
 KEY = ("-k", "alias/orders")
 
@@ -127,7 +131,7 @@ def test_an_implementation_that_does_not_exist(cli: Cli) -> None:
 
 
 def test_a_terminal(cli: Cli, people: pa.Table) -> None:
-    """No binary on it, but a line on what was done; a bar when the work is long."""
+    """No binary on it, but a line on what was done."""
     code, shown = on_terminal(cli, "encrypt", "people.csv", "-o", "-", *KEY)
     assert (code, shown.count("\n")) == (2, 1)
     assert "terminal" in shown
@@ -135,9 +139,24 @@ def test_a_terminal(cli: Cli, people: pa.Table) -> None:
         file.truncate(100 << 20)
     code, shown = on_terminal(cli, "encrypt", "big", "-o", "big.kms", *KEY)
     assert code == 0
-    assert "#" in shown
-    assert "MB/s" in shown
     assert shown.rpartition("\x1b[K")[2].startswith("encrypted big in ")
+
+
+def test_a_bar_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_FIRST", 0)
+    for on_it in (True, False):
+        screen = io.StringIO()
+        monkeypatch.setattr(screen, "isatty", lambda on_it=on_it: on_it)
+        monkeypatch.setattr(sys, "stderr", screen)
+        with progress.Progress("bytes") as bar:
+            bar(50_000_000, 100_000_000)
+        shown = screen.getvalue()
+        if on_it:
+            assert "[###############...............]  50%" in shown
+            assert "MB/s" in shown
+            assert shown.endswith("\r\x1b[K")
+        else:
+            assert shown == ""
 
 
 def test_completion_of_file_names(cli: Cli) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import click
 from cli_runner import Cli
 
+from kmsfast.cli.exits import Code
 from kmsfast.cli.main import cli as program
 
 PAGE = Path(__file__).parents[3] / "docs" / "cli.md"
@@ -30,6 +32,31 @@ def test_every_command_and_option_is_documented() -> None:
         for option in command.params:
             for flag in option.opts if isinstance(option, click.Option) else ():
                 assert f"`{flag}" in page, f"{name} {flag}"
+
+
+def test_every_option_and_variable_of_the_page_exists() -> None:
+    page = PAGE.read_text()
+    flags = {
+        flag
+        for _, command in [("kmsfast", program), *commands(program)]
+        for option in command.params
+        for flag in option.opts
+    }
+    assert set(re.findall(r"`(--?[a-z][a-z-]*)`", page)) <= flags | {"-h", "--help"}
+    sources = [*PAGE.parents[1].glob("src/**/*.py"), *PAGE.parents[1].glob("csrc/*.c")]
+    code = "".join(path.read_text() for path in sources)
+    variables = set(re.findall(r"KMSFAST_[A-Z_]+", code)) - {"KMSFAST_COMPLETE"}
+    assert set(re.findall(r"`(KMSFAST_[A-Z_]+)`", page)) == variables
+
+
+def test_every_exit_code_is_documented() -> None:
+    table = PAGE.read_text().partition("## Exit codes")[2]
+    named = {
+        int(n)
+        for row in re.findall(r"^\| ([0-9, ]+) \|", table, re.MULTILINE)
+        for n in row.split(",")
+    }
+    assert named == {int(code) for code in Code} | {129, 143}
 
 
 def test_every_command_has_help(empty: Cli) -> None:
