@@ -167,3 +167,30 @@ fuzz: ## libFuzzer on blobs, sealed batches and root key files; CT_FUZZ_SECONDS=
 
 fuzz-smoke: $(CT_BUILD)/smoke/run
 	$(CT_SANITIZED) timeout 120 $< 3000
+
+# ---- other processors ----------------------------------------------------------------------------
+
+CT_FLOW := $(CT_CORE) tests/c/kft_util.c tests/c/ctime/flow.c
+$(eval $(call ct_program,arm,$(CT_CORE) $(CT_TESTS),$(CT_AARCH64),-DKF_TESTING,-static))
+$(eval $(call ct_program,arm-flow,$(CT_FLOW),$(CT_AARCH64),,-static))
+$(eval $(call ct_program,arm-flow-leak,$(CT_FLOW),$(CT_AARCH64),-DKF_PLANT_LEAK=1,-static))
+$(eval $(call ct_program,x86,$(CT_CORE) $(CT_TESTS),$(CT_CC),-DKF_TESTING,-static))
+# Emulation is slow: the longest tests of the kernels are left to the machine's own CPU, except on ARMv8.
+CT_SOON := aes_blocks,nist_vectors,xaes_vectors,selftest_of_impl,aad,unaligned,page_ends,in_place,corruption
+CT_LIBRARY := selftest_faults,arena,hashes,dispatch,blobs,fork
+CT_EMULATED := KFT_EMULATED=1 timeout 300
+
+.PHONY: qemu
+qemu: ## the ARMv8 path, and x86-64 CPUs with AES-NI and without, under emulation
+	$(call ct_needs,$(CT_AARCH64),gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
+	$(call ct_needs,qemu-aarch64,qemu-user)
+	@$(MAKE) --no-print-directory $(patsubst %,$(CT_BUILD)/%/run,arm arm-flow arm-flow-leak x86)
+	$(CT_EMULATED) qemu-aarch64 $(CT_BUILD)/arm/run --impl armv8
+	$(CT_EMULATED) qemu-aarch64 $(CT_BUILD)/arm/run --impl portable --only $(CT_SOON)
+	$(CT_EMULATED) qemu-aarch64 $(CT_BUILD)/arm/run --only $(CT_LIBRARY) --expect armv8
+	KMSFAST_CPU_MASK=arm_aes $(CT_EMULATED) qemu-aarch64 $(CT_BUILD)/arm/run --only $(CT_LIBRARY) --expect portable
+	tests/c/ctime/flow-check same qemu-aarch64 $(CT_BUILD)/arm-flow/run armv8
+	tests/c/ctime/flow-check same qemu-aarch64 $(CT_BUILD)/arm-flow/run portable
+	tests/c/ctime/flow-check differs qemu-aarch64 $(CT_BUILD)/arm-flow-leak/run armv8
+	$(CT_EMULATED) qemu-x86_64 -cpu Nehalem $(CT_BUILD)/x86/run --only $(CT_SOON),$(CT_LIBRARY) --expect portable
+	$(CT_EMULATED) qemu-x86_64 -cpu Haswell,-pcid,-x2apic,-tsc-deadline,-hle,-invpcid,-rtm $(CT_BUILD)/x86/run --only $(CT_SOON),$(CT_LIBRARY) --expect aesni
