@@ -194,3 +194,21 @@ qemu: ## the ARMv8 path, and x86-64 CPUs with AES-NI and without, under emulatio
 	tests/c/ctime/flow-check differs qemu-aarch64 $(CT_BUILD)/arm-flow-leak/run armv8
 	$(CT_EMULATED) qemu-x86_64 -cpu Nehalem $(CT_BUILD)/x86/run --only $(CT_SOON),$(CT_LIBRARY) --expect portable
 	$(CT_EMULATED) qemu-x86_64 -cpu Haswell,-pcid,-x2apic,-tsc-deadline,-hle,-invpcid,-rtm $(CT_BUILD)/x86/run --only $(CT_SOON),$(CT_LIBRARY) --expect aesni
+
+# ---- warnings ------------------------------------------------------------------------------------
+
+# $(call ct_warnings,COMPILER,LEVEL): every file of the core, the Python lists included.
+ct_warnings = for file in $(CT_CORE) csrc/kf_pylist.c; do \
+	$(1) $(call ct_flags,$(1)) $(2) -Werror $(CT_PYTHON_FLAGS) -c $$file -o /dev/null || exit 1; done
+CT_PYTHON ?= $(or $(wildcard .venv/bin/python),python3)
+CT_PYTHON_FLAGS = -DPy_LIMITED_API=0x030B0000 \
+	-isystem $(shell $(CT_PYTHON) -c 'import sysconfig; print(sysconfig.get_paths()["include"])')
+
+.PHONY: c-warnings
+c-warnings: ## the core compiles without a warning: gcc and clang, -O2 and -O3
+	$(call ct_needs,$(CT_CLANG),clang-14)
+	@$(call ct_warnings,$(CT_CC),-O2)
+	@$(call ct_warnings,$(CT_CC),-O3)
+	@$(call ct_warnings,$(CT_CLANG),-O2)
+	@$(call ct_warnings,$(CT_CLANG),-O3)
+	@echo "c-warnings: none from $(CT_CC) and $(CT_CLANG), -O2 and -O3"
