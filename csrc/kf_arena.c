@@ -81,9 +81,9 @@ static int alive(void) { return __atomic_load_n(canary(), __ATOMIC_ACQUIRE) == C
 static void before_fork(void) { pthread_mutex_lock(&lock); }
 static void after_fork_in_parent(void) { pthread_mutex_unlock(&lock); }
 
-/* Where the kernel does not wipe the mapping, this does. */
+/* Where the kernel does not wipe the mapping, this does; emulators accept the advice and do nothing. */
 static void after_fork_in_child(void) {
-    if (arena.base && !arena.wipeonfork) kf_wipe(arena.base, arena.len);
+    if (arena.base && alive()) kf_wipe(arena.base, arena.len);
     pthread_mutex_unlock(&lock);
 }
 

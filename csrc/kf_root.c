@@ -111,6 +111,7 @@ int kf_root_file_create(const char *path) {
     const size_t room = strlen(path) + sizeof ".0123456789abcdef.new";
     char *fresh = malloc(room);
     if (!fresh) return KF_ERR_MEMORY;
+    KF_DECLASSIFY(&tag, sizeof tag); /* it is part of a file's name */
     snprintf(fresh, room, "%s.%016llx.new", path, (unsigned long long)tag);
     status = write_new(fresh);
     if (status == KF_OK && (status = rename_new(fresh, path)) != KF_OK) unlink_quietly(fresh);

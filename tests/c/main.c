@@ -1,6 +1,7 @@
 /*
  * Runs the C tests: those of the kernels on every implementation that this CPU has, then those of
- * the library. Usage: kf_test [--full] [--impl NAME] [--only NAME] [--vectors DIR] [--rsp FILE]
+ * the library. Usage: kf_test [--full] [--impl NAME] [--only NAME,...] [--vectors DIR] [--rsp FILE]
+ * [--expect NAME]: fails unless the library has chosen that implementation.
  */
 #include <stdlib.h>
 #include <time.h>
@@ -47,9 +48,17 @@ static double now(void) {
 
 static int tests_run, tests_failed;
 
+/* Whether a list of names with commas between holds the name. */
+static int listed(const char *list, const char *name) {
+    const size_t len = strlen(name);
+    for (const char *at = list; (at = strstr(at, name)) != NULL; at += len)
+        if ((at == list || at[-1] == ',') && (at[len] == ',' || at[len] == 0)) return 1;
+    return 0;
+}
+
 static void run_tests(const kft_env *env, const kft_test *tests, size_t num, const char *only) {
     for (size_t i = 0; i < num; i++) {
-        if (only && strcmp(only, tests[i].name)) continue;
+        if (only && !listed(only, tests[i].name)) continue;
         const int failures_before = kft_failures;
         const double start = now();
         tests[i].run(env);
@@ -87,6 +96,11 @@ int main(int argc, char **argv) {
     if (!impl_name) {
         printf("library\n");
         run_tests(&env, LIBRARY_TESTS, sizeof LIBRARY_TESTS / sizeof LIBRARY_TESTS[0], only);
+    }
+    const char *expected = argument(argc, argv, "--expect", NULL);
+    if (expected && strcmp(expected, kf_impl_name()) != 0) {
+        printf("C tests: FAILED, the library chose %s, not %s\n", kf_impl_name(), expected);
+        return 1;
     }
     if (tests_run == 0) {
         printf("C tests: FAILED, no test of that name or implementation\n");

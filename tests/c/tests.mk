@@ -21,12 +21,11 @@ CT_GCC_ONLY := -fno-tree-ter -fno-schedule-insns2
 ct_flags = $(if $(findstring clang,$(1)),$(filter-out $(CT_GCC_ONLY),$(CT_FLAGS)) -gdwarf-4,$(CT_FLAGS))
 
 # $(call ct_program,NAME,SOURCES,COMPILER,FLAGS,LINK FLAGS): build/c/NAME/run from the sources.
-# CT_INCLUDE may be set for single objects: a header that comes before all of their text.
 define ct_program
 $(CT_BUILD)/$(1)/%.o: %.c $(CT_HEADERS) csrc/cflags.txt tests/c/tests.mk
 	@mkdir -p $$(@D)
 	@echo "  $(notdir $(firstword $(3))) $(1) $$<"
-	@$(3) $(call ct_flags,$(3)) $(4) $$(addprefix -include ,$$(CT_INCLUDE)) -c $$< -o $$@
+	@$(3) $(call ct_flags,$(3)) $(4) -c $$< -o $$@
 $(CT_BUILD)/$(1)/run: $(patsubst %.c,$(CT_BUILD)/$(1)/%.o,$(2))
 	@$(3) $$^ -o $$@ -pthread $(4) $(5)
 endef
@@ -53,14 +52,24 @@ c-test-full: $(CT_BUILD)/test/run ## the same with the million accumulated vecto
 # ---- constant time -------------------------------------------------------------------------------
 
 CT_VAES := $(filter %_vaes.c,$(CT_CORE))
-CT_HALVES := tests/c/ctime/halves.h
 CT_MARKED := $(CT_CORE) tests/c/kft_util.c tests/c/ctime/halves.c
 CT_WRAPS := -Wl,--wrap=getrandom,--wrap=read,--wrap=kf_cpu
+
+# $(call ct_halves,NAME,COMPILER,FLAGS): the VAES kernels of a variant as any CPU with AVX2 can run them:
+# the assembly that the compiler makes, with each 256-bit AES instruction as two.
+define ct_halves
+$(patsubst %.c,$(CT_BUILD)/$(1)/%.o,$(CT_VAES)): $(CT_BUILD)/$(1)/%.o: %.c $(CT_HEADERS) tests/c/ctime/halve
+	@mkdir -p $$(@D)
+	@echo "  $(2) $(1) $$< (halves)"
+	@$(2) $(filter-out -g -gdwarf-4,$(call ct_flags,$(2))) $(3) -S $$< -o $$(@:.o=.whole.s)
+	@tests/c/ctime/halve $$(@:.o=.whole.s) $$(@:.o=.s)
+	@$(2) -c $$(@:.o=.s) -o $$@
+endef
 
 # $(call ct_ctime,NAME,COMPILER,FLAGS): build/c/NAME/run, and run-1 to run-3 with a planted leak.
 define ct_ctime
 $(call ct_program,$(1),$(CT_MARKED) tests/c/ctime/ctime.c,$(2),$(3) -DKF_VALGRIND,$(CT_WRAPS))
-$(patsubst %.c,$(CT_BUILD)/$(1)/%.o,$(CT_VAES)): CT_INCLUDE := $(CT_HALVES)
+$(call ct_halves,$(1),$(2),$(3) -DKF_VALGRIND)
 $(CT_BUILD)/$(1)/run-%: $(CT_BUILD)/$(1)/run tests/c/ctime/ctime.c
 	@$(2) $(call ct_flags,$(2)) $(3) -DKF_VALGRIND -DKF_PLANT_LEAK=$$* tests/c/ctime/ctime.c \
 		$(patsubst %.c,$(CT_BUILD)/$(1)/%.o,$(CT_MARKED)) -o $$@ $(CT_WRAPS)
@@ -73,9 +82,9 @@ $(eval $(call ct_ctime,ctime-gcc-O3,$(CT_CC),-O3))
 $(eval $(call ct_ctime,ctime-clang-O2,$(CT_CLANG),-O2))
 $(eval $(call ct_ctime,ctime-clang-O3,$(CT_CLANG),-O3))
 
-# The kernels of halves.h compute what the others do: natively, on any CPU with AVX2.
+# The rewritten kernels compute what the others do: natively, on any CPU with AVX2.
 $(eval $(call ct_program,halves,$(CT_CORE) $(CT_TESTS) tests/c/ctime/halves.c,$(CT_CC),-DKF_TESTING,-Wl$(comma)--wrap=kf_cpu))
-$(patsubst %.c,$(CT_BUILD)/halves/%.o,$(CT_VAES)): CT_INCLUDE := $(CT_HALVES)
+$(eval $(call ct_halves,halves,$(CT_CC),-DKF_TESTING))
 
 .PHONY: ctime ctime-quick ctime-tools ctime-halves
 ctime-tools:
@@ -93,8 +102,8 @@ ctime: ctime-tools ## constant time under valgrind: gcc and clang, -O2 and -O3; 
 	tests/c/ctime/check clean $(CT_TIMED:%=$(CT_BUILD)/%/run)
 	tests/c/ctime/check leak $(foreach v,$(CT_TIMED),$(CT_LEAKS:%=$(CT_BUILD)/$(v)/run-%))
 	@[ $$(uname -m) != x86_64 ] || $(MAKE) --no-print-directory ctime-halves
-	@echo "ctime: passed. portable and aesni ran as they are; vaes ran with its 256-bit AES and"
-	@echo "multiplications as two of 128 bits (valgrind does not know them): what its source does."
+	@echo "ctime: passed. portable and aesni ran as they are, vaes as compiled but with each 256-bit AES"
+	@echo "instruction and multiplication as two of 128 bits: valgrind does not know these."
 
 ctime-quick: $(CT_BUILD)/ctime-gcc-O2/run $(CT_BUILD)/ctime-gcc-O2/run-1 $(CT_BUILD)/ctime-gcc-O2/run-2
 	tests/c/ctime/check clean $<
@@ -158,3 +167,48 @@ fuzz: ## libFuzzer on blobs, sealed batches and root key files; CT_FUZZ_SECONDS=
 
 fuzz-smoke: $(CT_BUILD)/smoke/run
 	$(CT_SANITIZED) timeout 120 $< 3000
+
+# ---- other processors ----------------------------------------------------------------------------
+
+CT_FLOW := $(CT_CORE) tests/c/kft_util.c tests/c/ctime/flow.c
+$(eval $(call ct_program,arm,$(CT_CORE) $(CT_TESTS),$(CT_AARCH64),-DKF_TESTING,-static))
+$(eval $(call ct_program,arm-flow,$(CT_FLOW),$(CT_AARCH64),,-static))
+$(eval $(call ct_program,arm-flow-leak,$(CT_FLOW),$(CT_AARCH64),-DKF_PLANT_LEAK=1,-static))
+$(eval $(call ct_program,x86,$(CT_CORE) $(CT_TESTS),$(CT_CC),-DKF_TESTING,-static))
+# Emulation is slow: the longest tests of the kernels are left to the machine's own CPU, except on ARMv8.
+CT_SOON := aes_blocks,nist_vectors,xaes_vectors,selftest_of_impl,aad,unaligned,page_ends,in_place,corruption
+CT_LIBRARY := selftest_faults,arena,hashes,dispatch,blobs,fork
+CT_EMULATED := KFT_EMULATED=1 timeout 300
+
+.PHONY: qemu
+qemu: ## the ARMv8 path, and x86-64 CPUs with AES-NI and without, under emulation
+	$(call ct_needs,$(CT_AARCH64),gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
+	$(call ct_needs,qemu-aarch64,qemu-user)
+	@$(MAKE) --no-print-directory $(patsubst %,$(CT_BUILD)/%/run,arm arm-flow arm-flow-leak x86)
+	$(CT_EMULATED) qemu-aarch64 $(CT_BUILD)/arm/run --impl armv8
+	$(CT_EMULATED) qemu-aarch64 $(CT_BUILD)/arm/run --impl portable --only $(CT_SOON)
+	$(CT_EMULATED) qemu-aarch64 $(CT_BUILD)/arm/run --only $(CT_LIBRARY) --expect armv8
+	KMSFAST_CPU_MASK=arm_aes $(CT_EMULATED) qemu-aarch64 $(CT_BUILD)/arm/run --only $(CT_LIBRARY) --expect portable
+	tests/c/ctime/flow-check same qemu-aarch64 $(CT_BUILD)/arm-flow/run armv8
+	tests/c/ctime/flow-check same qemu-aarch64 $(CT_BUILD)/arm-flow/run portable
+	tests/c/ctime/flow-check differs qemu-aarch64 $(CT_BUILD)/arm-flow-leak/run armv8
+	$(CT_EMULATED) qemu-x86_64 -cpu Nehalem $(CT_BUILD)/x86/run --only $(CT_SOON),$(CT_LIBRARY) --expect portable
+	$(CT_EMULATED) qemu-x86_64 -cpu Haswell,-pcid,-x2apic,-tsc-deadline,-hle,-invpcid,-rtm $(CT_BUILD)/x86/run --only $(CT_SOON),$(CT_LIBRARY) --expect aesni
+
+# ---- warnings ------------------------------------------------------------------------------------
+
+# $(call ct_warnings,COMPILER,LEVEL): every file of the core, the Python lists included.
+ct_warnings = for file in $(CT_CORE) csrc/kf_pylist.c; do \
+	$(1) $(call ct_flags,$(1)) $(2) -Werror $(CT_PYTHON_FLAGS) -c $$file -o /dev/null || exit 1; done
+CT_PYTHON ?= $(or $(wildcard .venv/bin/python),python3)
+CT_PYTHON_FLAGS = -DPy_LIMITED_API=0x030B0000 \
+	-isystem $(shell $(CT_PYTHON) -c 'import sysconfig; print(sysconfig.get_paths()["include"])')
+
+.PHONY: c-warnings
+c-warnings: ## the core compiles without a warning: gcc and clang, -O2 and -O3
+	$(call ct_needs,$(CT_CLANG),clang-14)
+	@$(call ct_warnings,$(CT_CC),-O2)
+	@$(call ct_warnings,$(CT_CC),-O3)
+	@$(call ct_warnings,$(CT_CLANG),-O2)
+	@$(call ct_warnings,$(CT_CLANG),-O3)
+	@echo "c-warnings: none from $(CT_CC) and $(CT_CLANG), -O2 and -O3"

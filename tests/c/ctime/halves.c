@@ -1,4 +1,4 @@
-/* A CPU with AVX2 passes for one with VAES, for builds with halves.h (linked with --wrap=kf_cpu). */
+/* A CPU with AVX2 passes for one with VAES, for builds with rewritten kernels (linked with --wrap=kf_cpu). */
 #include "kf_cpu.h"
 
 uint32_t __real_kf_cpu(void);
