@@ -162,12 +162,27 @@ class ParquetTable:
                     progress(rows, self._file.metadata.num_rows)
             for item in passes.values():
                 writer.add_key_value_metadata(item.finish())
+            self._check_count(rows)
         return rows
 
     def values(self, name: str) -> Iterator[pa.Array]:
         """One column alone, chunk by chunk."""
+        rows = 0
         for batch in self._file.iter_batches(MAX_GROUP_ROWS // 8, columns=[name]):
+            rows += len(batch)
             yield batch.column(0)
+        self._check_count(rows)
+
+    def _check_count(self, rows: int) -> None:
+        """Refuses a file that gave another number of rows than its footer says.
+
+        pyarrow reads damaged row groups as shorter ones, without a word.
+        """
+        said = self._file.metadata.num_rows
+        if rows != said:
+            raise ValidationError(
+                f"{self._name} is damaged: its footer says {said:,} rows, it has {rows:,}"
+            )
 
     def _changed(
         self, passes: Mapping[str, ColumnPass], schema: pa.Schema, *, overlap: bool

@@ -127,7 +127,7 @@ with kmsfast.open(directory / "store") as kms:
             continue
         got = pq.read_table(pa.BufferReader(out.getvalue()))
         for name, column in zip(got.column_names, got.columns, strict=True):
-            # Read as another type or left encrypted; never another text.
+            # Read as another type or left encrypted; never another text, nor less of it.
             if column.type == pa.string():
                 assert column.equals(plain["text"]), (at, name)
 print("survived")
@@ -147,6 +147,25 @@ def test_no_flipped_bit_of_the_footer_goes_further(
         timeout=120, check=False,
     )  # fmt: skip
     assert done.stdout == "survived\n", done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("said", [49, 51])
+def test_another_number_of_rows_than_the_footer_says(
+    kms: kmsfast.Kms, tmp_path: Path, said: int
+) -> None:
+    there_and_back(kms, pa.table({"text": ["x"] * ROWS}), tmp_path, "text", sealed=False)
+    path = tmp_path / "hidden.parquet"
+    whole = path.read_bytes()
+    footer = len(whole) - int.from_bytes(whole[-8:-4], "little") - 8
+    # FileMetaData.num_rows: field 3, an i64 in zigzag, before the list of row groups.
+    at = whole.index(bytes([0x16, 2 * ROWS, 0x19]), footer) + 1
+    path.write_bytes(whole[:at] + bytes([2 * said]) + whole[at + 1 :])
+    for read in (
+        lambda: decrypt_parquet(path, io.BytesIO(), kms),
+        lambda: describe_parquet(path),
+    ):
+        with pytest.raises(ValidationError, match=f"says {said} rows, it has {ROWS}"):
+            read()
 
 
 def test_metadata_that_is_partly_gone(kms: kmsfast.Kms, tmp_path: Path) -> None:
