@@ -1,0 +1,68 @@
+"""The in-process door: a key store opened in this process, and its keys as objects.
+
+Rules:
+- objects hold a name and caches, never key material; they are safe to share between threads;
+- one record takes a short path: what the last call needed is remembered and used while it is good
+  (:mod:`.remembered`). Whatever is unusual falls through to the service;
+- after a fork every object of the parent raises StoreForked in the child; open the store there.
+"""
+
+from __future__ import annotations
+
+import os
+
+from kmsfast import app
+from kmsfast.local.key import Key
+from kmsfast.local.kms import Kms
+from kmsfast.service.encryption import BatchResult, DataKey, SealedBatch
+from kmsfast.service.inspection import inspect
+from kmsfast.service.ports import Clock
+from kmsfast.store.roots import Passphrase, Root, RootKeyFile
+
+__all__ = [
+    "BatchResult",
+    "DataKey",
+    "Key",
+    "Kms",
+    "Passphrase",
+    "RootKeyFile",
+    "SealedBatch",
+    "inspect",
+    "open",
+]
+
+
+def open(  # noqa: A001 - kmsfast.open is to a store what open is to a file
+    path: str | os.PathLike[str],
+    *,
+    create: bool = False,
+    root: Root | None = None,
+    region: str | None = None,
+    account: str | None = None,
+    clock: Clock | None = None,
+    busy_timeout: float = app.BUSY_TIMEOUT,
+) -> Kms:
+    """Opens the key store in the directory ``path``.
+
+    Args:
+        create: make an empty store there, and its root key; the only way to get either.
+        root: RootKeyFile(path) or Passphrase(text); None: ``root.key`` in the directory, or the
+            key file that the store was created with.
+        region: of ARNs; us-east-1 for a new store. An existing store has its own, which must match.
+        account: of ARNs, 12 digits; 000000000000 for a new store.
+        clock: Unix time in seconds; for tests. Default: the system's.
+        busy_timeout: seconds to wait for another process that writes.
+
+    Raises:
+        StoreNotFound, StoreExists: there is no store, or with ``create`` there is one.
+        RootKeyMissing, RootKeyWrong: the root key is gone, or not the one of this store.
+        StoreIntegrity: the store was changed from outside.
+        StoreUnusable: read-only directory, full disk, damaged or newer store.
+        StoreBusy: another process was writing for longer than ``busy_timeout``.
+    """
+    return Kms(
+        app.start(
+            path, create=create, root=root, region=region, account=account, clock=clock,
+            busy_timeout=busy_timeout,
+        )
+    )  # fmt: skip

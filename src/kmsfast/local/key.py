@@ -1,0 +1,313 @@
+"""One key: what it is, what it encrypts, and its life.
+
+Rules: those of :mod:`kmsfast.local`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, BinaryIO, NoReturn
+
+from kmsfast import app
+from kmsfast.crypto.blob import bind, seal_bound
+from kmsfast.crypto.sealed import SealedWriter
+from kmsfast.errors import StaleHandle
+from kmsfast.local.remembered import NOTHING_TO_SEAL, Context, Sealing, copied
+from kmsfast.model.context import canonical
+from kmsfast.model.key import KeyMetadata, KeyState, KeyVersion, RotationStatus
+from kmsfast.service import streams
+from kmsfast.service.encryption import DataKey, Errors, SealedBatch
+
+__all__ = ["Key", "Tags"]
+
+Tags = Mapping[str, str] | Iterable[tuple[str, str]]
+
+
+class Key:
+    """One key of a store. Its properties are read anew whenever the store has changed."""
+
+    __slots__ = ("_clock", "_encryption", "_epoch", "_management", "_raw_id", "_ring", "_sealing",
+                 "arn", "id")  # fmt: skip
+
+    def __init__(self, application: app.Application, key: KeyMetadata) -> None:
+        self._raw_id, self.id, self.arn = key.raw_id, key.id, key.arn
+        self._management, self._encryption = application.management, application.encryption
+        self._ring, self._epoch = application.ring, application.ring.epoch
+        self._clock = application.ring.clock
+        self._sealing = NOTHING_TO_SEAL
+
+    def __repr__(self) -> str:
+        return f"<kmsfast key {self.arn}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Key) and other.arn == self.arn
+
+    def __hash__(self) -> int:
+        return hash(self.arn)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a Key holds handles and cannot be pickled or copied; send its id or ARN, and use "
+            "Kms.key() where it arrives"
+        )
+
+    # ---- what it is -------------------------------------------------------------------------
+
+    @property
+    def state(self) -> KeyState:
+        """Enabled, Disabled or PendingDeletion; compares equal to those texts."""
+        return self._metadata.state
+
+    @property
+    def description(self) -> str:
+        """What the key is for."""
+        return self._metadata.description
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The key's aliases, sorted."""
+        return self._metadata.aliases
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The key's tags."""
+        return dict(self._metadata.tags)
+
+    @property
+    def policy(self) -> str | None:
+        """The key policy, as it was given."""
+        return self._metadata.policy
+
+    @property
+    def multi_region(self) -> bool:
+        """Whether it is a multi-Region key."""
+        return self._metadata.multi_region
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was created (UTC)."""
+        return self._metadata.created_at
+
+    @property
+    def deletion_date(self) -> datetime | None:
+        """When it will be deleted (UTC), if its deletion is scheduled."""
+        return self._metadata.deletion_date
+
+    @property
+    def current_version(self) -> int:
+        """The number of the version that encrypts."""
+        return self._metadata.current_version
+
+    @property
+    def rotation(self) -> RotationStatus:
+        """Whether it rotates by itself, how often and when next."""
+        return self._metadata.rotation
+
+    def versions(self) -> tuple[KeyVersion, ...]:
+        """All versions, oldest first; each decrypts what it encrypted."""
+        return self._management.versions(self._raw_id)
+
+    # ---- encryption -------------------------------------------------------------------------
+
+    def encrypt(self, plaintext: bytes, context: Context = None, aad: bytes | None = None) -> bytes:
+        """One record as a blob, 96 bytes longer.
+
+        Args:
+            context: pairs of text, needed again to decrypt; they are not in the blob.
+            aad: bytes that are bound like the context.
+
+        Raises:
+            KeyDisabled, InvalidState, KeyNotFound: the key cannot encrypt.
+            ContextError, ValidationError: a parameter of the wrong type.
+        """
+        epoch, due, known, binding = self._sealing
+        if (
+            epoch == self._epoch[0]
+            and context == known
+            and aad is None
+            and type(plaintext) is bytes
+            and (due is None or self._clock() < due)
+        ):
+            try:
+                return seal_bound(binding, plaintext)
+            except StaleHandle:
+                self._sealing = NOTHING_TO_SEAL
+        return self._encrypt(plaintext, context, aad)
+
+    def _encrypt(self, plaintext: bytes, context: Context, aad: bytes | None) -> bytes:
+        """The long way, which remembers what the short one needs."""
+        blob = self._encryption.encrypt(self._raw_id, plaintext, context, aad)
+        ready, known = self._ring.ready(self._raw_id), copied(context)
+        with suppress(StaleHandle):  # evicted since: the next call loads it again
+            binding = bind(ready.handle, canonical(known))
+            self._sealing = Sealing(ready.epoch, ready.rotation_due, known, binding)
+        return blob
+
+    def encrypt_batch(
+        self, values: Any, context: Context = None, *, aad: Any = None, threads: int = 1
+    ) -> Any:
+        """One blob per record, each 96 bytes longer, as the kind of the input.
+
+        Args:
+            values: a list of bytes or None, numpy uint8 of (n, width) or S/V of (n,),
+                Packed(data, offsets), or an Arrow array; nulls stay null.
+            aad: associated data of each record, a batch of any kind and the same length.
+            threads: for the C core; the GIL is released.
+
+        Raises:
+            ValidationError: another type, dtype, shape or layout; bad offsets.
+            KeyDisabled, InvalidState, KeyNotFound: the key cannot encrypt.
+        """
+        return self._encryption.encrypt_batch(self._raw_id, values, context, aad, threads)
+
+    def decrypt(self, blob: bytes, context: Context = None, aad: bytes | None = None) -> bytes:
+        """As :meth:`Kms.decrypt`, for blobs of this key alone."""
+        return self._encryption.decrypt(blob, context, aad, only=self._raw_id)
+
+    def decrypt_batch(
+        self,
+        blobs: Any,
+        context: Context = None,
+        *,
+        aad: Any = None,
+        threads: int = 1,
+        errors: Errors = "raise",
+    ) -> Any:
+        """As :meth:`Kms.decrypt_batch`, for blobs of this key alone."""
+        return self._encryption.decrypt_batch(
+            blobs, context, aad, threads, errors=errors, only=self._raw_id
+        )
+
+    def generate_data_key(self, num_bytes: int = 32, context: Context = None) -> DataKey:
+        """A fresh key of 1 to 1,024 bytes for use elsewhere, in the clear and as a blob.
+
+        Raises:
+            KeyDisabled, InvalidState, KeyNotFound: the key's state does not allow it.
+            ValidationError: another size. ContextError: see :meth:`encrypt`.
+        """
+        return self._encryption.data_key(self._raw_id, num_bytes, context, with_plaintext=True)
+
+    def generate_data_key_without_plaintext(
+        self, num_bytes: int = 32, context: Context = None
+    ) -> DataKey:
+        """A fresh key as a blob alone; its plaintext never leaves C.
+
+        Raises:
+            As :meth:`generate_data_key`.
+        """
+        return self._encryption.data_key(self._raw_id, num_bytes, context, with_plaintext=False)
+
+    def seal_batch(self, values: Any, context: Context = None, *, threads: int = 1) -> SealedBatch:
+        """Records sealed together under a fresh data key, 16 bytes longer each; immutable.
+
+        Raises:
+            KeyDisabled, InvalidState, KeyNotFound: the key's state does not allow it.
+            ValidationError: no records, nulls, or see :meth:`encrypt_batch`.
+        """
+        return self._encryption.seal_batch(self._raw_id, values, context, threads)
+
+    def sealed_writer(self, context: Context = None, record_size: int = 0) -> SealedWriter:
+        """Seals one batch piece by piece; close it.
+
+        Args:
+            record_size: bytes of every record but the last; 0 when they vary.
+        """
+        return self._encryption.sealed_writer(self._raw_id, context, record_size)
+
+    def encrypt_stream(
+        self, src: BinaryIO, dst: BinaryIO, context: Context = None, *, threads: int = 1
+    ) -> None:
+        """All of ``src`` as a sealed stream into ``dst``, in constant memory."""
+        streams.encrypt_stream(self._encryption, self._raw_id, src, dst, context, threads=threads)
+
+    # ---- its life ---------------------------------------------------------------------------
+
+    def rotate(self) -> None:
+        """Adds a version, which encrypts from now on; the others still decrypt.
+
+        Raises:
+            KeyDisabled, InvalidState, KeyNotFound: the key's state does not allow it.
+        """
+        self._management.rotate(self._raw_id)
+
+    def enable_rotation(self, period_days: int = 365) -> None:
+        """Rotates the key by itself, each 90 to 2,560 days from now.
+
+        Raises:
+            KeyDisabled, InvalidState, KeyNotFound: the key's state does not allow it.
+            ValidationError: another period.
+        """
+        self._management.enable_rotation(self._raw_id, period_days)
+
+    def disable_rotation(self) -> None:
+        """Ends automatic rotation.
+
+        Raises:
+            KeyDisabled, InvalidState, KeyNotFound: the key's state does not allow it.
+        """
+        self._management.disable_rotation(self._raw_id)
+
+    def enable(self) -> None:
+        """Lets the key encrypt and decrypt again.
+
+        Raises:
+            InvalidState, KeyNotFound: the key waits for its deletion, or is gone.
+        """
+        self._management.enable(self._raw_id)
+
+    def disable(self) -> None:
+        """Keeps the key from encrypting and decrypting.
+
+        Raises:
+            InvalidState, KeyNotFound: the key waits for its deletion, or is gone.
+        """
+        self._management.disable(self._raw_id)
+
+    def schedule_deletion(self, days: int = 30) -> None:
+        """Deletes the key in 7 to 30 days; until then it is unusable and can be kept after all.
+
+        Raises:
+            InvalidState, KeyNotFound: the key waits for its deletion, or is gone.
+            ValidationError: another waiting period.
+        """
+        self._management.schedule_deletion(self._raw_id, days)
+
+    def cancel_deletion(self) -> None:
+        """Keeps the key; it is disabled then.
+
+        Raises:
+            InvalidState, KeyNotFound: the key does not wait for its deletion, or is gone.
+        """
+        self._management.cancel_deletion(self._raw_id)
+
+    def update_description(self, text: str) -> None:
+        """Another description, of at most 8,192 characters.
+
+        Raises:
+            InvalidState, KeyNotFound: the key waits for its deletion, or is gone.
+            ValidationError: longer, or no valid Unicode.
+        """
+        self._management.update_description(self._raw_id, text)
+
+    def tag(self, tags: Tags) -> None:
+        """Adds tags; those with the same key are replaced.
+
+        Raises:
+            InvalidState, KeyNotFound: the key waits for its deletion, or is gone.
+            TagError: malformed, reserved, a duplicate, or more than 50.
+        """
+        self._management.tag(self._raw_id, tags)
+
+    def untag(self, names: Iterable[str]) -> None:
+        """Removes the tags of these keys.
+
+        Raises:
+            InvalidState, KeyNotFound: the key waits for its deletion, or is gone.
+        """
+        self._management.untag(self._raw_id, names)
+
+    @property
+    def _metadata(self) -> KeyMetadata:
+        return self._ring.key(self._raw_id)

@@ -1,0 +1,255 @@
+"""An open key store: its keys and aliases, and the ciphertexts whose key is found by what they say.
+
+Rules: those of :mod:`kmsfast.local`.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, BinaryIO, Final, NoReturn, Self
+
+from kmsfast import app
+from kmsfast.crypto.blob import bind, try_open
+from kmsfast.crypto.sealed import SealedReader
+from kmsfast.errors import StaleHandle, ValidationError
+from kmsfast.local.key import Key, Tags
+from kmsfast.local.remembered import NOTHING_TO_OPEN, Context, Opening, copied
+from kmsfast.model.alias import Alias
+from kmsfast.model.context import canonical
+from kmsfast.service import streams
+from kmsfast.service.encryption import Errors, SealedBatch
+from kmsfast.store.roots import Root
+
+__all__ = ["Kms"]
+
+_HEADER_LEN: Final = 24
+
+
+class Kms:
+    """An open key store. Close it, or use it as a context manager, to wipe its keys from memory."""
+
+    def __init__(self, application: app.Application) -> None:
+        self._app, self._ring = application, application.ring
+        self._management, self._encryption = application.management, application.encryption
+        self._epoch, self._opening = application.ring.epoch, NOTHING_TO_OPEN
+
+    def close(self) -> None:
+        """Wipes the store's keys from memory. Every later use of its objects raises."""
+        self._ring.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<kmsfast store {str(self._app.store.path)!r}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Kms holds keys and cannot be pickled or copied; open the store again")
+
+    # ---- keys -------------------------------------------------------------------------------
+
+    def create_key(
+        self,
+        *,
+        description: str = "",
+        alias: str | None = None,
+        tags: Tags | None = None,
+        rotation_period_days: int | None = None,
+        multi_region: bool = False,
+        policy: str | None = None,
+    ) -> Key:
+        """A new, enabled AES-256 key with one version.
+
+        Args:
+            alias: a name that starts with ``alias/``.
+            rotation_period_days: rotate by itself each 90 to 2,560 days; None: never.
+            multi_region: the id starts with ``mrk-``, as that of a multi-Region key.
+            policy: the key policy, kept as it is.
+
+        Raises:
+            InvalidAliasName, AliasExists, TagError, ValidationError: a parameter is not allowed.
+        """
+        key = self._management.create_key(
+            description=description, alias=alias, tags=tags, policy=policy,
+            rotation_period_days=rotation_period_days, multi_region=multi_region,
+        )  # fmt: skip
+        return Key(self._app, key)
+
+    def key(self, name: str) -> Key:
+        """The key of an id, an ARN, an alias or an alias's ARN.
+
+        Raises:
+            KeyNotFound: there is none.
+            InvalidKeyId, InvalidArn, InvalidAliasName: it cannot be the name of one.
+        """
+        return Key(self._app, self._ring.find(name))
+
+    def keys(self) -> list[Key]:
+        """All keys, oldest first."""
+        return [Key(self._app, key) for key in self._management.all_keys()]
+
+    def aliases(self) -> list[Alias]:
+        """All aliases, by name."""
+        return self._management.aliases()
+
+    def create_alias(self, name: str, key: Key | str) -> None:
+        """A new name for a key.
+
+        Raises:
+            AliasExists: the name is taken. InvalidAliasName: it is malformed or reserved.
+        """
+        self._management.create_alias(name, self._raw_id(key))
+
+    def update_alias(self, name: str, key: Key | str) -> None:
+        """Moves an alias to another key.
+
+        Raises:
+            KeyNotFound: there is no such alias.
+        """
+        self._management.update_alias(name, self._raw_id(key))
+
+    def delete_alias(self, name: str) -> None:
+        """Removes an alias; its key stays.
+
+        Raises:
+            KeyNotFound: there is no such alias.
+        """
+        self._management.delete_alias(name)
+
+    # ---- ciphertexts ------------------------------------------------------------------------
+
+    def decrypt(self, blob: bytes, context: Context = None, aad: bytes | None = None) -> bytes:
+        """The plaintext of one blob, by the key version that it names.
+
+        Raises:
+            InvalidCiphertext: changed, another context or associated data. FrameError: no blob.
+            KeyNotFound, KeyDisabled, InvalidState: its key is not there or not usable.
+        """
+        epoch, known, binding = self._opening
+        if (
+            epoch == self._epoch[0]
+            and context == known
+            and aad is None
+            and type(blob) is bytes
+            and (plaintext := try_open(binding, blob)) is not None
+        ):
+            return plaintext
+        return self._decrypt(blob, context, aad)
+
+    def _decrypt(self, blob: bytes, context: Context, aad: bytes | None) -> bytes:
+        """The long way, which remembers what the short one needs."""
+        plaintext, known = self._encryption.decrypt(blob, context, aad), copied(context)
+        epoch, handle = self._epoch[0], self._ring.opener(bytes(blob[:_HEADER_LEN]))
+        if handle is not None:  # else the store is being changed, or was while this call decrypted
+            with suppress(StaleHandle):  # evicted since: the next call loads it again
+                self._opening = Opening(epoch, known, bind(handle, canonical(known)))
+        return plaintext
+
+    def decrypt_batch(
+        self,
+        blobs: Any,
+        context: Context = None,
+        *,
+        aad: Any = None,
+        threads: int = 1,
+        errors: Errors = "raise",
+    ) -> Any:
+        """The plaintexts of a batch, as the kind of the input; every blob finds its key version.
+
+        Args:
+            blobs: a list of bytes, a numpy array, Packed(data, offsets) or an Arrow array; nulls
+                stay null.
+            aad: associated data of each record, of any kind, as it was when encrypting.
+            errors: "raise": BatchError when any record fails, with the others in ``.values``;
+                "return": a BatchResult of values and errors.
+        """
+        return self._encryption.decrypt_batch(blobs, context, aad, threads, errors=errors)
+
+    def rewrap_batch(self, blobs: Any, context: Context = None, *, threads: int = 1) -> Any:
+        """The blobs under the current version of their keys; those that have it are unchanged.
+
+        Raises:
+            BatchError: some did not open; ``.values`` has the others.
+        """
+        return self._encryption.rewrap_batch(blobs, context, threads)
+
+    def open_batch(
+        self, sealed: SealedBatch | tuple[bytes, Any], context: Context = None, *, threads: int = 1
+    ) -> Any:
+        """All records of a sealed batch.
+
+        Raises:
+            InvalidCiphertext: the header does not open.
+            BatchError: records were changed, moved, dropped, added or cut off.
+        """
+        return self._encryption.open_batch(_sealed(sealed), context, threads)
+
+    def open_record(
+        self, sealed: SealedBatch | tuple[bytes, Any], i: int, context: Context = None
+    ) -> bytes:
+        """Record i of a sealed batch, from 0.
+
+        Raises:
+            InvalidCiphertext: it does not open, or the header does not.
+        """
+        return self._encryption.open_record(_sealed(sealed), i, context)
+
+    def decrypt_stream(
+        self, src: BinaryIO, dst: BinaryIO, context: Context = None, *, threads: int = 1
+    ) -> None:
+        """Opens a sealed stream from ``src`` into ``dst``, in constant memory.
+
+        Raises:
+            FrameError: no sealed stream.
+            InvalidCiphertext: changed or cut off; what was written until then is authentic.
+        """
+        streams.decrypt_stream(self._encryption, src, dst, context, threads=threads)
+
+    def sealed_reader(self, header: bytes, context: Context = None) -> SealedReader:
+        """Opens the records of a sealed batch piece by piece; close it.
+
+        Raises:
+            FrameError: no header of a sealed batch. InvalidCiphertext: it does not open.
+        """
+        return self._encryption.sealed_reader(header, context)
+
+    # ---- the store --------------------------------------------------------------------------
+
+    def change_root(self, new_root: Root) -> None:
+        """Wraps the store by another root key: one record changes, atomically.
+
+        A key file that is not there yet is made; the old key file is left where it is. A copy of
+        the store that was made before still opens with the old root key, and holds the same keys.
+
+        Raises:
+            RootKeyMissing, RootKeyWrong: the present root key is gone or another one.
+            ValidationError: neither a RootKeyFile nor a Passphrase.
+        """
+        self._ring.check_open()
+        self._app.store.change_root(app.checked_root(new_root))
+
+    def describe(self) -> dict[str, Any]:
+        """Facts about the store for a diagnosis: path, schema, region, account, keys, root."""
+        self._ring.check_open()
+        return self._app.store.describe()
+
+    def _raw_id(self, key: Key | str) -> bytes:
+        return key._raw_id if isinstance(key, Key) else self._ring.find(key).raw_id
+
+
+def _sealed(batch: Any) -> SealedBatch:
+    if not isinstance(batch, tuple) or len(batch) != 2:
+        raise ValidationError(
+            f"a sealed batch is a SealedBatch, or a tuple of header and values, not "
+            f"{type(batch).__name__}"
+        )
+    return SealedBatch(*batch)

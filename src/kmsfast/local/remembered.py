@@ -1,0 +1,51 @@
+"""What the last call on one record needed, for the next one.
+
+Rules:
+- it holds a handle of a key version, bound to a context, and never key material;
+- it is good while the store's epoch stands, the context is the same and no rotation is due;
+- it is a tuple, replaced as a whole, so that threads may share the object that remembers it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from kmsfast.service.keyring import NEVER
+
+__all__ = ["NOTHING_TO_OPEN", "NOTHING_TO_SEAL", "Context", "Opening", "Sealing", "copied"]
+
+Context = Mapping[str, str] | None
+
+
+class Sealing(NamedTuple):
+    """What the next encryption of a key needs, if nothing changes until then.
+
+    Attributes:
+        epoch: of the store.
+        due: when the key rotates (Unix time), or None.
+        context: as the user gave it.
+        binding: the current version, bound to the context.
+    """
+
+    epoch: int
+    due: float | None
+    context: dict[str, str] | None
+    binding: Any
+
+
+class Opening(NamedTuple):
+    """What the next decryption needs, if its blob names the same key version as the last one."""
+
+    epoch: int
+    context: dict[str, str] | None
+    binding: Any
+
+
+NOTHING_TO_SEAL: Final = Sealing(NEVER, None, None, None)
+NOTHING_TO_OPEN: Final = Opening(NEVER, None, None)
+
+
+def copied(context: Context) -> dict[str, str] | None:
+    """The context as it is now, since the caller may change the mapping later."""
+    return None if context is None else dict(context)
