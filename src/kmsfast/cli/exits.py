@@ -143,7 +143,7 @@ def _replace_closed_streams() -> None:
 
 def _report(error: BaseException) -> int:
     """Says on stderr what went wrong and returns the exit code for it."""
-    with suppress(OSError):
+    with suppress(OSError):  # a closed or full stdout: the error being reported is said on stderr
         sys.stdout.flush()
     # The interpreter flushes stdout once more at exit, which would fail aloud if this did.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ HEADER_KEY = b"kmsfast.sealed"
 FINAL_KEY = b"kmsfast.final."
 
 
-class ColumnPass:
+class ColumnPass(ABC):
     """One column on its way from the file read to the file written.
 
     Attributes:
@@ -64,8 +65,9 @@ class ColumnPass:
         """After the last chunk: what goes to the footer of the file."""
         return {}
 
+    @abstractmethod
     def _apply(self, array: pa.Array) -> pa.Array:
-        raise NotImplementedError
+        """A chunk of the column, changed, of the same length."""
 
 
 class SealBlobs(ColumnPass):
