@@ -7,7 +7,6 @@ Handles are those of :mod:`kmsfast.crypto.keys`; contexts are canonical bytes
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -16,11 +15,13 @@ from kmsfast.crypto.column import Column, as_column, chunks_of, concat_chunks
 from kmsfast.crypto.native import (
     BLOB_OVERHEAD,
     PREFIX_LEN,
+    RETRIES,
     check,
     checked_int,
     checked_threads,
     ffi,
     lib,
+    with_handle,
 )
 from kmsfast.errors import FrameError, InvalidCiphertext, KmsError, StaleHandle, ValidationError
 
@@ -45,7 +46,6 @@ Resolver = Callable[[bytes], int]
 
 _MAGIC: Final = 0xF5
 _GROUPS_AT_ONCE: Final = 8  # below the smallest arena, so that loading one never evicts another
-_RETRIES: Final = 16
 
 # Looked up once: a single record takes less than a microsecond.
 _bound_seal: Final = lib.kf_bound_seal
@@ -357,11 +357,9 @@ class _Opening:
 
     def _own_prefix(self, group: int, start: bytes) -> bytes | None:
         """The prefix of the key version that ``start`` names; None: it has an error now."""
-        for _ in range(_RETRIES):
-            handle = self._handle(group, start)
-            with suppress(StaleHandle):
-                return prefix(handle) if handle else None
-        raise StaleHandle("keys are evicted from the arena faster than they can be used")
+        return with_handle(
+            lambda: self._handle(group, start), lambda handle: prefix(handle) if handle else None
+        )
 
     def _handle(self, group: int, start: bytes) -> int:
         """The handle of a group's key version, or 0 when the group has an error now."""
@@ -385,7 +383,7 @@ class _Opening:
 
     def _open(self, handles: Callable[[], list[int]], prefixes: bytes, group: Any) -> None:
         bad, other = ffi.new("int64_t *"), ffi.new("int64_t *")
-        for _ in range(_RETRIES):
+        for _ in range(RETRIES):
             keys = handles()
             status = lib.kf_blob_open(
                 self.sink.out, self.sink.out_len, self.sink.offsets, self.sink.ptrs,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-from types import TracebackType
 from typing import Final, NoReturn, Self
 
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
@@ -54,11 +53,7 @@ def in_arena(handle: int) -> bool:
     Raises:
         StoreForked: the handle is of before a fork.
     """
-    status = lib.kf_key_check(handle)
-    if status == lib.KF_ERR_STALE:
-        return False
-    check(status)
-    return True
+    return _granted(lib.kf_key_check(handle), lib.KF_ERR_STALE)
 
 
 class _Held:
@@ -78,12 +73,7 @@ class _Held:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def __del__(self) -> None:
@@ -209,10 +199,7 @@ class StoreKey(_Held):
         if len(mac) != 32:
             return False
         status = lib.kf_store_mac_check(self._handle, mac, msg, len(msg))
-        if status == lib.KF_ERR_AUTH:
-            return False
-        check(status)
-        return True
+        return _granted(status, lib.KF_ERR_AUTH)
 
     def generate_material(self, key_id: bytes, version: int, flags: int) -> bytes:
         """Fresh AES-256 key material, wrapped for its key id (16 bytes), version and flags."""
@@ -255,6 +242,13 @@ def rewrap_store(new_root: RootKey, old_root: RootKey, wrapped: bytes, store_id:
     except InvalidCiphertext:
         raise RootKeyWrong("the old root key does not open this store") from None
     return bytes(ffi.buffer(out))
+
+
+def _granted(status: int, refusal: int) -> bool:
+    """True for KF_OK, False for the status ``refusal``; any other is raised."""
+    if status != refusal:
+        check(status)
+    return status != refusal
 
 
 def _id16(value: bytes) -> bytes:

@@ -6,7 +6,9 @@ Importing this module runs the known-answer self-test; when it fails, nothing of
 from __future__ import annotations
 
 import os
-from typing import Any, Final
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, TypeVar
 
 from _kmsfast import ffi, lib
 from kmsfast.errors import (
@@ -25,6 +27,7 @@ __all__ = [
     "BLOB_OVERHEAD",
     "MAX_THREADS",
     "PREFIX_LEN",
+    "RETRIES",
     "TAG_LEN",
     "check",
     "checked_int",
@@ -33,12 +36,16 @@ __all__ = [
     "ffi",
     "force",
     "lib",
+    "with_handle",
 ]
 
 PREFIX_LEN: Final = 56
 BLOB_OVERHEAD: Final = 96
 TAG_LEN: Final = 16
 MAX_THREADS: Final = 256
+RETRIES: Final = 16  # of a call that finds its key evicted
+
+T = TypeVar("T")
 
 _MESSAGES: Final[dict[int, tuple[type[KmsError], str]]] = {
     lib.KF_ERR_SELFTEST: (
@@ -101,6 +108,14 @@ def checked_int(value: int, low: int, high: int, what: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise ValidationError(f"{what} must be between {low} and {high}, not {value!r}")
     return value
+
+
+def with_handle(find: Callable[[], int], use: Callable[[int], T]) -> T:
+    """Calls ``use`` with a handle, found again each time it was evicted before it was used."""
+    for _ in range(RETRIES):
+        with suppress(StaleHandle):  # found again in the next round
+            return use(find())
+    raise StaleHandle("keys are evicted from the arena faster than they can be used")
 
 
 def checked_threads(threads: int) -> int:

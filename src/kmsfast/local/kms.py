@@ -6,7 +6,6 @@ Rules: those of :mod:`kmsfast.local`.
 from __future__ import annotations
 
 from contextlib import suppress
-from types import TracebackType
 from typing import Any, BinaryIO, Final, NoReturn, Self
 
 from kmsfast import app
@@ -41,12 +40,7 @@ class Kms:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def __repr__(self) -> str:

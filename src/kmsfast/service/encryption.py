@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, NamedTuple, NoReturn
 
 from kmsfast.crypto import blob, sealed
+from kmsfast.crypto.native import with_handle
 from kmsfast.errors import BatchError, InvalidCiphertext, KmsError, ValidationError
 from kmsfast.model.context import canonical
 from kmsfast.model.key import FLAG_MULTI_REGION, format_key_id
 from kmsfast.service import kinds
-from kmsfast.service.keyring import Keyring, with_handle
+from kmsfast.service.keyring import Keyring
 
 __all__ = ["BatchResult", "DataKey", "Encryption", "Errors", "SealedBatch"]
 

@@ -16,7 +16,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple, TypeVar
 
 from kmsfast.crypto import blob, keys
-from kmsfast.errors import InvalidKeyId, KeyNotFound, KmsError, StaleHandle
+from kmsfast.crypto.native import with_handle
+from kmsfast.errors import InvalidKeyId, KeyNotFound, KmsError
 from kmsfast.model.alias import PREFIX, checked_alias
 from kmsfast.model.key import (
     KeyMetadata,
@@ -28,9 +29,8 @@ from kmsfast.model.key import (
 )
 from kmsfast.service.ports import Clock, Reader, Store, Writer
 
-__all__ = ["NEVER", "Keyring", "Ready", "add_rotation", "with_handle"]
+__all__ = ["NEVER", "Keyring", "Ready", "add_rotation"]
 
-_RETRIES: Final = 16
 _HEADER_LEN: Final = 24
 NEVER: Final = -1  # no epoch has this value
 
@@ -163,16 +163,10 @@ class Keyring:
         Raises:
             KeyDisabled, InvalidState, KeyNotFound: the key cannot encrypt.
         """
-        epoch = self.epoch[0]
-        key = self.key(raw_id)
-        require(key, "use")
-        due = key.rotation.next_rotation
+        epoch, key, due = self._usable(raw_id)
         if due is not None and due <= self.now():
             self._rotate_if_due(raw_id)
-            epoch = self.epoch[0]
-            key = self.key(raw_id)
-            require(key, "use")
-            due = key.rotation.next_rotation
+            epoch, key, due = self._usable(raw_id)
         handle = self._handle(key, key.current_version)
         settled = epoch if epoch % 2 == 0 else NEVER
         return Ready(settled, handle, None if due is None else due.timestamp())
@@ -222,6 +216,13 @@ class Keyring:
         if self._seen.epoch != epoch or epoch % 2:
             self._seen = _Seen(epoch if epoch % 2 == 0 else NEVER)
         return self._seen
+
+    def _usable(self, raw_id: bytes) -> tuple[int, KeyMetadata, datetime | None]:
+        """The epoch from before it was read, a key that may be used, and when it rotates."""
+        epoch = self.epoch[0]
+        key = self.key(raw_id)
+        require(key, "use")
+        return epoch, key, key.rotation.next_rotation
 
     def _aliased(self, name: str) -> bytes:
         checked_alias(name)
@@ -281,14 +282,6 @@ class Keyring:
         """Wipes the key's versions from the arena."""
         for name in [name for name in list(self._handles) if name[0] == raw_id]:
             keys.release(self._handles.pop(name, 0))
-
-
-def with_handle(find: Callable[[], int], use: Callable[[int], T]) -> T:
-    """Calls ``use`` with a handle, found again each time it was evicted before it was used."""
-    for _ in range(_RETRIES):
-        with suppress(StaleHandle):
-            return use(find())
-    raise StaleHandle("keys are evicted from the arena faster than they can be used")
 
 
 def add_rotation(ring: Keyring, rows: Writer, key: KeyMetadata, origin: str) -> KeyMetadata:

@@ -13,6 +13,8 @@ Times are whole microseconds since 1970-01-01 UTC.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import Column, Connection, ForeignKey, Integer, LargeBinary, MetaData, Table, Text
 
 from kmsfast.errors import StoreUnusable
@@ -40,27 +42,37 @@ SCHEMA_VERSION = 2
 _metadata = MetaData()
 
 
-def _mac() -> Column[bytes]:
-    return Column("mac", LargeBinary(32), nullable=False)
+def _table(name: str, *columns: Column[Any]) -> Table:
+    """A table whose rows carry a MAC."""
+    return Table(name, _metadata, *columns, Column("mac", LargeBinary(32), nullable=False))
+
+
+def _of_key(name: str, *columns: Column[Any]) -> Table:
+    """A table whose rows belong to a key: one, or several that the next column tells apart."""
+    key_id = Column("key_id", LargeBinary(16), ForeignKey("keys.key_id"), primary_key=True)
+    return _table(name, key_id, *columns)
+
+
+def _time(name: str) -> Column[int]:
+    return Column(name, Integer, nullable=False)
+
+
+def _text(name: str) -> Column[str]:
+    return Column(name, Text, nullable=False)
 
 
 def _rows_sum() -> Column[bytes]:
     return Column("rows_sum", LargeBinary(32), nullable=False)
 
 
-def _key() -> Column[bytes]:
-    return Column("key_id", LargeBinary(16), ForeignKey("keys.key_id"), primary_key=True)
-
-
-store = Table(
+store = _table(
     "store",
-    _metadata,
     Column("one", Integer, primary_key=True),
     Column("store_id", LargeBinary(16), nullable=False),
-    Column("created_at", Integer, nullable=False),
-    Column("region", Text, nullable=False),
-    Column("account", Text, nullable=False),
-    Column("root_kind", Text, nullable=False),
+    _time("created_at"),
+    _text("region"),
+    _text("account"),
+    _text("root_kind"),
     Column("root_path", Text),
     Column("kdf_salt", LargeBinary),
     Column("kdf_iterations", Integer),
@@ -69,73 +81,48 @@ store = Table(
     Column("wrapped_key", LargeBinary(72), nullable=False),
     Column("num_keys", Integer, nullable=False),
     _rows_sum(),
-    _mac(),
 )
 
-keys = Table(
+keys = _table(
     "keys",
-    _metadata,
     Column("key_id", LargeBinary(16), primary_key=True),
     Column("flags", Integer, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("description", Text, nullable=False),
-    Column("created_at", Integer, nullable=False),
+    _text("state"),
+    _text("description"),
+    _time("created_at"),
     Column("rotation_days", Integer),
     Column("next_rotation", Integer),
     Column("deletion_date", Integer),
     Column("num_versions", Integer, nullable=False),
     _rows_sum(),
-    _mac(),
 )
 
-key_versions = Table(
+key_versions = _of_key(
     "key_versions",
-    _metadata,
-    _key(),
     Column("number", Integer, primary_key=True),
-    Column("created_at", Integer, nullable=False),
-    Column("origin", Text, nullable=False),
+    _time("created_at"),
+    _text("origin"),
     Column("wrapped", LargeBinary(72), nullable=False),
-    _mac(),
 )
 
-aliases = Table(
+aliases = _table(
     "aliases",
-    _metadata,
     Column("name", Text, primary_key=True),
     Column("key_id", LargeBinary(16), ForeignKey("keys.key_id"), nullable=False, index=True),
-    Column("created_at", Integer, nullable=False),
-    Column("updated_at", Integer, nullable=False),
-    _mac(),
+    _time("created_at"),
+    _time("updated_at"),
 )
 
-tags = Table(
-    "tags",
-    _metadata,
-    _key(),
-    Column("tag_key", Text, primary_key=True),
-    Column("tag_value", Text, nullable=False),
-    _mac(),
-)
+tags = _of_key("tags", Column("tag_key", Text, primary_key=True), _text("tag_value"))
 
-policies = Table(
-    "policies",
-    _metadata,
-    _key(),
-    Column("document", Text, nullable=False),
-    _mac(),
-)
-
+policies = _of_key("policies", _text("document"))
 
 # The grants of a key, each a JSON document.
-grants = Table(
+grants = _of_key(
     "grants",
-    _metadata,
-    _key(),
     Column("grant_id", Text, primary_key=True),
-    Column("created_at", Integer, nullable=False),
-    Column("document", Text, nullable=False),
-    _mac(),
+    _time("created_at"),
+    _text("document"),
 )
 
 
