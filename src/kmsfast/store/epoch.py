@@ -8,10 +8,14 @@ Rules:
   of every process, at the price of one memory read for each;
 - a counter that stays odd while nobody holds the lock was left by a writer that died: whoever
   finds it so makes it even;
+- a counter that is made, or made again in a file that was cut, begins at random: no process may
+  take it for one that it has seen, for it would use what it remembers of then;
 - the file is never removed, replaced or cut while a process has the store open. A process whose
   file is no longer the one at its path would not hear of changes, so it refuses to read or write
   the database; until it has to, it uses what it remembers. A file cut to nothing ends the process
-  that reads the counter by SIGBUS. Only the store's owner can do these things.
+  that reads the counter by SIGBUS, until another one opens the store and fills it. Reading it by
+  pread(2) would not, but costs 0.4 us where the memory read costs 0.02 and a record 0.5 to 0.9.
+  Only the store's owner can do these things.
 
 The counter says nothing about contents; it need not survive a crash of the machine.
 """
@@ -21,6 +25,7 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,7 +54,7 @@ class Epoch:
         try:
             if os.fstat(self._fd).st_size < _SIZE:
                 # Written, not truncated: a hole would fault when the disk is full.
-                os.pwrite(self._fd, bytes(_SIZE), 0)
+                os.pwrite(self._fd, _fresh(), 0)
             shared = mmap.mmap(self._fd, _SIZE)
         except OSError as error:
             os.close(self._fd)
@@ -121,6 +126,11 @@ class Epoch:
         except BlockingIOError:
             return False
         return True
+
+
+def _fresh() -> bytes:
+    """An even number below 2^63, which leaves room for as many changes."""
+    return (int.from_bytes(os.urandom(_SIZE), "big") >> 2 << 1).to_bytes(_SIZE, sys.byteorder)
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:
