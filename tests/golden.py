@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import kmsfast
+from kmsfast.store.schema import SCHEMA_VERSION
 
 DIRECTORY = Path(__file__).parent / "compat" / "golden"
 PASSPHRASE = "for tests only: correct horse battery staple"
 STREAM_SIZE = 65_536 + 1_000  # two records
+
+
+def name() -> str:
+    """The directory of the installed release, which has one for each schema that it wrote."""
+    return f"{version('kmsfast')}-schema-{SCHEMA_VERSION}"
 
 
 def plaintext(size: int) -> bytes:

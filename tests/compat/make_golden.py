@@ -1,7 +1,8 @@
 """Makes the golden stores and ciphertexts of the installed release, once, before it is published.
 
 Usage: python tests/compat/make_golden.py. It refuses when they are there: those of a published
-release are never made anew. The root key and the passphrase protect nothing but these tests.
+release, and of a schema that was left, are never made anew. The root key and the passphrase protect
+nothing but these tests.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import io
 import json
 import sys
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +116,7 @@ def make_passphrase_store(directory: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    directory = golden.DIRECTORY / version("kmsfast")
+    directory = golden.DIRECTORY / golden.name()
     directory.mkdir(parents=True)
     expected = {"store": make_store(directory), "passphrase": make_passphrase_store(directory)}
     text = json.dumps(expected, indent=1, ensure_ascii=False)

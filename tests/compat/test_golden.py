@@ -1,4 +1,4 @@
-"""Stores and ciphertexts of every release open for ever: a copy of each is opened and used."""
+"""Stores and ciphertexts of every release and schema open for ever: a copy is opened and used."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import reference
 from clocks import Clock
 
 import kmsfast
+from kmsfast.store.schema import SCHEMA_VERSION
 
 RELEASES = sorted(path.name for path in golden.DIRECTORY.iterdir() if path.is_dir())
 STORES = ["store", "passphrase"]
@@ -30,7 +31,7 @@ class Golden:
             (directory / store).chmod(0o700)
             for path in (directory / store).iterdir():
                 path.chmod(0o600)  # which version control does not keep
-        self.directory = directory
+        self.release, self.directory = release, directory
         self.expected: dict[str, Any] = json.loads((directory / "expected.json").read_text())
 
     def open(self, store: str, *, days_later: float = 0) -> kmsfast.Kms:
@@ -66,10 +67,25 @@ def check_blobs(kms: kmsfast.Kms, items: list[dict[str, Any]]) -> None:
             kms.decrypt(blob, {**context, "other": ""}, aad)
 
 
-def test_this_release_has_its_own() -> None:
-    from importlib.metadata import version
+def schema_in(store: Path) -> int:
+    with closing(sqlite3.connect(store / "store.db")) as rows:
+        return rows.execute("PRAGMA user_version").fetchone()[0]
 
-    assert version("kmsfast") in RELEASES
+
+def test_this_release_has_its_own() -> None:
+    assert golden.name() in RELEASES
+
+
+def test_every_schema_has_one() -> None:
+    schemas = {release: int(release.rpartition("-schema-")[2]) for release in RELEASES}
+    assert set(schemas.values()) == set(range(1, SCHEMA_VERSION + 1))
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_the_schema_is_that_of_its_name_until_it_is_opened(made: Golden, store: str) -> None:
+    assert schema_in(made.directory / store) == int(made.release.rpartition("-schema-")[2])
+    made.open(store).close()
+    assert schema_in(made.directory / store) == SCHEMA_VERSION
 
 
 @pytest.mark.parametrize("store", STORES)
