@@ -108,6 +108,7 @@ void test_unaligned(const kft_env *env);
 void test_page_ends(const kft_env *env);
 void test_in_place(const kft_env *env);
 void test_corruption(const kft_env *env);
+void test_tiny(const kft_env *env);
 void test_selftest_of_impl(const kft_env *env);
 
 /* ---- tests of the library, run once under the implementation in use ---------------------------------------- */
@@ -116,6 +117,8 @@ void test_arena(const kft_env *env);
 void test_hashes(const kft_env *env);
 void test_dispatch(const kft_env *env);
 void test_blobs(const kft_env *env);
+void test_bound(const kft_env *env);
+void test_tiny_columns(const kft_env *env);
 void test_fork(const kft_env *env);
 void test_selftest_faults(const kft_env *env);
 

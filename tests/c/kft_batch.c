@@ -3,50 +3,12 @@
 
 #include <stdlib.h>
 
-enum { MARGIN = 64, CANARY = 0xC5, LONG_RECORD = 1 << 16 };
-
-/* ---- buffers with canaries ----------------------------------------------------------------------- */
-
-typedef struct {
-    uint8_t *bytes;
-    size_t len;
-    void *allocation;              /* NULL: guarded pages, released together */
-    uint8_t *before, *after;       /* MARGIN canary bytes each, or NULL */
-} buffer;
-
-static buffer buffer_new(enum kft_placement placement, size_t len, kft_random *random) {
-    buffer b = {.len = len};
-    if (placement == KFT_PAGE_END) {
-        b.before = kft_page_end(len + MARGIN);
-        b.bytes = b.before + MARGIN;
-    } else if (placement == KFT_PAGE_START) {
-        b.bytes = kft_page_start(len + MARGIN);
-        b.after = b.bytes + len;
-    } else {
-        uint8_t *base = b.allocation = kft_alloc(len + 4 * MARGIN);
-        base += MARGIN - (uintptr_t)base % MARGIN;
-        b.before = base + (placement == KFT_UNALIGNED ? kft_below(random, MARGIN) : 0);
-        b.bytes = b.before + MARGIN;
-        b.after = b.bytes + len;
-    }
-    memset(b.bytes, CANARY, len);
-    if (b.before) memset(b.before, CANARY, MARGIN);
-    if (b.after) memset(b.after, CANARY, MARGIN);
-    return b;
-}
-
-static int is_canary(const uint8_t *p) {
-    int same = 1;
-    for (int i = 0; p && i < MARGIN; i++) same &= p[i] == CANARY;
-    return same;
-}
-
-static int intact(const buffer *b) { return is_canary(b->before) && is_canary(b->after); }
+enum { LONG_RECORD = 1 << 16 };
 
 /* ---- the batch ------------------------------------------------------------------------------------ */
 
 typedef struct {
-    buffer text, sealed, opened, aad; /* sealed: what the kernel wrote, or opens */
+    kft_buffer text, sealed, opened, aad; /* sealed: what the kernel wrote, or opens */
     uint8_t *plain, *expected, *aad_copy;
 } record;
 
@@ -55,7 +17,7 @@ typedef struct {
     kft_key key;
     uint8_t digest_bytes[32];
     const uint8_t *digest;
-    buffer nonces, ok;
+    kft_buffer nonces, ok;
     uint8_t *nonces_copy;
     record *records;
     kf_rec *rec;
@@ -75,12 +37,12 @@ static void record_init(const kft_env *env, batch *b, size_t i, kft_random *rand
     record *r = &b->records[i];
     r->plain = kft_alloc(len);
     kft_fill(random, r->plain, len);
-    r->aad = buffer_new(spec->placement, aad_len, random);
+    r->aad = kft_buffer_new(spec->placement, aad_len, random);
     kft_fill(random, r->aad.bytes, aad_len);
     r->aad_copy = copy_of(r->aad.bytes, aad_len);
-    r->sealed = buffer_new(spec->placement, len + 16, random);
-    r->opened = buffer_new(spec->placement, len, random);
-    r->text = buffer_new(spec->placement, len, random);
+    r->sealed = kft_buffer_new(spec->placement, len + 16, random);
+    r->opened = kft_buffer_new(spec->placement, len, random);
+    r->text = kft_buffer_new(spec->placement, len, random);
     memcpy(r->text.bytes, r->plain, len);
     r->expected = kft_alloc(len + 16);
 
@@ -103,10 +65,10 @@ static void batch_init(const kft_env *env, batch *b, const kft_batch_spec *spec)
     kft_fill(&random, b->digest_bytes, 32);
     if (spec->with_digest) b->digest = b->digest_bytes;
     const size_t nonces_len = spec->n * kft_nonce_len(spec->mode);
-    b->nonces = buffer_new(spec->placement, nonces_len, &random);
+    b->nonces = kft_buffer_new(spec->placement, nonces_len, &random);
     kft_fill(&random, b->nonces.bytes, nonces_len);
     b->nonces_copy = copy_of(b->nonces.bytes, nonces_len);
-    b->ok = buffer_new(spec->placement, spec->n, &random);
+    b->ok = kft_buffer_new(spec->placement, spec->n, &random);
     b->records = kft_alloc(spec->n * sizeof *b->records);
     b->rec = kft_alloc(spec->n * sizeof *b->rec);
     for (size_t i = 0; i < spec->n; i++) record_init(env, b, i, &random);
@@ -131,11 +93,12 @@ static void batch_free(batch *b) {
 
 static void check_surroundings(const batch *b, const char *when) {
     const size_t nonces_len = b->spec->n * kft_nonce_len(b->spec->mode);
-    CHECK(intact(&b->nonces) && intact(&b->ok), "%s: bytes around nonces or ok changed", when);
+    CHECK(kft_buffer_intact(&b->nonces) && kft_buffer_intact(&b->ok), "%s: bytes around nonces or ok changed", when);
     CHECK(memcmp(b->nonces.bytes, b->nonces_copy, nonces_len) == 0, "%s: nonces changed", when);
     for (size_t i = 0; i < b->spec->n; i++) {
         const record *r = &b->records[i];
-        const int whole = intact(&r->text) && intact(&r->sealed) && intact(&r->opened) && intact(&r->aad);
+        const int whole = kft_buffer_intact(&r->text) && kft_buffer_intact(&r->sealed) &&
+                          kft_buffer_intact(&r->opened) && kft_buffer_intact(&r->aad);
         CHECK_RECORD(b, i, whole, when);
     }
 }

@@ -6,15 +6,7 @@
 #ifndef KFT_BATCH_H
 #define KFT_BATCH_H
 
-#include "kft.h"
-
-enum kft_placement {
-    KFT_PLAIN,      /* 64-byte aligned */
-    KFT_UNALIGNED,  /* at random offsets */
-    KFT_PAGE_END,   /* an unmapped page follows */
-    KFT_PAGE_START, /* an unmapped page precedes */
-    KFT_NUM_PLACEMENTS
-};
+#include "kft_buffer.h"
 
 typedef struct {
     enum kft_mode mode;

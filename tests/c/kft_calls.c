@@ -25,6 +25,7 @@ int kft_library_open(kft_library *l) {
     if (status == KF_OK) status = kf_key_load(&l->key, l->store, l->wrapped_key, l->key_id, 1, 0);
     if (status == KF_OK) status = kf_key_prefix(l->key, l->prefix);
     if (status == KF_OK) status = kf_blob_seal_one(l->key, l->blob, l->text, KFT_TEXT_LEN, NULL, 0, NULL, 0);
+    if (status == KF_OK) status = kf_bind(&l->binding, l->key, NULL, 0);
     if (status == KF_OK) status = kf_sealed_create(&l->batch, l->header, l->key, 0, NULL, 0);
     return status;
 }
@@ -72,6 +73,9 @@ CALL(kf_blob_open, l->out, KFT_TEXT_LEN, NULL, NULL, l->out + 900, &num_bad, &nu
      group_of_one, &l->blobs, 1, NULL, NULL, 0, NULL, 1)
 CALL(kf_blob_seal_one, l->key, l->out, l->text, KFT_TEXT_LEN, NULL, 0, NULL, 0)
 CALL(kf_blob_open_one, l->key, l->out, l->out + 900, l->blob, KFT_BLOB_LEN, NULL, 0, NULL, 0)
+CALL(kf_bind, (struct kf_binding *)(void *)l->out, l->key, NULL, 0)
+CALL(kf_bound_seal, &l->binding, l->out, l->text, KFT_TEXT_LEN)
+CALL(kf_bound_open, &l->binding, l->out, l->blob, KFT_BLOB_LEN)
 CALL(kf_data_key, l->key, l->out, l->out + 64, 32, NULL, 0)
 CALL(kf_sealed_create, &l->handle, l->out, l->key, 0, NULL, 0)
 CALL(kf_sealed_load, &l->handle, l->key, l->header, NULL, 0)
@@ -104,6 +108,9 @@ const kft_call KFT_CALLS[] = {
     ENTRY(kf_blob_open, 1),
     ENTRY(kf_blob_seal_one, 1),
     ENTRY(kf_blob_open_one, 1),
+    ENTRY(kf_bind, 1),
+    ENTRY(kf_bound_seal, 1),
+    ENTRY(kf_bound_open, 1),
     ENTRY(kf_data_key, 1),
     ENTRY(kf_sealed_create, 1),
     ENTRY(kf_sealed_load, 1),

@@ -16,8 +16,9 @@ typedef struct {
     uint8_t store_id[16], key_id[16], wrapped_store[KF_WRAPPED_LEN], wrapped_key[KF_WRAPPED_LEN];
     uint8_t header[KF_SEALED_HEADER_LEN], text[KFT_TEXT_LEN], blob[KFT_BLOB_LEN], prefix[KF_PREFIX_LEN];
     struct kf_column texts, blobs;
+    struct kf_binding binding; /* of the key, without a context */
     /* what the calls below write to */
-    uint8_t out[1024];
+    _Alignas(8) uint8_t out[1024];
     uint64_t handle;
     uint8_t *secret;
 } kft_library;

@@ -29,6 +29,7 @@ static const kft_test KERNEL_TESTS[] = {
     {"page_ends", test_page_ends},
     {"in_place", test_in_place},
     {"corruption", test_corruption},
+    {"tiny", test_tiny},
 };
 
 static const kft_test LIBRARY_TESTS[] = {
@@ -37,6 +38,8 @@ static const kft_test LIBRARY_TESTS[] = {
     {"hashes", test_hashes},
     {"dispatch", test_dispatch},
     {"blobs", test_blobs},
+    {"bound", test_bound},
+    {"tiny_columns", test_tiny_columns},
     {"fork", test_fork},
 };
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,15 @@ def make(target: str, *, seconds: int) -> str:
 
 def test_every_implementation_is_correct() -> None:
     assert "C tests: passed" in make("c-test", seconds=240)
+
+
+def test_every_function_is_called_where_none_may_work() -> None:
+    """Those of kf_api.h that return a status, except for loading, lists and plans of offsets."""
+    api = (ROOT / "csrc/kf_api.h").read_text()
+    calls = (ROOT / "tests/c/kft_calls.c").read_text()
+    declared = set(re.findall(r"^int (kf_\w+)\(", api, re.MULTILINE))
+    called = set(re.findall(r"^ +ENTRY\((kf_\w+),", calls, re.MULTILINE))
+    assert declared - called == {"kf_init", "kf_offsets_plan", "kf_py_view", "kf_py_alloc"}
 
 
 @needs_valgrind

@@ -130,6 +130,10 @@ static void check_reopened(kft_library *l) {
     memset(l->out, 0x5a, sizeof l->out);
     int result = kf_blob_seal_one(old_key, l->out, l->text, KFT_TEXT_LEN, NULL, 0, NULL, 0);
     CHECK(result == KF_ERR_FORKED || result == KF_ERR_STALE, "the parent's key seals: %d", result);
+    result = kf_bound_seal(&l->binding, l->out, l->text, KFT_TEXT_LEN);
+    CHECK(result == KF_ERR_FORKED || result == KF_ERR_STALE, "the parent's binding seals: %d", result);
+    result = kf_bound_open(&l->binding, l->out, l->blob, KFT_BLOB_LEN);
+    CHECK(result == KF_ERR_FORKED || result == KF_ERR_STALE, "the parent's binding opens: %d", result);
     result = kf_store_mac(old_store, l->out, l->text, KFT_TEXT_LEN);
     CHECK(result == KF_ERR_FORKED || result == KF_ERR_STALE, "the parent's store works: %d", result);
     result = kf_sealed_seal(old_batch, l->out, KFT_TEXT_LEN + 16, NULL, NULL, &l->texts, 1, 1, 1);

@@ -44,7 +44,7 @@ $(eval $(call ct_program,test,$(CT_CORE) $(CT_TESTS),$(CT_CC),-DKF_TESTING))
 c-test: $(CT_BUILD)/test/run ## the C core's tests on every implementation that this CPU has
 	$<
 	KMSFAST_CPU_MASK=shani $< --only hashes
-	KMSFAST_IMPL=portable $< --only blobs
+	KMSFAST_IMPL=portable $< --only blobs,bound
 
 c-test-full: $(CT_BUILD)/test/run ## the same with the million accumulated vectors of XAES
 	$< --full
@@ -176,8 +176,8 @@ $(eval $(call ct_program,arm-flow,$(CT_FLOW),$(CT_AARCH64),,-static))
 $(eval $(call ct_program,arm-flow-leak,$(CT_FLOW),$(CT_AARCH64),-DKF_PLANT_LEAK=1,-static))
 $(eval $(call ct_program,x86,$(CT_CORE) $(CT_TESTS),$(CT_CC),-DKF_TESTING,-static))
 # Emulation is slow: the longest tests of the kernels are left to the machine's own CPU, except on ARMv8.
-CT_SOON := aes_blocks,nist_vectors,xaes_vectors,selftest_of_impl,aad,unaligned,page_ends,in_place,corruption
-CT_LIBRARY := selftest_faults,arena,hashes,dispatch,blobs,fork
+CT_SOON := aes_blocks,nist_vectors,xaes_vectors,selftest_of_impl,aad,unaligned,page_ends,in_place,corruption,tiny
+CT_LIBRARY := selftest_faults,arena,hashes,dispatch,blobs,bound,tiny_columns,fork
 CT_EMULATED := KFT_EMULATED=1 timeout 300
 
 .PHONY: qemu

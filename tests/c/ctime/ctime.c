@@ -265,6 +265,20 @@ static void check_one_blob(const hierarchy *h) {
             "a changed blob opens");
 }
 
+static void check_bound_blob(const hierarchy *h) {
+    uint8_t text[TEXT] = {0}, blob[BLOB], opened[TEXT], context[30] = {0};
+    struct kf_binding binding;
+    KF_SECRET(text, sizeof text), KF_SECRET(context, sizeof context);
+    ok_or_end(kf_bind(&binding, h->key, context, sizeof context), "kf_bind");
+    require_secret(binding.digest, sizeof binding.digest, "the digest of a secret context");
+    ok_or_end(kf_bound_seal(&binding, blob, text, TEXT), "kf_bound_seal");
+    publish(blob, BLOB, BLOB - KF_PREFIX_LEN, "a bound blob from its nonce on");
+    ok_or_end(kf_bound_open(&binding, opened, blob, BLOB), "kf_bound_open");
+    require_secret(opened, TEXT, "text of a bound blob");
+    blob[BLOB - 1] ^= 1;
+    require(kf_bound_open(&binding, opened, blob, BLOB) == KF_REC_AUTH, "a changed bound blob opens");
+}
+
 /* NUM blobs, opened with their groups found by scanning and with the group given. */
 static void check_blobs(const hierarchy *h) {
     static uint8_t texts[NUM * TEXT], blobs[NUM * BLOB], opened[NUM * TEXT], status[NUM];
@@ -357,7 +371,7 @@ int main(int argc, char **argv) {
     hierarchy h;
     open_hierarchy(&h);
     check_macs(&h);
-    check_one_blob(&h);
+    check_one_blob(&h), check_bound_blob(&h);
     check_blobs(&h);
     check_data_key(&h);
     check_sealed(&h);
