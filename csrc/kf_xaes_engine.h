@@ -30,6 +30,7 @@ enum {
     KF_XAES_MAX_AAD = 16,  /* and of its own associated data */
     KF_XAES_DIGEST = 2,    /* rows of the digest */
     KF_XAES_ROWS = KF_XAES_DIGEST + KF_XAES_MAX_AAD + KF_XAES_MAX_TEXT + 1,
+    KF_XAES_FETCH = 192,   /* bytes of a record that are fetched early: a blob of 96 and what surrounds it */
     KF_XAES_WAITING = 11,  /* halves of rows: see KF_XAES_STEP */
     KF_XAES_WINDOW = 512, /* records that are sorted by length at a time */
     KF_XAES_GROUP_MIN = 3 /* fewer records run alone */
@@ -47,7 +48,7 @@ typedef struct {
     kf_vec counter[KF_XAES_REGS];  /* nonce, four zero bytes, under the first round key */
     kf_vec spill[KF_XAES_REGS];    /* nonces, then H, then keystream */
     /* what follows is public */
-    const uint8_t *in[KF_XAES_LANES];
+    const uint8_t *in[KF_XAES_LANES], *next[KF_XAES_LANES];
     uint8_t *out[KF_XAES_LANES];
     size_t len[KF_XAES_LANES], index[KF_XAES_LANES];
     size_t text_row[KF_XAES_LANES]; /* where the rows of the text begin */
@@ -134,7 +135,7 @@ KF_XAES_INLINE kf_words kf_chain(kf_words x, kf_vec t) {
 /* The key schedules of all lanes from their first two round keys (FIPS 197 5.2 with Nk = 8). Four messages of
  * equal word lie in a block; AESENCLAST gives SubWord, and a shuffle before it undoes its ShiftRows: one
  * with RotWord, one without. */
-static inline KF_XAES_TARGET void kf_xaes_expand(kf_vec (*rk)[KF_XAES_REGS], kf_xaes_rows *rows) {
+static inline KF_XAES_TARGET void kf_xaes_expand(kf_vec (*rk)[KF_XAES_REGS], kf_xaes_pending *pending) {
     const kf_vec unshift = kf_all(_mm_set_epi8(3, 6, 9, 12, 15, 2, 5, 8, 11, 14, 1, 4, 7, 10, 13, 0));
     const kf_vec unshift_rotate = kf_all(_mm_set_epi8(0, 7, 10, 13, 12, 3, 6, 9, 8, 15, 2, 5, 4, 11, 14, 1));
     const kf_vec zero = kf_all(_mm_setzero_si128());
@@ -146,7 +147,7 @@ static inline KF_XAES_TARGET void kf_xaes_expand(kf_vec (*rk)[KF_XAES_REGS], kf_
         even1 = kf_chain(even1, KF_MM_AESENCLAST(KF_MM(shuffle_epi8)(odd1.w3, unshift_rotate), rcon));
         kf_words_to(rk[r], even0);
         kf_words_to(rk[r] + 4, even1);
-        kf_xaes_hash_half(rows);
+        kf_xaes_hash_half(pending);
         if (r == 14) return;
         rcon = KF_MM(add_epi32)(rcon, rcon);
         odd0 = kf_chain(odd0, KF_MM_AESENCLAST(KF_MM(shuffle_epi8)(even0.w3, unshift), zero));
@@ -170,25 +171,25 @@ KF_XAES_INLINE void kf_xaes_hash_key(kf_xaes_hash *hash, int i, kf_vec block) {
 
 /* Derives the keys of a group's lanes, whose first 12 bytes of nonce, after four bytes of zeros, are in its spill:
  * the blocks 00 01 58 00 || nonce and 00 02 58 00 || nonce, under K1. */
-static inline KF_XAES_TARGET void kf_xaes_derive(const kf_xaes_work *work, kf_xaes_group *group, kf_xaes_rows *rows) {
+static inline KF_XAES_TARGET void kf_xaes_derive(const kf_xaes_work *work, kf_xaes_group *group, kf_xaes_pending *pending) {
     for (int half = 0; half < 2; half++) {
         const kf_vec constant = kf_all(_mm_set_epi32(0, 0, 0, half == 0 ? 0x00580100 : 0x00580200));
         kf_vec8 s;
         kf_get8(&s, group->spill, kf_xor_vec(constant, work->mask));
-        kf_step_one_key(&s, work->key, rows);
+        kf_step_one_key(&s, work->key, pending);
         kf_put8(group->rk[half], &s);
     }
-    kf_xaes_expand(group->rk, rows);
+    kf_xaes_expand(group->rk, pending);
     for (int i = 0; i < KF_XAES_REGS; i++) group->counter[i] = kf_xor_vec(group->counter[i], group->rk[0][i]);
 }
 
 /* The blocks that come before the text: H, left in spill, and E(J0). */
-KF_XAES_INLINE void kf_xaes_start(kf_xaes_group *group, kf_xaes_rows *rows) {
+KF_XAES_INLINE void kf_xaes_start(kf_xaes_group *group, kf_xaes_pending *pending) {
     const kf_vec zero = kf_all(_mm_setzero_si128());
     for (size_t first = 0; first < KF_XAES_REGS; first += KF_XAES_REGS / 2) {
         kf_vec8 s;
         kf_get_pair(&s, group->rk[0] + first, zero, group->counter + first, kf_counter_block(1));
-        kf_step_pair(&s, group->rk[0] + first, rows);
+        kf_step_pair(&s, group->rk[0] + first, pending);
         group->spill[first] = s.b0, group->spill[first + 1] = s.b1;
         group->spill[first + 2] = s.b2, group->spill[first + 3] = s.b3;
         group->tag_mask[first] = s.b4, group->tag_mask[first + 1] = s.b5;
@@ -263,7 +264,7 @@ static inline KF_XAES_TARGET void kf_xaes_take(const kf_xaes_work *work, kf_xaes
         const size_t at = first + (i < count ? i : 0), index = order ? order[at] : at;
         const kf_rec *r = &rec[index];
         const uint8_t *nonce = nonces + 24 * index;
-        group->in[i] = r->in, group->out[i] = r->out, group->len[i] = i < count ? r->len : 0, group->index[i] = index;
+        group->in[i] = r->in, group->out[i] = r->out, group->next[i] = r->next, group->len[i] = i < count ? r->len : 0, group->index[i] = index;
         *kf_lane(group->spill, i) = _mm_slli_si128(kf_load128(nonce), 4);
         *kf_lane(group->counter, i) = _mm_srli_si128(kf_load128(nonce + 8), 4);
         unlike |= (r->len ^ len) | r->aad_len;
@@ -324,32 +325,32 @@ KF_XAES_INLINE void kf_xaes_text(kf_xaes_group *group, size_t j, size_t first, c
 }
 
 /* All blocks of text: two at a time, of half of the messages after the other. */
-KF_XAES_INLINE void kf_xaes_texts(kf_xaes_group *group, kf_xaes_rows *rows, const int open) {
+KF_XAES_INLINE void kf_xaes_texts(kf_xaes_group *group, kf_xaes_pending *pending, const int open) {
     size_t j = 0;
     kf_vec8 s;
-    for (; j + 2 <= group->most_blocks; j += 2, rows->left += 4) {
+    for (; j + 2 <= group->most_blocks; j += 2, pending->left += 4) {
         for (size_t first = 0; first < KF_XAES_REGS; first += KF_XAES_REGS / 2) {
             const kf_vec *counter = group->counter + first;
             kf_get_pair(&s, counter, kf_counter_block(2 + j), counter, kf_counter_block(3 + j));
-            kf_step_pair(&s, group->rk[0] + first, rows);
+            kf_step_pair(&s, group->rk[0] + first, pending);
             kf_xaes_text(group, j, first, (kf_words){s.b0, s.b1, s.b2, s.b3}, open);
             kf_xaes_text(group, j + 1, first, (kf_words){s.b4, s.b5, s.b6, s.b7}, open);
         }
     }
     if (j == group->most_blocks) return;
     kf_get8(&s, group->counter, kf_counter_block(2 + j));
-    kf_step_own_key(&s, group->rk[0], rows);
+    kf_step_own_key(&s, group->rk[0], pending);
     kf_xaes_text(group, j, 0, (kf_words){s.b0, s.b1, s.b2, s.b3}, open);
     kf_xaes_text(group, j, KF_XAES_REGS / 2, (kf_words){s.b4, s.b5, s.b6, s.b7}, open);
-    rows->left += 2;
+    pending->left += 2;
 }
 
 /* Compares or writes the tags of a group (SP 800-38D 7.1 step 6, 7.2 step 7). Returns the number that differ;
  * their plaintext is wiped. */
-static inline KF_XAES_TARGET size_t kf_xaes_finish(kf_xaes_group *group, uint8_t *ok, kf_xaes_rows *rows,
+static inline KF_XAES_TARGET size_t kf_xaes_finish(kf_xaes_group *group, uint8_t *ok, kf_xaes_pending *pending,
                                                    const int open) {
     size_t bad = 0;
-    while (rows->left > 0) kf_xaes_hash_half(rows);
+    while (pending->left > 0) kf_xaes_hash_half(pending);
     for (size_t i = 0; i < group->num_messages; i++) {
         const size_t len = group->len[i];
         const __m128i tag = _mm_xor_si128(kf_bswap128(*kf_lane(group->hash.y, i)), *kf_lane(group->tag_mask, i));
@@ -373,23 +374,25 @@ static inline KF_XAES_TARGET size_t kf_xaes_finish(kf_xaes_group *group, uint8_t
 KF_XAES_INLINE size_t kf_xaes_groups(kf_xaes_work *work, uint8_t *ok, const uint8_t *nonces, const kf_rec *rec,
                                      const uint16_t *order, size_t n, const int open) {
     kf_xaes_group *now = &work->group[0], *before = &work->group[1];
-    kf_xaes_rows rows = {*before->rows, 0, 0, &before->hash};
+    kf_xaes_pending pending = {.half = *before->rows, .hash = &before->hash};
     size_t bad = 0;
     before->num_messages = 0;
     for (size_t first = 0; first < n; first += KF_XAES_LANES) {
         kf_xaes_take(work, now, nonces, rec, order, first, n - first < KF_XAES_LANES ? n - first : KF_XAES_LANES);
-        kf_xaes_derive(work, now, &rows);
-        kf_xaes_start(now, &rows);
-        bad += kf_xaes_finish(before, ok, &rows, open);
+        pending.fetch = now->next, pending.num_fetch = now->next[0] ? KF_XAES_REGS : 0;
+        kf_xaes_derive(work, now, &pending);
+        kf_xaes_start(now, &pending);
+        bad += kf_xaes_finish(before, ok, &pending, open);
         for (int i = 0; i < KF_XAES_REGS; i++) kf_xaes_hash_key(&now->hash, i, now->spill[i]);
-        rows = (kf_xaes_rows){*now->rows, 2 * (now->num_rows - 1 - now->most_blocks), 0, &now->hash};
-        kf_xaes_texts(now, &rows, open);
-        rows.left += 2; /* the lengths */
+        pending.half = *now->rows, pending.odd = 0, pending.hash = &now->hash;
+        pending.left = 2 * (now->num_rows - 1 - now->most_blocks);
+        kf_xaes_texts(now, &pending, open);
+        pending.left += 2; /* the lengths */
         kf_xaes_group *other = before;
         before = now;
         now = other;
     }
-    return bad + kf_xaes_finish(before, ok, &rows, open);
+    return bad + kf_xaes_finish(before, ok, &pending, open);
 }
 
 /* ---- the call ------------------------------------------------------------------------------- */

@@ -12,22 +12,32 @@ typedef struct {
     kf_vec b0, b1, b2, b3, b4, b5, b6, b7;
 } kf_vec8;
 
-/* Halves of rows that may be hashed now. */
+/* What is done beside AES: halves of rows that may be hashed now, and memory that will be read soon. */
 typedef struct {
     const kf_vec *half;
     size_t left, odd; /* odd: 4 when the next is a row's second half, else 0 */
     kf_xaes_hash *hash;
-} kf_xaes_rows;
+    const uint8_t *const *fetch;
+    size_t num_fetch;
+} kf_xaes_pending;
 
 /* Half a row, and the registers of hash that it goes to. */
 typedef struct {
     const kf_vec *row, *hash;
 } kf_xaes_half;
 
-KF_XAES_INLINE kf_xaes_half kf_next_half(kf_xaes_rows *rows) {
-    const kf_xaes_half half = {rows->half, rows->hash->h + rows->odd};
-    rows->half += KF_XAES_REGS / 2, rows->left--, rows->odd ^= KF_XAES_REGS / 2;
+KF_XAES_INLINE kf_xaes_half kf_next_half(kf_xaes_pending *pending) {
+    const kf_xaes_half half = {pending->half, pending->hash->h + pending->odd};
+    pending->half += KF_XAES_REGS / 2, pending->left--, pending->odd ^= KF_XAES_REGS / 2;
     return half;
+}
+
+/* Fetches the lines of a register's messages. They are spread over the steps: there is room for few at a time. */
+KF_XAES_INLINE void kf_xaes_fetch(kf_xaes_pending *pending) {
+    if (pending->num_fetch == 0) return;
+    for (int i = 0; i < KF_XAES_WIDTH; i++)
+        for (int at = 0; at < KF_XAES_FETCH; at += 64) __builtin_prefetch(pending->fetch[i] + at);
+    pending->fetch += KF_XAES_WIDTH, pending->num_fetch--;
 }
 
 /* ---- rounds --------------------------------------------------------------------------------- */
@@ -154,14 +164,15 @@ KF_XAES_INLINE kf_xaes_half kf_next_half(kf_xaes_rows *rows) {
 /* One block in every register of s, and half a row of those that wait; a whole one when more of them wait than the
  * next steps can take. */
 #define KF_XAES_STEP(name, KEY)                                                      \
-    KF_XAES_INLINE void name(kf_vec8 *state, const kf_vec *rk, kf_xaes_rows *rows) { \
+    KF_XAES_INLINE void name(kf_vec8 *state, const kf_vec *rk, kf_xaes_pending *pending) { \
         const kf_vec swap = kf_all(kf_bswap_mask()), poly = kf_all(kf_ghash_poly()); \
         kf_vec8 s = *state;                                                          \
-        if (rows->left > KF_XAES_WAITING) {                                          \
-            const kf_xaes_half a = kf_next_half(rows), b = kf_next_half(rows);       \
+        kf_xaes_fetch(pending);                                                      \
+        if (pending->left > KF_XAES_WAITING) {                                          \
+            const kf_xaes_half a = kf_next_half(pending), b = kf_next_half(pending);       \
             KF_XSTEP_ROW(s, rk, KEY, a, b);                                          \
-        } else if (rows->left != 0) {                                                \
-            const kf_xaes_half a = kf_next_half(rows);                               \
+        } else if (pending->left != 0) {                                                \
+            const kf_xaes_half a = kf_next_half(pending);                               \
             KF_XSTEP_HALF(s, rk, KEY, a);                                            \
         } else {                                                                     \
             KF_XSTEP(s, rk, KEY);                                                    \
@@ -173,10 +184,10 @@ KF_XAES_STEP(kf_step_own_key, KF_OWN_KEY)
 KF_XAES_STEP(kf_step_pair, KF_PAIR_KEY)
 
 /* Hashes half a row, if one waits. */
-KF_XAES_INLINE void kf_xaes_hash_half(kf_xaes_rows *rows) {
+KF_XAES_INLINE void kf_xaes_hash_half(kf_xaes_pending *pending) {
     const kf_vec swap = kf_all(kf_bswap_mask()), poly = kf_all(kf_ghash_poly());
-    if (rows->left == 0) return;
-    const kf_xaes_half half = kf_next_half(rows);
+    if (pending->left == 0) return;
+    const kf_xaes_half half = kf_next_half(pending);
     KF_HASH_REG(half, 0);
     KF_HASH_REG(half, 1);
     KF_HASH_REG(half, 2);
