@@ -44,7 +44,16 @@ typedef struct {
     const uint8_t *aad; /* the record's own associated data, after the batch's digest */
     size_t len;         /* of the plaintext */
     size_t aad_len;
+    const uint8_t *next; /* what the caller will read soon, or NULL: a hint for the cache, never read here */
 } kf_rec;
+
+/* Member by member: a struct that is made elsewhere and copied here is loaded in wider pieces than it was stored in,
+ * for which x86 processors wait until the stores have left. */
+static inline void kf_rec_set(kf_rec *rec, const uint8_t *in, uint8_t *out, size_t len, const uint8_t *aad,
+                              size_t aad_len) {
+    rec->in = in, rec->out = out, rec->aad = aad;
+    rec->len = len, rec->aad_len = aad_len, rec->next = NULL;
+}
 
 typedef struct {
     const char *name;

@@ -41,7 +41,7 @@ enum kf_record_status kf_blob_header_check(const uint8_t *header) {
 
 int kf_blob_seal_with(const kf_key_slot *key, uint8_t *out, const uint8_t *in, size_t in_len,
                       const uint8_t digest[32], const uint8_t *aad, size_t aad_len) {
-    const kf_rec rec = {in, out + KF_BODY_AT, aad, in_len, aad_len};
+    const kf_rec rec = {.in = in, .out = out + KF_BODY_AT, .aad = aad, .len = in_len, .aad_len = aad_len};
     const int status = kf_random(out + KF_NONCE_AT, KF_NONCE_LEN);
     if (status != KF_OK) return status;
     memcpy(out, key->prefix, KF_PREFIX_LEN);
@@ -79,7 +79,8 @@ static enum kf_record_status open_with(const kf_key_slot *key, uint8_t *out, con
     const enum kf_record_status frame = kf_blob_header_check(in);
     if (frame != KF_REC_OK) return frame;
     if (!kf_equal(in, key->prefix, KF_PREFIX_LEN)) return KF_REC_COMMITMENT;
-    const kf_rec rec = {in + KF_BODY_AT, out, aad, in_len - KF_BLOB_OVERHEAD, aad_len};
+    const kf_rec rec = {.in = in + KF_BODY_AT, .out = out, .aad = aad, .len = in_len - KF_BLOB_OVERHEAD,
+                        .aad_len = aad_len};
     return kf_aead->xaes_open(&key->xaes, &ok, digest, in + KF_NONCE_AT, &rec, 1) ? KF_REC_AUTH : KF_REC_OK;
 }
 
@@ -152,9 +153,10 @@ typedef struct {
     kf_sink sink;
 } seal_batch;
 
-static kf_rec record_of(const struct kf_column *aad, int64_t i, const uint8_t *in, uint8_t *out, int64_t len) {
+static void set_record(kf_rec *rec, const struct kf_column *aad, int64_t i, const uint8_t *in, uint8_t *out,
+                       int64_t len) {
     const kf_span own = aad ? kf_column_at(aad, i) : (kf_span){NULL, 0};
-    return (kf_rec){in, out, own.at, (size_t)len, (size_t)own.len};
+    kf_rec_set(rec, in, out, (size_t)len, own.at, (size_t)own.len);
 }
 
 static int seal_range(void *arg, int64_t begin, int64_t end) {
@@ -168,7 +170,7 @@ static int seal_range(void *arg, int64_t begin, int64_t end) {
         for (; n < WINDOW && i < end; i++) {
             if (b->skip && b->skip[i]) continue;
             const kf_span in = kf_column_at(b->in, i);
-            rec[n++] = record_of(b->aad, i, in.at, kf_sink_at(&b->sink, i) + KF_BODY_AT, in.len);
+            set_record(&rec[n++], b->aad, i, in.at, kf_sink_at(&b->sink, i) + KF_BODY_AT, in.len);
         }
         if ((status = kf_rng_fill(&rng, nonces, n * KF_NONCE_LEN)) != KF_OK) break;
         for (size_t k = 0; k < n; k++) {
@@ -237,14 +239,16 @@ static int32_t group_of(const open_batch *b, int64_t i, int64_t *num_other) {
     return -1;
 }
 
-/* Opens the records of one group that a window holds; index[k] says which records they are. */
-static size_t open_window(const open_batch *b, const open_group *g, const int64_t *index, size_t n) {
+/* Opens the records of one group that a window holds; index[k] says which records they are, end where the next
+ * windows stop. */
+static size_t open_window(const open_batch *b, const open_group *g, const int64_t *index, size_t n, int64_t end) {
     kf_rec rec[WINDOW];
     uint8_t nonces[WINDOW * KF_NONCE_LEN], ok[WINDOW];
     for (size_t k = 0; k < n; k++) {
         const kf_span in = kf_column_at(b->in, index[k]);
-        rec[k] = record_of(b->aad, index[k], in.at + KF_BODY_AT, kf_sink_at(&b->sink, index[k]),
-                           in.len - KF_BLOB_OVERHEAD);
+        set_record(&rec[k], b->aad, index[k], in.at + KF_BODY_AT, kf_sink_at(&b->sink, index[k]),
+                   in.len - KF_BLOB_OVERHEAD);
+        if (index[k] + WINDOW < end) rec[k].next = kf_column_at(b->in, index[k] + WINDOW).at;
         memcpy(nonces + k * KF_NONCE_LEN, in.at + KF_NONCE_AT, KF_NONCE_LEN);
     }
     if (!g->committed) {
@@ -278,7 +282,7 @@ static int open_range(void *arg, int64_t begin, int64_t end) {
                 else
                     index[rest] = index[k], group[rest++] = group[k];
             }
-            bad += (int64_t)open_window(b, &b->groups[g], mine, num_mine);
+            bad += (int64_t)open_window(b, &b->groups[g], mine, num_mine, end);
             n = rest;
         }
     }

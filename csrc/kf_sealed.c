@@ -108,7 +108,7 @@ static int run_range(void *arg, int64_t begin, int64_t end) {
             const kf_span in = kf_column_at(r->in, i);
             if (in.len < overhead) break;
             const int final = r->last && i == r->num - 1;
-            rec[n] = (kf_rec){in.at, kf_sink_at(&r->sink, i), NULL, (size_t)(in.len - overhead), 0};
+            kf_rec_set(&rec[n], in.at, kf_sink_at(&r->sink, i), (size_t)(in.len - overhead), NULL, 0);
             kf_store64_be(nonces + n * GCM_NONCE_LEN, r->first + (uint64_t)i);
             kf_store32_be(nonces + n * GCM_NONCE_LEN + 8, (uint32_t)final);
         }
