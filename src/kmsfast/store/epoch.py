@@ -8,8 +8,8 @@ Rules:
   of every process, at the price of one memory read for each;
 - a counter that stays odd while nobody holds the lock was left by a writer that died: whoever
   finds it so makes it even;
-- a counter that is made, or made again in a file that was cut, begins at random: no process may
-  take it for one that it has seen, for it would use what it remembers of then;
+- a new file counts from 0. One that is found cut counts from a random number, which no process can
+  take for one that it has seen: it would use what it remembers of then;
 - the file is never removed, replaced or cut while a process has the store open. A process whose
   file is no longer the one at its path would not hear of changes, so it refuses to read or write
   the database; until it has to, it uses what it remembers. A file cut to nothing ends the process
@@ -48,13 +48,13 @@ class Epoch:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._fd, start = _open(path)
         except OSError as error:
             raise StoreUnusable(f"cannot write {path}: {error.strerror}") from error
         try:
             if os.fstat(self._fd).st_size < _SIZE:
                 # Written, not truncated: a hole would fault when the disk is full.
-                os.pwrite(self._fd, _fresh(), 0)
+                os.pwrite(self._fd, start, 0)
             shared = mmap.mmap(self._fd, _SIZE)
         except OSError as error:
             os.close(self._fd)
@@ -128,9 +128,15 @@ class Epoch:
         return True
 
 
-def _fresh() -> bytes:
-    """An even number below 2^63, which leaves room for as many changes."""
-    return (int.from_bytes(os.urandom(_SIZE), "big") >> 2 << 1).to_bytes(_SIZE, sys.byteorder)
+def _open(path: Path) -> tuple[int, bytes]:
+    """The file's descriptor, and the count that it begins at if it has none."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+    try:
+        return os.open(path, flags | os.O_EXCL, 0o600), bytes(_SIZE)
+    except FileExistsError:
+        number = int.from_bytes(os.urandom(_SIZE), sys.byteorder)
+    # Even, and below 2^63: there is room for as many changes.
+    return os.open(path, flags, 0o600), (number >> 2 << 1).to_bytes(_SIZE, sys.byteorder)
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:
