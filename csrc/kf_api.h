@@ -197,10 +197,12 @@ int kf_sealed_open(uint64_t batch, uint8_t *out, int64_t out_len, const int64_t 
 
 /* ---- Python lists of bytes (CPython only; take the GIL themselves) --------------------------- */
 
-/* Pointers and lengths of the bytes objects in a tuple (id(tuple)); None gives skip[i] = 1.
- * KF_ERR_TYPE with the index in *bad for anything else. The caller keeps the tuple alive. */
-int kf_py_view(const uint8_t **ptrs, int64_t *lens, uint8_t *skip, int64_t *bad, uintptr_t tuple,
+/* Pointers and lengths of the bytes objects in a list (id(list)); None gives skip[i] = 1. Takes a reference to each
+ * item, kept in owners[num] until kf_py_release, so that the list may change meanwhile; on an error none is left.
+ * KF_ERR_TYPE: item *bad is something else; KF_ERR_OFFSETS: the list has only *bad items. */
+int kf_py_view(uintptr_t *owners, const uint8_t **ptrs, int64_t *lens, uint8_t *skip, int64_t *bad, uintptr_t list,
                int64_t num);
+void kf_py_release(const uintptr_t *owners, int64_t num);
 /* Fills the list (id(list), num items of None) with new bytes objects of lens[i] + delta bytes and
  * returns their buffers for one writer; records with skip[i] stay None. */
 int kf_py_alloc(uint8_t **ptrs, uintptr_t list, const int64_t *lens, const uint8_t *skip,

@@ -220,22 +220,27 @@ typedef struct {
     int64_t num_bad, num_other; /* added to atomically */
 } open_batch;
 
+/* Whether record i starts as the blobs of the one key do that all are expected to be of. */
+static int is_expected(const open_batch *b, int64_t i) {
+    const kf_span in = kf_column_at(b->in, i);
+    return in.len >= KF_BLOB_OVERHEAD && kf_equal(in.at, b->groups[0].key->prefix, KF_PREFIX_LEN);
+}
+
 /* The group of record i, or -1 when this call leaves it alone. */
 static int32_t group_of(const open_batch *b, int64_t i, int64_t *num_other) {
     if (b->skip && b->skip[i]) {
         b->status[i] = KF_REC_SKIPPED;
         return -1;
     }
-    const kf_span in = kf_column_at(b->in, i);
-    if (b->group) {
-        if (b->group[i] < 0 || !b->groups[b->group[i]].key) return -1;
-        if (in.len >= KF_BLOB_OVERHEAD) return b->group[i];
-        b->status[i] = KF_REC_TRUNCATED;
+    if (!b->group) {
+        if (is_expected(b, i)) return 0;
+        b->status[i] = KF_REC_SKIPPED;
+        ++*num_other;
         return -1;
     }
-    if (in.len >= KF_BLOB_OVERHEAD && kf_equal(in.at, b->groups[0].key->prefix, KF_PREFIX_LEN)) return 0;
-    b->status[i] = KF_REC_SKIPPED;
-    ++*num_other;
+    if (b->group[i] < 0 || !b->groups[b->group[i]].key) return -1;
+    if (kf_column_at(b->in, i).len >= KF_BLOB_OVERHEAD) return b->group[i];
+    b->status[i] = KF_REC_TRUNCATED;
     return -1;
 }
 
@@ -272,6 +277,10 @@ static int open_range(void *arg, int64_t begin, int64_t end) {
         for (; n < WINDOW && i < end; i++) {
             const int32_t g = group_of(b, i, &other);
             if (g >= 0) index[n] = i, group[n++] = g;
+        }
+        if (!b->group) {
+            bad += (int64_t)open_window(b, &b->groups[0], index, n, end);
+            continue;
         }
         while (n) { /* one pass per group that the window holds */
             const int32_t g = group[0];

@@ -9,21 +9,34 @@
 
 #include "kf.h"
 
-int kf_py_view(const uint8_t **ptrs, int64_t *lens, uint8_t *skip, int64_t *bad, uintptr_t tuple, int64_t num) {
+static void release(const uintptr_t *owners, int64_t num) {
+    for (int64_t i = 0; i < num; i++) Py_DecRef((PyObject *)owners[i]);
+}
+
+void kf_py_release(const uintptr_t *owners, int64_t num) {
     const PyGILState_STATE gil = PyGILState_Ensure();
-    PyObject *records = (PyObject *)tuple;
+    release(owners, num);
+    PyGILState_Release(gil);
+}
+
+int kf_py_view(uintptr_t *owners, const uint8_t **ptrs, int64_t *lens, uint8_t *skip, int64_t *bad, uintptr_t list,
+               int64_t num) {
+    const PyGILState_STATE gil = PyGILState_Ensure();
     int status = KF_OK;
     for (int64_t i = 0; i < num; i++) {
-        PyObject *item = PyTuple_GetItem(records, (Py_ssize_t)i);
+        PyObject *item = PyList_GetItem((PyObject *)list, (Py_ssize_t)i); /* NULL: the list has become shorter */
         char *data = NULL;
         Py_ssize_t len = 0;
         skip[i] = item == Py_None;
         if (!skip[i] && (!item || !PyBytes_Check(item) || PyBytes_AsStringAndSize(item, &data, &len) != 0)) {
             PyErr_Clear();
+            release(owners, i);
             *bad = i;
-            status = KF_ERR_TYPE;
+            status = item ? KF_ERR_TYPE : KF_ERR_OFFSETS;
             break;
         }
+        Py_IncRef(item);
+        owners[i] = (uintptr_t)item;
         ptrs[i] = (const uint8_t *)data;
         lens[i] = len;
     }

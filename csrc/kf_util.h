@@ -20,11 +20,8 @@
 #define KF_DECLASSIFY(p, len) ((void)(p), (void)(len))
 #endif
 
-/* Wipes memory in a way that the compiler may not remove. */
-static inline void kf_wipe(void *p, size_t len) {
-    memset(p, 0, len);
-    __asm__ volatile("" : : "r"(p) : "memory");
-}
+/* Wipes memory in a way that the compiler may not remove (kf_wipe.c). */
+void kf_wipe(void *p, size_t len);
 
 /* Hides a value from the optimiser, so that masks stay masks. */
 static inline uint64_t kf_barrier64(uint64_t x) {
@@ -37,6 +34,7 @@ static inline int kf_equal(const void *a, const void *b, size_t len) {
     const uint8_t *x = (const uint8_t *)a, *y = (const uint8_t *)b;
     uint64_t diff = 0, p, q;
     size_t i = 0;
+#pragma GCC unroll 8
     for (; i + 8 <= len; i += 8) {
         memcpy(&p, x + i, 8);
         memcpy(&q, y + i, 8);

@@ -31,7 +31,8 @@ enum {
     KF_XAES_DIGEST = 2,    /* rows of the digest */
     KF_XAES_ROWS = KF_XAES_DIGEST + KF_XAES_MAX_AAD + KF_XAES_MAX_TEXT + 1,
     KF_XAES_FETCH = 192,   /* bytes of a record that are fetched early: a blob of 96 and what surrounds it */
-    KF_XAES_WAITING = 11,  /* halves of rows: see KF_XAES_STEP */
+    KF_XAES_LATER = 4,     /* twos of rows that the first steps of a group take */
+    KF_XAES_MANY = 24,     /* see KF_XAES_STEP */
     KF_XAES_WINDOW = 512, /* records that are sorted by length at a time */
     KF_XAES_GROUP_MIN = 3 /* fewer records run alone */
 };
@@ -144,22 +145,25 @@ static inline KF_XAES_TARGET void kf_xaes_expand(kf_vec (*rk)[KF_XAES_REGS], kf_
     kf_words odd0 = kf_words_from(rk[1]), odd1 = kf_words_from(rk[1] + 4);
     for (int r = 2;; r += 2) {
         even0 = kf_chain(even0, KF_MM_AESENCLAST(KF_MM(shuffle_epi8)(odd0.w3, unshift_rotate), rcon));
-        even1 = kf_chain(even1, KF_MM_AESENCLAST(KF_MM(shuffle_epi8)(odd1.w3, unshift_rotate), rcon));
         kf_words_to(rk[r], even0);
+        kf_xaes_hash_beside(pending);
+        even1 = kf_chain(even1, KF_MM_AESENCLAST(KF_MM(shuffle_epi8)(odd1.w3, unshift_rotate), rcon));
         kf_words_to(rk[r] + 4, even1);
-        kf_xaes_hash_half(pending);
         if (r == 14) return;
         rcon = KF_MM(add_epi32)(rcon, rcon);
         odd0 = kf_chain(odd0, KF_MM_AESENCLAST(KF_MM(shuffle_epi8)(even0.w3, unshift), zero));
-        odd1 = kf_chain(odd1, KF_MM_AESENCLAST(KF_MM(shuffle_epi8)(even1.w3, unshift), zero));
         kf_words_to(rk[r + 1], odd0);
+        kf_xaes_hash_beside(pending);
+        odd1 = kf_chain(odd1, KF_MM_AESENCLAST(KF_MM(shuffle_epi8)(even1.w3, unshift), zero));
         kf_words_to(rk[r + 1] + 4, odd1);
     }
 }
 
 /* Both forms of H from AES's output: h = H * x (kf_ghash_key), and g = h * x^64. */
 KF_XAES_INLINE void kf_xaes_hash_key(kf_xaes_hash *hash, int i, kf_vec block) {
-    const kf_vec poly = kf_all(kf_ghash_poly()), zero = kf_all(_mm_setzero_si128());
+    const kf_vec poly = kf_all(kf_ghash_poly());
+    kf_vec zero = kf_all(_mm_setzero_si128());
+    __asm__("" : "+x"(zero)); /* else the compiler makes one slow "rep stos" of the stores of y */
     kf_vec h = KF_MM(shuffle_epi8)(block, kf_all(kf_bswap_mask()));
     const kf_vec carry = KF_MM(shuffle_epi32)(KF_MM(srai_epi32)(h, 31), 0xff);
     const kf_vec middle_bit = KF_MM(unpacklo_epi64)(zero, KF_MM(srli_epi64)(h, 63));
@@ -328,7 +332,7 @@ KF_XAES_INLINE void kf_xaes_text(kf_xaes_group *group, size_t j, size_t first, c
 KF_XAES_INLINE void kf_xaes_texts(kf_xaes_group *group, kf_xaes_pending *pending, const int open) {
     size_t j = 0;
     kf_vec8 s;
-    for (; j + 2 <= group->most_blocks; j += 2, pending->left += 4) {
+    for (; j + 2 <= group->most_blocks; j += 2, pending->left += 8) {
         for (size_t first = 0; first < KF_XAES_REGS; first += KF_XAES_REGS / 2) {
             const kf_vec *counter = group->counter + first;
             kf_get_pair(&s, counter, kf_counter_block(2 + j), counter, kf_counter_block(3 + j));
@@ -342,30 +346,51 @@ KF_XAES_INLINE void kf_xaes_texts(kf_xaes_group *group, kf_xaes_pending *pending
     kf_step_own_key(&s, group->rk[0], pending);
     kf_xaes_text(group, j, 0, (kf_words){s.b0, s.b1, s.b2, s.b3}, open);
     kf_xaes_text(group, j, KF_XAES_REGS / 2, (kf_words){s.b4, s.b5, s.b6, s.b7}, open);
-    pending->left += 2;
+    pending->left += 4;
 }
 
-/* Compares or writes the tags of a group (SP 800-38D 7.1 step 6, 7.2 step 7). Returns the number that differ;
- * their plaintext is wiped. */
+/* The tags of a group, once its rows are hashed. */
+KF_XAES_INLINE __m128i kf_xaes_tag(kf_xaes_group *group, size_t i) {
+    return _mm_xor_si128(kf_bswap128(*kf_lane(group->hash.y, i)), *kf_lane(group->tag_mask, i));
+}
+
+static KF_XAES_TARGET void kf_xaes_write_tags(kf_xaes_group *group) {
+    for (size_t i = 0; i < group->num_messages; i++)
+        kf_store128(group->out[i] + group->len[i], kf_xaes_tag(group, i));
+}
+
+/* Compares the tags (SP 800-38D 7.2 step 7). Returns the number that differ; their plaintext is wiped. */
+static KF_XAES_TARGET size_t kf_xaes_check_tags(kf_xaes_group *group, uint8_t *ok) {
+    __m128i diff[KF_XAES_LANES], all = _mm_setzero_si128();
+    size_t bad = 0;
+    for (size_t i = 0; i < group->num_messages; i++) {
+        diff[i] = _mm_xor_si128(kf_xaes_tag(group, i), kf_load128(group->in[i] + group->len[i]));
+        all = _mm_or_si128(all, diff[i]);
+        ok[group->index[i]] = 1;
+    }
+    int equal = _mm_testz_si128(all, all);
+    KF_DECLASSIFY(&equal, sizeof equal); /* whether records are authentic is the result */
+    if (__builtin_expect(equal, 1)) return 0;
+    for (size_t i = 0; i < group->num_messages; i++) {
+        equal = _mm_testz_si128(diff[i], diff[i]);
+        KF_DECLASSIFY(&equal, sizeof equal);
+        if (equal) continue;
+        ok[group->index[i]] = 0;
+        if (group->len[i] != 0) memset(group->out[i], 0, group->len[i]);
+        bad++;
+    }
+    return bad;
+}
+
+/* What is left to do with a group: its last rows and its tags. Returns the number of records that failed. */
 static inline KF_XAES_TARGET size_t kf_xaes_finish(kf_xaes_group *group, uint8_t *ok, kf_xaes_pending *pending,
                                                    const int open) {
     size_t bad = 0;
-    while (pending->left > 0) kf_xaes_hash_half(pending);
-    for (size_t i = 0; i < group->num_messages; i++) {
-        const size_t len = group->len[i];
-        const __m128i tag = _mm_xor_si128(kf_bswap128(*kf_lane(group->hash.y, i)), *kf_lane(group->tag_mask, i));
-        if (!open) {
-            kf_store128(group->out[i] + len, tag);
-            continue;
-        }
-        const __m128i diff = _mm_xor_si128(tag, kf_load128(group->in[i] + len));
-        int equal = _mm_testz_si128(diff, diff);
-        KF_DECLASSIFY(&equal, sizeof equal); /* whether a record is authentic is the result */
-        ok[group->index[i]] = (uint8_t)equal;
-        if (__builtin_expect(equal, 1)) continue;
-        if (len != 0) memset(group->out[i], 0, len);
-        bad++;
-    }
+    kf_xaes_drain(pending);
+    if (open)
+        bad = kf_xaes_check_tags(group, ok);
+    else
+        kf_xaes_write_tags(group);
     group->num_messages = 0;
     return bad;
 }
@@ -374,7 +399,7 @@ static inline KF_XAES_TARGET size_t kf_xaes_finish(kf_xaes_group *group, uint8_t
 KF_XAES_INLINE size_t kf_xaes_groups(kf_xaes_work *work, uint8_t *ok, const uint8_t *nonces, const kf_rec *rec,
                                      const uint16_t *order, size_t n, const int open) {
     kf_xaes_group *now = &work->group[0], *before = &work->group[1];
-    kf_xaes_pending pending = {.half = *before->rows, .hash = &before->hash};
+    kf_xaes_pending pending = {.row = *before->rows, .hash = &before->hash};
     size_t bad = 0;
     before->num_messages = 0;
     for (size_t first = 0; first < n; first += KF_XAES_LANES) {
@@ -384,10 +409,10 @@ KF_XAES_INLINE size_t kf_xaes_groups(kf_xaes_work *work, uint8_t *ok, const uint
         kf_xaes_start(now, &pending);
         bad += kf_xaes_finish(before, ok, &pending, open);
         for (int i = 0; i < KF_XAES_REGS; i++) kf_xaes_hash_key(&now->hash, i, now->spill[i]);
-        pending.half = *now->rows, pending.odd = 0, pending.hash = &now->hash;
-        pending.left = 2 * (now->num_rows - 1 - now->most_blocks);
+        pending.row = *now->rows, pending.at = 0, pending.hash = &now->hash;
+        pending.left = 4 * (now->num_rows - 1 - now->most_blocks);
         kf_xaes_texts(now, &pending, open);
-        pending.left += 2; /* the lengths */
+        pending.left += 4; /* the lengths */
         kf_xaes_group *other = before;
         before = now;
         now = other;
@@ -430,6 +455,10 @@ static KF_XAES_TARGET size_t kf_xaes_alone(const kf_xaes_key *key, uint8_t *ok, 
  * number of the others. *sorted: 0 when the order is that of the records. */
 static size_t kf_xaes_sort(uint16_t *order, int *sorted, const kf_rec *rec, size_t n) {
     enum { CLASSES = KF_XAES_MAX_TEXT + 2, ALONE = KF_XAES_MAX_TEXT + 1 };
+    size_t unlike = rec[0].len > 16 * KF_XAES_MAX_TEXT;
+    for (size_t i = 0; i < n; i++) unlike |= (rec[i].len ^ rec[0].len) | rec[i].aad_len;
+    *sorted = 0;
+    if (unlike == 0) return n;
     uint8_t class[KF_XAES_WINDOW];
     uint16_t at[CLASSES + 1] = {0};
     for (size_t i = 0; i < n; i++) {

@@ -23,7 +23,7 @@ writes to its records gets the result of some mixture of old and new bytes, and 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import numpy as np
@@ -184,33 +184,47 @@ class _ListSink(Sink):
 
 
 class _ListColumn(Column):
-    def __init__(self, values: Sequence[bytes | None], what: str) -> None:
-        self._records = tuple(values)  # ours: the caller may change the list meanwhile
-        self.num = len(self._records)
-        self._ptrs = np.empty(self.num, np.uintp)
-        self.lens: I64 = np.empty(self.num, np.int64)
-        self.mask: U8 = np.empty(self.num, np.uint8)
-        ptrs = ffi.cast("uint8_t **", ffi.from_buffer(self._ptrs))
+    _held: Any = ffi.NULL
+
+    def __init__(self, values: list[bytes | None], what: str) -> None:
         bad = ffi.new("int64_t *")
-        status = lib.kf_py_view(
-            ffi.cast("const uint8_t **", ptrs), _i64(self.lens), _u8(self.mask), bad,
-            id(self._records), self.num,
-        )  # fmt: skip
+        # A thread of the caller may shorten the list after it was measured: then measure again.
+        while (status := self._view(values, bad)) == lib.KF_ERR_OFFSETS:
+            pass
         if status == lib.KF_ERR_TYPE:
-            kind = type(self._records[bad[0]]).__name__
-            raise ValidationError(f"{what}[{bad[0]}] is {kind}; records must be bytes or None")
+            i = bad[0]
+            found = [type(item).__name__ for item in list.__getitem__(values, slice(i, i + 1))]
+            raise ValidationError(f"{what}[{i}] is {''.join(found)}; records must be bytes or None")
         check(status)
+        self._held = self._owners_ptr
         self.skip = self.mask if self.mask.any() else None
         self.struct = ffi.new("struct kf_column *")
-        self._lens_ptr = _i64(self.lens)
-        self.struct.ptrs = ffi.cast("const uint8_t *const *", ptrs)
+        self.struct.ptrs = ffi.cast("const uint8_t *const *", self._ptrs_ptr)
         self.struct.lens = self._lens_ptr
+
+    def _view(self, values: list[bytes | None], bad: Any) -> int:
+        self.num = num = list.__len__(values)  # what is in memory, whatever a subclass says
+        self._owners, self._ptrs = np.empty(num, np.uintp), np.empty(num, np.uintp)
+        self.lens: I64 = np.empty(num, np.int64)
+        self.mask: U8 = np.empty(num, np.uint8)
+        self._owners_ptr = ffi.from_buffer("uintptr_t[]", self._owners)
+        self._ptrs_ptr = ffi.cast("const uint8_t **", ffi.from_buffer(self._ptrs))
+        self._lens_ptr = _i64(self.lens)
+        status: int = lib.kf_py_view(
+            self._owners_ptr, self._ptrs_ptr, self._lens_ptr, _u8(self.mask), bad, id(values), num
+        )
+        return status
+
+    def __del__(self) -> None:
+        if self._held != ffi.NULL:
+            lib.kf_py_release(self._held, self.num)
 
     def plan(self, delta: int) -> Sink:
         return _ListSink(self, delta)
 
     def peek(self, i: int, size: int) -> bytes:
-        return (self._records[i] or b"")[:size]
+        size = min(size, int(self.lens[i]))
+        return bytes(ffi.buffer(self.struct.ptrs[i], size)) if size else b""
 
 
 # ---- numpy, fixed width ---------------------------------------------------------------------

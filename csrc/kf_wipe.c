@@ -1,0 +1,11 @@
+/*
+ * Wiping of secrets. A function of its own, for two reasons: a compiler that sees who calls it removes what it calls
+ * dead stores; and where it sees the length, it writes "rep stos", which takes longer than libc's memset takes for
+ * a key schedule.
+ */
+#include "kf_util.h"
+
+void kf_wipe(void *p, size_t len) {
+    memset(p, 0, len);
+    __asm__ volatile("" : : "r"(p) : "memory");
+}
