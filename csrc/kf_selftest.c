@@ -158,13 +158,10 @@ static void batch_init(batch *b) {
     for (int i = 0; i < POOL_LEN; i++) b->pool[i] = (uint8_t)(i * 167 + (i >> 8) * 13 + 5);
     size_t used = 0;
     for (int i = 0; i < NUM_RECORDS; i++) {
-        kf_rec *rec = &b->rec[i];
-        rec->in = b->pool + POOL_TEXT + 3 * i;
-        rec->out = b->sealed + used;
-        rec->aad = b->pool + POOL_AAD + i;
-        rec->len = i == NUM_RECORDS - 1 ? LONG_LEN : (size_t)(i * 37 % 200);
-        rec->aad_len = (size_t)(i * 11 % 40);
-        used += rec->len + KF_TAG_LEN;
+        const size_t len = i == NUM_RECORDS - 1 ? LONG_LEN : (size_t)(i * 37 % 200);
+        kf_rec_set(&b->rec[i], b->pool + POOL_TEXT + 3 * i, b->sealed + used, len, b->pool + POOL_AAD + i,
+                   (size_t)(i * 11 % 40));
+        used += len + KF_TAG_LEN;
     }
 }
 

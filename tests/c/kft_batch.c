@@ -108,11 +108,9 @@ static void seal(const kft_env *env, batch *b) {
     for (size_t i = 0; i < b->spec->n; i++) {
         record *r = &b->records[i];
         if (b->spec->in_place) memcpy(r->sealed.bytes, r->plain, b->spec->lens[i]);
-        b->rec[i].in = b->spec->in_place ? r->sealed.bytes : r->text.bytes;
-        b->rec[i].out = r->sealed.bytes;
-        b->rec[i].aad = r->aad.bytes;
-        b->rec[i].len = b->spec->lens[i];
-        b->rec[i].aad_len = aad_len_of(b->spec, i);
+        kf_rec_set(&b->rec[i], b->spec->in_place ? r->sealed.bytes : r->text.bytes, r->sealed.bytes, b->spec->lens[i],
+                   r->aad.bytes, aad_len_of(b->spec, i));
+        b->rec[i].next = b->spec->n % 2 ? r->text.bytes : NULL; /* near a page's end, too: a hint reads nothing */
     }
     kft_seal(env->impl, &b->key, b->digest, b->nonces.bytes, b->rec, b->spec->n);
     for (size_t i = 0; i < b->spec->n; i++) {
