@@ -71,7 +71,6 @@ static void batch_init(const kft_env *env, batch *b, const kft_batch_spec *spec)
     b->ok = kft_buffer_new(spec->placement, spec->n, &random);
     b->records = kft_alloc(spec->n * sizeof *b->records);
     b->rec = kft_alloc(spec->n * sizeof *b->rec);
-    memset(b->rec, 0, spec->n * sizeof *b->rec); /* members that are hints stay unset */
     for (size_t i = 0; i < spec->n; i++) record_init(env, b, i, &random);
 }
 
