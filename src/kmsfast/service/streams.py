@@ -11,11 +11,9 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
-import numpy as np
-
-from kmsfast.crypto.column import Packed
+from kmsfast.crypto.native import TAG_LEN
 from kmsfast.crypto.sealed import HEADER_LEN, SealedReader
 from kmsfast.errors import InvalidCiphertext, ValidationError
 from kmsfast.service.encryption import Encryption
@@ -24,8 +22,7 @@ __all__ = ["RECORD_SIZE", "decrypt_stream", "encrypt_stream"]
 
 RECORD_SIZE: Final = 65_536
 _RECORDS: Final = 16
-_TAG_LEN: Final = 16
-_WIDTH: Final = RECORD_SIZE + _TAG_LEN
+_WIDTH: Final = RECORD_SIZE + TAG_LEN
 
 Context = Mapping[str, str] | None
 
@@ -37,11 +34,11 @@ def encrypt_stream(
     """Seals all that ``src`` gives and writes the stream to ``dst``."""
     with encryption.sealed_writer(raw_id, context, RECORD_SIZE) as writer:
         _write(dst, writer.header)
-        blocks = _Blocks(src, RECORD_SIZE, _RECORDS * threads)
-        out = np.empty(_RECORDS * threads * _WIDTH, np.uint8)
-        for block, last in blocks:
-            sealed = writer.seal(block, last=last, threads=threads, out=out)
-            _write(dst, sealed.data.data)
+        records = _RECORDS * threads
+        out = memoryview(bytearray(records * _WIDTH))
+        for block, last in _blocks(src, records * RECORD_SIZE):
+            size = writer.seal_block(block, out, last=last, threads=threads)
+            _write(dst, out[:size])
 
 
 def decrypt_stream(
@@ -54,9 +51,9 @@ def decrypt_stream(
         InvalidCiphertext: a record does not open, or the stream was cut off.
         ValidationError: a sealed batch with records of another size.
     """
-    header = np.empty(HEADER_LEN, np.uint8)
+    header = memoryview(bytearray(HEADER_LEN))
     size = _fill(src, header)
-    with encryption.sealed_reader(header[:size].tobytes(), context) as reader:
+    with encryption.sealed_reader(bytes(header[:size]), context) as reader:
         if reader.record_size != RECORD_SIZE:
             raise ValidationError(
                 f"not a stream: its records have {reader.record_size} bytes (0: they vary), those "
@@ -66,53 +63,35 @@ def decrypt_stream(
 
 
 def _open_all(reader: SealedReader, src: BinaryIO, dst: BinaryIO, threads: int) -> None:
-    first = 0
-    out = np.empty(_RECORDS * threads * RECORD_SIZE, np.uint8)
-    for block, last in _Blocks(src, _WIDTH, _RECORDS * threads):
-        num = len(block.offsets) - 1
-        # The stream ends in less than a record: those before it are good, and not the last.
-        cut = int(block.offsets[num] - block.offsets[num - 1]) < _TAG_LEN
-        whole = Packed(block.data, block.offsets[: num + (not cut)])
-        opened, failed = reader.open(
-            whole, first=first, last=last and not cut, threads=threads, out=out
-        )
-        good = min(failed, default=num - cut)
-        _write(dst, opened.data[: opened.offsets[good]].data)
+    first, records = 0, _RECORDS * threads
+    out = memoryview(bytearray(records * RECORD_SIZE))
+    for block, last in _blocks(src, records * _WIDTH):
+        good, size, whole = reader.open_block(block, out, first=first, last=last, threads=threads)
+        _write(dst, out[:size])
         first += good
-        if good < num:
+        if not whole:
             raise _cut_off(first)
 
 
-class _Blocks:
-    """Iterates over blocks of records, each with whether it is the last.
+def _blocks(src: BinaryIO, size: int) -> Iterator[tuple[memoryview, bool]]:
+    """Blocks of ``size`` bytes, each with whether it is the last, which may be shorter.
 
-    All records have ``width`` bytes but the last one, which may be shorter, and empty if there is
-    nothing else. A block is good until the next one is asked for.
+    The last one is empty only if there is nothing else. A block is good until the next one is
+    asked for.
     """
-
-    def __init__(self, src: BinaryIO, width: int, num: int) -> None:
-        self._src, self._width = src, width
-        self._offsets = np.arange(num + 1, dtype=np.int64) * width
-        self._buffers = np.empty((2, num * width), np.uint8)
-
-    def __iter__(self) -> Iterator[tuple[Packed, bool]]:
-        now, ahead = self._buffers
-        size = _fill(self._src, now)
-        while size == now.size:
-            following = _fill(self._src, ahead)
-            yield Packed(now, self._offsets), not following
-            if not following:
-                return
-            now, ahead, size = ahead, now, following
-        records = max(1, -(-size // self._width))
-        yield Packed(now[:size], np.minimum(self._offsets[: records + 1], size)), True
+    now, ahead = memoryview(bytearray(size)), memoryview(bytearray(size))
+    filled = _fill(src, now)
+    while filled == size and (following := _fill(src, ahead)):
+        yield now, False
+        now, ahead, filled = ahead, now, following
+    yield now[:filled], True
 
 
-def _fill(src: BinaryIO, buffer: Any) -> int:
+def _fill(src: BinaryIO, buffer: memoryview) -> int:
     """Reads until the buffer is full; fewer bytes only at the end, also of a pipe."""
-    view, size = memoryview(buffer), 0
-    while size < len(view):
-        got = _read_some(src, view[size:])
+    size = 0
+    while size < len(buffer):
+        got = _read_some(src, buffer[size:])
         if not got:
             break
         size += got
