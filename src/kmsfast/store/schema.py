@@ -13,11 +13,10 @@ Times are whole microseconds since 1970-01-01 UTC.
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Connection, ForeignKey, Integer, LargeBinary, MetaData, Table, Text
-
 from kmsfast.errors import StoreUnusable
 from kmsfast.store.migrations import STEPS
 from kmsfast.store.rows import Macs
+from kmsfast.store.table import Connection, Table
 
 __all__ = [
     "APPLICATION_ID",
@@ -37,106 +36,101 @@ __all__ = [
 APPLICATION_ID = 0x6B6D7366  # "kmsf", tells file(1) and us what the database is
 SCHEMA_VERSION = 2
 
-_metadata = MetaData()
-
-
-def _mac() -> Column[bytes]:
-    return Column("mac", LargeBinary(32), nullable=False)
-
-
-def _rows_sum() -> Column[bytes]:
-    return Column("rows_sum", LargeBinary(32), nullable=False)
-
-
-def _key() -> Column[bytes]:
-    return Column("key_id", LargeBinary(16), ForeignKey("keys.key_id"), primary_key=True)
-
-
-store = Table(
-    "store",
-    _metadata,
-    Column("one", Integer, primary_key=True),
-    Column("store_id", LargeBinary(16), nullable=False),
-    Column("created_at", Integer, nullable=False),
-    Column("region", Text, nullable=False),
-    Column("account", Text, nullable=False),
-    Column("root_kind", Text, nullable=False),
-    Column("root_path", Text),
-    Column("kdf_salt", LargeBinary),
-    Column("kdf_iterations", Integer),
-    Column("kdf_lanes", Integer),
-    Column("kdf_memory_kib", Integer),
-    Column("wrapped_key", LargeBinary(72), nullable=False),
-    Column("num_keys", Integer, nullable=False),
-    _rows_sum(),
-    _mac(),
-)
-
-keys = Table(
-    "keys",
-    _metadata,
-    Column("key_id", LargeBinary(16), primary_key=True),
-    Column("flags", Integer, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("description", Text, nullable=False),
-    Column("created_at", Integer, nullable=False),
-    Column("rotation_days", Integer),
-    Column("next_rotation", Integer),
-    Column("deletion_date", Integer),
-    Column("num_versions", Integer, nullable=False),
-    _rows_sum(),
-    _mac(),
-)
-
-key_versions = Table(
-    "key_versions",
-    _metadata,
-    _key(),
-    Column("number", Integer, primary_key=True),
-    Column("created_at", Integer, nullable=False),
-    Column("origin", Text, nullable=False),
-    Column("wrapped", LargeBinary(72), nullable=False),
-    _mac(),
-)
-
-aliases = Table(
-    "aliases",
-    _metadata,
-    Column("name", Text, primary_key=True),
-    Column("key_id", LargeBinary(16), ForeignKey("keys.key_id"), nullable=False, index=True),
-    Column("created_at", Integer, nullable=False),
-    Column("updated_at", Integer, nullable=False),
-    _mac(),
-)
-
-tags = Table(
-    "tags",
-    _metadata,
-    _key(),
-    Column("tag_key", Text, primary_key=True),
-    Column("tag_value", Text, nullable=False),
-    _mac(),
-)
-
-policies = Table(
-    "policies",
-    _metadata,
-    _key(),
-    Column("document", Text, nullable=False),
-    _mac(),
+_CREATE = (
+    """CREATE TABLE store (
+    one INTEGER NOT NULL,
+    store_id BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    region TEXT NOT NULL,
+    account TEXT NOT NULL,
+    root_kind TEXT NOT NULL,
+    root_path TEXT,
+    kdf_salt BLOB,
+    kdf_iterations INTEGER,
+    kdf_lanes INTEGER,
+    kdf_memory_kib INTEGER,
+    wrapped_key BLOB NOT NULL,
+    num_keys INTEGER NOT NULL,
+    rows_sum BLOB NOT NULL,
+    mac BLOB NOT NULL,
+    PRIMARY KEY (one)
+)""",
+    """CREATE TABLE keys (
+    key_id BLOB NOT NULL,
+    flags INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    description TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    rotation_days INTEGER,
+    next_rotation INTEGER,
+    deletion_date INTEGER,
+    num_versions INTEGER NOT NULL,
+    rows_sum BLOB NOT NULL,
+    mac BLOB NOT NULL,
+    PRIMARY KEY (key_id)
+)""",
+    """CREATE TABLE key_versions (
+    key_id BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    origin TEXT NOT NULL,
+    wrapped BLOB NOT NULL,
+    mac BLOB NOT NULL,
+    PRIMARY KEY (key_id, number),
+    FOREIGN KEY(key_id) REFERENCES keys (key_id)
+)""",
+    """CREATE TABLE aliases (
+    name TEXT NOT NULL,
+    key_id BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    mac BLOB NOT NULL,
+    PRIMARY KEY (name),
+    FOREIGN KEY(key_id) REFERENCES keys (key_id)
+)""",
+    "CREATE INDEX ix_aliases_key_id ON aliases (key_id)",
+    """CREATE TABLE tags (
+    key_id BLOB NOT NULL,
+    tag_key TEXT NOT NULL,
+    tag_value TEXT NOT NULL,
+    mac BLOB NOT NULL,
+    PRIMARY KEY (key_id, tag_key),
+    FOREIGN KEY(key_id) REFERENCES keys (key_id)
+)""",
+    """CREATE TABLE policies (
+    key_id BLOB NOT NULL,
+    document TEXT NOT NULL,
+    mac BLOB NOT NULL,
+    PRIMARY KEY (key_id),
+    FOREIGN KEY(key_id) REFERENCES keys (key_id)
+)""",
+    # Each grant is a JSON document.
+    """CREATE TABLE grants (
+    key_id BLOB NOT NULL,
+    grant_id TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    mac BLOB NOT NULL,
+    PRIMARY KEY (key_id, grant_id),
+    FOREIGN KEY(key_id) REFERENCES keys (key_id)
+)""",
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
 
 
-# The grants of a key, each a JSON document.
-grants = Table(
-    "grants",
-    _metadata,
-    _key(),
-    Column("grant_id", Text, primary_key=True),
-    Column("created_at", Integer, nullable=False),
-    Column("document", Text, nullable=False),
-    _mac(),
-)
+def _table(statement: str) -> Table:
+    """The table that the statement makes: a line for each column, then the primary key."""
+    first, *lines = statement.splitlines()
+    key = next(line for line in lines if "PRIMARY KEY" in line).partition("(")[2]
+    columns = tuple(line.split()[0] for line in lines if line[4:5].islower())
+    return Table(first.split()[2], columns, tuple(key.rstrip("),").split(", ")))
+
+
+_tables = {
+    table.name: table for table in map(_table, (text for text in _CREATE if "TABLE" in text))
+}
+store, keys, key_versions, aliases, tags, policies, grants = _tables.values()
 
 
 def schema_version(connection: Connection) -> int:
@@ -145,10 +139,10 @@ def schema_version(connection: Connection) -> int:
     Raises:
         StoreUnusable: a database of another application, or a store of a newer release.
     """
-    version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
-    application = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
+    version = _one(connection, "PRAGMA user_version")
+    application = _one(connection, "PRAGMA application_id")
     if application != APPLICATION_ID:
-        things = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
+        things = _one(connection, "SELECT count(*) FROM sqlite_master")
         if version or application or things:
             raise StoreUnusable("store.db is a database of another application")
     elif not 1 <= version <= SCHEMA_VERSION:
@@ -161,9 +155,8 @@ def schema_version(connection: Connection) -> int:
 
 def create(connection: Connection) -> None:
     """Makes the tables of this release in an empty database, within the caller's transaction."""
-    _metadata.create_all(connection)
-    connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    for statement in _CREATE:
+        connection.execute(statement)
 
 
 def migrate(connection: Connection, macs: Macs) -> None:
@@ -173,3 +166,7 @@ def migrate(connection: Connection, macs: Macs) -> None:
     """
     for older in range(schema_version(connection), SCHEMA_VERSION):
         STEPS[older](connection, macs)
+
+
+def _one(connection: Connection, statement: str) -> int:
+    return int(connection.execute(statement).fetchone()[0])
