@@ -263,6 +263,8 @@ class _FixedColumn(Column):
 
 def _plain(values: npt.NDArray[Any], what: str) -> npt.NDArray[Any]:
     """The array as numpy's own class, whose methods say what is in memory."""
+    if type(values) is np.ndarray:
+        return values  # before numpy.ma is asked for, which takes 30 ms to import
     if isinstance(values, np.ma.MaskedArray):
         raise ValidationError(
             f"{what} is a masked array; use its filled(), or a list or an Arrow array, which have "

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow as pa
-import pyarrow.compute
 
 from kmsfast.errors import FrameError, ValidationError
 from kmsfast.tables.arrow_types import original_field, to_bytes
@@ -156,13 +155,15 @@ def _described(table: ParquetTable, name: str) -> ColumnFacts:
 
 def _count_headers(array: pa.Array) -> list[tuple[bytes, int]]:
     """For each start of 24 bytes, the header of a blob: one value that has it, and how many."""
+    import pyarrow.compute as pc
+
     values = array.drop_null()
     if len(values) == 0:
         return []
-    starts = pa.compute.binary_slice(values, 0, 24)
+    starts = pc.binary_slice(values, 0, 24)
     return [
-        (values[pa.compute.index(starts, pair["values"]).as_py()].as_py(), pair["counts"].as_py())
-        for pair in pa.compute.value_counts(starts)
+        (values[pc.index(starts, pair["values"]).as_py()].as_py(), pair["counts"].as_py())
+        for pair in pc.value_counts(starts)
     ]
 
 
