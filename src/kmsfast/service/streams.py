@@ -3,6 +3,8 @@
 Rules:
 - records of 64 KiB, 16 for each thread in a call of the C core: what is read, sealed and written
   stays in the processor's cache, and its buffers are used again;
+- with more than one thread, a file is read, sealed and written in a thread each. Not a pipe: a
+  thread that waits for one cannot be ended;
 - one block is read ahead, since the last record is sealed differently from the others;
 - decryption writes only what was authenticated; whoever needs all or nothing writes to a new file
   and renames it when the call has returned.
@@ -10,12 +12,18 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+import stat
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import closing
+from functools import partial
+from itertools import cycle
 from typing import BinaryIO, Final
 
 from kmsfast.crypto.native import TAG_LEN
-from kmsfast.crypto.sealed import HEADER_LEN, SealedReader
+from kmsfast.crypto.sealed import HEADER_LEN, SealedReader, SealedWriter
 from kmsfast.errors import InvalidCiphertext, ValidationError
+from kmsfast.service.ahead import ahead
 from kmsfast.service.encryption import Encryption
 
 __all__ = ["RECORD_SIZE", "decrypt_stream", "encrypt_stream"]
@@ -25,6 +33,9 @@ _RECORDS: Final = 16
 _WIDTH: Final = RECORD_SIZE + TAG_LEN
 
 Context = Mapping[str, str] | None
+_Block = tuple[memoryview, bool]
+_Pieces = Generator[memoryview, None, None]
+_Change = Callable[[Iterable[_Block], int, int], _Pieces]
 
 
 def encrypt_stream(
@@ -34,11 +45,7 @@ def encrypt_stream(
     """Seals all that ``src`` gives and writes the stream to ``dst``."""
     with encryption.sealed_writer(raw_id, context, RECORD_SIZE) as writer:
         _write(dst, writer.header)
-        records = _RECORDS * threads
-        out = memoryview(bytearray(records * _WIDTH))
-        for block, last in _blocks(src, records * RECORD_SIZE):
-            size = writer.seal_block(block, out, last=last, threads=threads)
-            _write(dst, out[:size])
+        _pass(src, RECORD_SIZE, partial(_sealed, writer), dst, threads)
 
 
 def decrypt_stream(
@@ -59,32 +66,63 @@ def decrypt_stream(
                 f"not a stream: its records have {reader.record_size} bytes (0: they vary), those "
                 f"of a stream {RECORD_SIZE}; or its header was changed"
             )
-        _open_all(reader, src, dst, threads)
+        _pass(src, _WIDTH, partial(_opened, reader), dst, threads)
 
 
-def _open_all(reader: SealedReader, src: BinaryIO, dst: BinaryIO, threads: int) -> None:
-    first, records = 0, _RECORDS * threads
-    out = memoryview(bytearray(records * RECORD_SIZE))
-    for block, last in _blocks(src, records * _WIDTH):
+def _pass(src: BinaryIO, width: int, change: _Change, dst: BinaryIO, threads: int) -> None:
+    """Writes what ``change`` makes of the records of ``src``, which have ``width`` bytes."""
+    overlap = threads > 1 and _is_file(src)
+    workers = threads - overlap
+    read = _blocks(src, _RECORDS * workers * width, 2 + overlap)
+    with closing(ahead(read) if overlap else read) as blocks:
+        made = change(blocks, workers, 1 + overlap)
+        with closing(ahead(made) if overlap else made) as pieces:
+            for piece in pieces:
+                _write(dst, piece)
+
+
+def _sealed(writer: SealedWriter, blocks: Iterable[_Block], threads: int, buffers: int) -> _Pieces:
+    outs = cycle(_buffers(buffers, _RECORDS * threads * _WIDTH))
+    for (block, last), out in zip(blocks, outs, strict=False):
+        yield out[: writer.seal_block(block, out, last=last, threads=threads)]
+
+
+def _opened(reader: SealedReader, blocks: Iterable[_Block], threads: int, buffers: int) -> _Pieces:
+    outs = cycle(_buffers(buffers, _RECORDS * threads * RECORD_SIZE))
+    first = 0
+    for (block, last), out in zip(blocks, outs, strict=False):
         good, size, whole = reader.open_block(block, out, first=first, last=last, threads=threads)
-        _write(dst, out[:size])
+        yield out[:size]
         first += good
         if not whole:
             raise _cut_off(first)
 
 
-def _blocks(src: BinaryIO, size: int) -> Iterator[tuple[memoryview, bool]]:
+def _blocks(src: BinaryIO, size: int, buffers: int) -> Generator[_Block, None, None]:
     """Blocks of ``size`` bytes, each with whether it is the last, which may be shorter.
 
-    The last one is empty only if there is nothing else. A block is good until the next one is
-    asked for.
+    The last one is empty only if there is nothing else. With two buffers a block is good until the
+    next one is asked for, with three until the one after it is.
     """
-    now, ahead = memoryview(bytearray(size)), memoryview(bytearray(size))
+    places = cycle(_buffers(buffers, size))
+    now = next(places)
     filled = _fill(src, now)
-    while filled == size and (following := _fill(src, ahead)):
+    while filled == size and (following := _fill(src, after := next(places))):
         yield now, False
-        now, ahead, filled = ahead, now, following
+        now, filled = after, following
     yield now[:filled], True
+
+
+def _buffers(num: int, size: int) -> list[memoryview]:
+    return [memoryview(bytearray(size)) for _ in range(num)]
+
+
+def _is_file(src: BinaryIO) -> bool:
+    """Whether reading never waits for anybody."""
+    try:
+        return stat.S_ISREG(os.fstat(src.fileno()).st_mode)
+    except (AttributeError, OSError, ValueError):
+        return False
 
 
 def _fill(src: BinaryIO, buffer: memoryview) -> int:

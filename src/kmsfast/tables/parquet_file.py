@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kmsfast.errors import KmsError, ValidationError
-from kmsfast.tables.ahead import ahead
+from kmsfast.service.ahead import ahead
 from kmsfast.tables.arrow_types import ENCRYPTED_KEY, original_field
 from kmsfast.tables.columns import FINAL_KEY, ColumnPass
 from kmsfast.tables.report import Progress, no_column
