@@ -31,7 +31,9 @@ __all__ = ["StoreDirectory", "create_store", "open_store"]
 _DATABASE = "store.db"
 _EPOCH = "epoch"
 # What is read before the store key is there, and so before a migration.
-_UNLOCKING = Table("store", (*RootRow.__slots__, "wrapped_key", "store_id"), ("one",))
+_UNLOCKING = Table(
+    "store", dict.fromkeys((*RootRow.__slots__, "wrapped_key", "store_id"), ""), ("one",)
+)
 
 
 class Unlocked(NamedTuple):

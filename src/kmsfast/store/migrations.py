@@ -21,7 +21,7 @@ __all__ = ["STEPS"]
 
 
 def _frozen(name: str, columns: str, key: str = "key_id") -> Table:
-    return Table(name, (*columns.split(), "mac"), (key,))
+    return Table(name, dict.fromkeys((*columns.split(), "mac"), ""), (key,))
 
 
 _ROOT: Final = (

@@ -36,101 +36,73 @@ __all__ = [
 APPLICATION_ID = 0x6B6D7366  # "kmsf", tells file(1) and us what the database is
 SCHEMA_VERSION = 2
 
-_CREATE = (
-    """CREATE TABLE store (
-    one INTEGER NOT NULL,
-    store_id BLOB NOT NULL,
-    created_at INTEGER NOT NULL,
-    region TEXT NOT NULL,
-    account TEXT NOT NULL,
-    root_kind TEXT NOT NULL,
-    root_path TEXT,
-    kdf_salt BLOB,
-    kdf_iterations INTEGER,
-    kdf_lanes INTEGER,
-    kdf_memory_kib INTEGER,
-    wrapped_key BLOB NOT NULL,
-    num_keys INTEGER NOT NULL,
-    rows_sum BLOB NOT NULL,
-    mac BLOB NOT NULL,
-    PRIMARY KEY (one)
-)""",
-    """CREATE TABLE keys (
-    key_id BLOB NOT NULL,
-    flags INTEGER NOT NULL,
-    state TEXT NOT NULL,
-    description TEXT NOT NULL,
-    created_at INTEGER NOT NULL,
-    rotation_days INTEGER,
-    next_rotation INTEGER,
-    deletion_date INTEGER,
-    num_versions INTEGER NOT NULL,
-    rows_sum BLOB NOT NULL,
-    mac BLOB NOT NULL,
-    PRIMARY KEY (key_id)
-)""",
-    """CREATE TABLE key_versions (
-    key_id BLOB NOT NULL,
-    number INTEGER NOT NULL,
-    created_at INTEGER NOT NULL,
-    origin TEXT NOT NULL,
-    wrapped BLOB NOT NULL,
-    mac BLOB NOT NULL,
-    PRIMARY KEY (key_id, number),
-    FOREIGN KEY(key_id) REFERENCES keys (key_id)
-)""",
-    """CREATE TABLE aliases (
-    name TEXT NOT NULL,
-    key_id BLOB NOT NULL,
-    created_at INTEGER NOT NULL,
-    updated_at INTEGER NOT NULL,
-    mac BLOB NOT NULL,
-    PRIMARY KEY (name),
-    FOREIGN KEY(key_id) REFERENCES keys (key_id)
-)""",
-    "CREATE INDEX ix_aliases_key_id ON aliases (key_id)",
-    """CREATE TABLE tags (
-    key_id BLOB NOT NULL,
-    tag_key TEXT NOT NULL,
-    tag_value TEXT NOT NULL,
-    mac BLOB NOT NULL,
-    PRIMARY KEY (key_id, tag_key),
-    FOREIGN KEY(key_id) REFERENCES keys (key_id)
-)""",
-    """CREATE TABLE policies (
-    key_id BLOB NOT NULL,
-    document TEXT NOT NULL,
-    mac BLOB NOT NULL,
-    PRIMARY KEY (key_id),
-    FOREIGN KEY(key_id) REFERENCES keys (key_id)
-)""",
-    # Each grant is a JSON document.
-    """CREATE TABLE grants (
-    key_id BLOB NOT NULL,
-    grant_id TEXT NOT NULL,
-    created_at INTEGER NOT NULL,
-    document TEXT NOT NULL,
-    mac BLOB NOT NULL,
-    PRIMARY KEY (key_id, grant_id),
-    FOREIGN KEY(key_id) REFERENCES keys (key_id)
-)""",
-    f"PRAGMA application_id = {APPLICATION_ID}",
-    f"PRAGMA user_version = {SCHEMA_VERSION}",
+_BYTES, _NUMBER, _TEXT = "BLOB NOT NULL", "INTEGER NOT NULL", "TEXT NOT NULL"
+_BYTES_OR_NULL, _NUMBER_OR_NULL, _TEXT_OR_NULL = "BLOB", "INTEGER", "TEXT"
+
+
+def _table(name: str, key: str, **columns: str) -> Table:
+    """A table whose rows carry a MAC."""
+    return Table(name, {**columns, "mac": _BYTES}, (key,))
+
+
+def _of_key(name: str, *also: str, **columns: str) -> Table:
+    """A table whose rows belong to a key: one, or several that the columns ``also`` tell apart."""
+    return Table(name, {"key_id": _BYTES, **columns, "mac": _BYTES}, ("key_id", *also), keys)
+
+
+store = _table(
+    "store",
+    "one",
+    one=_NUMBER,
+    store_id=_BYTES,
+    created_at=_NUMBER,
+    region=_TEXT,
+    account=_TEXT,
+    root_kind=_TEXT,
+    root_path=_TEXT_OR_NULL,
+    kdf_salt=_BYTES_OR_NULL,
+    kdf_iterations=_NUMBER_OR_NULL,
+    kdf_lanes=_NUMBER_OR_NULL,
+    kdf_memory_kib=_NUMBER_OR_NULL,
+    wrapped_key=_BYTES,
+    num_keys=_NUMBER,
+    rows_sum=_BYTES,
 )
 
+keys = _table(
+    "keys",
+    "key_id",
+    key_id=_BYTES,
+    flags=_NUMBER,
+    state=_TEXT,
+    description=_TEXT,
+    created_at=_NUMBER,
+    rotation_days=_NUMBER_OR_NULL,
+    next_rotation=_NUMBER_OR_NULL,
+    deletion_date=_NUMBER_OR_NULL,
+    num_versions=_NUMBER,
+    rows_sum=_BYTES,
+)
 
-def _table(statement: str) -> Table:
-    """The table that the statement makes: a line for each column, then the primary key."""
-    first, *lines = statement.splitlines()
-    key = next(line for line in lines if "PRIMARY KEY" in line).partition("(")[2]
-    columns = tuple(line.split()[0] for line in lines if line[4:5].islower())
-    return Table(first.split()[2], columns, tuple(key.rstrip("),").split(", ")))
+key_versions = _of_key(
+    "key_versions", "number", number=_NUMBER, created_at=_NUMBER, origin=_TEXT, wrapped=_BYTES
+)
 
+aliases = Table(
+    "aliases",
+    {"name": _TEXT, "key_id": _BYTES, "created_at": _NUMBER, "updated_at": _NUMBER, "mac": _BYTES},
+    ("name",),
+    keys,
+)
 
-_tables = {
-    table.name: table for table in map(_table, (text for text in _CREATE if "TABLE" in text))
-}
-store, keys, key_versions, aliases, tags, policies, grants = _tables.values()
+tags = _of_key("tags", "tag_key", tag_key=_TEXT, tag_value=_TEXT)
+
+policies = _of_key("policies", document=_TEXT)
+
+# The grants of a key, each a JSON document.
+grants = _of_key("grants", "grant_id", grant_id=_TEXT, created_at=_NUMBER, document=_TEXT)
+
+_TABLES = (store, keys, key_versions, aliases, tags, policies, grants)
 
 
 def schema_version(connection: Connection) -> int:
@@ -155,8 +127,11 @@ def schema_version(connection: Connection) -> int:
 
 def create(connection: Connection) -> None:
     """Makes the tables of this release in an empty database, within the caller's transaction."""
-    for statement in _CREATE:
-        connection.execute(statement)
+    for table in _TABLES:
+        table.create(connection)
+    connection.execute("CREATE INDEX ix_aliases_key_id ON aliases (key_id)")
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def migrate(connection: Connection, macs: Macs) -> None:

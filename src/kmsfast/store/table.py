@@ -24,13 +24,26 @@ class Table:
 
     Attributes:
         name: of the table.
-        columns: their names, in the order in which they are authenticated, and last ``mac``.
+        columns: their names, in the order in which they are authenticated, each with its type in
+            SQL; last ``mac``.
         key: columns of the primary key.
+        above: the table that the rows belong to: they have the columns of its primary key.
     """
 
     name: str
-    columns: tuple[str, ...]
+    columns: Mapping[str, str]
     key: tuple[str, ...]
+    above: Table | None = None
+
+    def create(self, connection: Connection) -> None:
+        """Makes the table."""
+        lines = [f"{name} {kind}" for name, kind in self.columns.items()]
+        lines.append(f"PRIMARY KEY ({', '.join(self.key)})")
+        if self.above is not None:
+            names = ", ".join(self.above.key)
+            lines.append(f"FOREIGN KEY({names}) REFERENCES {self.above.name} ({names})")
+        body = ",\n    ".join(lines)
+        connection.execute(f"CREATE TABLE {self.name} (\n    {body}\n)")
 
     def select(self, connection: Connection, where: Mapping[str, Any] | None = None) -> list[Row]:
         """The rows whose columns have these values."""
