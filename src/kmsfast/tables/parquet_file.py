@@ -1,7 +1,8 @@
 """Parquet files, read and written in row groups of bounded size.
 
 Rules:
-- a few row groups fit into memory whatever the file is; reading, changing and writing overlap;
+- a few row groups fit into memory whatever the file is; reading, changing and writing overlap, in a
+  thread each: writing takes the longest, and more threads to read with only get in its way;
 - columns that do not change pass through with their type, metadata, codec and dictionary setting,
   but for a dictionary that was given up because the values hardly repeat: it is not tried again;
 - an encrypted column is written as DELTA_BYTE_ARRAY without dictionary, statistics and codec: the
@@ -191,7 +192,7 @@ class ParquetTable:
         self, passes: Mapping[str, ColumnPass], schema: pa.Schema, *, overlap: bool
     ) -> Generator[pa.RecordBatch, None, None]:
         """The row groups with the columns in `passes` replaced."""
-        groups = self._file.iter_batches(self._group_rows(len(passes)), use_threads=overlap)
+        groups = self._file.iter_batches(self._group_rows(len(passes)), use_threads=False)
         with closing(ahead(groups) if overlap else groups) as batches:
             for batch in batches:
                 arrays = [
