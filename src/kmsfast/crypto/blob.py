@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kmsfast.crypto.column import Column, as_column, chunks_of, concat_chunks
 from kmsfast.crypto.native import (
@@ -23,6 +21,11 @@ from kmsfast.crypto.native import (
     lib,
 )
 from kmsfast.errors import FrameError, InvalidCiphertext, KmsError, StaleHandle, ValidationError
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    from kmsfast.crypto.lazy_numpy import np
 
 __all__ = [
     "KeyName",

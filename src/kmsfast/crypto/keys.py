@@ -11,8 +11,6 @@ import os
 from types import TracebackType
 from typing import Final, NoReturn, Self
 
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
-
 from kmsfast.crypto.native import check, ffi, lib
 from kmsfast.errors import (
     InvalidCiphertext,
@@ -150,6 +148,8 @@ class RootKey(_Held):
         Raises:
             StoreUnusable: parameters that Argon2id does not have.
         """
+        from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
         secret = ffi.new("uint64_t *")
         target = ffi.new("uint8_t **")
         root = ffi.new("uint64_t *")
