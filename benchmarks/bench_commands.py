@@ -1,4 +1,4 @@
-"""The command line on files: columns of a Parquet file, and a file of any size.
+"""The command line: its start, columns of a Parquet file, and a file of any size.
 
 The files lie in memory (/dev/shm) where that has room, so that the disk is not what is compared;
 KMSFAST_BENCH_DIR names another place and KMSFAST_BENCH_GIB another size of the large file.
@@ -65,6 +65,17 @@ def _run(*command: str | Path) -> float:
 
 def _kmsfast(folder: Path, *arguments: str | Path) -> float:
     return _run(PROGRAM, "--store", folder / "store", *arguments)
+
+
+def test_start(folder: Path, compare: Compare) -> None:
+    """What every command that opens a store takes before it does anything."""
+    compare(
+        Row("start of a command that opens a store vs import numpy", unit="runs/s"),
+        lambda: _kmsfast(folder, "key", "list"),
+        lambda: _run(sys.executable, "-c", "import numpy"),
+        units=1,
+        rounds=21,
+    )
 
 
 def _people(path: Path) -> None:

@@ -103,7 +103,9 @@ def _line(row: Result, width: int) -> str:
 def _rate(figure: float | None, unit: str) -> str:
     if figure is None:
         return "-"
-    short = {"records/s": "/s", "bytes/s": "B/s", "rows/s": "/s", "MiB": " MiB"}[unit]
+    short = {"records/s": "/s", "bytes/s": "B/s", "rows/s": "/s", "runs/s": "/s", "MiB": " MiB"}[
+        unit
+    ]
     for limit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if figure >= limit and unit != "MiB":
             return f"{figure / limit:.2f} {letter}{short.strip()}"

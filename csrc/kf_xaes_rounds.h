@@ -36,7 +36,8 @@ KF_XAES_INLINE kf_xaes_two kf_next_two(kf_xaes_pending *pending) {
 KF_XAES_INLINE void kf_xaes_fetch(kf_xaes_pending *pending) {
     if (pending->num_fetch == 0) return;
     for (int i = 0; i < KF_XAES_WIDTH; i++)
-        for (int at = 0; at < KF_XAES_FETCH; at += 64) __builtin_prefetch(pending->fetch[i] + at);
+        for (uintptr_t at = 0; at < KF_XAES_FETCH; at += 64)
+            __builtin_prefetch((const void *)((uintptr_t)pending->fetch[i] + at)); /* may be past the buffer's end */
     pending->fetch += KF_XAES_WIDTH, pending->num_fetch--;
 }
 

@@ -1,7 +1,7 @@
 """kmsfast: the semantics of AWS KMS on your own machine, with a batched crypto core in C.
 
 Names are imported when they are first used, so that ``kmsfast --help`` does not wait for numpy,
-SQLAlchemy and the C core's self-test.
+SQLite and the C core's self-test.
 """
 
 from __future__ import annotations

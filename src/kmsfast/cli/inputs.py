@@ -9,10 +9,11 @@ Rules:
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
@@ -42,6 +43,8 @@ _BY_NAME: dict[str, Kind] = {
     ".tsv": "csv",
 }
 STANDARD = "-"
+#: Room in pipes; what the kernel allows everybody, 16 times what it gives at first.
+_PIPE_BYTES = 1 << 20
 #: What only writing fails with; the system does not say of which file.
 _WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -92,7 +95,9 @@ class Input:
         self.form = form
         self._standard = name == STANDARD
         self._file: BinaryIO = sys.stdin.buffer
-        if not self._standard:
+        if self._standard:
+            _widen(self._file)
+        else:
             self._file = Path(name).open("rb")  # noqa: SIM115 - close() closes it
 
     @property
@@ -196,9 +201,16 @@ def opened_output(name: str, *, force: bool) -> Iterator[BinaryIO]:
                 "the output would go to the terminal and may be binary; name a file with --output "
                 "or use a pipe"
             )
+        _widen(sys.stdout.buffer)
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
     except OSError as error:
         if error.filename is None and error.errno in _WRITING:
             error.filename = "standard output" if name == STANDARD else name
         raise
+
+
+def _widen(file: BinaryIO) -> None:
+    """Gives a pipe more room, so that its two sides wait less often for each other (Linux)."""
+    with suppress(AttributeError, OSError, ValueError):  # elsewhere; no pipe; no descriptor
+        fcntl.fcntl(file.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)

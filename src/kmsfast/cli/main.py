@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from kmsfast.cli.stores import change_root, completion, doctor, init
 
 __all__ = ["cli", "main"]
 
+#: Imports make tens of thousands of objects that all stay; to look at them again and again is slow.
+_COLLECT_AFTER = 100_000
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -68,8 +72,14 @@ for command in (init, key, encrypt, decrypt, rewrap, inspect, doctor, change_roo
 
 
 def main() -> None:
-    """Entry point of the program."""
-    sys.exit(run(lambda: cli.main(prog_name="kmsfast", standalone_mode=False)))
+    """Entry point of the program, which for most commands is half of what they do."""
+    # numpy's linear algebra starts a thread per processor, which spins; nothing here asks for any.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    gc.set_threshold(_COLLECT_AFTER)
+    try:
+        sys.exit(run(lambda: cli.main(prog_name="kmsfast", standalone_mode=False)))
+    finally:
+        gc.freeze()  # the interpreter would look for cycles among the modules, which go anyway
 
 
 if __name__ == "__main__":

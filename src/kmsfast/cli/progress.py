@@ -99,3 +99,7 @@ class Counted(RawIOBase):
     def readable(self) -> bool:
         """Always."""
         return True
+
+    def fileno(self) -> int:
+        """Of the file that is read."""
+        return self._source.fileno()

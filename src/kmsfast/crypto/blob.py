@@ -7,9 +7,7 @@ Handles are those of :mod:`kmsfast.crypto.keys`; contexts are canonical bytes
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kmsfast.crypto.column import Column, as_column, chunks_of, concat_chunks
 from kmsfast.crypto.native import (
@@ -24,6 +22,11 @@ from kmsfast.crypto.native import (
     with_handle,
 )
 from kmsfast.errors import FrameError, InvalidCiphertext, KmsError, StaleHandle, ValidationError
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    from kmsfast.crypto.lazy_numpy import np
 
 __all__ = [
     "KeyName",

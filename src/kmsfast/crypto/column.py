@@ -26,19 +26,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-import numpy as np
-import numpy.typing as npt
-
 from kmsfast.crypto.native import check, ffi, lib
 from kmsfast.errors import ValidationError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pyarrow as pa
+
+    U8 = npt.NDArray[np.uint8]
+    I64 = npt.NDArray[np.int64]
+else:
+    from kmsfast.crypto.lazy_numpy import np
 
 __all__ = ["Column", "Packed", "Sink", "as_column", "chunks_of", "concat_chunks"]
 
-U8 = npt.NDArray[np.uint8]
-I64 = npt.NDArray[np.int64]
 _INT32_MAX: Final = 2**31 - 1
 
 
@@ -77,14 +79,6 @@ class Column(ABC):
     @abstractmethod
     def plan(self, delta: int) -> Sink:
         """Room for results that are ``delta`` bytes longer than the records."""
-
-    def plan_into(self, out: U8, delta: int) -> Sink:  # noqa: ARG002 - for those that can
-        """The same within ``out``, uint8 that somebody else keeps; for :class:`Packed` records.
-
-        Raises:
-            ValidationError: records of another kind, or ``out`` is too small.
-        """
-        raise ValidationError(f"only Packed records are written into a given buffer, not {self}")
 
     @abstractmethod
     def peek(self, i: int, size: int) -> bytes:
@@ -283,6 +277,8 @@ class _FixedColumn(Column):
 
 def _plain(values: npt.NDArray[Any], what: str) -> npt.NDArray[Any]:
     """The array as numpy's own class, whose methods say what is in memory."""
+    if type(values) is np.ndarray:
+        return values  # before numpy.ma is asked for, which takes 30 ms to import
     if isinstance(values, np.ma.MaskedArray):
         raise ValidationError(
             f"{what} is a masked array; use its filled(), or a list or an Arrow array, which have "
@@ -295,7 +291,7 @@ def _plain(values: npt.NDArray[Any], what: str) -> npt.NDArray[Any]:
 
 
 class _PackedSink(Sink):
-    def __init__(self, column: _PackedColumn, delta: int, out: U8 | None = None) -> None:
+    def __init__(self, column: _PackedColumn, delta: int) -> None:
         self.plan: I64 = np.empty(column.num + 1, np.int64)
         bad = ffi.new("int64_t *")
         status = lib.kf_offsets_plan(
@@ -310,12 +306,7 @@ class _PackedSink(Sink):
                 f"the {column.size} bytes of data"
             )
         check(status)
-        total = int(self.plan[-1])
-        self.data: U8 = np.empty(total, np.uint8) if out is None else out[:total]
-        if self.data.size != total:
-            raise ValidationError(
-                f"the results have {total} bytes, the given buffer {self.data.size}"
-            )
+        self.data: U8 = np.empty(int(self.plan[-1]), np.uint8)
         self.out, self.out_len, self.offsets = _u8(self.data), self.data.size, _i64(self.plan)
 
     def finish(self, failed: Iterable[int]) -> Any:
@@ -357,9 +348,6 @@ class _PackedColumn(Column):
 
     def plan(self, delta: int) -> Sink:
         return _PackedSink(self, delta)
-
-    def plan_into(self, out: U8, delta: int) -> Sink:
-        return _PackedSink(self, delta, out)
 
     def peek(self, i: int, size: int) -> bytes:
         begin, end = int(self.offsets[i]), int(self.offsets[i + 1])

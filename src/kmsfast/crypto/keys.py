@@ -10,8 +10,6 @@ import errno
 import os
 from typing import Final, NoReturn, Self
 
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
-
 from kmsfast.crypto.native import check, ffi, lib
 from kmsfast.errors import (
     InvalidCiphertext,
@@ -140,6 +138,8 @@ class RootKey(_Held):
         Raises:
             StoreUnusable: parameters that Argon2id does not have.
         """
+        from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
         secret = ffi.new("uint64_t *")
         target = ffi.new("uint8_t **")
         root = ffi.new("uint64_t *")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Final, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kmsfast.crypto import blob
 from kmsfast.crypto.column import as_column, chunks_of
 from kmsfast.crypto.keys import _Held
 from kmsfast.crypto.native import TAG_LEN, check, checked_int, checked_threads, ffi, lib
 from kmsfast.errors import FrameError, InvalidCiphertext, KmsError, ValidationError
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    from kmsfast.crypto.lazy_numpy import np
 
 __all__ = ["HEADER_LEN", "SealedName", "SealedReader", "SealedWriter", "parse_header"]
 
@@ -100,11 +103,10 @@ class SealedWriter(_Batch):
         self.header = bytes(ffi.buffer(header))
         self._turn = threading.Lock()
 
-    def seal(self, values: Any, *, last: bool, threads: int = 1, out: Any = None) -> Any:
+    def seal(self, values: Any, *, last: bool, threads: int = 1) -> Any:
         """The next records as ciphertext and tag each, the same kind.
 
         Args:
-            out: uint8 array to write Packed records into, instead of a new one.
             last: no more follow; there is at least one, since it ends the batch.
 
         Raises:
@@ -117,7 +119,27 @@ class SealedWriter(_Batch):
             raise ValidationError("a sealed batch holds no nulls; use blobs for columns with nulls")
         if last and column.num == 0:
             raise ValidationError("the last records of a sealed batch are none; it ends with one")
-        sink = column.plan(TAG_LEN) if out is None else column.plan_into(out, TAG_LEN)
+        sink = column.plan(TAG_LEN)
+        self._seal(sink, column, last=last, threads=threads)
+        return sink.finish(())
+
+    def seal_block(self, block: memoryview, out: memoryview, *, last: bool, threads: int) -> int:
+        """The next records, back to back in ``block``, into ``out``.
+
+        All have ``record_size`` bytes but the last of the batch, which may be shorter or empty.
+
+        Returns:
+            Number of bytes written.
+
+        Raises:
+            ValidationError: as :meth:`seal`, or ``out`` is too small.
+        """
+        checked_threads(threads)
+        records = _Block(block, self.record_size, out, TAG_LEN)
+        self._seal(records, records, last=last, threads=threads)
+        return records.ends[records.num]
+
+    def _seal(self, sink: Any, column: Any, *, last: bool, threads: int) -> None:
         with self._turn:
             status = lib.kf_sealed_seal(
                 self._live, sink.out, sink.out_len, sink.offsets, sink.ptrs, column.struct,
@@ -129,7 +151,6 @@ class SealedWriter(_Batch):
                 "one, which may be shorter"
             )
         check(status)
-        return sink.finish(())
 
 
 class SealedReader(_Batch):
@@ -154,14 +175,13 @@ class SealedReader(_Batch):
         super().__init__(out[0])
 
     def open(
-        self, values: Any, *, first: int, last: bool, threads: int = 1, out: Any = None
+        self, values: Any, *, first: int, last: bool, threads: int = 1
     ) -> tuple[Any, dict[int, KmsError]]:
         """Records ``first`` and up, and the error of each that does not open (index in values).
 
         Args:
             first: index in the batch of the first of ``values``.
             last: the last of ``values`` must be the batch's final record.
-            out: uint8 array to write Packed records into, instead of a new one.
 
         Raises:
             ValidationError: not a batch, or the reader was closed.
@@ -169,16 +189,70 @@ class SealedReader(_Batch):
         checked_threads(threads)
         checked_int(first, 0, 2**63 - 1, "first")
         column = as_column(_no_chunks(values))
-        sink = column.plan(-TAG_LEN) if out is None else column.plan_into(out, -TAG_LEN)
+        sink = column.plan(-TAG_LEN)
         status = np.full(column.num, lib.KF_REC_SKIPPED, np.uint8)
+        given = ffi.from_buffer("uint8_t[]", status)
+        bad = self._open(sink, given, column, first=first, last=last, threads=threads)
+        failed = np.flatnonzero(status > lib.KF_REC_SKIPPED) if bad else ()
+        errors: dict[int, KmsError] = {int(i): _record_error(int(status[i])) for i in failed}
+        return sink.finish(errors), errors
+
+    def open_block(
+        self, block: memoryview, out: memoryview, *, first: int, last: bool, threads: int
+    ) -> tuple[int, int, bool]:
+        """Records ``first`` and up, back to back in ``block``, into ``out``.
+
+        All have ``record_size`` bytes but the last of the batch, which may be shorter or empty.
+
+        Args:
+            last: the last of them must be the batch's final record.
+
+        Returns:
+            How many open before the first that does not, their bytes, and whether these are all.
+        """
+        checked_threads(threads)
+        records = _Block(block, self.record_size + TAG_LEN, out, -TAG_LEN)
+        status = ffi.new("uint8_t[]", records.num)
+        bad = self._open(records, status, records, first=first, last=last, threads=threads)
+        good = records.num
+        if bad:
+            good = next(i for i in range(records.num) if status[i] != lib.KF_REC_OK)
+        return good, records.ends[good], not bad
+
+    def _open(
+        self, sink: Any, status: Any, column: Any, *, first: int, last: bool, threads: int
+    ) -> int:
+        """Fills the status of each record; returns how many do not open."""
         bad = ffi.new("int64_t *")
         check(
             lib.kf_sealed_open(
-                self._live, sink.out, sink.out_len, sink.offsets, sink.ptrs,
-                ffi.from_buffer("uint8_t[]", status), bad, first, column.struct, column.num, last,
-                threads,
+                self._live, sink.out, sink.out_len, sink.offsets, sink.ptrs, status, bad, first,
+                column.struct, column.num, last, threads,
             )
         )  # fmt: skip
-        failed = np.flatnonzero(status > lib.KF_REC_SKIPPED) if bad[0] else ()
-        errors: dict[int, KmsError] = {int(i): _record_error(int(status[i])) for i in failed}
-        return sink.finish(errors), errors
+        return int(bad[0])
+
+
+class _Block:
+    """Records of one width in a buffer and their results in another, as C takes both.
+
+    Attributes:
+        num: records; one, which is empty, if there are no bytes.
+        ends: where the result of each begins, and where the last one ends.
+    """
+
+    ptrs = ffi.NULL
+
+    def __init__(self, block: memoryview, width: int, out: memoryview, delta: int) -> None:
+        size = len(block)
+        self.num = max(1, -(-size // width))
+        begins = range(0, self.num * width, width)
+        short = max(0, size - begins[-1] + delta)
+        step = width + delta
+        self.ends: list[int] = [*range(0, self.num * step, step), (self.num - 1) * step + short]
+        self._keep = ffi.from_buffer("uint8_t[]", block), ffi.new("int64_t[]", [*begins, size])
+        self.struct = ffi.new("struct kf_column *")
+        self.struct.data, self.struct.offsets = self._keep
+        self.struct.data_len = size
+        self.out = ffi.from_buffer("uint8_t[]", out, require_writable=True)
+        self.out_len, self.offsets = len(out), ffi.new("int64_t[]", self.ends)

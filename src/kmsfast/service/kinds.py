@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Sized
 from itertools import pairwise
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from kmsfast.crypto.column import Packed, as_column, chunks_of, concat_chunks
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    from kmsfast.crypto.lazy_numpy import np
 
 __all__ = ["fixed_width", "from_list", "num_records", "record", "to_list"]
 

@@ -3,6 +3,8 @@
 Rules:
 - records of 64 KiB, 16 for each thread in a call of the C core: what is read, sealed and written
   stays in the processor's cache, and its buffers are used again;
+- with more than one thread, a file is read, sealed and written in a thread each. Not a pipe: a
+  thread that waits for one cannot be ended;
 - one block is read ahead, since the last record is sealed differently from the others;
 - decryption writes only what was authenticated; whoever needs all or nothing writes to a new file
   and renames it when the call has returned.
@@ -10,24 +12,30 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO, Final
+import os
+import stat
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import closing
+from functools import partial
+from itertools import cycle
+from typing import BinaryIO, Final
 
-import numpy as np
-
-from kmsfast.crypto.column import Packed
-from kmsfast.crypto.sealed import HEADER_LEN, SealedReader
+from kmsfast.crypto.native import TAG_LEN
+from kmsfast.crypto.sealed import HEADER_LEN, SealedReader, SealedWriter
 from kmsfast.errors import InvalidCiphertext, ValidationError
+from kmsfast.service.ahead import ahead
 from kmsfast.service.encryption import Encryption
 
 __all__ = ["RECORD_SIZE", "decrypt_stream", "encrypt_stream"]
 
 RECORD_SIZE: Final = 65_536
 _RECORDS: Final = 16
-_TAG_LEN: Final = 16
-_WIDTH: Final = RECORD_SIZE + _TAG_LEN
+_WIDTH: Final = RECORD_SIZE + TAG_LEN
 
 Context = Mapping[str, str] | None
+_Block = tuple[memoryview, bool]
+_Pieces = Generator[memoryview, None, None]
+_Change = Callable[[Iterable[_Block], int, int], _Pieces]
 
 
 def encrypt_stream(
@@ -37,11 +45,7 @@ def encrypt_stream(
     """Seals all that ``src`` gives and writes the stream to ``dst``."""
     with encryption.sealed_writer(raw_id, context, RECORD_SIZE) as writer:
         _write(dst, writer.header)
-        blocks = _Blocks(src, RECORD_SIZE, _RECORDS * threads)
-        out = np.empty(_RECORDS * threads * _WIDTH, np.uint8)
-        for block, last in blocks:
-            sealed = writer.seal(block, last=last, threads=threads, out=out)
-            _write(dst, sealed.data.data)
+        _pass(src, RECORD_SIZE, partial(_sealed, writer), dst, threads)
 
 
 def decrypt_stream(
@@ -54,65 +58,78 @@ def decrypt_stream(
         InvalidCiphertext: a record does not open, or the stream was cut off.
         ValidationError: a sealed batch with records of another size.
     """
-    header = np.empty(HEADER_LEN, np.uint8)
+    header = memoryview(bytearray(HEADER_LEN))
     size = _fill(src, header)
-    with encryption.sealed_reader(header[:size].tobytes(), context) as reader:
+    with encryption.sealed_reader(bytes(header[:size]), context) as reader:
         if reader.record_size != RECORD_SIZE:
             raise ValidationError(
                 f"not a stream: its records have {reader.record_size} bytes (0: they vary), those "
                 f"of a stream {RECORD_SIZE}; or its header was changed"
             )
-        _open_all(reader, src, dst, threads)
+        _pass(src, _WIDTH, partial(_opened, reader), dst, threads)
 
 
-def _open_all(reader: SealedReader, src: BinaryIO, dst: BinaryIO, threads: int) -> None:
+def _pass(src: BinaryIO, width: int, change: _Change, dst: BinaryIO, threads: int) -> None:
+    """Writes what ``change`` makes of the records of ``src``, which have ``width`` bytes."""
+    overlap = threads > 1 and _is_file(src)
+    workers = threads - overlap
+    read = _blocks(src, _RECORDS * workers * width, 2 + overlap)
+    with closing(ahead(read) if overlap else read) as blocks:
+        made = change(blocks, workers, 1 + overlap)
+        with closing(ahead(made) if overlap else made) as pieces:
+            for piece in pieces:
+                _write(dst, piece)
+
+
+def _sealed(writer: SealedWriter, blocks: Iterable[_Block], threads: int, buffers: int) -> _Pieces:
+    outs = cycle(_buffers(buffers, _RECORDS * threads * _WIDTH))
+    for (block, last), out in zip(blocks, outs, strict=False):
+        yield out[: writer.seal_block(block, out, last=last, threads=threads)]
+
+
+def _opened(reader: SealedReader, blocks: Iterable[_Block], threads: int, buffers: int) -> _Pieces:
+    outs = cycle(_buffers(buffers, _RECORDS * threads * RECORD_SIZE))
     first = 0
-    out = np.empty(_RECORDS * threads * RECORD_SIZE, np.uint8)
-    for block, last in _Blocks(src, _WIDTH, _RECORDS * threads):
-        num = len(block.offsets) - 1
-        # The stream ends in less than a record: those before it are good, and not the last.
-        cut = int(block.offsets[num] - block.offsets[num - 1]) < _TAG_LEN
-        whole = Packed(block.data, block.offsets[: num + (not cut)])
-        opened, failed = reader.open(
-            whole, first=first, last=last and not cut, threads=threads, out=out
-        )
-        good = min(failed, default=num - cut)
-        _write(dst, opened.data[: opened.offsets[good]].data)
+    for (block, last), out in zip(blocks, outs, strict=False):
+        good, size, whole = reader.open_block(block, out, first=first, last=last, threads=threads)
+        yield out[:size]
         first += good
-        if good < num:
+        if not whole:
             raise _cut_off(first)
 
 
-class _Blocks:
-    """Iterates over blocks of records, each with whether it is the last.
+def _blocks(src: BinaryIO, size: int, buffers: int) -> Generator[_Block, None, None]:
+    """Blocks of ``size`` bytes, each with whether it is the last, which may be shorter.
 
-    All records have ``width`` bytes but the last one, which may be shorter, and empty if there is
-    nothing else. A block is good until the next one is asked for.
+    The last one is empty only if there is nothing else. With two buffers a block is good until the
+    next one is asked for, with three until the one after it is.
     """
-
-    def __init__(self, src: BinaryIO, width: int, num: int) -> None:
-        self._src, self._width = src, width
-        self._offsets = np.arange(num + 1, dtype=np.int64) * width
-        self._buffers = np.empty((2, num * width), np.uint8)
-
-    def __iter__(self) -> Iterator[tuple[Packed, bool]]:
-        now, ahead = self._buffers
-        size = _fill(self._src, now)
-        while size == now.size:
-            following = _fill(self._src, ahead)
-            yield Packed(now, self._offsets), not following
-            if not following:
-                return
-            now, ahead, size = ahead, now, following
-        records = max(1, -(-size // self._width))
-        yield Packed(now[:size], np.minimum(self._offsets[: records + 1], size)), True
+    places = cycle(_buffers(buffers, size))
+    now = next(places)
+    filled = _fill(src, now)
+    while filled == size and (following := _fill(src, after := next(places))):
+        yield now, False
+        now, filled = after, following
+    yield now[:filled], True
 
 
-def _fill(src: BinaryIO, buffer: Any) -> int:
+def _buffers(num: int, size: int) -> list[memoryview]:
+    return [memoryview(bytearray(size)) for _ in range(num)]
+
+
+def _is_file(src: BinaryIO) -> bool:
+    """Whether reading never waits for anybody."""
+    try:
+        return stat.S_ISREG(os.fstat(src.fileno()).st_mode)
+    except (AttributeError, OSError, ValueError):
+        return False
+
+
+def _fill(src: BinaryIO, buffer: memoryview) -> int:
     """Reads until the buffer is full; fewer bytes only at the end, also of a pipe."""
-    view, size = memoryview(buffer), 0
-    while size < len(view):
-        got = _read_some(src, view[size:])
+    size = 0
+    while size < len(buffer):
+        got = _read_some(src, buffer[size:])
         if not got:
             break
         size += got

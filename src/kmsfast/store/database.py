@@ -19,15 +19,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 from weakref import WeakSet
-
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import StaticPool
 
 from kmsfast.errors import KmsError, StoreBusy, StoreForked, StoreIntegrity, StoreUnusable
 from kmsfast.store.epoch import Epoch
+from kmsfast.store.table import Connection
 
 __all__ = ["Database"]
 
@@ -60,7 +56,7 @@ class Database:
         self._path, self._epoch, self._timeout = path, epoch, busy_timeout
         self._pid = os.getpid()
         self._lock = threading.RLock()
-        self._engine = _engine(path, busy_timeout)
+        self._connection: Connection | None = None
         _open.add(self)
 
     @contextmanager
@@ -68,20 +64,17 @@ class Database:
         """A consistent view of the store."""
         with self._lock, self._errors():
             self._epoch.settle()
-            with self._engine.connect() as connection, _transaction(connection, "BEGIN"):
+            connection = self._connected()
+            with _transaction(connection, "BEGIN"):
                 yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that is durable, and known to all processes, when the block ends."""
-        with (
-            self._lock,
-            self._errors(),
-            self._epoch.locked(self._timeout),
-            self._engine.connect() as connection,
-            _transaction(connection, "BEGIN IMMEDIATE", self._epoch),
-        ):
-            yield connection
+        with self._lock, self._errors(), self._epoch.locked(self._timeout):
+            connection = self._connected()
+            with _transaction(connection, "BEGIN IMMEDIATE", self._epoch):
+                yield connection
 
     def forget_deleted(self) -> None:
         """Moves the log into the database and empties it, so that no deleted row stays in it.
@@ -89,8 +82,8 @@ class Database:
         While another process reads for longer than the time limit, SQLite leaves the log: then what
         was deleted stays in it until the next call, or until the last process closes the store.
         """
-        with self._lock, self._errors(), self._engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        with self._lock, self._errors():
+            self._connected().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def check_process(self) -> None:
         """Passes in the process that opened the store.
@@ -108,19 +101,27 @@ class Database:
         _open.discard(self)
         if os.getpid() == self._pid:
             with self._lock:
-                self._engine.dispose()
+                self._disconnect()
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
         self.check_process()
         try:
             yield
-        except DBAPIError as error:
-            raise self._explained(error.orig) from error
         except sqlite3.Error as error:
             raise self._explained(error) from error
 
-    def _explained(self, error: Any) -> KmsError:
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = _connect(self._path, self._timeout)
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _explained(self, error: sqlite3.Error) -> KmsError:
         name = getattr(error, "sqlite_errorname", "")
         for start, (kind, text) in _MESSAGES.items():
             if name.startswith(start):
@@ -130,27 +131,27 @@ class Database:
     def _before_fork(self) -> None:
         self._lock.acquire()
         if os.getpid() == self._pid:
-            self._engine.dispose()
+            self._disconnect()
 
     def _after_fork(self) -> None:
         self._lock.release()
 
 
-def _engine(path: Path, busy_timeout: float) -> Engine:
+def _connect(path: Path, busy_timeout: float) -> Connection:
     # mode=rw: SQLite must not make an empty database where the store has gone missing.
     uri = f"{path.absolute().as_uri()}?mode=rw"
+    connection = sqlite3.connect(
+        uri, uri=True, timeout=busy_timeout, isolation_level=None, check_same_thread=False
+    )
+    try:
+        _configure(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
-    def connect() -> sqlite3.Connection:
-        return sqlite3.connect(
-            uri, uri=True, timeout=busy_timeout, isolation_level=None, check_same_thread=False
-        )
 
-    engine = create_engine("sqlite://", creator=connect, poolclass=StaticPool, hide_parameters=True)
-    event.listen(engine, "connect", _configure)
-    return engine
-
-
-def _configure(connection: sqlite3.Connection, _record: object) -> None:
+def _configure(connection: Connection) -> None:
     for pragma, value, answer in (
         ("journal_mode", "WAL", "wal"),
         ("synchronous", "FULL", 2),
@@ -167,18 +168,18 @@ def _configure(connection: sqlite3.Connection, _record: object) -> None:
 
 @contextmanager
 def _transaction(connection: Connection, begin: str, epoch: Epoch | None = None) -> Iterator[None]:
-    connection.exec_driver_sql(begin)
+    connection.execute(begin)
     try:
         yield
         if epoch is None:
-            connection.exec_driver_sql("COMMIT")
+            connection.execute("COMMIT")
         else:
             with epoch.moving():
-                connection.exec_driver_sql("COMMIT")
+                connection.execute("COMMIT")
     except BaseException:
         # SQLite ends the transaction by itself on some errors (a full disk is one).
-        with suppress(DBAPIError):
-            connection.exec_driver_sql("ROLLBACK")
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
         raise
 
 

@@ -15,8 +15,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import RowMapping, select
-
 from kmsfast.crypto.keys import StoreKey, open_arena, rewrap_store
 from kmsfast.errors import StoreExists, StoreNotFound, StoreUnusable, ValidationError
 from kmsfast.model.arn import Home
@@ -26,13 +24,16 @@ from kmsfast.store.epoch import Epoch
 from kmsfast.store.repository import Repository
 from kmsfast.store.roots import Root, RootRow
 from kmsfast.store.rows import verified
+from kmsfast.store.table import Row, Table
 
 __all__ = ["StoreDirectory", "create_store", "open_store"]
 
 _DATABASE = "store.db"
 _EPOCH = "epoch"
 # What is read before the store key is there, and so before a migration.
-_UNLOCKING = [schema.store.c[name] for name in (*RootRow.__slots__, "wrapped_key", "store_id")]
+_UNLOCKING = Table(
+    "store", dict.fromkeys((*RootRow.__slots__, "wrapped_key", "store_id"), ""), ("one",)
+)
 
 
 class Unlocked(NamedTuple):
@@ -215,23 +216,24 @@ def _unlock(path: Path, database: Database, root: Root | None) -> Unlocked:
                 f"the key store at {str(path)!r} was never finished; "
                 "make it with create=True or 'kmsfast init'"
             )
-        row = connection.execute(select(*_UNLOCKING)).mappings().first()
-        if row is None:
+        found = _UNLOCKING.select(connection)
+        if not found:
             raise StoreUnusable("store.db has lost the row of the store; restore it from a backup")
+        row = found[0]
         with roots.load(root, _root_row(row), path) as root_key:
             store_key = StoreKey.load(root_key, row["wrapped_key"], row["store_id"])
     if version != schema.SCHEMA_VERSION:
         with database.write() as connection:
             schema.migrate(connection, store_key)
     with database.read() as connection:
-        stored = connection.execute(select(schema.store)).mappings().one()
+        (stored,) = schema.store.select(connection)
         values = verified(store_key, schema.store, stored)
         home = Home(values["region"], values["account"])
         Repository(connection, store_key, home).check_keys()
     return Unlocked(store_key, home)
 
 
-def _root_row(row: RowMapping | dict[str, Any]) -> RootRow:
+def _root_row(row: Row) -> RootRow:
     return RootRow(**{name: row[name] for name in RootRow.__slots__})
 
 

@@ -11,18 +11,17 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
-
-from sqlalchemy import Connection, TableClause, column, select, table, update
+from typing import Final
 
 from kmsfast.errors import StoreIntegrity
 from kmsfast.store.rows import Macs, added, sealed, verified
+from kmsfast.store.table import Connection, Row, Table
 
 __all__ = ["STEPS"]
 
 
-def _frozen(name: str, columns: str) -> TableClause:
-    return table(name, *(column(each) for each in columns.split()), column("mac"))
+def _frozen(name: str, columns: str, key: str = "key_id") -> Table:
+    return Table(name, dict.fromkeys((*columns.split(), "mac"), ""), (key,))
 
 
 _ROOT: Final = (
@@ -33,7 +32,7 @@ _KEY: Final = (
     "key_id flags state description created_at rotation_days next_rotation deletion_date "
     "num_versions"
 )
-_STORE_1, _STORE_2 = _frozen("store", _ROOT), _frozen("store", _ROOT + " rows_sum")
+_STORE_1, _STORE_2 = (_frozen("store", _ROOT + more, "one") for more in ("", " rows_sum"))
 _KEYS_1 = _frozen("keys", _KEY + " num_aliases num_tags num_policies")
 _KEYS_2 = _frozen("keys", _KEY + " rows_sum")
 _CHILDREN_1: Final = {
@@ -75,25 +74,23 @@ def _from_1_to_2(connection: Connection, macs: Macs) -> None:
             mine += found
         key["rows_sum"] = added(bytes(32), mine)
     for statement in _NEW_IN_2:
-        connection.exec_driver_sql(statement)
-    sums = [_write(connection, macs, _KEYS_2, "key_id", key) for key in keys]
-    _write(connection, macs, _STORE_2, "one", {**stores[0], "rows_sum": added(bytes(32), sums)})
-    connection.exec_driver_sql("PRAGMA user_version = 2")
+        connection.execute(statement)
+    sums = [_write(connection, macs, _KEYS_2, key) for key in keys]
+    _write(connection, macs, _STORE_2, {**stores[0], "rows_sum": added(bytes(32), sums)})
+    connection.execute("PRAGMA user_version = 2")
 
 
 STEPS: Final[dict[int, Callable[[Connection, Macs], None]]] = {1: _from_1_to_2}
 
 
-def _all(connection: Connection, macs: Macs, rows: TableClause) -> list[dict[str, Any]]:
-    return [verified(macs, rows, row) for row in connection.execute(select(rows)).mappings()]
+def _all(connection: Connection, macs: Macs, table: Table) -> list[Row]:
+    return [verified(macs, table, row) for row in table.select(connection)]
 
 
-def _write(
-    connection: Connection, macs: Macs, rows: TableClause, name: str, values: dict[str, Any]
-) -> bytes:
+def _write(connection: Connection, macs: Macs, table: Table, values: Row) -> bytes:
     """Rewrites the columns of one row; returns its new MAC."""
-    row = sealed(macs, rows, values)
-    connection.execute(update(rows).where(rows.c[name] == row[name]).values(row))
+    row = sealed(macs, table, values)
+    table.update(connection, row)
     return bytes(row["mac"])
 
 

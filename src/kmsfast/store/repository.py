@@ -13,8 +13,6 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select, update
-
 from kmsfast.errors import StoreIntegrity
 from kmsfast.model.alias import Alias
 from kmsfast.model.arn import Home
@@ -29,6 +27,7 @@ from kmsfast.model.key import (
 from kmsfast.store import schema
 from kmsfast.store.roots import RootRow
 from kmsfast.store.rows import Macs, added, sealed, verified
+from kmsfast.store.table import Connection, Row, Table
 
 __all__ = ["Repository", "from_micros", "to_micros"]
 
@@ -55,7 +54,7 @@ class Repository:
 
     def key(self, key_id: bytes) -> KeyMetadata | None:
         """The key, or None."""
-        rows = self._rows(schema.keys, schema.keys.c.key_id == key_id)
+        rows = self._rows(schema.keys, key_id=key_id)
         if rows:
             return self._key(rows[0], {table.name: self._of(table, key_id) for table in _CHILDREN})
         self._count_keys()
@@ -64,13 +63,13 @@ class Repository:
     def all_keys(self) -> list[KeyMetadata]:
         """All keys, oldest first, those that were deleted as well."""
         rows = sorted(self.check_keys(), key=lambda row: row["created_at"])
-        children: dict[bytes, dict[str, list[dict[str, Any]]]] = {}
+        children: dict[bytes, dict[str, list[Row]]] = {}
         for table in _CHILDREN:
             for row in self._rows(table):
                 children.setdefault(row["key_id"], {}).setdefault(table.name, []).append(row)
         return [self._key(row, children.get(row["key_id"], {})) for row in rows]
 
-    def check_keys(self) -> list[dict[str, Any]]:
+    def check_keys(self) -> list[Row]:
         """The rows of all keys, when they are the latest ones.
 
         Raises:
@@ -83,8 +82,8 @@ class Repository:
 
     def waiting_keys(self) -> list[bytes]:
         """Ids of the keys that wait for their deletion."""
-        state = schema.keys.c.state == KeyState.PENDING_DELETION.value
-        return [row["key_id"] for row in self._rows(schema.keys, state)]
+        waiting = KeyState.PENDING_DELETION.value
+        return [row["key_id"] for row in self._rows(schema.keys, state=waiting)]
 
     def versions(self, key: KeyMetadata) -> tuple[KeyVersion, ...]:
         """The key's versions, oldest first."""
@@ -97,14 +96,14 @@ class Repository:
     def material(self, key: KeyMetadata, number: int) -> bytes | None:
         """The wrapped material of a version, or None."""
         table = schema.key_versions
-        rows = self._rows(table, table.c.key_id == key.raw_id, table.c.number == number)
+        rows = self._rows(table, key_id=key.raw_id, number=number)
         if not rows and 1 <= number <= key.current_version:
             raise _missing(table)
         return rows[0]["wrapped"] if rows else None
 
     def alias(self, name: str) -> Alias | None:
         """The alias, or None."""
-        rows = self._rows(schema.aliases, schema.aliases.c.name == name)
+        rows = self._rows(schema.aliases, name=name)
         return self._alias(rows[0]) if rows else None
 
     def aliases(self) -> list[Alias]:
@@ -128,7 +127,7 @@ class Repository:
         self._replace(schema.keys, self._owner(key.raw_id), _key_row(key))
         for table, rows in ((schema.tags, _tag_rows(key)), (schema.policies, _policy_rows(key))):
             if [sealed(self._macs, table, row) for row in rows] != self._of(table, key.raw_id):
-                self._delete(table, table.c.key_id == key.raw_id)
+                self._delete(table, key_id=key.raw_id)
                 self._insert(table, rows)
 
     def add_version(self, key: KeyMetadata, version: KeyVersion, wrapped: bytes) -> None:
@@ -155,12 +154,12 @@ class Repository:
 
     def drop_alias(self, name: str) -> None:
         """Removes an alias."""
-        self._delete(schema.aliases, schema.aliases.c.name == name)
+        self._delete(schema.aliases, name=name)
 
     def purge(self, key: KeyMetadata, when: datetime) -> None:
         """Removes all of the key but the fact that it was deleted."""
         for table in _CHILDREN:
-            self._delete(table, table.c.key_id == key.raw_id)
+            self._delete(table, key_id=key.raw_id)
         gone = {"state": KeyState.DELETED.value, "description": "", "rotation_days": None,
                 "next_rotation": None, "deletion_date": to_micros(when),
                 "num_versions": 0}  # fmt: skip
@@ -168,14 +167,14 @@ class Repository:
 
     # ---- the row of the store ---------------------------------------------------------------
 
-    def store_row(self) -> dict[str, Any]:
+    def store_row(self) -> Row:
         """The one row of the table ``store``."""
         rows = self._rows(schema.store)
         if len(rows) != 1:
             raise _missing(schema.store)
         return rows[0]
 
-    def add_store_row(self, row: dict[str, Any]) -> None:
+    def add_store_row(self, row: Row) -> None:
         """Writes the row of a new store."""
         self._insert(schema.store, [row])
 
@@ -185,9 +184,7 @@ class Repository:
 
     # ---- rows -------------------------------------------------------------------------------
 
-    def _key(
-        self, row: dict[str, Any], children: Mapping[str, list[dict[str, Any]]]
-    ) -> KeyMetadata:
+    def _key(self, row: Row, children: Mapping[str, list[Row]]) -> KeyMetadata:
         """A key of its row and the rows that belong to it, when they are those it sums up."""
         if _sum_of(children) != row["rows_sum"]:
             raise StoreIntegrity(
@@ -218,7 +215,7 @@ class Repository:
             policy=policies[0]["document"] if policies else None,
         )
 
-    def _alias(self, row: dict[str, Any]) -> Alias:
+    def _alias(self, row: Row) -> Alias:
         owner = self._owner(row["key_id"])
         return Alias(
             name=row["name"],
@@ -229,50 +226,44 @@ class Repository:
             updated_at=from_micros(row["updated_at"]),
         )
 
-    def _of(self, table: Table, key_id: bytes) -> list[dict[str, Any]]:
-        return self._rows(table, table.c.key_id == key_id)
+    def _of(self, table: Table, key_id: bytes) -> list[Row]:
+        return self._rows(table, key_id=key_id)
 
     def _count_keys(self) -> None:
-        if (
-            len(self._connection.execute(select(schema.keys.c.key_id)).all())
-            != (self.store_row()["num_keys"])
-        ):
+        if len(schema.keys.select(self._connection)) != self.store_row()["num_keys"]:
             raise _missing(schema.keys)
 
-    def _rows(self, table: Table, *where: ColumnElement[bool]) -> list[dict[str, Any]]:
-        found = self._connection.execute(select(table).where(*where)).mappings()
+    def _rows(self, table: Table, **where: Any) -> list[Row]:
+        found = table.select(self._connection, where)
         return [verified(self._macs, table, row) for row in found]
 
-    def _owner(self, key_id: bytes) -> dict[str, Any]:
+    def _owner(self, key_id: bytes) -> Row:
         """The row of a key that must be there."""
-        rows = self._rows(schema.keys, schema.keys.c.key_id == key_id)
+        rows = self._rows(schema.keys, key_id=key_id)
         if not rows:
             raise _missing(schema.keys)
         return rows[0]
 
-    def _insert(self, table: Table, rows: Iterable[dict[str, Any]]) -> None:
+    def _insert(self, table: Table, rows: Iterable[Row]) -> None:
         """New rows, all of one key."""
         new = [sealed(self._macs, table, row) for row in rows]
         for row in new:
-            self._connection.execute(insert(table).values(row))
+            table.insert(self._connection, row)
         self._sum_up(table, new, ())
 
-    def _delete(self, table: Table, *where: ColumnElement[bool]) -> None:
+    def _delete(self, table: Table, **where: Any) -> None:
         """Removes rows, all of one key."""
-        old = self._rows(table, *where)
-        self._connection.execute(delete(table).where(*where))
+        old = self._rows(table, **where)
+        table.delete(self._connection, where)
         self._sum_up(table, (), old)
 
-    def _replace(self, table: Table, old: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    def _replace(self, table: Table, old: Row, changes: Mapping[str, Any]) -> None:
         """Changes columns of one row."""
         new = sealed(self._macs, table, {**old, **changes})
-        where = [column == old[column.name] for column in table.primary_key]
-        self._connection.execute(update(table).where(*where).values(new))
+        table.update(self._connection, new)
         self._sum_up(table, [new], [old])
 
-    def _sum_up(
-        self, table: Table, new: Sequence[dict[str, Any]], old: Sequence[dict[str, Any]]
-    ) -> None:
+    def _sum_up(self, table: Table, new: Sequence[Row], old: Sequence[Row]) -> None:
         """Brings the sum that covers the rows from the old ones to the new ones."""
         if table is schema.store or not (new or old):
             return
@@ -282,7 +273,7 @@ class Repository:
         self._replace(above, row, {"rows_sum": added(row["rows_sum"], *macs)})
 
 
-def _sum_of(rows: Mapping[str, Iterable[dict[str, Any]]]) -> bytes:
+def _sum_of(rows: Mapping[str, Iterable[Row]]) -> bytes:
     return added(bytes(32), (row["mac"] for each in rows.values() for row in each))
 
 
@@ -304,7 +295,7 @@ def _micros(moment: datetime | None) -> int | None:
     return None if moment is None else to_micros(moment)
 
 
-def _key_row(key: KeyMetadata) -> dict[str, Any]:
+def _key_row(key: KeyMetadata) -> Row:
     return {
         "key_id": key.raw_id,
         "flags": key.flags,
@@ -318,14 +309,14 @@ def _key_row(key: KeyMetadata) -> dict[str, Any]:
     }
 
 
-def _tag_rows(key: KeyMetadata) -> Sequence[dict[str, Any]]:
+def _tag_rows(key: KeyMetadata) -> Sequence[Row]:
     return [
         {"key_id": key.raw_id, "tag_key": name, "tag_value": value}
         for name, value in key.tags.items()
     ]
 
 
-def _policy_rows(key: KeyMetadata) -> Sequence[dict[str, Any]]:
+def _policy_rows(key: KeyMetadata) -> Sequence[Row]:
     return [] if key.policy is None else [{"key_id": key.raw_id, "document": key.policy}]
 
 

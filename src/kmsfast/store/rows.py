@@ -16,9 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from sqlalchemy import RowMapping, TableClause
-
 from kmsfast.errors import StoreIntegrity
+from kmsfast.store.table import Row, Table
 
 __all__ = ["Macs", "added", "sealed", "verified"]
 
@@ -43,13 +42,13 @@ def added(total: bytes, new: Iterable[bytes], old: Iterable[bytes] = ()) -> byte
     return ((plus - minus) & _SUM_MASK).to_bytes(_SUM_LEN, "big")
 
 
-def sealed(macs: Macs, table: TableClause, values: Mapping[str, Any]) -> dict[str, Any]:
+def sealed(macs: Macs, table: Table, values: Mapping[str, Any]) -> Row:
     """The row of the table's columns with its MAC; other values are left out."""
     row = {name: values[name] for name in _names(table)}
     return {**row, "mac": macs.mac(_message(table, row))}
 
 
-def verified(macs: Macs, table: TableClause, row: RowMapping) -> dict[str, Any]:
+def verified(macs: Macs, table: Table, row: Row) -> Row:
     """The row, with its MAC.
 
     Raises:
@@ -64,11 +63,11 @@ def verified(macs: Macs, table: TableClause, row: RowMapping) -> dict[str, Any]:
     return {**values, "mac": row["mac"]}
 
 
-def _names(table: TableClause) -> list[str]:
-    return [column.name for column in table.columns if column.name != "mac"]
+def _names(table: Table) -> list[str]:
+    return [name for name in table.columns if name != "mac"]
 
 
-def _message(table: TableClause, values: Mapping[str, Any]) -> bytes:
+def _message(table: Table, values: Mapping[str, Any]) -> bytes:
     parts = [_framed(b"t", table.name.encode())]
     for name in _names(table):
         parts += [_framed(b"c", name.encode()), _value(values[name])]

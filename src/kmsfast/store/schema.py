@@ -13,13 +13,10 @@ Times are whole microseconds since 1970-01-01 UTC.
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import Column, Connection, ForeignKey, Integer, LargeBinary, MetaData, Table, Text
-
 from kmsfast.errors import StoreUnusable
 from kmsfast.store.migrations import STEPS
 from kmsfast.store.rows import Macs
+from kmsfast.store.table import Connection, Table
 
 __all__ = [
     "APPLICATION_ID",
@@ -39,91 +36,73 @@ __all__ = [
 APPLICATION_ID = 0x6B6D7366  # "kmsf", tells file(1) and us what the database is
 SCHEMA_VERSION = 2
 
-_metadata = MetaData()
+_BYTES, _NUMBER, _TEXT = "BLOB NOT NULL", "INTEGER NOT NULL", "TEXT NOT NULL"
+_BYTES_OR_NULL, _NUMBER_OR_NULL, _TEXT_OR_NULL = "BLOB", "INTEGER", "TEXT"
 
 
-def _table(name: str, *columns: Column[Any]) -> Table:
+def _table(name: str, key: str, **columns: str) -> Table:
     """A table whose rows carry a MAC."""
-    return Table(name, _metadata, *columns, Column("mac", LargeBinary(32), nullable=False))
+    return Table(name, {**columns, "mac": _BYTES}, (key,))
 
 
-def _of_key(name: str, *columns: Column[Any]) -> Table:
-    """A table whose rows belong to a key: one, or several that the next column tells apart."""
-    key_id = Column("key_id", LargeBinary(16), ForeignKey("keys.key_id"), primary_key=True)
-    return _table(name, key_id, *columns)
-
-
-def _time(name: str) -> Column[int]:
-    return Column(name, Integer, nullable=False)
-
-
-def _text(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False)
-
-
-def _rows_sum() -> Column[bytes]:
-    return Column("rows_sum", LargeBinary(32), nullable=False)
+def _of_key(name: str, *also: str, **columns: str) -> Table:
+    """A table whose rows belong to a key: one, or several that the columns ``also`` tell apart."""
+    return Table(name, {"key_id": _BYTES, **columns, "mac": _BYTES}, ("key_id", *also), keys)
 
 
 store = _table(
     "store",
-    Column("one", Integer, primary_key=True),
-    Column("store_id", LargeBinary(16), nullable=False),
-    _time("created_at"),
-    _text("region"),
-    _text("account"),
-    _text("root_kind"),
-    Column("root_path", Text),
-    Column("kdf_salt", LargeBinary),
-    Column("kdf_iterations", Integer),
-    Column("kdf_lanes", Integer),
-    Column("kdf_memory_kib", Integer),
-    Column("wrapped_key", LargeBinary(72), nullable=False),
-    Column("num_keys", Integer, nullable=False),
-    _rows_sum(),
+    "one",
+    one=_NUMBER,
+    store_id=_BYTES,
+    created_at=_NUMBER,
+    region=_TEXT,
+    account=_TEXT,
+    root_kind=_TEXT,
+    root_path=_TEXT_OR_NULL,
+    kdf_salt=_BYTES_OR_NULL,
+    kdf_iterations=_NUMBER_OR_NULL,
+    kdf_lanes=_NUMBER_OR_NULL,
+    kdf_memory_kib=_NUMBER_OR_NULL,
+    wrapped_key=_BYTES,
+    num_keys=_NUMBER,
+    rows_sum=_BYTES,
 )
 
 keys = _table(
     "keys",
-    Column("key_id", LargeBinary(16), primary_key=True),
-    Column("flags", Integer, nullable=False),
-    _text("state"),
-    _text("description"),
-    _time("created_at"),
-    Column("rotation_days", Integer),
-    Column("next_rotation", Integer),
-    Column("deletion_date", Integer),
-    Column("num_versions", Integer, nullable=False),
-    _rows_sum(),
+    "key_id",
+    key_id=_BYTES,
+    flags=_NUMBER,
+    state=_TEXT,
+    description=_TEXT,
+    created_at=_NUMBER,
+    rotation_days=_NUMBER_OR_NULL,
+    next_rotation=_NUMBER_OR_NULL,
+    deletion_date=_NUMBER_OR_NULL,
+    num_versions=_NUMBER,
+    rows_sum=_BYTES,
 )
 
 key_versions = _of_key(
-    "key_versions",
-    Column("number", Integer, primary_key=True),
-    _time("created_at"),
-    _text("origin"),
-    Column("wrapped", LargeBinary(72), nullable=False),
+    "key_versions", "number", number=_NUMBER, created_at=_NUMBER, origin=_TEXT, wrapped=_BYTES
 )
 
-aliases = _table(
+aliases = Table(
     "aliases",
-    Column("name", Text, primary_key=True),
-    Column("key_id", LargeBinary(16), ForeignKey("keys.key_id"), nullable=False, index=True),
-    _time("created_at"),
-    _time("updated_at"),
+    {"name": _TEXT, "key_id": _BYTES, "created_at": _NUMBER, "updated_at": _NUMBER, "mac": _BYTES},
+    ("name",),
+    keys,
 )
 
-tags = _of_key("tags", Column("tag_key", Text, primary_key=True), _text("tag_value"))
+tags = _of_key("tags", "tag_key", tag_key=_TEXT, tag_value=_TEXT)
 
-policies = _of_key("policies", _text("document"))
+policies = _of_key("policies", document=_TEXT)
 
 # The grants of a key, each a JSON document.
-grants = _of_key(
-    "grants",
-    Column("grant_id", Text, primary_key=True),
-    _time("created_at"),
-    _text("document"),
-)
+grants = _of_key("grants", "grant_id", grant_id=_TEXT, created_at=_NUMBER, document=_TEXT)
+
+_TABLES = (store, keys, key_versions, aliases, tags, policies, grants)
 
 
 def schema_version(connection: Connection) -> int:
@@ -132,10 +111,10 @@ def schema_version(connection: Connection) -> int:
     Raises:
         StoreUnusable: a database of another application, or a store of a newer release.
     """
-    version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
-    application = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
+    version = _one(connection, "PRAGMA user_version")
+    application = _one(connection, "PRAGMA application_id")
     if application != APPLICATION_ID:
-        things = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
+        things = _one(connection, "SELECT count(*) FROM sqlite_master")
         if version or application or things:
             raise StoreUnusable("store.db is a database of another application")
     elif not 1 <= version <= SCHEMA_VERSION:
@@ -148,9 +127,11 @@ def schema_version(connection: Connection) -> int:
 
 def create(connection: Connection) -> None:
     """Makes the tables of this release in an empty database, within the caller's transaction."""
-    _metadata.create_all(connection)
-    connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    for table in _TABLES:
+        table.create(connection)
+    connection.execute("CREATE INDEX ix_aliases_key_id ON aliases (key_id)")
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def migrate(connection: Connection, macs: Macs) -> None:
@@ -160,3 +141,7 @@ def migrate(connection: Connection, macs: Macs) -> None:
     """
     for older in range(schema_version(connection), SCHEMA_VERSION):
         STEPS[older](connection, macs)
+
+
+def _one(connection: Connection, statement: str) -> int:
+    return int(connection.execute(statement).fetchone()[0])

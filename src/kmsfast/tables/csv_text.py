@@ -26,7 +26,7 @@ from itertools import chain, islice, zip_longest
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from kmsfast.errors import FrameError, KmsError, ValidationError
-from kmsfast.tables.ahead import ahead
+from kmsfast.service.ahead import ahead
 from kmsfast.tables.report import ColumnFacts, Done, Failures, Options, no_column, rewrapped
 
 if TYPE_CHECKING:

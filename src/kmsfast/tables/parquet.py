@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow as pa
-import pyarrow.compute
 
 from kmsfast.errors import FrameError, ValidationError
 from kmsfast.tables.arrow_types import original_field, to_bytes
@@ -52,10 +51,10 @@ def encrypt_parquet(
     Raises:
         ValidationError: not a Parquet file, no such column, or a type that cannot be encrypted.
     """
-    table = ParquetTable(source)
+    table, crypto = ParquetTable(source), options.beside_others
     make = Seal if sealed else SealBlobs
     passes: dict[str, ColumnPass] = {
-        name: make(table.field(name), key, options, table.codec_note(name)) for name in columns
+        name: make(table.field(name), key, crypto, table.codec_note(name)) for name in columns
     }
     rows = table.rewrite(target, passes, overlap=options.threads > 1, progress=progress)
     return Done(rows, tuple(passes), Failures())
@@ -78,14 +77,14 @@ def decrypt_parquet(
         ValidationError: not a Parquet file, no such column, or it is not encrypted.
         RecordsFailed: a record does not open and `failures` says to stop.
     """
-    table = ParquetTable(source)
+    table, crypto = ParquetTable(source), options.beside_others
     failures = failures or Failures()
     passes: dict[str, ColumnPass] = {}
     for name in columns or table.encrypted():
         if table.is_sealed(name):
-            passes[name] = OpenSealed(table.field(name), kms, options, table.footer)
+            passes[name] = OpenSealed(table.field(name), kms, crypto, table.footer)
         else:
-            passes[name] = OpenBlobs(table.field(name), kms, options, failures)
+            passes[name] = OpenBlobs(table.field(name), kms, crypto, failures)
     rows = table.rewrite(target, passes, overlap=options.threads > 1, progress=progress)
     return Done(rows, tuple(passes), failures)
 
@@ -106,16 +105,16 @@ def rewrap_parquet(
         ValidationError: not a Parquet file, no such column, or it is not encrypted.
         RecordsFailed: a record does not open.
     """
-    table = ParquetTable(source)
+    table, crypto = ParquetTable(source), options.beside_others
     passes: dict[str, ColumnPass] = {}
     for name in columns or table.encrypted():
         if table.is_sealed(name):
-            opened = OpenSealed(table.field(name), kms, options, table.footer)
+            opened = OpenSealed(table.field(name), kms, crypto, table.footer)
             key = kms.key(sealed_key_id(table.field(name)))
-            sealed = Seal(opened.field, key, options, table.codec_note(name))
+            sealed = Seal(opened.field, key, crypto, table.codec_note(name))
             passes[name] = RewrapSealed(opened, sealed)
         else:
-            passes[name] = RewrapBlobs(table.field(name), kms, options)
+            passes[name] = RewrapBlobs(table.field(name), kms, crypto)
     rows = table.rewrite(target, passes, overlap=options.threads > 1, progress=progress)
     return Done(rows, tuple(passes), Failures())
 
@@ -156,13 +155,15 @@ def _described(table: ParquetTable, name: str) -> ColumnFacts:
 
 def _count_headers(array: pa.Array) -> list[tuple[bytes, int]]:
     """For each start of 24 bytes, the header of a blob: one value that has it, and how many."""
+    import pyarrow.compute as pc
+
     values = array.drop_null()
     if len(values) == 0:
         return []
-    starts = pa.compute.binary_slice(values, 0, 24)
+    starts = pc.binary_slice(values, 0, 24)
     return [
-        (values[pa.compute.index(starts, pair["values"]).as_py()].as_py(), pair["counts"].as_py())
-        for pair in pa.compute.value_counts(starts)
+        (values[pc.index(starts, pair["values"]).as_py()].as_py(), pair["counts"].as_py())
+        for pair in pc.value_counts(starts)
     ]
 
 

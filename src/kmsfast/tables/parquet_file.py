@@ -1,8 +1,10 @@
 """Parquet files, read and written in row groups of bounded size.
 
 Rules:
-- a few row groups fit into memory whatever the file is; reading, changing and writing overlap;
-- columns that do not change pass through with their type, metadata, codec and dictionary setting;
+- a few row groups fit into memory whatever the file is; reading, changing and writing overlap, in a
+  thread each: writing takes the longest, and more threads to read with only get in its way;
+- columns that do not change pass through with their type, metadata, codec and dictionary setting,
+  but for a dictionary that was given up because the values hardly repeat: it is not tried again;
 - an encrypted column is written as DELTA_BYTE_ARRAY without dictionary, statistics and codec: the
   encoding strips the 56 bytes that all blobs of a key version start with, and the rest is random,
   so a codec only costs time.
@@ -22,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kmsfast.errors import KmsError, ValidationError
-from kmsfast.tables.ahead import ahead
+from kmsfast.service.ahead import ahead
 from kmsfast.tables.arrow_types import ENCRYPTED_KEY, original_field
 from kmsfast.tables.columns import FINAL_KEY, ColumnPass
 from kmsfast.tables.report import Progress, no_column
@@ -39,6 +41,8 @@ GROUP_BYTES = 20 << 20
 MIN_GROUP_ROWS, MAX_GROUP_ROWS = 16, 128 * 1024
 #: Bytes that a blob is longer than its plaintext.
 OVERHEAD = 96
+#: Bytes of an index into a dictionary, at most.
+INDEX_BYTES = 4
 #: Bytes of the smallest file: two magic numbers and the length of the footer.
 MIN_SIZE = 12
 #: Field metadata: codec that the column had before it was encrypted.
@@ -188,7 +192,7 @@ class ParquetTable:
         self, passes: Mapping[str, ColumnPass], schema: pa.Schema, *, overlap: bool
     ) -> Generator[pa.RecordBatch, None, None]:
         """The row groups with the columns in `passes` replaced."""
-        groups = self._file.iter_batches(self._group_rows(len(passes)), use_threads=overlap)
+        groups = self._file.iter_batches(self._group_rows(len(passes)), use_threads=False)
         with closing(ahead(groups) if overlap else groups) as batches:
             for batch in batches:
                 arrays = [
@@ -231,7 +235,7 @@ class ParquetTable:
             if note is not None:
                 codecs[path] = note.decode()
             statistics.append(path)
-            if note is not None or self._had_dictionary(path):
+            if note is not None or self._kept_dictionary(path):
                 dictionaries.append(path)
         return {
             "compression": codecs,
@@ -253,9 +257,20 @@ class ParquetTable:
         codec = chunk.compression if chunk is not None else "SNAPPY"
         return CODEC_NAMES.get(codec, codec.lower())
 
-    def _had_dictionary(self, path: str) -> bool:
+    def _kept_dictionary(self, path: str) -> bool:
+        """Whether the column has a dictionary, and its writer did not give it up half way.
+
+        An index into a dictionary takes at most 4 bytes. A column that has more per value, beside
+        the dictionary, holds values; to try again takes twice as long as to write these.
+        """
         chunk = self._chunk(path)
-        return chunk is None or any("DICTIONARY" in name for name in chunk.encodings)
+        if chunk is None or not any("DICTIONARY" in name for name in chunk.encodings):
+            return chunk is None
+        if not chunk.has_dictionary_page or not chunk.total_compressed_size:
+            return True
+        stored = chunk.data_page_offset - chunk.dictionary_page_offset
+        part = 1 - stored / chunk.total_compressed_size
+        return bool(part * chunk.total_uncompressed_size <= INDEX_BYTES * chunk.num_values)
 
     def _chunk(self, path: str) -> Any:
         """Metadata of the column in the first row group; None if the file has none."""

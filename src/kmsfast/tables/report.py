@@ -40,6 +40,11 @@ class Options(NamedTuple):
     context: Context = None
     threads: int = 1
 
+    @property
+    def beside_others(self) -> Options:
+        """The same with one thread less, for a stage that works while others read and write."""
+        return self._replace(threads=max(1, self.threads - 1))
+
 
 class RecordsFailed(InvalidCiphertext):
     """Some records of a column do not open."""

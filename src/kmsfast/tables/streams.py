@@ -76,6 +76,10 @@ class Peeked(RawIOBase):
         """Always."""
         return True
 
+    def fileno(self) -> int:
+        """Of the file that is read."""
+        return self._source.fileno()
+
 
 def decrypt_file(
     kms: Kms, source: Peeked, target: BinaryIO, context: Context, *, threads: int = 1

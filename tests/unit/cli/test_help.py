@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
 from cli_runner import Cli
 
 from kmsfast.cli.exits import Code
@@ -68,11 +71,39 @@ def test_every_command_has_help(empty: Cli) -> None:
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys; from kmsfast.cli.main import cli; "
-        "heavy = {'numpy', 'sqlalchemy', 'pyarrow', '_kmsfast'} & set(sys.modules); "
+        "heavy = {'numpy', 'sqlite3', 'pyarrow', '_kmsfast'} & set(sys.modules); "
         "sys.exit(str(heavy) if heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+HEAVY = {"numpy", "pyarrow", "pyarrow.compute", "numpy.ma", "cryptography"}
+NEEDED = {
+    ("key", "list"): set(),
+    ("encrypt", "people.csv", "--format", "file", "-o", "x", "-k", "alias/orders"): set(),
+    ("encrypt", "plain.parquet", "-o", "x", "-k", "alias/orders", "--columns", "id,name"): {
+        "numpy",
+        "pyarrow",
+    },
+}
+
+
+@pytest.mark.usefixtures("people")
+@pytest.mark.parametrize("command", NEEDED, ids=" ".join)
+def test_a_command_imports_only_what_it_needs(cli: Cli, command: tuple[str, ...]) -> None:
+    table = pa.table({"id": [1, 2, 3], "name": ["a", "b", "c"]})
+    pq.write_table(table, cli.directory / "plain.parquet")
+    code = (
+        "import sys; from kmsfast.cli.main import cli; "
+        "cli.main(standalone_mode=False); "
+        f"print(*{HEAVY} & set(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command],
+        cwd=cli.directory, env=cli.environment(), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert set(done.stderr.split()) == NEEDED[command]
 
 
 def test_completion_knows_the_commands(empty: Cli) -> None:

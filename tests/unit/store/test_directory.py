@@ -38,7 +38,7 @@ def test_the_database_is_durable_and_says_what_it_is(closed: Path) -> None:
     with kmsfast.open(closed) as kms, kms._app.store._database.read() as connection:
         for pragma, value in (("journal_mode", "wal"), ("synchronous", 2), ("secure_delete", 1),
                               ("fullfsync", 1), ("foreign_keys", 1)):  # fmt: skip
-            assert connection.exec_driver_sql(f"PRAGMA {pragma}").scalar_one() == value
+            assert connection.execute(f"PRAGMA {pragma}").fetchone()[0] == value
         assert schema.schema_version(connection) == schema.SCHEMA_VERSION
 
 

@@ -85,8 +85,8 @@ def test_a_full_disk(path: Path) -> None:
     with kmsfast.open(path, create=True) as kms:
         key = kms.create_key(alias="alias/a")
         with kms._app.store._database.read() as connection:
-            pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-            connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 2}")
+            pages = connection.execute("PRAGMA page_count").fetchone()[0]
+            connection.execute(f"PRAGMA max_page_count = {pages + 2}")
         with pytest.raises(StoreUnusable, match="the disk is full; nothing was changed"):
             for _ in range(100):
                 key.rotate()

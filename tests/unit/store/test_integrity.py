@@ -15,9 +15,7 @@ from kmsfast.errors import KmsError, RootKeyWrong, StoreIntegrity, StoreUnusable
 from kmsfast.store import schema
 
 TABLES = ["store", "keys", "key_versions", "aliases", "tags", "policies"]
-CELLS = [
-    (table, column.name) for table in TABLES for column in schema._metadata.tables[table].columns
-]
+CELLS = [(table, column) for table in TABLES for column in getattr(schema, table).columns]
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ def test_logs_and_errors_hold_no_key(path: Path, caplog: pytest.LogCaptureFixtur
         known = secrets(path)
         database = kms._app.store._database
         with database.read() as connection:
-            connection.exec_driver_sql("PRAGMA query_only = ON")
+            connection.execute("PRAGMA query_only = ON")
         for use in (
             key.rotate, lambda: kms.decrypt(blob), lambda: kms.decrypt_batch([blob[:-1]]),
             lambda: kms.key("nobody"), lambda: key.encrypt("the plaintext"),
