@@ -65,7 +65,7 @@ static int seal_one(const struct kf_binding *binding, uint8_t *out, const uint8_
     void *slot;
     int status = kf_init();
     if (status != KF_OK) return status;
-    if (in_len > (size_t)KF_RECORD_MAX) return KF_ERR_ARGUMENT;
+    if (in_len > (size_t)KF_RECORD_MAX - KF_BLOB_OVERHEAD) return KF_ERR_ARGUMENT;
     if ((status = kf_slot_pin(&slot, binding->key, KF_KIND_KEY)) != KF_OK) return status;
     status = kf_blob_seal_with(slot, out, in, in_len, binding->digest, aad, aad_len);
     kf_slot_unpin(binding->key);
@@ -189,8 +189,8 @@ int kf_blob_seal(uint64_t key, uint8_t *out, int64_t out_len, const int64_t *out
     seal_batch b = {.in = in, .aad = aad, .skip = skip};
     void *slot;
     int status = kf_init();
-    if (status == KF_OK) status = kf_column_check(in, num);
-    if (status == KF_OK && aad) status = kf_column_check(aad, num);
+    if (status == KF_OK) status = kf_column_check(in, num, KF_BLOB_OVERHEAD);
+    if (status == KF_OK && aad) status = kf_column_check(aad, num, 0);
     if (status == KF_OK)
         status = kf_sink_init(&b.sink, out, out_len, out_offsets, out_ptrs, in, num, skip, KF_BLOB_OVERHEAD);
     if (status == KF_OK) status = kf_slot_pin(&slot, key, KF_KIND_KEY);
@@ -244,27 +244,28 @@ static int32_t group_of(const open_batch *b, int64_t i, int64_t *num_other) {
     return -1;
 }
 
-/* Opens the records of one group that a window holds; index[k] says which records they are, end where the next
- * windows stop. */
+/* Opens the n >= 1 records of one group that a window holds; index[k] says which records they are, end where the
+ * next windows stop. */
 static size_t open_window(const open_batch *b, const open_group *g, const int64_t *index, size_t n, int64_t end) {
     kf_rec rec[WINDOW];
     uint8_t nonces[WINDOW * KF_NONCE_LEN], ok[WINDOW];
-    for (size_t k = 0; k < n; k++) {
+    size_t k = 0;
+    do {
         const kf_span in = kf_column_at(b->in, index[k]);
         set_record(&rec[k], b->aad, index[k], in.at + KF_BODY_AT, kf_sink_at(&b->sink, index[k]),
                    in.len - KF_BLOB_OVERHEAD);
         if (index[k] + WINDOW < end) rec[k].next = kf_column_at(b->in, index[k] + WINDOW).at;
         memcpy(nonces + k * KF_NONCE_LEN, in.at + KF_NONCE_AT, KF_NONCE_LEN);
-    }
+    } while (++k < n);
     if (!g->committed) {
-        for (size_t k = 0; k < n; k++) {
+        for (k = 0; k < n; k++) {
             if (rec[k].len) memset(rec[k].out, 0, rec[k].len);
             b->status[index[k]] = KF_REC_COMMITMENT;
         }
         return n;
     }
     const size_t bad = kf_aead->xaes_open(&g->key->xaes, ok, g->digest, nonces, rec, n);
-    for (size_t k = 0; k < n; k++) b->status[index[k]] = ok[k] ? KF_REC_OK : KF_REC_AUTH;
+    for (k = 0; k < n; k++) b->status[index[k]] = ok[k] ? KF_REC_OK : KF_REC_AUTH;
     return bad;
 }
 
@@ -279,7 +280,7 @@ static int open_range(void *arg, int64_t begin, int64_t end) {
             if (g >= 0) index[n] = i, group[n++] = g;
         }
         if (!b->group) {
-            bad += (int64_t)open_window(b, &b->groups[0], index, n, end);
+            if (n) bad += (int64_t)open_window(b, &b->groups[0], index, n, end);
             continue;
         }
         while (n) { /* one pass per group that the window holds */
@@ -328,8 +329,8 @@ int kf_blob_open(uint8_t *out, int64_t out_len, const int64_t *out_offsets, uint
     open_batch b = {.group = group, .in = in, .aad = aad, .skip = skip, .status = status};
     int result = kf_init();
     if (result == KF_OK && (num_groups < 1 || (!group && !keys[0]))) result = KF_ERR_ARGUMENT;
-    if (result == KF_OK) result = kf_column_check(in, num);
-    if (result == KF_OK && aad) result = kf_column_check(aad, num);
+    if (result == KF_OK) result = kf_column_check(in, num, 0);
+    if (result == KF_OK && aad) result = kf_column_check(aad, num, 0);
     if (result == KF_OK)
         result = kf_sink_init(&b.sink, out, out_len, out_offsets, out_ptrs, in, num, skip, -KF_BLOB_OVERHEAD);
     if (result == KF_OK && group)

@@ -69,7 +69,7 @@ int kf_blob_scan(uint8_t *prefixes, int32_t max_groups, int32_t *num_groups, int
     group_table t = {.prefixes = prefixes, .max = max_groups};
     int result = kf_init();
     if (result == KF_OK && (max_groups < 1 || max_groups > 1 << 28)) result = KF_ERR_ARGUMENT;
-    if (result == KF_OK) result = kf_column_check(in, num);
+    if (result == KF_OK) result = kf_column_check(in, num, 0);
     if (result == KF_OK) result = kf_random((uint8_t *)t.seed, sizeof t.seed);
     if (result != KF_OK) return result;
     KF_DECLASSIFY(t.seed, sizeof t.seed); /* must be unknown beforehand, no more: it protects no secret */

@@ -4,35 +4,37 @@
  */
 #include "kf_column.h"
 
-int kf_column_check(const struct kf_column *col, int64_t num) {
+int kf_column_check(const struct kf_column *col, int64_t num, int64_t growth) {
+    const int64_t max = KF_RECORD_MAX - growth;
     if (num < 0) return KF_ERR_ARGUMENT;
     if (col->ptrs) {
         if (!col->lens || col->data) return KF_ERR_ARGUMENT;
         for (int64_t i = 0; i < num; i++)
-            if (col->lens[i] < 0 || col->lens[i] > KF_RECORD_MAX) return KF_ERR_OFFSETS;
+            if (col->lens[i] < 0 || col->lens[i] > max) return KF_ERR_OFFSETS;
         return KF_OK;
     }
     if (col->data_len < 0 || (!col->data && col->data_len > 0)) return KF_ERR_ARGUMENT;
     if (!col->offsets) {
-        if (col->width < 0 || col->width > KF_RECORD_MAX) return KF_ERR_ARGUMENT;
+        if (col->width < 0 || col->width > max) return KF_ERR_ARGUMENT;
         if (col->width && num > col->data_len / col->width) return KF_ERR_OFFSETS;
         return KF_OK;
     }
     int64_t wrong = col->offsets[0] < 0 || col->offsets[num] > col->data_len;
     for (int64_t i = 0; i < num; i++) {
         const int64_t len = (int64_t)((uint64_t)col->offsets[i + 1] - (uint64_t)col->offsets[i]);
-        wrong |= len < 0 || len > KF_RECORD_MAX;
+        wrong |= len < 0 || len > max;
     }
     return wrong ? KF_ERR_OFFSETS : KF_OK;
 }
 
 int kf_offsets_plan(int64_t *out_offsets, int64_t *bad, const int64_t *offsets, int64_t num,
                     int64_t data_len, int64_t delta, const uint8_t *skip) {
+    const int64_t max = KF_RECORD_MAX - (delta > 0 ? delta : 0);
     int64_t at = 0;
     if (num < 0 || data_len < 0) return KF_ERR_ARGUMENT;
     for (int64_t i = 0; i < num; i++) {
         const int64_t begin = offsets[i], end = offsets[i + 1];
-        if (begin < 0 || end < begin || end > data_len || end - begin > KF_RECORD_MAX) {
+        if (begin < 0 || end < begin || end > data_len || end - begin > max) {
             *bad = i;
             return KF_ERR_OFFSETS;
         }

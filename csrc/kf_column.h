@@ -5,7 +5,7 @@
 
 #include "kf.h"
 
-/* Longest record that one AES-GCM message may hold (SP 800-38D 5.2.1.1), blob overhead included. */
+/* Longest blob, and longest record of a sealed batch: less than one AES-GCM message may hold (SP 800-38D 5.2.1.1). */
 #define KF_RECORD_MAX ((int64_t)0xfffffffe0 - 128)
 
 typedef struct {
@@ -13,8 +13,9 @@ typedef struct {
     int64_t len;
 } kf_span;
 
-/* KF_OK, KF_ERR_ARGUMENT (no form, or more than one) or KF_ERR_OFFSETS. */
-int kf_column_check(const struct kf_column *col, int64_t num);
+/* KF_OK, KF_ERR_ARGUMENT (no form, or more than one) or KF_ERR_OFFSETS (which includes records of more than
+ * KF_RECORD_MAX bytes, or whose output would be, growth bytes longer). */
+int kf_column_check(const struct kf_column *col, int64_t num, int64_t growth);
 
 static inline kf_span kf_column_at(const struct kf_column *col, int64_t i) {
     if (col->ptrs) return (kf_span){col->ptrs[i], col->lens[i]};

@@ -148,7 +148,7 @@ int kf_sealed_seal(uint64_t batch, uint8_t *out, int64_t out_len, const int64_t 
     sealed_run r = {.in = in, .num = num, .last = last};
     void *body;
     int status = kf_init();
-    if (status == KF_OK) status = kf_column_check(in, num);
+    if (status == KF_OK) status = kf_column_check(in, num, KF_TAG_LEN);
     if (status == KF_OK) status = kf_sink_init(&r.sink, out, out_len, out_offsets, out_ptrs, in, num, NULL, KF_TAG_LEN);
     if (status == KF_OK && last && num == 0) status = KF_ERR_ARGUMENT; /* the final record exists */
     if (status == KF_OK && (threads < 1 || threads > 256)) status = KF_ERR_ARGUMENT;
@@ -181,7 +181,7 @@ int kf_sealed_open(uint64_t batch, uint8_t *out, int64_t out_len, const int64_t 
     void *body;
     int result = kf_init();
     if (result == KF_OK && !status) result = KF_ERR_ARGUMENT;
-    if (result == KF_OK) result = kf_column_check(in, num);
+    if (result == KF_OK) result = kf_column_check(in, num, 0);
     if (result == KF_OK)
         result = kf_sink_init(&r.sink, out, out_len, out_offsets, out_ptrs, in, num, NULL, -KF_TAG_LEN);
     if (result == KF_OK) result = kf_slot_pin(&body, batch, KF_KIND_SEALED);

@@ -48,7 +48,7 @@ typedef struct {
     kf_vec tag_mask[KF_XAES_REGS]; /* E(J0) */
     kf_vec counter[KF_XAES_REGS];  /* nonce, four zero bytes, under the first round key */
     kf_vec spill[KF_XAES_REGS];    /* nonces, then H, then keystream */
-    /* what follows is public */
+    /* what follows is public, or the caller's and not ours to wipe: ciphertext, associated data, lengths */
     const uint8_t *in[KF_XAES_LANES], *next[KF_XAES_LANES];
     uint8_t *out[KF_XAES_LANES];
     size_t len[KF_XAES_LANES], index[KF_XAES_LANES];
