@@ -3,13 +3,14 @@
  * each kernel file defines the macros below, its two kernels, and includes this file once.
  *
  *   KF_GCM_TARGET    target attribute of all functions here
- *   KF_GCM_POWERS    powers of H that the bulk kernel uses
+ *   KF_GCM_POWERS    powers of H that the kernels use
  *   KF_GCM_LANES     blocks that one AES step of the window kernel covers
  *   KF_GCM_BULK_MIN  shortest record, in bytes, whose 128-byte multiples go to the bulk kernel
  *   kf_gcm_kernel    encrypts keystream blocks in place while hashing units of another window
  *   kf_gcm_bulk      encrypts or decrypts a multiple of KF_GCM_BULK_STEP bytes and hashes them
+ *   KF_GCM_HAS_LANES if there is a lane kernel: groups of records of one length go there (kf_gcm_lanes.h)
  *
- * How it works. Records are taken a window at a time. Their counter blocks, E(J0) first, are laid
+ * How windows work. Records are taken a window at a time. Their counter blocks, E(J0) first, are laid
  * one record after the other in one array, so that the AES units are full whatever the lengths are.
  * GHASH work is cut into units of four blocks that read the ciphertext where it lies; only a
  * record's last, incomplete unit is copied and padded with zeros. A unit
@@ -19,8 +20,8 @@
  * are hashed during the AES of the next; when opening, during the AES of the same window, and a tag
  * is checked before any plaintext of its window is written.
  *
- * The block of lengths L takes a free place in the last unit. If that holds four blocks already, its powers are one higher instead, and L * H, which is the same for all
- * records of a length, joins at the end.
+ * The block of lengths L takes a free place in the last unit. If that holds four blocks already, its powers are one
+ * higher instead, and L * H, which is the same for all records of a length, joins at the end.
  */
 
 enum {
@@ -302,8 +303,6 @@ static inline KF_GCM_TARGET uint8_t kf_gcm_release(const kf_rec *rec, __m128i ta
     return (uint8_t)equal;
 }
 
-#include "kf_gcm_uniform.h"
-
 /* Finishes the window whose units still wait. */
 static KF_GCM_TARGET void kf_gcm_drain(kf_gcm_work *work, kf_gcm_window *window) {
     kf_gcm_kernel(work->rk, NULL, 0, window->units, window->num_units);
@@ -311,28 +310,27 @@ static KF_GCM_TARGET void kf_gcm_drain(kf_gcm_work *work, kf_gcm_window *window)
     kf_gcm_clear(window, 0);
 }
 
-static KF_GCM_TARGET void kf_gcm_seal_all(kf_gcm_work *work, const uint8_t *nonces, const kf_rec *rec,
-                                          size_t n) {
+/* The place of the i-th record: order, if there is one, says which of the records come in which order. */
+static inline size_t kf_gcm_place(const uint16_t *order, size_t i) {
+    return order ? order[i] : i;
+}
+
+static KF_GCM_TARGET void kf_gcm_seal_windows(kf_gcm_work *work, const uint8_t *nonces, const kf_rec *rec,
+                                              const uint16_t *order, size_t n) {
     kf_gcm_window *now = &work->window[0], *before = &work->window[1];
     kf_gcm_clear(before, 0);
     for (size_t i = 0; i < n;) {
-        const size_t run = kf_gcm_run_length(rec + i, n - i);
-        if (run >= KF_GCM_RUN_MIN) {
-            kf_gcm_drain(work, before);
-            kf_gcm_seal_run(work, nonces + 12 * i, rec + i, run);
-            i += run;
-            kf_gcm_clear(&work->window[0], i);
-            kf_gcm_clear(&work->window[1], i);
-            continue;
-        }
         kf_gcm_clear(now, i);
-        while (i < n && kf_gcm_take(work, now, rec + i, nonces + 12 * i, 0)) i++;
+        for (; i < n; i++) {
+            const size_t place = kf_gcm_place(order, i);
+            if (!kf_gcm_take(work, now, rec + place, nonces + 12 * place, 0)) break;
+        }
         kf_gcm_run(work, now, before);
         kf_gcm_write_tags(before);
         for (size_t m = 0; m < now->num_messages; m++) {
             kf_gcm_message *message = &now->messages[m];
             kf_gcm_xor(message->out, message->in, (const uint8_t *)(message->keystream + 1), message->len);
-            kf_gcm_hash_rest(work, now, message, rec + now->first + m, message->out);
+            kf_gcm_hash_rest(work, now, message, rec + kf_gcm_place(order, now->first + m), message->out);
         }
         kf_gcm_note_use(work, now);
         kf_gcm_window *other = before;
@@ -342,32 +340,34 @@ static KF_GCM_TARGET void kf_gcm_seal_all(kf_gcm_work *work, const uint8_t *nonc
     kf_gcm_drain(work, before);
 }
 
-static KF_GCM_TARGET size_t kf_gcm_open_all(kf_gcm_work *work, uint8_t *ok, const uint8_t *nonces,
-                                            const kf_rec *rec, size_t n) {
+/* Returns the number of records that failed. */
+static KF_GCM_TARGET size_t kf_gcm_open_windows(kf_gcm_work *work, uint8_t *ok, const uint8_t *nonces, const kf_rec *rec,
+                                                const uint16_t *order, size_t n) {
     kf_gcm_window *now = &work->window[0];
     size_t bad = 0;
     for (size_t i = 0; i < n;) {
-        const size_t run = kf_gcm_run_length(rec + i, n - i);
-        if (run >= KF_GCM_RUN_MIN) {
-            bad += kf_gcm_open_run(work, ok + i, nonces + 12 * i, rec + i, run);
-            i += run;
-            continue;
-        }
         kf_gcm_clear(now, i);
-        while (i < n && kf_gcm_take(work, now, rec + i, nonces + 12 * i, 1)) {
+        for (; i < n; i++) {
+            const size_t place = kf_gcm_place(order, i);
+            if (!kf_gcm_take(work, now, rec + place, nonces + 12 * place, 1)) break;
             kf_gcm_message *message = &now->messages[now->num_messages - 1];
-            kf_gcm_hash_rest(work, now, message, rec + i, message->in);
-            i++;
+            kf_gcm_hash_rest(work, now, message, rec + place, message->in);
         }
         kf_gcm_note_use(work, now);
         kf_gcm_run(work, now, now);
         for (size_t m = 0; m < now->num_messages; m++) {
             const kf_gcm_message *message = &now->messages[m];
-            const size_t k = now->first + m;
-            ok[k] = kf_gcm_release(rec + k, kf_gcm_tag(message), message->in, (const uint8_t *)(message->keystream + 1),
-                                   message->out, message->len);
-            bad += !ok[k];
+            const size_t place = kf_gcm_place(order, now->first + m);
+            ok[place] = kf_gcm_release(rec + place, kf_gcm_tag(message), message->in,
+                                       (const uint8_t *)(message->keystream + 1), message->out, message->len);
+            bad += !ok[place];
         }
     }
     return bad;
 }
+
+#ifdef KF_GCM_HAS_LANES
+#include "kf_gcm_lanes.h"
+#else
+#include "kf_gcm_uniform.h"
+#endif

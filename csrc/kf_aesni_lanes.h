@@ -1,0 +1,162 @@
+/*
+ * The lane kernel with AES-NI: eight records at a time, each in a lane of its own, all with the same count of
+ * blocks. A step encrypts one block of each record; meanwhile it hashes blocks of eight other records,
+ * which are long since written or are not yet to be opened. A template, part of kf_gcm_lanes.h's.
+ *
+ * A record's GHASH is cut into units: the first has count mod 8 blocks (eight if that is 0), the others
+ * eight. So a group's units always fit the steps of another with no fewer blocks: of units of one or two blocks
+ * four are hashed in a step, of three to six blocks two, of seven or eight one.
+ */
+
+enum { KF_LANES = 8, KF_LANES_MAX_BLOCKS = 64 };
+
+/* Records of one count of blocks, 1 to KF_LANES_MAX_BLOCKS. */
+typedef struct {
+    const uint16_t *places; /* of KF_LANES records; NULL: from first on, all of one length */
+    size_t first, count;
+} kf_lanes_group;
+
+typedef struct {
+    __m128i nonce[KF_LANES];
+    __m128i mask[KF_LANES]; /* L * H, where L is the block of lengths; then that ^ E(J0) */
+    __m128i y[KF_LANES];    /* GHASH without the block of lengths */
+    uint8_t tail[KF_LANES][16]; /* last blocks, encrypted in place, when some are not whole */
+    const uint8_t *in[KF_LANES];
+    uint8_t *out[KF_LANES];
+    const uint8_t *const *text; /* where the ciphertext is hashed: in or out */
+    uint8_t *mask_at[KF_LANES], *tail_at[KF_LANES];
+    kf_lanes_group group;
+    int has_tails;    /* the last block of each record is in tail */
+    int hashes_tails; /* and there it is hashed */
+} kf_lanes;
+
+/* The next step's place in the groups: step 0 makes the masks, step i encrypts block i. */
+typedef struct {
+    const kf_lanes *masks, *crypt;
+    size_t step;
+} kf_lanes_place;
+
+/* The eight blocks of a step. */
+typedef struct {
+    const uint8_t *const *in;
+    uint8_t *const *out;
+    size_t offset;
+} kf_lanes_blocks;
+
+/* Finds the step's blocks, lays their counters, and moves on. */
+KF_AESNI_INLINE kf_lanes_blocks kf_lanes_begin(kf_lanes_place *at, kf_blocks8 *s, const __m128i *rk) {
+    const size_t step = at->step++;
+    const __m128i counter =
+        _mm_xor_si128(rk[0], _mm_set_epi32((int)__builtin_bswap32((uint32_t)step + 1), 0, 0, 0));
+    const __m128i *nonce = step == 0 ? at->masks->nonce : at->crypt->nonce;
+    s->b0 = _mm_xor_si128(nonce[0], counter), s->b1 = _mm_xor_si128(nonce[1], counter);
+    s->b2 = _mm_xor_si128(nonce[2], counter), s->b3 = _mm_xor_si128(nonce[3], counter);
+    s->b4 = _mm_xor_si128(nonce[4], counter), s->b5 = _mm_xor_si128(nonce[5], counter);
+    s->b6 = _mm_xor_si128(nonce[6], counter), s->b7 = _mm_xor_si128(nonce[7], counter);
+    if (step == 0) return (kf_lanes_blocks){(const uint8_t *const *)at->masks->mask_at, at->masks->mask_at, 0};
+    if (step == at->crypt->group.count && at->crypt->has_tails)
+        return (kf_lanes_blocks){(const uint8_t *const *)at->crypt->tail_at, at->crypt->tail_at, 0};
+    return (kf_lanes_blocks){at->crypt->in, at->crypt->out, 16 * (step - 1)};
+}
+
+/* Writes in ^ s, both at an offset. Pinned, or GCC adds up each address in instructions of its own. */
+KF_AESNI_INLINE void kf_lanes_xor(uint8_t *out, const uint8_t *in, size_t offset, __m128i s) {
+    __asm__ volatile("vpxor %[in], %[s], %[s]\n\tvmovdqu %[s], %[out]"
+                     : [s] "+x"(s), [out] "=m"(*(__m128i_u *)(out + offset))
+                     : [in] "m"(*(const __m128i_u *)(in + offset)));
+}
+KF_AESNI_INLINE void kf_lanes_end(const kf_lanes_blocks *at, const kf_blocks8 *s) {
+#define KF_XOR(i) kf_lanes_xor(at->out[i], at->in[i], at->offset, s->b##i)
+    KF_XOR(0), KF_XOR(1), KF_XOR(2), KF_XOR(3), KF_XOR(4), KF_XOR(5), KF_XOR(6), KF_XOR(7);
+#undef KF_XOR
+}
+
+/* A unit of a lane: so many blocks at an offset of its text. y0: what a first unit starts from, else NULL. */
+KF_AESNI_INLINE kf_hash_unit kf_lanes_unit(kf_lanes *hash, size_t lane, size_t offset, const __m128i *h,
+                                           const __m128i *y0, const size_t blocks) {
+    const int ends = hash->hashes_tails && offset / 16 + blocks == hash->group.count;
+    const uint8_t *data = hash->text[lane] + offset;
+    const uint8_t *last = ends ? hash->tail[lane] : data + 16 * (blocks - 1);
+    return (kf_hash_unit){data, last, h, y0 ? y0 : &hash->y[lane], &hash->y[lane]};
+}
+
+/* One step, and the units (kf_lanes_unit) of so many lanes from a lane on. */
+KF_AESNI_INLINE void kf_lanes_step(const __m128i *rk, kf_lanes_place *at, kf_lanes *hash, size_t lane, size_t offset,
+                                   const __m128i *h, const __m128i *y0, const int units, const int blocks) {
+    kf_blocks8 s;
+    const kf_lanes_blocks io = kf_lanes_begin(at, &s, rk);
+    kf_hash_unit todo[4];
+#define KF_UNIT(u) \
+    if (u < units) todo[u] = kf_lanes_unit(hash, lane + u, offset, h, y0, blocks)
+    KF_UNIT(0);
+    KF_UNIT(1);
+    KF_UNIT(2);
+    KF_UNIT(3);
+#undef KF_UNIT
+    kf_encrypt8_hash(&s, rk, todo, units, blocks);
+    kf_lanes_end(&io, &s);
+}
+
+KF_AESNI_INLINE size_t kf_lanes_first_unit(const kf_lanes *lanes) {
+    return (lanes->group.count - 1) % 8 + 1;
+}
+/* Powers for a unit of so many blocks that ends after block `end`: after the last comes the length block. */
+KF_AESNI_INLINE const __m128i *kf_lanes_powers(const kf_gcm_powers *powers, const kf_lanes *lanes, size_t blocks,
+                                               size_t end) {
+    return powers->h + KF_GCM_POWERS - blocks - (end == lanes->group.count);
+}
+
+/* Hashes a group when there is nothing to encrypt meanwhile. */
+static KF_AESNI KF_NOINLINE void kf_lanes_hash(const kf_gcm_powers *powers, const __m128i *y0, kf_lanes *hash) {
+    const size_t first = kf_lanes_first_unit(hash);
+    const __m128i *h = kf_lanes_powers(powers, hash, first, first);
+    for (size_t i = 0; i < KF_LANES; i++) {
+        const kf_hash_unit unit = kf_lanes_unit(hash, i, 0, h, y0, first);
+        kf_hash(&unit, first);
+    }
+    for (size_t begin = first; begin < hash->group.count; begin += 8) {
+        h = kf_lanes_powers(powers, hash, 8, begin + 8);
+        for (size_t i = 0; i < KF_LANES; i++) {
+            const kf_hash_unit unit = kf_lanes_unit(hash, i, 16 * begin, h, NULL, 8);
+            kf_hash(&unit, 8);
+        }
+    }
+}
+
+/* Makes the masks of a group and encrypts one, while a group is hashed; each may be NULL. The steps must be
+ * enough for hashing. y0: GHASH of what comes before all texts. */
+static KF_AESNI KF_NOINLINE void kf_lanes_run(const __m128i *rk, const kf_gcm_powers *powers, const __m128i *y0,
+                                              const kf_lanes *masks, const kf_lanes *crypt, kf_lanes *hash) {
+    kf_lanes_place at = {masks, crypt, masks ? 0 : 1};
+    const size_t last = crypt ? crypt->group.count : 0;
+    if (hash != NULL) {
+        const size_t first = kf_lanes_first_unit(hash);
+        const __m128i *h = kf_lanes_powers(powers, hash, first, first);
+#define KF_CASE(blocks, units)                                                  \
+    case blocks:                                                                \
+        for (size_t i = 0; i < KF_LANES; i += units)                            \
+            kf_lanes_step(rk, &at, hash, i, 0, h, y0, units, blocks);           \
+        break;
+        switch (first) {
+            KF_CASE(1, 4)
+            KF_CASE(2, 4)
+            KF_CASE(3, 2)
+            KF_CASE(4, 2)
+            KF_CASE(5, 2)
+            KF_CASE(6, 2)
+            KF_CASE(7, 1)
+            KF_CASE(8, 1)
+        }
+#undef KF_CASE
+        for (size_t begin = first; begin < hash->group.count; begin += 8) {
+            h = kf_lanes_powers(powers, hash, 8, begin + 8);
+            for (size_t i = 0; i < KF_LANES; i++) kf_lanes_step(rk, &at, hash, i, 16 * begin, h, NULL, 1, 8);
+        }
+    }
+    while (at.step <= last) {
+        kf_blocks8 s;
+        const kf_lanes_blocks io = kf_lanes_begin(&at, &s, rk);
+        kf_encrypt8(&s, rk);
+        kf_lanes_end(&io, &s);
+    }
+}
