@@ -132,25 +132,35 @@ static KF_AESNI KF_NOINLINE void kf_lanes_run(const __m128i *rk, const kf_gcm_po
     if (hash != NULL) {
         const size_t first = kf_lanes_first_unit(hash);
         const __m128i *h = kf_lanes_powers(powers, hash, first, first);
-#define KF_CASE(blocks, units)                                                  \
-    case blocks:                                                                \
-        for (size_t i = 0; i < KF_LANES; i += units)                            \
-            kf_lanes_step(rk, &at, hash, i, 0, h, y0, units, blocks);           \
+        const size_t limit = last + 1 - (hash->group.count - first); /* from there on the other units need the steps */
+#define KF_STEP(units, blocks) kf_lanes_step(rk, &at, hash, i, 0, h, y0, units, blocks), i += units
+#define KF_CASE(blocks, units)                        \
+    case blocks:                                      \
+        while (i < KF_LANES) KF_STEP(units, blocks);  \
         break;
+#define KF_CASE_EITHER(blocks)                        \
+    case blocks:                                      \
+        while (KF_LANES - i > limit - at.step)        \
+            KF_STEP(2, blocks);                       \
+        while (i < KF_LANES) KF_STEP(1, blocks);      \
+        break;
+        size_t i = 0;
         switch (first) {
             KF_CASE(1, 4)
             KF_CASE(2, 4)
             KF_CASE(3, 2)
             KF_CASE(4, 2)
-            KF_CASE(5, 2)
-            KF_CASE(6, 2)
+            KF_CASE_EITHER(5)
+            KF_CASE_EITHER(6)
             KF_CASE(7, 1)
             KF_CASE(8, 1)
         }
+#undef KF_STEP
+#undef KF_CASE_EITHER
 #undef KF_CASE
         for (size_t begin = first; begin < hash->group.count; begin += 8) {
             h = kf_lanes_powers(powers, hash, 8, begin + 8);
-            for (size_t i = 0; i < KF_LANES; i++) kf_lanes_step(rk, &at, hash, i, 16 * begin, h, NULL, 1, 8);
+            for (i = 0; i < KF_LANES; i++) kf_lanes_step(rk, &at, hash, i, 16 * begin, h, NULL, 1, 8);
         }
     }
     while (at.step <= last) {
