@@ -4,8 +4,9 @@
  * which are long since written or are not yet to be opened. A template, part of kf_gcm_lanes.h's.
  *
  * A record's GHASH is cut into units: the first has count mod 8 blocks (eight if that is 0), the others
- * eight. So a group's units always fit the steps of another with no fewer blocks: of units of one or two blocks
- * four are hashed in a step, of three to six blocks two, of seven or eight one.
+ * sixteen, but for the last that may have eight. So a group's units always fit the steps of another with no fewer
+ * blocks: of first units of one or two blocks four are hashed in a step, of three to six blocks up to two, of seven
+ * or eight one; a unit of sixteen takes two steps.
  */
 
 enum { KF_LANES = 8, KF_LANES_MAX_BLOCKS = 64 };
@@ -97,8 +98,26 @@ KF_AESNI_INLINE void kf_lanes_step(const __m128i *rk, kf_lanes_place *at, kf_lan
     kf_lanes_end(&io, &s);
 }
 
+/* Two steps, and a unit of sixteen blocks of a lane. */
+KF_AESNI_INLINE void kf_lanes_two_steps(const __m128i *rk, kf_lanes_place *at, kf_lanes *hash, size_t lane,
+                                        size_t offset, const __m128i *h) {
+    const kf_hash_unit unit = kf_lanes_unit(hash, lane, offset, h, NULL, 16);
+    kf_hash_state g;
+    KF_UNROLL
+    for (int half = 0; half < 2; half++) {
+        kf_blocks8 s;
+        const kf_lanes_blocks io = kf_lanes_begin(at, &s, rk);
+        kf_encrypt8_half(&s, rk, &g, &unit, half);
+        kf_lanes_end(&io, &s);
+    }
+}
+
 KF_AESNI_INLINE size_t kf_lanes_first_unit(const kf_lanes *lanes) {
     return (lanes->group.count - 1) % 8 + 1;
+}
+/* Blocks of the unit that begins at a block, not the first. */
+KF_AESNI_INLINE size_t kf_lanes_next_unit(const kf_lanes *lanes, size_t begin) {
+    return lanes->group.count - begin >= 16 ? 16 : 8;
 }
 /* Powers for a unit of so many blocks that ends after block `end`: after the last comes the length block. */
 KF_AESNI_INLINE const __m128i *kf_lanes_powers(const kf_gcm_powers *powers, const kf_lanes *lanes, size_t blocks,
@@ -114,11 +133,12 @@ static KF_AESNI KF_NOINLINE void kf_lanes_hash(const kf_gcm_powers *powers, cons
         const kf_hash_unit unit = kf_lanes_unit(hash, i, 0, h, y0, first);
         kf_hash(&unit, first);
     }
-    for (size_t begin = first; begin < hash->group.count; begin += 8) {
-        h = kf_lanes_powers(powers, hash, 8, begin + 8);
+    for (size_t begin = first, blocks; begin < hash->group.count; begin += blocks) {
+        blocks = kf_lanes_next_unit(hash, begin);
+        h = kf_lanes_powers(powers, hash, blocks, begin + blocks);
         for (size_t i = 0; i < KF_LANES; i++) {
-            const kf_hash_unit unit = kf_lanes_unit(hash, i, 16 * begin, h, NULL, 8);
-            kf_hash(&unit, 8);
+            const kf_hash_unit unit = kf_lanes_unit(hash, i, 16 * begin, h, NULL, blocks);
+            kf_hash(&unit, blocks);
         }
     }
 }
@@ -158,9 +178,14 @@ static KF_AESNI KF_NOINLINE void kf_lanes_run(const __m128i *rk, const kf_gcm_po
 #undef KF_STEP
 #undef KF_CASE_EITHER
 #undef KF_CASE
-        for (size_t begin = first; begin < hash->group.count; begin += 8) {
-            h = kf_lanes_powers(powers, hash, 8, begin + 8);
-            for (i = 0; i < KF_LANES; i++) kf_lanes_step(rk, &at, hash, i, 16 * begin, h, NULL, 1, 8);
+        for (size_t begin = first, blocks; begin < hash->group.count; begin += blocks) {
+            blocks = kf_lanes_next_unit(hash, begin);
+            h = kf_lanes_powers(powers, hash, blocks, begin + blocks);
+            for (i = 0; i < KF_LANES; i++)
+                if (blocks == 16)
+                    kf_lanes_two_steps(rk, &at, hash, i, 16 * begin, h);
+                else
+                    kf_lanes_step(rk, &at, hash, i, 16 * begin, h, NULL, 1, 8);
         }
     }
     while (at.step <= last) {

@@ -109,16 +109,17 @@ KF_AESNI_INLINE void kf_hash_product(kf_hash_state *g, const kf_hash_unit *u, co
     }
 }
 
-/* The next of the 3 * blocks + 2 parts that each unit has. The block that waits for y_in comes last. */
-KF_AESNI_INLINE void kf_hash_part(kf_hash_state *g, const kf_hash_unit *units, const int part,
-                                  const int num_units, const int blocks) {
-    const int parts = 3 * blocks + 2, k = part % parts, turn = k / 3;
+/* Part `part` of units with 3 * blocks + 2 parts each, unless it is past the end. Block 0, which waits for y_in, is the
+ * last of the first eight. */
+KF_AESNI_INLINE void kf_hash_part(kf_hash_state *g, const kf_hash_unit *units, const int part, const int end,
+                                  const int blocks) {
+    const int parts = 3 * blocks + 2, k = part % parts, turn = k / 3, ahead = blocks < 8 ? blocks : 8;
     const kf_hash_unit *u = &units[part / parts];
     const __m128i poly = kf_ghash_poly();
     __m128i t;
-    if (part >= num_units * parts) return;
+    if (part >= end) return;
     if (turn < blocks) {
-        kf_hash_product(g, u, turn == blocks - 1 ? 0 : turn == 0 ? blocks - 1 : turn, turn == 0, blocks, k % 3);
+        kf_hash_product(g, u, turn < ahead ? (turn + 1) % ahead : turn, turn == 0, blocks, k % 3);
     } else if (k == parts - 2) {
         KF_PIN_CLMUL(t, g->sum.low, poly, 0x10);
         g->sum.middle = _mm_xor_si128(_mm_xor_si128(g->sum.middle, g->sum.high), g->sum.low);
@@ -133,26 +134,38 @@ KF_AESNI_INLINE void kf_hash_part(kf_hash_state *g, const kf_hash_unit *units, c
 
 /* A round, and two or three (rate) parts of units from `part` on. */
 KF_AESNI_INLINE void kf_woven_round(kf_blocks8 *s, const __m128i *key, kf_hash_state *g, const kf_hash_unit *units,
-                                    const int part, const int num_units, const int blocks, const int rate,
+                                    const int part, const int end, const int blocks, const int rate,
                                     const int is_last) {
     const __m128i k = *key;
     kf_round2(&s->b0, &s->b1, k, is_last);
-    kf_hash_part(g, units, part, num_units, blocks);
+    kf_hash_part(g, units, part, end, blocks);
     kf_round2(&s->b2, &s->b3, k, is_last);
-    if (rate == 3) kf_hash_part(g, units, part + 1, num_units, blocks);
+    if (rate == 3) kf_hash_part(g, units, part + 1, end, blocks);
     kf_round2(&s->b4, &s->b5, k, is_last);
-    kf_hash_part(g, units, part + rate - 1, num_units, blocks);
+    kf_hash_part(g, units, part + rate - 1, end, blocks);
     kf_round2(&s->b6, &s->b7, k, is_last);
+}
+
+/* All rounds of eight blocks, and parts `part` to end - 1 of units of so many blocks. */
+KF_AESNI_INLINE void kf_encrypt8_parts(kf_blocks8 *s, const __m128i *rk, kf_hash_state *g, const kf_hash_unit *units,
+                                       const int part, const int end, const int blocks, const int rate) {
+    KF_OPAQUE(rk);
+#define KF_R(r) kf_woven_round(s, rk + r, g, units, part + (r - 1) * rate, end, blocks, rate, r == 14)
+    KF_R(1), KF_R(2), KF_R(3), KF_R(4), KF_R(5), KF_R(6), KF_R(7);
+    KF_R(8), KF_R(9), KF_R(10), KF_R(11), KF_R(12), KF_R(13), KF_R(14);
+#undef KF_R
 }
 
 /* All rounds of eight blocks, and the units, each of so many blocks. */
 KF_AESNI_INLINE void kf_encrypt8_hash(kf_blocks8 *s, const __m128i *rk, const kf_hash_unit *units,
                                       const int num_units, const int blocks) {
-    const int rate = num_units * (3 * blocks + 2) > 28 ? 3 : 2;
+    const int end = num_units * (3 * blocks + 2);
     kf_hash_state g;
-    KF_OPAQUE(rk);
-#define KF_R(r) kf_woven_round(s, rk + r, &g, units, (r - 1) * rate, num_units, blocks, rate, r == 14)
-    KF_R(1), KF_R(2), KF_R(3), KF_R(4), KF_R(5), KF_R(6), KF_R(7);
-    KF_R(8), KF_R(9), KF_R(10), KF_R(11), KF_R(12), KF_R(13), KF_R(14);
-#undef KF_R
+    kf_encrypt8_parts(s, rk, &g, units, 0, end, blocks, end > 28 ? 3 : 2);
+}
+
+/* All rounds of eight blocks, and the first or the second half of a unit of sixteen. */
+KF_AESNI_INLINE void kf_encrypt8_half(kf_blocks8 *s, const __m128i *rk, kf_hash_state *g, const kf_hash_unit *unit,
+                                      const int half) {
+    kf_encrypt8_parts(s, rk, g, unit, half ? 24 : 0, half ? 50 : 24, 16, 2);
 }

@@ -12,7 +12,8 @@
 
 #define KF_GCM_TARGET KF_AESNI
 
-enum { KF_GCM_POWERS = 9, KF_GCM_LANES = 8, KF_GCM_BULK_STEP = 128, KF_GCM_BULK_MIN = 512 };
+enum { KF_GCM_POWERS = 17, KF_GCM_FEW_POWERS = 8, KF_GCM_MANY_MIN = 4096 };
+enum { KF_GCM_LANES = 8, KF_GCM_BULK_STEP = 128, KF_GCM_BULK_MIN = 512 };
 
 #include "kf_gcm_types.h"
 
@@ -77,34 +78,59 @@ KF_AESNI_INLINE void kf_xor8(uint8_t *out, const uint8_t *in, const kf_blocks8 *
 #undef KF_XOR
 }
 
-KF_AESNI_INLINE kf_hash_unit kf_bulk_unit(const kf_gcm_powers *powers, const uint8_t *data, __m128i *y) {
-    return (kf_hash_unit){data, data + 112, powers->h + KF_GCM_POWERS - 8, y, y};
+KF_AESNI_INLINE kf_hash_unit kf_bulk_unit(const kf_gcm_powers *powers, const uint8_t *data, size_t blocks, __m128i *y) {
+    return (kf_hash_unit){data, data + 16 * (blocks - 1), powers->h + KF_GCM_POWERS - blocks, y, y};
+}
+
+/* Where the bulk kernel is in a record. */
+typedef struct {
+    __m128i base, base_i; /* nonce, and zero or i / 16 as counter, all under the first round key */
+    uint8_t *out;
+    const uint8_t *in;
+    size_t i;
+} kf_bulk_place;
+
+/* Begins and ends a step of 128 bytes. */
+KF_AESNI_INLINE void kf_bulk_begin(kf_bulk_place *at, kf_blocks8 *s) {
+    const __m128i base_next = kf_base(at->base, at->i / 16 + 8);
+    kf_counters8(s, at->base_i, base_next);
+    at->base_i = base_next;
+}
+KF_AESNI_INLINE void kf_bulk_end(kf_bulk_place *at, const kf_blocks8 *s) {
+    kf_xor8(at->out + at->i, at->in + at->i, s);
+    at->i += 128;
 }
 
 /* len bytes, a multiple of 128, from counter 2 on; base: nonce, four zero bytes, all under the first
  * round key. Returns GHASH after them. When sealing, ciphertext is hashed one step later. */
 KF_AESNI_INLINE __m128i kf_bulk(const __m128i *rk, const kf_gcm_powers *powers, __m128i base, uint8_t *out,
                                 const uint8_t *in, size_t len, __m128i y, const int open) {
-    __m128i base_i = base, base_next = kf_base(base, 8);
+    kf_bulk_place at = {base, base, out, in, 0};
+    const uint8_t *text = open ? in : out - 128;
     kf_blocks8 s;
-    size_t i = 0;
     if (!open) {
-        kf_counters8(&s, base_i, base_next);
+        kf_bulk_begin(&at, &s);
         kf_encrypt8(&s, rk);
-        kf_xor8(out, in, &s);
-        i = 128;
-        base_i = base_next;
+        kf_bulk_end(&at, &s);
     }
-    for (; i < len; i += 128) {
-        base_next = kf_base(base, i / 16 + 8);
-        kf_counters8(&s, base_i, base_next);
-        base_i = base_next;
-        const kf_hash_unit unit = kf_bulk_unit(powers, open ? in + i : out + i - 128, &y);
+    while (powers->count >= 16 && at.i + 256 <= len) {
+        const kf_hash_unit unit = kf_bulk_unit(powers, text + at.i, 16, &y);
+        kf_hash_state g;
+        kf_bulk_begin(&at, &s);
+        kf_encrypt8_half(&s, rk, &g, &unit, 0);
+        kf_bulk_end(&at, &s);
+        kf_bulk_begin(&at, &s);
+        kf_encrypt8_half(&s, rk, &g, &unit, 1);
+        kf_bulk_end(&at, &s);
+    }
+    while (at.i < len) {
+        const kf_hash_unit unit = kf_bulk_unit(powers, text + at.i, 8, &y);
+        kf_bulk_begin(&at, &s);
         kf_encrypt8_hash(&s, rk, &unit, 1, 8);
-        kf_xor8(out + i, in + i, &s);
+        kf_bulk_end(&at, &s);
     }
     if (!open) {
-        const kf_hash_unit unit = kf_bulk_unit(powers, out + len - 128, &y);
+        const kf_hash_unit unit = kf_bulk_unit(powers, text + len, 8, &y);
         kf_hash(&unit, 8);
     }
     return y;

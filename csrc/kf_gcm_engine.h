@@ -4,6 +4,8 @@
  *
  *   KF_GCM_TARGET    target attribute of all functions here
  *   KF_GCM_POWERS    powers of H that the kernels use
+ *   KF_GCM_FEW_POWERS, KF_GCM_MANY_MIN
+ *                    those that it has at least; from how many bytes of bulk on it has all
  *   KF_GCM_LANES     blocks that one AES step of the window kernel covers
  *   KF_GCM_BULK_MIN  shortest record, in bytes, whose 128-byte multiples go to the bulk kernel
  *   kf_gcm_kernel    encrypts keystream blocks in place while hashing units of another window
@@ -56,7 +58,7 @@ typedef struct {
     __m128i length_product;
     size_t digest_len, product_len, product_aad_len; /* what length_product is for */
     kf_gcm_powers powers;
-    size_t num_powers;
+    size_t bulk_bytes; /* what the bulk kernel has had */
     size_t most_blocks, most_units, most_messages; /* used so far: to be wiped */
     kf_gcm_window window[2];
 } kf_gcm_work;
@@ -66,13 +68,13 @@ typedef struct {
 /* Makes the powers up to H^most available. */
 static KF_GCM_TARGET void kf_gcm_raise(kf_gcm_work *work, size_t most) {
     __m128i *h = work->powers.h + KF_GCM_POWERS, *folded = work->powers.folded + KF_GCM_POWERS;
-    for (size_t i = work->num_powers + 1; i <= most; i++) {
+    for (size_t i = work->powers.count + 1; i <= most; i++) {
         size_t half = i / 2;
         __m128i power = kf_ghash_mul(h[-(ptrdiff_t)half], h[-(ptrdiff_t)(i - half)]);
         h[-(ptrdiff_t)i] = power;
         folded[-(ptrdiff_t)i] = kf_fold_halves(power);
     }
-    if (most > work->num_powers) work->num_powers = most;
+    if (most > work->powers.count) work->powers.count = most;
 }
 
 static KF_GCM_TARGET void kf_gcm_start(kf_gcm_work *work, const kf_gcm_key *key,
@@ -83,7 +85,8 @@ static KF_GCM_TARGET void kf_gcm_start(kf_gcm_work *work, const kf_gcm_key *key,
     work->powers.folded[KF_GCM_POWERS - 1] = kf_fold_halves(h);
     for (int i = 0; i < 4; i++)
         work->powers.h[KF_GCM_POWERS + i] = work->powers.folded[KF_GCM_POWERS + i] = _mm_setzero_si128();
-    work->num_powers = 1;
+    work->powers.count = 1;
+    work->bulk_bytes = 0;
     kf_gcm_raise(work, 5);
     work->y_digest = _mm_setzero_si128();
     work->digest_len = 0;
@@ -246,7 +249,8 @@ static inline KF_GCM_TARGET int kf_gcm_take(kf_gcm_work *work, kf_gcm_window *wi
 
     if (rec->aad_len != 0) message->y = kf_gcm_hash_aad(work, window, message, rec->aad, rec->aad_len);
     if (bulk_len != 0) {
-        kf_gcm_raise(work, KF_GCM_POWERS);
+        work->bulk_bytes += bulk_len;
+        kf_gcm_raise(work, work->bulk_bytes >= KF_GCM_MANY_MIN ? KF_GCM_POWERS : KF_GCM_FEW_POWERS);
         if (message->y != &message->y0) { /* the unit of associated data has to come first */
             kf_gcm_kernel(work->rk, NULL, 0, &window->units[--window->num_units], 1);
             message->y0 = *message->y;

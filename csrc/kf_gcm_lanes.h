@@ -71,7 +71,6 @@ static inline KF_GCM_TARGET void kf_lanes_store_tail(uint8_t *text, size_t len, 
 static KF_GCM_TARGET void kf_lanes_start(kf_lanes_work *lw, kf_gcm_work *work) {
     const __m128i h = work->powers.h[KF_GCM_POWERS - 1];
     lw->work = work;
-    kf_gcm_raise(work, KF_GCM_POWERS);
     lw->products_count = 0;
     lw->odd_products[0] = _mm_setzero_si128();
     for (size_t i = 1; i < 16; i++)
@@ -84,14 +83,15 @@ static KF_GCM_TARGET void kf_lanes_start(kf_lanes_work *lw, kf_gcm_work *work) {
         }
 }
 
-/* Makes the products L * H, which end GHASH, for a count of blocks. */
-static KF_GCM_TARGET void kf_lanes_make_products(kf_lanes_work *lw, size_t count) {
+/* Makes the products L * H, which end GHASH, and the powers for a count of blocks. */
+static KF_GCM_TARGET void kf_lanes_prepare(kf_lanes_work *lw, size_t count) {
     const __m128i h = lw->work->powers.h[KF_GCM_POWERS - 1];
     const size_t digest_len = lw->work->digest_len;
     const __m128i below = kf_bswap128(kf_ghash_mul(kf_ghash_lengths(digest_len, 16 * count - 16), h));
     for (size_t i = 1; i < 16; i++) lw->products[i] = _mm_xor_si128(below, lw->odd_products[i]);
     lw->products[0] = kf_bswap128(kf_ghash_mul(kf_ghash_lengths(digest_len, 16 * count), h));
     lw->products_count = count;
+    kf_gcm_raise(lw->work, count + 1 < KF_GCM_POWERS ? count + 1 : KF_GCM_POWERS);
 }
 
 static inline const kf_rec *kf_lanes_rec(const kf_lanes_work *lw, const kf_lanes *lanes, size_t i) {
@@ -101,7 +101,7 @@ static inline const kf_rec *kf_lanes_rec(const kf_lanes_work *lw, const kf_lanes
 /* Puts a group's records into lanes. */
 static inline KF_GCM_TARGET void kf_lanes_load(kf_lanes_work *lw, kf_lanes *lanes, const kf_lanes_group *group, int open) {
     size_t odd = 0;
-    if (lw->products_count != group->count) kf_lanes_make_products(lw, group->count);
+    if (lw->products_count != group->count) kf_lanes_prepare(lw, group->count);
     lanes->group = *group;
     if (group->places == NULL) {
         const kf_rec *rec = lw->rec + group->first;
