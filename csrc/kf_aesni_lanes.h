@@ -22,13 +22,12 @@ typedef struct {
     __m128i mask[KF_LANES]; /* L * H, where L is the block of lengths; then that ^ E(J0) */
     __m128i y[KF_LANES];    /* GHASH without the block of lengths */
     uint8_t tail[KF_LANES][16]; /* last blocks, encrypted in place, when some are not whole */
-    const uint8_t *in[KF_LANES];
-    uint8_t *out[KF_LANES];
-    const uint8_t *const *text; /* where the ciphertext is hashed: in or out */
-    uint8_t *mask_at[KF_LANES], *tail_at[KF_LANES];
+    const kf_rec *rec; /* the records: own, or those of the batch */
+    kf_rec own[KF_LANES];
+    kf_rec mask_io[KF_LANES], tail_io[KF_LANES]; /* in and out: mask, tail */
     kf_lanes_group group;
-    int has_tails;    /* the last block of each record is in tail */
-    int hashes_tails; /* and there it is hashed */
+    int opens;     /* what is hashed is in, not out, and the last blocks of it as tail has them */
+    int has_tails; /* the last block of each record is in tail */
 } kf_lanes;
 
 /* The next step's place in the groups: step 0 makes the masks, step i encrypts block i. */
@@ -39,8 +38,7 @@ typedef struct {
 
 /* The eight blocks of a step. */
 typedef struct {
-    const uint8_t *const *in;
-    uint8_t *const *out;
+    const kf_rec *rec;
     size_t offset;
 } kf_lanes_blocks;
 
@@ -54,10 +52,9 @@ KF_AESNI_INLINE kf_lanes_blocks kf_lanes_begin(kf_lanes_place *at, kf_blocks8 *s
     s->b2 = _mm_xor_si128(nonce[2], counter), s->b3 = _mm_xor_si128(nonce[3], counter);
     s->b4 = _mm_xor_si128(nonce[4], counter), s->b5 = _mm_xor_si128(nonce[5], counter);
     s->b6 = _mm_xor_si128(nonce[6], counter), s->b7 = _mm_xor_si128(nonce[7], counter);
-    if (step == 0) return (kf_lanes_blocks){(const uint8_t *const *)at->masks->mask_at, at->masks->mask_at, 0};
-    if (step == at->crypt->group.count && at->crypt->has_tails)
-        return (kf_lanes_blocks){(const uint8_t *const *)at->crypt->tail_at, at->crypt->tail_at, 0};
-    return (kf_lanes_blocks){at->crypt->in, at->crypt->out, 16 * (step - 1)};
+    if (step == 0) return (kf_lanes_blocks){at->masks->mask_io, 0};
+    if (step == at->crypt->group.count && at->crypt->has_tails) return (kf_lanes_blocks){at->crypt->tail_io, 0};
+    return (kf_lanes_blocks){at->crypt->rec, 16 * (step - 1)};
 }
 
 /* Writes in ^ s, both at an offset. Pinned, or GCC adds up each address in instructions of its own. */
@@ -67,7 +64,7 @@ KF_AESNI_INLINE void kf_lanes_xor(uint8_t *out, const uint8_t *in, size_t offset
                      : [in] "m"(*(const __m128i_u *)(in + offset)));
 }
 KF_AESNI_INLINE void kf_lanes_end(const kf_lanes_blocks *at, const kf_blocks8 *s) {
-#define KF_XOR(i) kf_lanes_xor(at->out[i], at->in[i], at->offset, s->b##i)
+#define KF_XOR(i) kf_lanes_xor(at->rec[i].out, at->rec[i].in, at->offset, s->b##i)
     KF_XOR(0), KF_XOR(1), KF_XOR(2), KF_XOR(3), KF_XOR(4), KF_XOR(5), KF_XOR(6), KF_XOR(7);
 #undef KF_XOR
 }
@@ -75,8 +72,8 @@ KF_AESNI_INLINE void kf_lanes_end(const kf_lanes_blocks *at, const kf_blocks8 *s
 /* A unit of a lane: so many blocks at an offset of its text. y0: what a first unit starts from, else NULL. */
 KF_AESNI_INLINE kf_hash_unit kf_lanes_unit(kf_lanes *hash, size_t lane, size_t offset, const __m128i *h,
                                            const __m128i *y0, const size_t blocks) {
-    const int ends = hash->hashes_tails && offset / 16 + blocks == hash->group.count;
-    const uint8_t *data = hash->text[lane] + offset;
+    const int ends = hash->opens && hash->has_tails && offset / 16 + blocks == hash->group.count;
+    const uint8_t *data = (hash->opens ? hash->rec[lane].in : hash->rec[lane].out) + offset;
     const uint8_t *last = ends ? hash->tail[lane] : data + 16 * (blocks - 1);
     return (kf_hash_unit){data, last, h, y0 ? y0 : &hash->y[lane], &hash->y[lane]};
 }

@@ -78,8 +78,9 @@ static KF_GCM_TARGET void kf_lanes_start(kf_lanes_work *lw, kf_gcm_work *work) {
                                               : _mm_xor_si128(lw->odd_products[i & (i - 1)], lw->odd_products[i & -i]);
     for (int g = 0; g < 2; g++)
         for (size_t i = 0; i < KF_LANES; i++) {
-            lw->lanes[g].mask_at[i] = (uint8_t *)&lw->lanes[g].mask[i];
-            lw->lanes[g].tail_at[i] = lw->lanes[g].tail[i];
+            uint8_t *mask = (uint8_t *)&lw->lanes[g].mask[i], *tail = lw->lanes[g].tail[i];
+            lw->lanes[g].mask_io[i] = (kf_rec){.in = mask, .out = mask};
+            lw->lanes[g].tail_io[i] = (kf_rec){.in = tail, .out = tail};
         }
 }
 
@@ -94,8 +95,9 @@ static KF_GCM_TARGET void kf_lanes_prepare(kf_lanes_work *lw, size_t count) {
     kf_gcm_raise(lw->work, count + 1 < KF_GCM_POWERS ? count + 1 : KF_GCM_POWERS);
 }
 
-static inline const kf_rec *kf_lanes_rec(const kf_lanes_work *lw, const kf_lanes *lanes, size_t i) {
-    return lw->rec + (lanes->group.places ? lanes->group.places[i] : lanes->group.first + i);
+/* The place of a group's i-th record. */
+static inline size_t kf_lanes_at(const kf_lanes_group *group, size_t i) {
+    return group->places ? group->places[i] : group->first + i;
 }
 
 /* Puts a group's records into lanes. */
@@ -107,30 +109,28 @@ static inline KF_GCM_TARGET void kf_lanes_load(kf_lanes_work *lw, kf_lanes *lane
         const kf_rec *rec = lw->rec + group->first;
         const uint8_t *nonces = lw->nonces + 12 * group->first;
         const __m128i product = lw->products[rec->len % 16];
+        lanes->rec = rec;
         odd = rec->len % 16;
         KF_UNROLL
         for (size_t i = 0; i < KF_LANES; i++) {
-            lanes->in[i] = rec[i].in;
-            lanes->out[i] = rec[i].out;
             lanes->nonce[i] = kf_load96(nonces + 12 * i);
             lanes->mask[i] = product;
         }
     } else {
+        lanes->rec = lanes->own;
         for (size_t i = 0; i < KF_LANES; i++) {
-            const kf_rec *rec = lw->rec + group->places[i];
-            lanes->in[i] = rec->in;
-            lanes->out[i] = rec->out;
-            lanes->nonce[i] = kf_load96(lw->nonces + 12 * group->places[i]);
-            lanes->mask[i] = lw->products[rec->len % 16];
-            odd |= rec->len % 16;
+            const size_t place = group->places[i], len = lw->rec[place].len;
+            lanes->own[i] = lw->rec[place];
+            lanes->nonce[i] = kf_load96(lw->nonces + 12 * place);
+            lanes->mask[i] = lw->products[len % 16];
+            odd |= len % 16;
         }
     }
-    lanes->text = open ? lanes->in : (const uint8_t *const *)lanes->out;
+    lanes->opens = open;
     lanes->has_tails = odd != 0;
-    lanes->hashes_tails = open && odd != 0;
     if (odd != 0)
         for (size_t i = 0; i < KF_LANES; i++)
-            kf_store128(lanes->tail[i], kf_lanes_load_tail(lanes->in[i], kf_lanes_rec(lw, lanes, i)->len));
+            kf_store128(lanes->tail[i], kf_lanes_load_tail(lanes->rec[i].in, lanes->rec[i].len));
 }
 
 /* The tag of a lane whose text is hashed (SP 800-38D 7.1 step 6). */
@@ -154,10 +154,16 @@ static inline size_t kf_lanes_count(const kf_rec *rec) {
     return rec->aad_len == 0 && rec->len <= 16 * KF_LANES_MAX_BLOCKS ? (rec->len + 15) / 16 : 0;
 }
 
-static inline size_t kf_lanes_run_length(const kf_rec *rec, size_t n) {
-    size_t run = 0;
-    while (run < n && rec[run].len == rec->len && rec[run].aad_len == 0) run++;
-    return run;
+/* Whether n records have one length and no associated data of their own. */
+static inline int kf_lanes_is_run(const kf_rec *rec, size_t n) {
+    const size_t len = rec->len;
+    size_t i = 0, other = 0;
+    for (; other == 0 && i + 4 <= n; i += 4) {
+        KF_UNROLL
+        for (size_t k = 0; k < 4; k++) other |= (rec[i + k].len ^ len) | rec[i + k].aad_len;
+    }
+    for (; i < n; i++) other |= (rec[i].len ^ len) | rec[i].aad_len;
+    return other == 0;
 }
 
 /* Adds the groups of records of one count: of n whose places are given, or of a run from `first` on. */
@@ -172,7 +178,7 @@ static void kf_lanes_add_groups(kf_lanes_order *order, const uint16_t *places, s
 static void kf_lanes_sort(kf_lanes_order *order, const kf_rec *rec, size_t n) {
     size_t counts[KF_LANES_MAX_BLOCKS + 1] = {0}, ends[KF_LANES_MAX_BLOCKS + 1];
     order->num_groups = order->num_rest = 0;
-    if (kf_lanes_run_length(rec, n) == n) {
+    if (kf_lanes_is_run(rec, n)) {
         kf_lanes_add_groups(order, NULL, 0, n, kf_lanes_count(rec));
         return;
     }
@@ -189,37 +195,32 @@ static void kf_lanes_sort(kf_lanes_order *order, const kf_rec *rec, size_t n) {
 /* ---- sealing ---------------------------------------------------------------------------------- */
 
 /* Writes the last blocks of ciphertext, with zeros where the tag will be: so they are hashed. */
-static inline KF_GCM_TARGET void kf_lanes_write_tails(const kf_lanes_work *lw, const kf_lanes *lanes) {
+static inline KF_GCM_TARGET void kf_lanes_write_tails(const kf_lanes *lanes) {
     if (!lanes->has_tails) return;
     for (size_t i = 0; i < KF_LANES; i++) {
-        const size_t len = kf_lanes_rec(lw, lanes, i)->len, tail = (len - 1) % 16 + 1;
-        kf_store128(lanes->out[i] + len - tail, kf_lanes_cut(kf_load128(lanes->tail[i]), tail));
+        const size_t len = lanes->rec[i].len, tail = (len - 1) % 16 + 1;
+        kf_store128(lanes->rec[i].out + len - tail, kf_lanes_cut(kf_load128(lanes->tail[i]), tail));
     }
 }
 
-static inline KF_GCM_TARGET void kf_lanes_write_tags(const kf_lanes_work *lw, const kf_lanes *lanes) {
-    if (lanes->group.places == NULL) {
-        const size_t len = kf_lanes_rec(lw, lanes, 0)->len;
-        KF_UNROLL
-        for (size_t i = 0; i < KF_LANES; i++) kf_store128(lanes->out[i] + len, kf_lanes_tag(lanes, i));
-        return;
-    }
-    for (size_t i = 0; i < KF_LANES; i++)
-        kf_store128(lanes->out[i] + kf_lanes_rec(lw, lanes, i)->len, kf_lanes_tag(lanes, i));
+static inline KF_GCM_TARGET void kf_lanes_write_tags(const kf_lanes *lanes) {
+    KF_UNROLL
+    for (size_t i = 0; i < KF_LANES; i++) kf_store128(lanes->rec[i].out + lanes->rec[i].len, kf_lanes_tag(lanes, i));
 }
+
 static KF_GCM_TARGET void kf_lanes_seal(kf_lanes_work *lw) {
     kf_lanes *now = &lw->lanes[0], *before = NULL;
     for (size_t g = 0; g < lw->order.num_groups; g++) {
         kf_lanes_load(lw, now, &lw->order.groups[g], 0);
         kf_lanes_work_on(lw, now, now, before);
-        kf_lanes_write_tails(lw, now);
-        if (before != NULL) kf_lanes_write_tags(lw, before);
+        kf_lanes_write_tails(now);
+        if (before != NULL) kf_lanes_write_tags(before);
         before = now;
         now = now == lw->lanes ? lw->lanes + 1 : lw->lanes;
     }
     if (before == NULL) return;
     kf_lanes_hash(&lw->work->powers, &lw->work->y_digest, before);
-    kf_lanes_write_tags(lw, before);
+    kf_lanes_write_tags(before);
 }
 
 /* ---- opening ---------------------------------------------------------------------------------- */
@@ -228,42 +229,33 @@ static KF_GCM_TARGET void kf_lanes_seal(kf_lanes_work *lw) {
 static KF_NOINLINE size_t kf_lanes_refuse(kf_lanes_work *lw, kf_lanes *lanes, const uint8_t *ok) {
     size_t bad = 0;
     for (size_t i = 0; i < KF_LANES; i++) {
-        const kf_rec *rec = kf_lanes_rec(lw, lanes, i);
-        if (ok[rec - lw->rec]) continue;
+        lanes->own[i] = lanes->rec[i];
+        if (ok[kf_lanes_at(&lanes->group, i)]) continue;
         bad++;
-        memset(rec->out, 0, rec->len);
-        lanes->out[i] = lw->discarded;
+        memset(lanes->own[i].out, 0, lanes->own[i].len);
+        lanes->own[i].out = lw->discarded;
     }
+    lanes->rec = lanes->own;
     return bad;
-}
-
-static inline KF_GCM_TARGET uint8_t kf_lanes_is_right(const kf_lanes *lanes, size_t i, const uint8_t *tag) {
-    const __m128i diff = _mm_xor_si128(kf_lanes_tag(lanes, i), kf_load128(tag));
-    int equal = _mm_testz_si128(diff, diff);
-    KF_DECLASSIFY(&equal, sizeof equal); /* whether a record is authentic is the result */
-    return (uint8_t)equal;
 }
 
 /* Checks the tags; returns the number of records that failed. */
 static inline KF_GCM_TARGET size_t kf_lanes_check(kf_lanes_work *lw, kf_lanes *lanes, uint8_t *ok) {
     uint8_t all = 1;
-    if (lanes->group.places == NULL) {
-        const size_t first = lanes->group.first, len = lw->rec[first].len;
-        KF_UNROLL
-        for (size_t i = 0; i < KF_LANES; i++) all &= ok[first + i] = kf_lanes_is_right(lanes, i, lanes->in[i] + len);
-    } else {
-        for (size_t i = 0; i < KF_LANES; i++) {
-            const size_t place = lanes->group.places[i];
-            all &= ok[place] = kf_lanes_is_right(lanes, i, lanes->in[i] + lw->rec[place].len);
-        }
+    KF_UNROLL
+    for (size_t i = 0; i < KF_LANES; i++) {
+        const __m128i diff = _mm_xor_si128(kf_lanes_tag(lanes, i), kf_load128(lanes->rec[i].in + lanes->rec[i].len));
+        int equal = _mm_testz_si128(diff, diff);
+        KF_DECLASSIFY(&equal, sizeof equal); /* whether a record is authentic is the result */
+        all &= ok[kf_lanes_at(&lanes->group, i)] = (uint8_t)equal;
     }
     return __builtin_expect(all, 1) ? 0 : kf_lanes_refuse(lw, lanes, ok);
 }
 
-static inline KF_GCM_TARGET void kf_lanes_release_tails(const kf_lanes_work *lw, const kf_lanes *lanes) {
+static inline KF_GCM_TARGET void kf_lanes_release_tails(const kf_lanes *lanes) {
     if (!lanes->has_tails) return;
     for (size_t i = 0; i < KF_LANES; i++)
-        kf_lanes_store_tail(lanes->out[i], kf_lanes_rec(lw, lanes, i)->len, kf_load128(lanes->tail[i]));
+        kf_lanes_store_tail(lanes->rec[i].out, lanes->rec[i].len, kf_load128(lanes->tail[i]));
 }
 
 /* Returns the number of records that failed. */
@@ -273,14 +265,14 @@ static KF_GCM_TARGET size_t kf_lanes_open(kf_lanes_work *lw, uint8_t *ok) {
     for (size_t g = lw->order.num_groups; g-- > 0;) {
         kf_lanes_load(lw, next, &lw->order.groups[g], 1);
         kf_lanes_work_on(lw, next, now, next);
-        if (now != NULL) kf_lanes_release_tails(lw, now);
+        if (now != NULL) kf_lanes_release_tails(now);
         bad += kf_lanes_check(lw, next, ok);
         now = next;
         next = next == lw->lanes ? lw->lanes + 1 : lw->lanes;
     }
     if (now == NULL) return bad;
     kf_lanes_work_on(lw, NULL, now, NULL);
-    kf_lanes_release_tails(lw, now);
+    kf_lanes_release_tails(now);
     return bad;
 }
 
