@@ -59,9 +59,8 @@ KF_AESNI_INLINE kf_lanes_blocks kf_lanes_begin(kf_lanes_place *at, kf_blocks8 *s
 
 /* Writes in ^ s, both at an offset. Pinned, or GCC adds up each address in instructions of its own. */
 KF_AESNI_INLINE void kf_lanes_xor(uint8_t *out, const uint8_t *in, size_t offset, __m128i s) {
-    __asm__ volatile("vpxor %[in], %[s], %[s]\n\tvmovdqu %[s], %[out]"
-                     : [s] "+x"(s), [out] "=m"(*(__m128i_u *)(out + offset))
-                     : [in] "m"(*(const __m128i_u *)(in + offset)));
+    __asm__ volatile("vpxor (%[in],%[offset]), %[s], %[s]\n\tvmovdqu %[s], (%[out],%[offset])"
+                     : [s] "+x"(s) : [in] "r"(in), [out] "r"(out), [offset] "r"(offset) : "memory");
 }
 KF_AESNI_INLINE void kf_lanes_end(const kf_lanes_blocks *at, const kf_blocks8 *s) {
 #define KF_XOR(i) kf_lanes_xor(at->rec[i].out, at->rec[i].in, at->offset, s->b##i)
@@ -84,6 +83,7 @@ KF_AESNI_INLINE void kf_lanes_step(const __m128i *rk, kf_lanes_place *at, kf_lan
     kf_blocks8 s;
     const kf_lanes_blocks io = kf_lanes_begin(at, &s, rk);
     kf_hash_unit todo[4];
+    KF_OPAQUE(h);
 #define KF_UNIT(u) \
     if (u < units) todo[u] = kf_lanes_unit(hash, lane + u, offset, h, y0, blocks)
     KF_UNIT(0);
@@ -98,6 +98,7 @@ KF_AESNI_INLINE void kf_lanes_step(const __m128i *rk, kf_lanes_place *at, kf_lan
 /* Two steps, and a unit of sixteen blocks of a lane. */
 KF_AESNI_INLINE void kf_lanes_two_steps(const __m128i *rk, kf_lanes_place *at, kf_lanes *hash, size_t lane,
                                         size_t offset, const __m128i *h) {
+    KF_OPAQUE(h);
     const kf_hash_unit unit = kf_lanes_unit(hash, lane, offset, h, NULL, 16);
     kf_hash_state g;
     KF_UNROLL

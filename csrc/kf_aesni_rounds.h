@@ -18,7 +18,8 @@ typedef struct {
 #define KF_UNROLL _Pragma("GCC unroll 16")
 #endif
 
-/* Hides where a pointer comes from: else GCC computes the address of every round key before a loop, and spills it. */
+/* Hides where a pointer comes from: else GCC computes the address of every round key and power before a loop, and
+ * spills it. */
 #define KF_OPAQUE(pointer) __asm__ volatile("" : "+r"(pointer))
 
 /* ---- rounds ----------------------------------------------------------------------------------- */

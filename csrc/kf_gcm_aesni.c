@@ -79,7 +79,9 @@ KF_AESNI_INLINE void kf_xor8(uint8_t *out, const uint8_t *in, const kf_blocks8 *
 }
 
 KF_AESNI_INLINE kf_hash_unit kf_bulk_unit(const kf_gcm_powers *powers, const uint8_t *data, size_t blocks, __m128i *y) {
-    return (kf_hash_unit){data, data + 16 * (blocks - 1), powers->h + KF_GCM_POWERS - blocks, y, y};
+    const __m128i *h = powers->h + KF_GCM_POWERS - blocks;
+    KF_OPAQUE(h);
+    return (kf_hash_unit){data, data + 16 * (blocks - 1), h, y, y};
 }
 
 /* Where the bulk kernel is in a record. */
