@@ -1,7 +1,7 @@
 /*
  * The lane kernel with AES-NI: eight records at a time, each in a lane of its own, all with the same count of
  * blocks. A step encrypts one block of each record; meanwhile it hashes blocks of eight other records,
- * which are long since written or are not yet to be opened. A template, part of kf_gcm_lanes.h's.
+ * which are long since written or are not yet to be opened. Part of the template that kf_gcm_lanes.h begins with.
  *
  * A record's GHASH is cut into units: the first has count mod 8 blocks (eight if that is 0), the others
  * sixteen, but for the last that may have eight. So a group's units always fit the steps of another with no fewer

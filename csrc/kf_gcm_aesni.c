@@ -1,7 +1,7 @@
 /*
- * AES-256-GCM with AES-NI and PCLMULQDQ: the window kernel, the bulk kernel, and the two entry points.
- * Eight blocks are in flight; three multiplications follow each of their AES rounds, in this order,
- * because the instructions are pinned (kf_x86.h).
+ * AES-256-GCM with AES-NI and PCLMULQDQ: the window kernel, the bulk kernel, and the two entry points; the lane
+ * kernel is in kf_aesni_lanes.h. Eight blocks are in flight, and what is hashed meanwhile is woven into their
+ * rounds (kf_aesni_rounds.h).
  */
 #include "kf_gcm_aesni.h"
 
@@ -16,7 +16,7 @@ enum { KF_GCM_POWERS = 17, KF_GCM_FEW_POWERS = 8, KF_GCM_MANY_MIN = 4096 };
 enum { KF_GCM_LANES = 8, KF_GCM_BULK_STEP = 128, KF_GCM_BULK_MIN = 512 };
 
 #include "kf_gcm_types.h"
-
+/* after the types */
 #include "kf_aesni_rounds.h"
 
 /* ---- the window kernel ---------------------------------------------------------------------- */
@@ -29,6 +29,7 @@ KF_AESNI_INLINE void kf_store8(__m128i *to, const kf_blocks8 *s) {
     to[0] = s->b0, to[1] = s->b1, to[2] = s->b2, to[3] = s->b3;
     to[4] = s->b4, to[5] = s->b5, to[6] = s->b6, to[7] = s->b7;
 }
+
 KF_AESNI_INLINE kf_hash_unit kf_unit(kf_gcm_unit *u) {
     return (kf_hash_unit){u->blocks, u->blocks + 48, u->powers, u->y_in, &u->y_out};
 }

@@ -18,12 +18,13 @@ typedef struct {
     size_t num_groups, num_rest;
 } kf_lanes_order;
 
+/* A call, and the chunk that it is at. */
 typedef struct {
     kf_gcm_work *work;
     const uint8_t *nonces;
     const kf_rec *rec;
     size_t products_count;
-    __m128i products[16];   /* L * H as bytes, for records of products_count blocks, by length mod 16 */
+    __m128i products[16];     /* L * H as bytes, for records of products_count blocks, by length mod 16 */
     __m128i odd_products[16]; /* what so many bytes more add to them */
     kf_lanes lanes[2];
     uint8_t discarded[16 * KF_LANES_MAX_BLOCKS]; /* in place of the plaintext of records that fail */
@@ -33,8 +34,9 @@ typedef struct {
 /* ---- bytes of last blocks --------------------------------------------------------------------- */
 
 static const uint8_t kf_lanes_shifts[48] = {
-    128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 0,   1,   2,   3,   4,   5,   6,   7,
-    8,   9,   10,  11,  12,  13,  14,  15,  128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128};
+    128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
+    0,   1,   2,   3,   4,   5,   6,   7,   8,   9,   10,  11,  12,  13,  14,  15,
+    128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128};
 
 /* Byte i becomes byte i + by of x, or zero where there is none; -16 <= by <= 16. */
 static inline KF_GCM_TARGET __m128i kf_lanes_shift(__m128i x, ptrdiff_t by) {
@@ -101,7 +103,8 @@ static inline size_t kf_lanes_at(const kf_lanes_group *group, size_t i) {
 }
 
 /* Puts a group's records into lanes. */
-static inline KF_GCM_TARGET void kf_lanes_load(kf_lanes_work *lw, kf_lanes *lanes, const kf_lanes_group *group, int open) {
+static inline KF_GCM_TARGET void kf_lanes_load(kf_lanes_work *lw, kf_lanes *lanes, const kf_lanes_group *group,
+                                               int open) {
     size_t odd = 0;
     if (lw->products_count != group->count) kf_lanes_prepare(lw, group->count);
     lanes->group = *group;
@@ -138,7 +141,7 @@ static inline KF_GCM_TARGET __m128i kf_lanes_tag(const kf_lanes *lanes, size_t i
     return _mm_xor_si128(kf_bswap128(lanes->y[i]), lanes->mask[i]);
 }
 
-/* Encrypts one group and hashes another; either may be NULL. */
+/* Makes the masks of a group and encrypts one, while a group is hashed; each may be NULL. */
 static inline void kf_lanes_work_on(kf_lanes_work *lw, const kf_lanes *masks, const kf_lanes *crypt, kf_lanes *hash) {
     if (hash != NULL && (crypt == NULL || masks == NULL || crypt->group.count < hash->group.count)) {
         kf_lanes_hash(&lw->work->powers, &lw->work->y_digest, hash);
