@@ -3,13 +3,16 @@
  * each kernel file defines the macros below, its two kernels, and includes this file once.
  *
  *   KF_GCM_TARGET    target attribute of all functions here
- *   KF_GCM_POWERS    powers of H that the bulk kernel uses
+ *   KF_GCM_POWERS    powers of H that the kernels use
+ *   KF_GCM_FEW_POWERS, KF_GCM_MANY_MIN
+ *                    those that it has at least; from how many bytes of bulk on it has all
  *   KF_GCM_LANES     blocks that one AES step of the window kernel covers
  *   KF_GCM_BULK_MIN  shortest record, in bytes, whose 128-byte multiples go to the bulk kernel
  *   kf_gcm_kernel    encrypts keystream blocks in place while hashing units of another window
  *   kf_gcm_bulk      encrypts or decrypts a multiple of KF_GCM_BULK_STEP bytes and hashes them
+ *   KF_GCM_HAS_LANES if there is a lane kernel: groups of records of one length go there (kf_gcm_lanes.h)
  *
- * How it works. Records are taken a window at a time. Their counter blocks, E(J0) first, are laid
+ * How windows work. Records are taken a window at a time. Their counter blocks, E(J0) first, are laid
  * one record after the other in one array, so that the AES units are full whatever the lengths are.
  * GHASH work is cut into units of four blocks that read the ciphertext where it lies; only a
  * record's last, incomplete unit is copied and padded with zeros. A unit
@@ -19,8 +22,8 @@
  * are hashed during the AES of the next; when opening, during the AES of the same window, and a tag
  * is checked before any plaintext of its window is written.
  *
- * The block of lengths L takes a free place in the last unit. If that holds four blocks already, its powers are one higher instead, and L * H, which is the same for all
- * records of a length, joins at the end.
+ * The block of lengths L takes a free place in the last unit. If that holds four blocks already, its powers are one
+ * higher instead, and L * H, which is the same for all records of a length, joins at the end.
  */
 
 enum {
@@ -55,7 +58,7 @@ typedef struct {
     __m128i length_product;
     size_t digest_len, product_len, product_aad_len; /* what length_product is for */
     kf_gcm_powers powers;
-    size_t num_powers;
+    size_t bulk_bytes; /* what the bulk kernel has had */
     size_t most_blocks, most_units, most_messages; /* used so far: to be wiped */
     kf_gcm_window window[2];
 } kf_gcm_work;
@@ -65,13 +68,13 @@ typedef struct {
 /* Makes the powers up to H^most available. */
 static KF_GCM_TARGET void kf_gcm_raise(kf_gcm_work *work, size_t most) {
     __m128i *h = work->powers.h + KF_GCM_POWERS, *folded = work->powers.folded + KF_GCM_POWERS;
-    for (size_t i = work->num_powers + 1; i <= most; i++) {
+    for (size_t i = work->powers.count + 1; i <= most; i++) {
         size_t half = i / 2;
         __m128i power = kf_ghash_mul(h[-(ptrdiff_t)half], h[-(ptrdiff_t)(i - half)]);
         h[-(ptrdiff_t)i] = power;
         folded[-(ptrdiff_t)i] = kf_fold_halves(power);
     }
-    if (most > work->num_powers) work->num_powers = most;
+    if (most > work->powers.count) work->powers.count = most;
 }
 
 static KF_GCM_TARGET void kf_gcm_start(kf_gcm_work *work, const kf_gcm_key *key,
@@ -82,7 +85,8 @@ static KF_GCM_TARGET void kf_gcm_start(kf_gcm_work *work, const kf_gcm_key *key,
     work->powers.folded[KF_GCM_POWERS - 1] = kf_fold_halves(h);
     for (int i = 0; i < 4; i++)
         work->powers.h[KF_GCM_POWERS + i] = work->powers.folded[KF_GCM_POWERS + i] = _mm_setzero_si128();
-    work->num_powers = 1;
+    work->powers.count = 1;
+    work->bulk_bytes = 0;
     kf_gcm_raise(work, 5);
     work->y_digest = _mm_setzero_si128();
     work->digest_len = 0;
@@ -245,7 +249,8 @@ static inline KF_GCM_TARGET int kf_gcm_take(kf_gcm_work *work, kf_gcm_window *wi
 
     if (rec->aad_len != 0) message->y = kf_gcm_hash_aad(work, window, message, rec->aad, rec->aad_len);
     if (bulk_len != 0) {
-        kf_gcm_raise(work, KF_GCM_POWERS);
+        work->bulk_bytes += bulk_len;
+        kf_gcm_raise(work, work->bulk_bytes >= KF_GCM_MANY_MIN ? KF_GCM_POWERS : KF_GCM_FEW_POWERS);
         if (message->y != &message->y0) { /* the unit of associated data has to come first */
             kf_gcm_kernel(work->rk, NULL, 0, &window->units[--window->num_units], 1);
             message->y0 = *message->y;
@@ -302,8 +307,6 @@ static inline KF_GCM_TARGET uint8_t kf_gcm_release(const kf_rec *rec, __m128i ta
     return (uint8_t)equal;
 }
 
-#include "kf_gcm_uniform.h"
-
 /* Finishes the window whose units still wait. */
 static KF_GCM_TARGET void kf_gcm_drain(kf_gcm_work *work, kf_gcm_window *window) {
     kf_gcm_kernel(work->rk, NULL, 0, window->units, window->num_units);
@@ -311,28 +314,27 @@ static KF_GCM_TARGET void kf_gcm_drain(kf_gcm_work *work, kf_gcm_window *window)
     kf_gcm_clear(window, 0);
 }
 
-static KF_GCM_TARGET void kf_gcm_seal_all(kf_gcm_work *work, const uint8_t *nonces, const kf_rec *rec,
-                                          size_t n) {
+/* The place of the i-th record: order, if there is one, says which of the records come in which order. */
+static inline size_t kf_gcm_place(const uint16_t *order, size_t i) {
+    return order ? order[i] : i;
+}
+
+static KF_GCM_TARGET void kf_gcm_seal_windows(kf_gcm_work *work, const uint8_t *nonces, const kf_rec *rec,
+                                              const uint16_t *order, size_t n) {
     kf_gcm_window *now = &work->window[0], *before = &work->window[1];
     kf_gcm_clear(before, 0);
     for (size_t i = 0; i < n;) {
-        const size_t run = kf_gcm_run_length(rec + i, n - i);
-        if (run >= KF_GCM_RUN_MIN) {
-            kf_gcm_drain(work, before);
-            kf_gcm_seal_run(work, nonces + 12 * i, rec + i, run);
-            i += run;
-            kf_gcm_clear(&work->window[0], i);
-            kf_gcm_clear(&work->window[1], i);
-            continue;
-        }
         kf_gcm_clear(now, i);
-        while (i < n && kf_gcm_take(work, now, rec + i, nonces + 12 * i, 0)) i++;
+        for (; i < n; i++) {
+            const size_t place = kf_gcm_place(order, i);
+            if (!kf_gcm_take(work, now, rec + place, nonces + 12 * place, 0)) break;
+        }
         kf_gcm_run(work, now, before);
         kf_gcm_write_tags(before);
         for (size_t m = 0; m < now->num_messages; m++) {
             kf_gcm_message *message = &now->messages[m];
             kf_gcm_xor(message->out, message->in, (const uint8_t *)(message->keystream + 1), message->len);
-            kf_gcm_hash_rest(work, now, message, rec + now->first + m, message->out);
+            kf_gcm_hash_rest(work, now, message, rec + kf_gcm_place(order, now->first + m), message->out);
         }
         kf_gcm_note_use(work, now);
         kf_gcm_window *other = before;
@@ -342,32 +344,34 @@ static KF_GCM_TARGET void kf_gcm_seal_all(kf_gcm_work *work, const uint8_t *nonc
     kf_gcm_drain(work, before);
 }
 
-static KF_GCM_TARGET size_t kf_gcm_open_all(kf_gcm_work *work, uint8_t *ok, const uint8_t *nonces,
-                                            const kf_rec *rec, size_t n) {
+/* Returns the number of records that failed. */
+static KF_GCM_TARGET size_t kf_gcm_open_windows(kf_gcm_work *work, uint8_t *ok, const uint8_t *nonces, const kf_rec *rec,
+                                                const uint16_t *order, size_t n) {
     kf_gcm_window *now = &work->window[0];
     size_t bad = 0;
     for (size_t i = 0; i < n;) {
-        const size_t run = kf_gcm_run_length(rec + i, n - i);
-        if (run >= KF_GCM_RUN_MIN) {
-            bad += kf_gcm_open_run(work, ok + i, nonces + 12 * i, rec + i, run);
-            i += run;
-            continue;
-        }
         kf_gcm_clear(now, i);
-        while (i < n && kf_gcm_take(work, now, rec + i, nonces + 12 * i, 1)) {
+        for (; i < n; i++) {
+            const size_t place = kf_gcm_place(order, i);
+            if (!kf_gcm_take(work, now, rec + place, nonces + 12 * place, 1)) break;
             kf_gcm_message *message = &now->messages[now->num_messages - 1];
-            kf_gcm_hash_rest(work, now, message, rec + i, message->in);
-            i++;
+            kf_gcm_hash_rest(work, now, message, rec + place, message->in);
         }
         kf_gcm_note_use(work, now);
         kf_gcm_run(work, now, now);
         for (size_t m = 0; m < now->num_messages; m++) {
             const kf_gcm_message *message = &now->messages[m];
-            const size_t k = now->first + m;
-            ok[k] = kf_gcm_release(rec + k, kf_gcm_tag(message), message->in, (const uint8_t *)(message->keystream + 1),
-                                   message->out, message->len);
-            bad += !ok[k];
+            const size_t place = kf_gcm_place(order, now->first + m);
+            ok[place] = kf_gcm_release(rec + place, kf_gcm_tag(message), message->in,
+                                       (const uint8_t *)(message->keystream + 1), message->out, message->len);
+            bad += !ok[place];
         }
     }
     return bad;
 }
+
+#ifdef KF_GCM_HAS_LANES
+#include "kf_gcm_lanes.h"
+#else
+#include "kf_gcm_uniform.h"
+#endif

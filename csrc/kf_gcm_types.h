@@ -3,10 +3,12 @@
 
 enum { KF_GCM_FOLDED = KF_GCM_POWERS + 4 };
 
-/* H^POWERS .. H^1, then zeros; folded[i] = kf_fold_halves(h[i]), KF_GCM_FOLDED places after h[i]. */
+/* H^POWERS .. H^1, of which the last `count` are there, then zeros; folded[i] = kf_fold_halves(h[i]), KF_GCM_FOLDED
+ * places after h[i]. */
 typedef struct {
     alignas(32) __m128i h[KF_GCM_FOLDED];
     __m128i folded[KF_GCM_FOLDED];
+    size_t count;
 } kf_gcm_powers;
 
 /* Four blocks of GHASH: y_out = (*y_in ^ B1) * powers[0] ^ B2 * powers[1] ^ B3 * powers[2] ^ .. */

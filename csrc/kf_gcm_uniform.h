@@ -1,5 +1,6 @@
 /*
- * Runs of short records of one length, without own associated data: part of kf_gcm_engine.h. All that
+ * Runs of short records of one length, without own associated data, through windows: part of kf_gcm_engine.h for
+ * kernels that have no lanes. All that
  * depends on the length alone is made once per run: the units' powers and chains, and the product L * H that
  * ends every tag. A unit that is not whole is copied and padded, as in other windows.
  */
@@ -126,6 +127,44 @@ static KF_GCM_TARGET size_t kf_gcm_open_run(kf_gcm_work *work, uint8_t *ok, cons
             const __m128i tag = kf_gcm_run_tag(now, &shape, k, length_product);
             ok[i + k] = kf_gcm_release(r, tag, r->in, kf_gcm_run_keystream(now, &shape, k), r->out, shape.len);
             bad += !ok[i + k];
+        }
+    }
+    return bad;
+}
+
+/* ---- batches ---------------------------------------------------------------------------------- */
+
+/* How many of n records that do not begin with a run are for the windows: to the next run, which is looked for
+ * at every KF_GCM_MESSAGES. */
+static inline size_t kf_gcm_mixed_length(const kf_rec *rec, size_t n) {
+    size_t mixed = KF_GCM_MESSAGES;
+    while (mixed < n && kf_gcm_run_length(rec + mixed, n - mixed) < KF_GCM_RUN_MIN) mixed += KF_GCM_MESSAGES;
+    return mixed < n ? mixed : n;
+}
+
+static KF_GCM_TARGET void kf_gcm_seal_all(kf_gcm_work *work, const uint8_t *nonces, const kf_rec *rec, size_t n) {
+    for (size_t i = 0, m; i < n; i += m) {
+        m = kf_gcm_run_length(rec + i, n - i);
+        if (m >= KF_GCM_RUN_MIN) {
+            kf_gcm_seal_run(work, nonces + 12 * i, rec + i, m);
+        } else {
+            m = kf_gcm_mixed_length(rec + i, n - i);
+            kf_gcm_seal_windows(work, nonces + 12 * i, rec + i, NULL, m);
+        }
+    }
+}
+
+/* Returns the number of records that failed. */
+static KF_GCM_TARGET size_t kf_gcm_open_all(kf_gcm_work *work, uint8_t *ok, const uint8_t *nonces, const kf_rec *rec,
+                                            size_t n) {
+    size_t bad = 0;
+    for (size_t i = 0, m; i < n; i += m) {
+        m = kf_gcm_run_length(rec + i, n - i);
+        if (m >= KF_GCM_RUN_MIN) {
+            bad += kf_gcm_open_run(work, ok + i, nonces + 12 * i, rec + i, m);
+        } else {
+            m = kf_gcm_mixed_length(rec + i, n - i);
+            bad += kf_gcm_open_windows(work, ok + i, nonces + 12 * i, rec + i, NULL, m);
         }
     }
     return bad;

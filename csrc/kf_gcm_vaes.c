@@ -12,7 +12,8 @@
 
 #define KF_GCM_TARGET KF_VAES
 
-enum { KF_GCM_POWERS = 16, KF_GCM_LANES = 16, KF_GCM_BULK_STEP = 256, KF_GCM_BULK_MIN = 512 };
+enum { KF_GCM_POWERS = 16, KF_GCM_FEW_POWERS = 16, KF_GCM_MANY_MIN = 1 };
+enum { KF_GCM_LANES = 16, KF_GCM_BULK_STEP = 256, KF_GCM_BULK_MIN = 512 };
 
 #include "kf_gcm_types.h"
 

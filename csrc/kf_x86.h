@@ -42,7 +42,7 @@ KF_AESNI_INLINE void kf_store128(void *p, __m128i x) {
 KF_AESNI_INLINE __m128i kf_load96(const uint8_t *p) {
     int32_t high;
     memcpy(&high, p + 8, 4);
-    return _mm_insert_epi32(_mm_loadl_epi64((const __m128i *)p), high, 2);
+    return _mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *)p), _mm_cvtsi32_si128(high));
 }
 
 /* The first len bytes (0 to 16) at p, then zeros. Reads exactly those bytes. */

@@ -84,17 +84,15 @@ void test_batch_sizes(const kft_env *env) {
 
 /* ---- runs of one length ------------------------------------------------------------------------------------ */
 
-/* n records of one length, all but those at multiples of odd (0: none), which differ. */
-static void check_run(const kft_env *env, size_t n, size_t len, size_t odd, enum kft_placement placement) {
-    size_t lens[MAX_BATCH];
+/* n records in both modes, as they are and with about every fifth corrupted. */
+static void check_some_corrupted(const kft_env *env, size_t n, const size_t *lens, size_t seed,
+                                 enum kft_placement placement) {
     long bits[MAX_BATCH];
-    kft_random random = {len};
-    for (size_t i = 0; i < n; i++) {
-        lens[i] = odd && i % odd == odd - 1 ? len / 2 : len;
+    kft_random random = {seed};
+    for (size_t i = 0; i < n; i++)
         bits[i] = kft_below(&random, 5) ? -1 : (long)kft_below(&random, 8 * (lens[i] + 16));
-    }
-    kft_batch_spec spec = {.n = n, .lens = lens, .seed = len, .placement = placement};
-    spec.in_place = (int)(n + len / 8) % 2, spec.with_digest = (int)(n + len / 16) % 2;
+    kft_batch_spec spec = {.n = n, .lens = lens, .seed = seed, .placement = placement};
+    spec.in_place = (int)(n + seed / 8) % 2, spec.with_digest = (int)(n + seed / 16) % 2;
     for (int mode = 0; mode < KFT_NUM_MODES; mode++) {
         spec.mode = (enum kft_mode)mode;
         kft_batch_check(env, &spec);
@@ -102,12 +100,30 @@ static void check_run(const kft_env *env, size_t n, size_t len, size_t odd, enum
     }
 }
 
-/* Every length that is short to some kernel; runs that are broken off; runs that end inside a window. */
+/* n records of one length, all but those at multiples of odd (0: none), which differ. */
+static void check_run(const kft_env *env, size_t n, size_t len, size_t odd, enum kft_placement placement) {
+    size_t lens[MAX_BATCH];
+    for (size_t i = 0; i < n; i++) lens[i] = odd && i % odd == odd - 1 ? len / 2 : len;
+    check_some_corrupted(env, n, lens, len, placement);
+}
+
+/* n records of one count of blocks, whose last blocks differ in length. */
+static void check_blocks(const kft_env *env, size_t n, size_t count, enum kft_placement placement) {
+    size_t lens[MAX_BATCH];
+    kft_random random = {count};
+    for (size_t i = 0; i < n; i++) lens[i] = 16 * count - kft_below(&random, 16);
+    check_some_corrupted(env, n, lens, 16 * count, placement);
+}
+
+/* Every length that is short to some kernel; runs that are broken off; runs that end inside a window; as many blocks
+ * but other lengths. */
 void test_runs(const kft_env *env) {
-    for (size_t len = 1; len <= 560; len++)
+    for (size_t len = 1; len <= 1060; len += len < 300 ? 1 : 5)
         check_run(env, 16 + len % 31, len, 0, len % 8 ? KFT_UNALIGNED : KFT_PAGE_END);
     for (size_t n = 16; n <= 300; n += 13) check_run(env, n, 64, 0, KFT_UNALIGNED);
     for (size_t odd = 2; odd <= 60; odd += 3) check_run(env, 150, 20 + odd, odd, KFT_PAGE_START);
+    for (size_t count = 1; count <= 66; count++)
+        check_blocks(env, 17 + count % 11, count, count % 2 ? KFT_UNALIGNED : KFT_PAGE_END);
 }
 
 /* ---- corruption ------------------------------------------------------------------------------------------- */
