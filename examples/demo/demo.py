@@ -104,7 +104,7 @@ def _demo(kms: kmsfast.Kms, directory: Path) -> int:
 
 
 def _use_memory_once(kms: kmsfast.Kms, key: kmsfast.Key, columns: dict[str, pa.Array]) -> None:
-    """Makes and drops as much as the steps keep: a process waits for its first memory, not after."""
+    """Makes and drops as much as the steps keep: only its first memory does a process wait for."""
     kept = []
     for _ in range(2):
         blobs = _encrypt(key, columns, threads=1)
