@@ -153,7 +153,7 @@ typedef struct {
     kf_sink sink;
 } seal_batch;
 
-static void set_record(kf_rec *rec, const struct kf_column *aad, int64_t i, const uint8_t *in, uint8_t *out,
+static inline void set_record(kf_rec *rec, const struct kf_column *aad, int64_t i, const uint8_t *in, uint8_t *out,
                        int64_t len) {
     const kf_span own = aad ? kf_column_at(aad, i) : (kf_span){NULL, 0};
     kf_rec_set(rec, in, out, (size_t)len, own.at, (size_t)own.len);
@@ -220,22 +220,95 @@ typedef struct {
     int64_t num_bad, num_other; /* added to atomically */
 } open_batch;
 
-/* Whether record i starts as the blobs of the one key do that all are expected to be of. */
-static int is_expected(const open_batch *b, int64_t i) {
-    const kf_span in = kf_column_at(b->in, i);
-    return in.len >= KF_BLOB_OVERHEAD && kf_equal(in.at, b->groups[0].key->prefix, KF_PREFIX_LEN);
+/* Records that are opened by one call of the kernel, and which of the batch they are. */
+typedef struct {
+    kf_rec rec[WINDOW];
+    uint8_t nonces[WINDOW * KF_NONCE_LEN], ok[WINDOW];
+    int64_t index[WINDOW];
+    size_t n;
+} open_window;
+
+/* Adds record i, a whole blob. The record that is a window further, before end, is fetched meanwhile. */
+static inline void window_add(open_window *w, const open_batch *b, int64_t i, kf_span blob, int64_t end) {
+    set_record(&w->rec[w->n], b->aad, i, blob.at + KF_BODY_AT, kf_sink_at(&b->sink, i), blob.len - KF_BLOB_OVERHEAD);
+    if (i + WINDOW < end) w->rec[w->n].next = kf_column_at(b->in, i + WINDOW).at;
+    memcpy(w->nonces + w->n * KF_NONCE_LEN, blob.at + KF_NONCE_AT, KF_NONCE_LEN);
+    w->index[w->n++] = i;
+}
+
+static void set_statuses(const open_window *w, uint8_t *status, size_t bad) {
+    const size_t n = w->n;
+    if (bad == 0 && w->index[n - 1] - w->index[0] == (int64_t)n - 1) {
+        memset(status + w->index[0], KF_REC_OK, n);
+        return;
+    }
+    for (size_t k = 0; k < n; k++) status[w->index[k]] = w->ok[k] ? KF_REC_OK : KF_REC_AUTH;
+}
+
+/* Opens what the window holds, all of one group, and empties it. Returns the number that failed. */
+static int64_t window_open(open_window *w, const open_batch *b, const open_group *g) {
+    size_t bad = 0;
+    if (w->n && g->committed) {
+        bad = kf_aead->xaes_open(&g->key->xaes, w->ok, g->digest, w->nonces, w->rec, w->n);
+        set_statuses(w, b->status, bad);
+    } else {
+        for (size_t k = 0; k < w->n; k++) {
+            if (w->rec[k].len) memset(w->rec[k].out, 0, w->rec[k].len);
+            b->status[w->index[k]] = KF_REC_COMMITMENT;
+        }
+        bad = w->n;
+    }
+    w->n = 0;
+    return (int64_t)bad;
+}
+
+static void add_counts(open_batch *b, int64_t bad, int64_t other) {
+    __atomic_add_fetch(&b->num_bad, bad, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&b->num_other, other, __ATOMIC_RELAXED);
+}
+
+/* kf_equal on a prefix, with wider words: one comparison for each record of a batch. */
+static inline int same_prefix(const uint8_t *a, const uint8_t *b) {
+    typedef uint64_t wide __attribute__((vector_size(16)));
+    static const size_t at[] = {0, 16, 32, KF_PREFIX_LEN - sizeof(wide)};
+    wide diff = {0, 0}, x, y;
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        memcpy(&x, a + at[i], sizeof x);
+        memcpy(&y, b + at[i], sizeof y);
+        diff |= x ^ y;
+    }
+    const uint64_t any = kf_barrier64(diff[0] | diff[1]);
+    return (int)(1 ^ ((any | (0 - any)) >> 63));
+}
+
+/* Opens the blobs of the one key that all are expected to be of: those that start as its blobs do. */
+static int open_expected(void *arg, int64_t begin, int64_t end) {
+    open_batch *b = arg;
+    const open_group *g = &b->groups[0];
+    int64_t bad = 0, other = 0;
+    open_window w;
+    w.n = 0;
+    for (int64_t i = begin; i < end; i++) {
+        const kf_span blob = kf_column_at(b->in, i);
+        const int skipped = b->skip && b->skip[i];
+        if (!skipped && blob.len >= KF_BLOB_OVERHEAD && same_prefix(blob.at, g->key->prefix)) {
+            window_add(&w, b, i, blob, end);
+            if (w.n == WINDOW) bad += window_open(&w, b, g);
+        } else {
+            b->status[i] = KF_REC_SKIPPED;
+            other += !skipped;
+        }
+    }
+    bad += window_open(&w, b, g);
+    add_counts(b, bad, other);
+    return KF_OK;
 }
 
 /* The group of record i, or -1 when this call leaves it alone. */
-static int32_t group_of(const open_batch *b, int64_t i, int64_t *num_other) {
+static int32_t group_of(const open_batch *b, int64_t i) {
     if (b->skip && b->skip[i]) {
         b->status[i] = KF_REC_SKIPPED;
-        return -1;
-    }
-    if (!b->group) {
-        if (is_expected(b, i)) return 0;
-        b->status[i] = KF_REC_SKIPPED;
-        ++*num_other;
         return -1;
     }
     if (b->group[i] < 0 || !b->groups[b->group[i]].key) return -1;
@@ -244,60 +317,33 @@ static int32_t group_of(const open_batch *b, int64_t i, int64_t *num_other) {
     return -1;
 }
 
-/* Opens the n >= 1 records of one group that a window holds; index[k] says which records they are, end where the
- * next windows stop. */
-static size_t open_window(const open_batch *b, const open_group *g, const int64_t *index, size_t n, int64_t end) {
-    kf_rec rec[WINDOW];
-    uint8_t nonces[WINDOW * KF_NONCE_LEN], ok[WINDOW];
-    size_t k = 0;
-    do {
-        const kf_span in = kf_column_at(b->in, index[k]);
-        set_record(&rec[k], b->aad, index[k], in.at + KF_BODY_AT, kf_sink_at(&b->sink, index[k]),
-                   in.len - KF_BLOB_OVERHEAD);
-        if (index[k] + WINDOW < end) rec[k].next = kf_column_at(b->in, index[k] + WINDOW).at;
-        memcpy(nonces + k * KF_NONCE_LEN, in.at + KF_NONCE_AT, KF_NONCE_LEN);
-    } while (++k < n);
-    if (!g->committed) {
-        for (k = 0; k < n; k++) {
-            if (rec[k].len) memset(rec[k].out, 0, rec[k].len);
-            b->status[index[k]] = KF_REC_COMMITMENT;
-        }
-        return n;
-    }
-    const size_t bad = kf_aead->xaes_open(&g->key->xaes, ok, g->digest, nonces, rec, n);
-    for (k = 0; k < n; k++) b->status[index[k]] = ok[k] ? KF_REC_OK : KF_REC_AUTH;
-    return bad;
-}
-
-static int open_range(void *arg, int64_t begin, int64_t end) {
+/* Opens blobs that are sorted into groups, a window of the batch at a time. */
+static int open_grouped(void *arg, int64_t begin, int64_t end) {
     open_batch *b = arg;
-    int64_t index[WINDOW], mine[WINDOW], bad = 0, other = 0;
+    int64_t index[WINDOW], bad = 0;
     int32_t group[WINDOW];
+    open_window w;
+    w.n = 0;
     for (int64_t i = begin; i < end;) {
         size_t n = 0;
         for (; n < WINDOW && i < end; i++) {
-            const int32_t g = group_of(b, i, &other);
+            const int32_t g = group_of(b, i);
             if (g >= 0) index[n] = i, group[n++] = g;
-        }
-        if (!b->group) {
-            if (n) bad += (int64_t)open_window(b, &b->groups[0], index, n, end);
-            continue;
         }
         while (n) { /* one pass per group that the window holds */
             const int32_t g = group[0];
-            size_t num_mine = 0, rest = 0;
+            size_t rest = 0;
             for (size_t k = 0; k < n; k++) {
                 if (group[k] == g)
-                    mine[num_mine++] = index[k];
+                    window_add(&w, b, index[k], kf_column_at(b->in, index[k]), end);
                 else
                     index[rest] = index[k], group[rest++] = group[k];
             }
-            bad += (int64_t)open_window(b, &b->groups[g], mine, num_mine, end);
+            bad += window_open(&w, b, &b->groups[g]);
             n = rest;
         }
     }
-    __atomic_add_fetch(&b->num_bad, bad, __ATOMIC_RELAXED);
-    __atomic_add_fetch(&b->num_other, other, __ATOMIC_RELAXED);
+    add_counts(b, bad, 0);
     return KF_OK;
 }
 
@@ -314,7 +360,7 @@ static int open_groups(open_group *groups, const uint64_t *keys, const uint8_t *
             return status;
         }
         groups[g].key = slot;
-        /* without groups, each record's whole prefix is compared with the key's (group_of) */
+        /* without groups, each record's whole prefix is compared with the key's (open_expected) */
         groups[g].committed = !grouped || kf_equal(prefixes + (size_t)g * KF_PREFIX_LEN, groups[g].key->prefix, KF_PREFIX_LEN);
         kf_blob_digest(groups[g].digest, groups[g].key->prefix, context, context_len);
     }
@@ -342,7 +388,7 @@ int kf_blob_open(uint8_t *out, int64_t out_len, const int64_t *out_offsets, uint
     result = open_groups(groups, keys, prefixes, num_groups, group != NULL, context, context_len);
     if (result == KF_OK) {
         b.groups = groups;
-        result = kf_parallel(open_range, &b, num, GRAIN, threads);
+        result = kf_parallel(group ? open_grouped : open_expected, &b, num, GRAIN, threads);
         for (int32_t g = 0; g < num_groups; g++)
             if (keys[g]) kf_slot_unpin(keys[g]);
     }
