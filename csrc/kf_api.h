@@ -53,7 +53,7 @@ const char *kf_cpu_features(void);
 /* ---- records -------------------------------------------------------------------------------- */
 
 /* One column of records, in exactly one of three forms:
- * - data, data_len and offsets[num + 1];
+ * - data, data_len and offsets[num + 1], or offsets32[num + 1] instead;
  * - data, data_len and width (offsets NULL): records of width bytes each, back to back;
  * - ptrs[num] and lens[num] (data NULL): separate records. */
 struct kf_column {
@@ -63,6 +63,7 @@ struct kf_column {
     int64_t width;
     const uint8_t *const *ptrs;
     const int64_t *lens;
+    const int32_t *offsets32;
 };
 
 /* Checks offsets[num + 1] against data_len (KF_ERR_OFFSETS, with the index in *bad) and writes
@@ -70,6 +71,9 @@ struct kf_column {
  * skip[num] (or NULL) marks records that get length 0. */
 int kf_offsets_plan(int64_t *out_offsets, int64_t *bad, const int64_t *offsets, int64_t num,
                     int64_t data_len, int64_t delta, const uint8_t *skip);
+/* KF_ERR_CAPACITY as well: the results are longer than 2 GiB. */
+int kf_offsets_plan32(int32_t *out_offsets, int64_t *bad, const int32_t *offsets, int64_t num,
+                      int64_t data_len, int64_t delta, const uint8_t *skip);
 
 /* ---- key arena ------------------------------------------------------------------------------ */
 
@@ -126,11 +130,11 @@ int kf_key_prefix(uint64_t key, uint8_t *prefix56);
 /* ---- blobs (docs/blob-format.md) ------------------------------------------------------------ */
 
 /* Seals num records: out holds, for each, prefix 56, nonce 24, ciphertext, tag 16. out_offsets
- * [num + 1] as kf_offsets_plan writes them with delta KF_BLOB_OVERHEAD (96); NULL: record i starts at
- * i * (width + 96); out_ptrs (or NULL) instead of out and out_offsets: one buffer per record.
+ * [num + 1] as kf_offsets_plan writes them with delta KF_BLOB_OVERHEAD (96), int64_t, or int32_t when the
+ * column has offsets32; NULL: record i starts at i * (width + 96); out_ptrs (or NULL) instead of out and out_offsets: one buffer per record.
  * context: canonical encryption context. aad: a column of the records' own associated data, or
  * NULL. skip[num] (or NULL): 1 leaves the record out. threads >= 1. */
-int kf_blob_seal(uint64_t key, uint8_t *out, int64_t out_len, const int64_t *out_offsets, uint8_t *const *out_ptrs,
+int kf_blob_seal(uint64_t key, uint8_t *out, int64_t out_len, const void *out_offsets, uint8_t *const *out_ptrs,
                  const struct kf_column *in, int64_t num, const uint8_t *skip,
                  const uint8_t *context, size_t context_len, const struct kf_column *aad,
                  int threads);
@@ -147,7 +151,7 @@ int kf_blob_scan(uint8_t *prefixes, int32_t max_groups, int32_t *num_groups, int
  * those that start otherwise get KF_REC_SKIPPED and are counted in *num_other: scan these. out
  * as in kf_blob_seal, with delta -96. A record that fails is zeroed in out. *num_bad: how many of the
  * served records failed. */
-int kf_blob_open(uint8_t *out, int64_t out_len, const int64_t *out_offsets, uint8_t *const *out_ptrs,
+int kf_blob_open(uint8_t *out, int64_t out_len, const void *out_offsets, uint8_t *const *out_ptrs,
                  uint8_t *status, int64_t *num_bad, int64_t *num_other, const uint64_t *keys,
                  const uint8_t *prefixes, int32_t num_groups, const int32_t *group,
                  const struct kf_column *in, int64_t num, const uint8_t *skip,
@@ -188,10 +192,10 @@ int kf_sealed_load(uint64_t *batch, uint64_t key, const uint8_t *header136,
                    const uint8_t *context, size_t context_len);
 /* Seals the next num records (ciphertext and tag each: delta 16). last != 0: the last of them is
  * the final record, after which the batch takes no more (KF_ERR_FINISHED). */
-int kf_sealed_seal(uint64_t batch, uint8_t *out, int64_t out_len, const int64_t *out_offsets,
+int kf_sealed_seal(uint64_t batch, uint8_t *out, int64_t out_len, const void *out_offsets,
                    uint8_t *const *out_ptrs, const struct kf_column *in, int64_t num, int last, int threads);
 /* Opens num records, of index first and up; last != 0: the last of them must be the final one. */
-int kf_sealed_open(uint64_t batch, uint8_t *out, int64_t out_len, const int64_t *out_offsets, uint8_t *const *out_ptrs,
+int kf_sealed_open(uint64_t batch, uint8_t *out, int64_t out_len, const void *out_offsets, uint8_t *const *out_ptrs,
                    uint8_t *status, int64_t *num_bad, uint64_t first, const struct kf_column *in,
                    int64_t num, int last, int threads);
 

@@ -183,7 +183,7 @@ static int seal_range(void *arg, int64_t begin, int64_t end) {
     return status;
 }
 
-int kf_blob_seal(uint64_t key, uint8_t *out, int64_t out_len, const int64_t *out_offsets,
+int kf_blob_seal(uint64_t key, uint8_t *out, int64_t out_len, const void *out_offsets,
                  uint8_t *const *out_ptrs, const struct kf_column *in, int64_t num, const uint8_t *skip,
                  const uint8_t *context, size_t context_len, const struct kf_column *aad, int threads) {
     seal_batch b = {.in = in, .aad = aad, .skip = skip};
@@ -367,7 +367,7 @@ static int open_groups(open_group *groups, const uint64_t *keys, const uint8_t *
     return KF_OK;
 }
 
-int kf_blob_open(uint8_t *out, int64_t out_len, const int64_t *out_offsets, uint8_t *const *out_ptrs,
+int kf_blob_open(uint8_t *out, int64_t out_len, const void *out_offsets, uint8_t *const *out_ptrs,
                  uint8_t *status, int64_t *num_bad, int64_t *num_other, const uint64_t *keys,
                  const uint8_t *prefixes, int32_t num_groups, const int32_t *group,
                  const struct kf_column *in, int64_t num, const uint8_t *skip, const uint8_t *context,

@@ -4,6 +4,32 @@
  */
 #include "kf_column.h"
 
+enum width { NARROW = 4, WIDE = 8 };
+
+static inline int64_t offset_at(const void *offsets, int64_t i, enum width width) {
+    return width == NARROW ? ((const int32_t *)offsets)[i] : ((const int64_t *)offsets)[i];
+}
+static inline void put_offset(void *offsets, int64_t i, uint64_t x, enum width width) {
+    if (width == NARROW)
+        ((int32_t *)offsets)[i] = (int32_t)x;
+    else
+        ((int64_t *)offsets)[i] = (int64_t)x;
+}
+
+static inline int64_t length_at(const void *offsets, int64_t i, enum width width) {
+    return (int64_t)((uint64_t)offset_at(offsets, i + 1, width) - (uint64_t)offset_at(offsets, i, width));
+}
+/* Offsets that never decrease lie within the data when the first and the last do. */
+static inline int ends_lie_within(const void *offsets, int64_t num, int64_t data_len, enum width width) {
+    return (offset_at(offsets, 0, width) >= 0) & (offset_at(offsets, num, width) <= data_len);
+}
+
+static inline int check_offsets(const void *offsets, int64_t num, int64_t data_len, int64_t max, enum width width) {
+    int wrong = !ends_lie_within(offsets, num, data_len, width);
+    for (int64_t i = 0; i < num; i++) wrong |= (uint64_t)length_at(offsets, i, width) > (uint64_t)max;
+    return wrong ? KF_ERR_OFFSETS : KF_OK;
+}
+
 int kf_column_check(const struct kf_column *col, int64_t num, int64_t growth) {
     const int64_t max = KF_RECORD_MAX - growth;
     if (num < 0) return KF_ERR_ARGUMENT;
@@ -13,55 +39,84 @@ int kf_column_check(const struct kf_column *col, int64_t num, int64_t growth) {
             if (col->lens[i] < 0 || col->lens[i] > max) return KF_ERR_OFFSETS;
         return KF_OK;
     }
+    if (col->offsets && col->offsets32) return KF_ERR_ARGUMENT;
     if (col->data_len < 0 || (!col->data && col->data_len > 0)) return KF_ERR_ARGUMENT;
-    if (!col->offsets) {
+    if (!kf_has_offsets(col)) {
         if (col->width < 0 || col->width > max) return KF_ERR_ARGUMENT;
         if (col->width && num > col->data_len / col->width) return KF_ERR_OFFSETS;
         return KF_OK;
     }
-    int64_t wrong = col->offsets[0] < 0 || col->offsets[num] > col->data_len;
+    return col->offsets32 ? check_offsets(col->offsets32, num, col->data_len, max, NARROW)
+                          : check_offsets(col->offsets, num, col->data_len, max, WIDE);
+}
+
+/* ---- where results go ----------------------------------------------------------------------- */
+
+/* The first record that does not lie within the data or is too long. */
+static int64_t first_wrong(const void *offsets, int64_t num, int64_t data_len, int64_t max, enum width width) {
+    int64_t i = 0;
+    for (; i < num; i++) {
+        const int64_t begin = offset_at(offsets, i, width), end = offset_at(offsets, i + 1, width);
+        if (begin < 0 || end > data_len || (uint64_t)length_at(offsets, i, width) > (uint64_t)max) break;
+    }
+    return i;
+}
+
+static inline int plan(void *out_offsets, int64_t *bad, const void *offsets, int64_t num, int64_t data_len,
+                       int64_t delta, const uint8_t *skip, enum width width) {
+    const int64_t max = KF_RECORD_MAX - (delta > 0 ? delta : 0);
+    uint64_t at = 0;
+    if (num < 0 || data_len < 0) return KF_ERR_ARGUMENT;
+    int wrong = num > 0 && !ends_lie_within(offsets, num, data_len, width);
     for (int64_t i = 0; i < num; i++) {
-        const int64_t len = (int64_t)((uint64_t)col->offsets[i + 1] - (uint64_t)col->offsets[i]);
-        wrong |= len < 0 || len > max;
+        const int64_t len = length_at(offsets, i, width), grown = (int64_t)((uint64_t)len + (uint64_t)delta);
+        wrong |= (uint64_t)len > (uint64_t)max;
+        put_offset(out_offsets, i, at, width);
+        at += grown > 0 && !(skip && skip[i]) ? (uint64_t)grown : 0;
+    }
+    put_offset(out_offsets, num, at, width);
+    if (wrong) {
+        *bad = first_wrong(offsets, num, data_len, max, width);
+        return KF_ERR_OFFSETS;
+    }
+    return width == NARROW && at > INT32_MAX ? KF_ERR_CAPACITY : KF_OK;
+}
+
+int kf_offsets_plan(int64_t *out_offsets, int64_t *bad, const int64_t *offsets, int64_t num, int64_t data_len,
+                    int64_t delta, const uint8_t *skip) {
+    return plan(out_offsets, bad, offsets, num, data_len, delta, skip, WIDE);
+}
+
+int kf_offsets_plan32(int32_t *out_offsets, int64_t *bad, const int32_t *offsets, int64_t num, int64_t data_len,
+                      int64_t delta, const uint8_t *skip) {
+    return plan(out_offsets, bad, offsets, num, data_len, delta, skip, NARROW);
+}
+
+static inline int check_room(const void *out_offsets, int64_t out_len, const struct kf_column *in, int64_t num,
+                             const uint8_t *skip, int64_t delta, enum width width) {
+    int wrong = !ends_lie_within(out_offsets, num, out_len, width);
+    for (int64_t i = 0; i < num; i++) {
+        int64_t need = kf_column_at(in, i).len + delta;
+        if (need < 0 || (skip && skip[i])) need = 0;
+        wrong |= length_at(out_offsets, i, width) < need;
     }
     return wrong ? KF_ERR_OFFSETS : KF_OK;
 }
 
-int kf_offsets_plan(int64_t *out_offsets, int64_t *bad, const int64_t *offsets, int64_t num,
-                    int64_t data_len, int64_t delta, const uint8_t *skip) {
-    const int64_t max = KF_RECORD_MAX - (delta > 0 ? delta : 0);
-    int64_t at = 0;
-    if (num < 0 || data_len < 0) return KF_ERR_ARGUMENT;
-    for (int64_t i = 0; i < num; i++) {
-        const int64_t begin = offsets[i], end = offsets[i + 1];
-        if (begin < 0 || end < begin || end > data_len || end - begin > max) {
-            *bad = i;
-            return KF_ERR_OFFSETS;
-        }
-        const int64_t len = end - begin + delta;
-        out_offsets[i] = at;
-        if (len > 0 && !(skip && skip[i])) at += len;
-    }
-    out_offsets[num] = at;
-    return KF_OK;
-}
-
-int kf_sink_init(kf_sink *sink, uint8_t *out, int64_t out_len, const int64_t *out_offsets,
-                 uint8_t *const *out_ptrs, const struct kf_column *in, int64_t num,
-                 const uint8_t *skip, int64_t delta) {
-    *sink = (kf_sink){.data = out, .len = out_len, .offsets = out_offsets, .ptrs = out_ptrs};
+int kf_sink_init(kf_sink *sink, uint8_t *out, int64_t out_len, const void *out_offsets, uint8_t *const *out_ptrs,
+                 const struct kf_column *in, int64_t num, const uint8_t *skip, int64_t delta) {
+    *sink = (kf_sink){.data = out, .ptrs = out_ptrs};
     if (out_ptrs) return out || out_offsets ? KF_ERR_ARGUMENT : KF_OK;
     if (out_len < 0 || (!out && out_len > 0)) return KF_ERR_ARGUMENT;
     if (!out_offsets) {
-        if (in->ptrs || in->offsets) return KF_ERR_ARGUMENT;
+        if (in->ptrs || kf_has_offsets(in)) return KF_ERR_ARGUMENT;
         sink->stride = in->width + delta > 0 ? in->width + delta : 0;
         return sink->stride && num > out_len / sink->stride ? KF_ERR_OFFSETS : KF_OK;
     }
-    for (int64_t i = 0; i < num; i++) {
-        const int64_t begin = out_offsets[i], end = out_offsets[i + 1];
-        int64_t need = kf_column_at(in, i).len + delta;
-        if (need < 0 || (skip && skip[i])) need = 0;
-        if (begin < 0 || begin > end || end > out_len || end - begin < need) return KF_ERR_OFFSETS;
+    if (in->offsets32) {
+        sink->offsets32 = out_offsets;
+        return check_room(out_offsets, out_len, in, num, skip, delta, NARROW);
     }
-    return KF_OK;
+    sink->offsets = out_offsets;
+    return check_room(out_offsets, out_len, in, num, skip, delta, WIDE);
 }

@@ -17,11 +17,17 @@ typedef struct {
  * KF_RECORD_MAX bytes, or whose output would be, growth bytes longer). */
 int kf_column_check(const struct kf_column *col, int64_t num, int64_t growth);
 
+static inline int kf_has_offsets(const struct kf_column *col) { return col->offsets || col->offsets32; }
+
 static inline kf_span kf_column_at(const struct kf_column *col, int64_t i) {
     if (col->ptrs) return (kf_span){col->ptrs[i], col->lens[i]};
     if (col->offsets) {
         const int64_t begin = col->offsets[i];
         return (kf_span){col->data + begin, col->offsets[i + 1] - begin};
+    }
+    if (col->offsets32) {
+        const int64_t begin = col->offsets32[i];
+        return (kf_span){col->data + begin, col->offsets32[i + 1] - begin};
     }
     return (kf_span){col->data + i * col->width, col->width};
 }
@@ -30,21 +36,21 @@ static inline kf_span kf_column_at(const struct kf_column *col, int64_t i) {
  * per record. */
 typedef struct {
     uint8_t *data;
-    int64_t len;
     const int64_t *offsets;
+    const int32_t *offsets32;
     int64_t stride;
     uint8_t *const *ptrs;
 } kf_sink;
 
 /* Fills sink from the arguments that the batch functions share; delta: output length less input
  * length. Checks that every record that is not skipped has room for exactly its output. */
-int kf_sink_init(kf_sink *sink, uint8_t *out, int64_t out_len, const int64_t *out_offsets,
-                 uint8_t *const *out_ptrs, const struct kf_column *in, int64_t num,
-                 const uint8_t *skip, int64_t delta);
+int kf_sink_init(kf_sink *sink, uint8_t *out, int64_t out_len, const void *out_offsets, uint8_t *const *out_ptrs,
+                 const struct kf_column *in, int64_t num, const uint8_t *skip, int64_t delta);
 
 static inline uint8_t *kf_sink_at(const kf_sink *sink, int64_t i) {
     if (sink->ptrs) return sink->ptrs[i];
-    return sink->data + (sink->offsets ? sink->offsets[i] : i * sink->stride);
+    if (sink->offsets) return sink->data + sink->offsets[i];
+    return sink->data + (sink->offsets32 ? sink->offsets32[i] : i * sink->stride);
 }
 
 #endif

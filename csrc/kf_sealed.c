@@ -143,7 +143,7 @@ static int sizes_hold(const kf_sealed_slot *slot, const struct kf_column *in, in
     return 1;
 }
 
-int kf_sealed_seal(uint64_t batch, uint8_t *out, int64_t out_len, const int64_t *out_offsets,
+int kf_sealed_seal(uint64_t batch, uint8_t *out, int64_t out_len, const void *out_offsets,
                    uint8_t *const *out_ptrs, const struct kf_column *in, int64_t num, int last, int threads) {
     sealed_run r = {.in = in, .num = num, .last = last};
     void *body;
@@ -174,7 +174,7 @@ int kf_sealed_seal(uint64_t batch, uint8_t *out, int64_t out_len, const int64_t 
     return status;
 }
 
-int kf_sealed_open(uint64_t batch, uint8_t *out, int64_t out_len, const int64_t *out_offsets, uint8_t *const *out_ptrs,
+int kf_sealed_open(uint64_t batch, uint8_t *out, int64_t out_len, const void *out_offsets, uint8_t *const *out_ptrs,
                    uint8_t *status, int64_t *num_bad, uint64_t first, const struct kf_column *in, int64_t num,
                    int last, int threads) {
     sealed_run r = {.in = in, .num = num, .last = last, .status = status, .first = first};

@@ -50,7 +50,8 @@ def test_every_function_is_called_where_none_may_work() -> None:
     calls = (ROOT / "tests/c/kft_calls.c").read_text()
     declared = set(re.findall(r"^int (kf_\w+)\(", api, re.MULTILINE))
     called = set(re.findall(r"^ +ENTRY\((kf_\w+),", calls, re.MULTILINE))
-    assert declared - called == {"kf_init", "kf_offsets_plan", "kf_py_view", "kf_py_alloc"}
+    plans = {"kf_offsets_plan", "kf_offsets_plan32"}
+    assert declared - called == {"kf_init", "kf_py_view", "kf_py_alloc"} | plans
 
 
 @needs_valgrind

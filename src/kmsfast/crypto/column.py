@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from kmsfast.crypto.native import check, ffi, lib
 from kmsfast.errors import ValidationError
@@ -40,8 +40,6 @@ else:
     from kmsfast.crypto.lazy_numpy import np
 
 __all__ = ["Column", "Packed", "Sink", "as_column", "chunks_of", "concat_chunks"]
-
-_INT32_MAX: Final = 2**31 - 1
 
 
 class Packed(NamedTuple):
@@ -146,9 +144,13 @@ def _i64(array: Any) -> Any:
     return ffi.from_buffer("int64_t[]", array)
 
 
-def _struct(*, data: Any = ffi.NULL, size: int = 0, offsets: Any = ffi.NULL, width: int = 0) -> Any:
+def _i32(array: Any) -> Any:
+    return ffi.from_buffer("int32_t[]", array)
+
+
+def _struct(*, data: Any = ffi.NULL, size: int = 0, width: int = 0) -> Any:
     struct = ffi.new("struct kf_column *")
-    struct.data, struct.data_len, struct.offsets, struct.width = data, size, offsets, width
+    struct.data, struct.data_len, struct.width = data, size, width
     return struct
 
 
@@ -291,13 +293,14 @@ def _plain(values: npt.NDArray[Any], what: str) -> npt.NDArray[Any]:
 
 
 class _PackedSink(Sink):
+    """Offsets as wide as the column's, which grow to int64 if the results need it."""
+
     def __init__(self, column: _PackedColumn, delta: int) -> None:
-        self.plan: I64 = np.empty(column.num + 1, np.int64)
         bad = ffi.new("int64_t *")
-        status = lib.kf_offsets_plan(
-            _i64(self.plan), bad, _i64(column.offsets), column.num, column.size, delta,
-            column.skip_ptr,
-        )  # fmt: skip
+        status = self._plan(column, delta, bad)
+        if status == lib.KF_ERR_CAPACITY:
+            column.widen()
+            status = self._plan(column, delta, bad)
         if status == lib.KF_ERR_OFFSETS:
             i = bad[0]
             raise ValidationError(
@@ -307,7 +310,19 @@ class _PackedSink(Sink):
             )
         check(status)
         self.data: U8 = np.empty(int(self.plan[-1]), np.uint8)
-        self.out, self.out_len, self.offsets = _u8(self.data), self.data.size, _i64(self.plan)
+        self.out, self.out_len = _u8(self.data), self.data.size
+
+    def _plan(self, column: _PackedColumn, delta: int, bad: Any) -> int:
+        self.plan: npt.NDArray[Any] = np.empty(column.num + 1, column.offsets.dtype)
+        plan, pointer = (
+            (lib.kf_offsets_plan32, _i32) if column.narrow else (lib.kf_offsets_plan, _i64)
+        )
+        self.offsets = pointer(self.plan)
+        status: int = plan(
+            self.offsets, bad, pointer(column.offsets), column.num, column.size, delta,
+            column.skip_ptr,
+        )  # fmt: skip
+        return status
 
     def finish(self, failed: Iterable[int]) -> Any:
         _zero(self.data, ((int(self.plan[i]), int(self.plan[i + 1])) for i in failed))
@@ -331,20 +346,38 @@ def _vector(values: Any, dtype: type[np.generic], what: str) -> npt.NDArray[Any]
 
 
 class _PackedColumn(Column):
-    def __init__(self, values: Packed, what: str, skip: U8 | None = None) -> None:
+    def __init__(self, values: Packed, what: str) -> None:
         data = _vector(values.data, np.uint8, f"{what}.data")
-        given = _vector(values.offsets, np.int64, f"{what}.offsets")
+        offsets = _vector(values.offsets, np.int64, f"{what}.offsets")
         if not data.flags.c_contiguous:
             raise ValidationError(
                 f"{what}.data is not contiguous; pass numpy.ascontiguousarray(data) instead"
             )
-        if given.size == 0:
+        if offsets.size == 0:
             raise ValidationError(f"{what}.offsets is empty; no records are offsets [0]")
-        offsets: I64 = np.array(given, order="C")  # ours: see the module's docstring
-        self.what, self.data, self.offsets, self.skip = what, data, offsets, skip
+        self._take(data, offsets, what)
+
+    def _take(self, data: U8, offsets: npt.NDArray[Any], what: str, skip: U8 | None = None) -> None:
+        """Offsets of int64 or int32."""
+        self.what, self.data, self.skip = what, data, skip
+        self.offsets = np.array(offsets, order="C")  # ours: see the module's docstring
         self.num, self.size = offsets.size - 1, data.size
-        self._ptrs = _u8(data), _i64(offsets)
-        self.struct = _struct(data=self._ptrs[0], size=self.size, offsets=self._ptrs[1])
+        self._data_ptr = _u8(data)
+        self.struct = _struct(data=self._data_ptr, size=self.size)
+        self._point()
+
+    def _point(self) -> None:
+        self.narrow = self.offsets.dtype == np.int32
+        self._offsets_ptr = (_i32 if self.narrow else _i64)(self.offsets)
+        if self.narrow:
+            self.struct.offsets32 = self._offsets_ptr
+        else:
+            self.struct.offsets, self.struct.offsets32 = self._offsets_ptr, ffi.NULL
+
+    def widen(self) -> None:
+        """Makes the offsets int64."""
+        self.offsets = self.offsets.astype(np.int64)
+        self._point()
 
     def plan(self, delta: int) -> Sink:
         return _PackedSink(self, delta)
@@ -362,37 +395,32 @@ class _ArrowSink(_PackedSink):
 
     def __init__(self, column: _ArrowColumn, delta: int) -> None:
         super().__init__(column, delta)
-        self._large, self._skip = column.large, column.skip
+        self._skip = column.skip
 
     def finish(self, failed: Iterable[int]) -> pa.Array[Any]:
         import pyarrow as pa
 
-        packed = super().finish(failed)
-        large = self._large or packed.data.size > _INT32_MAX
-        offsets = packed.offsets if large else packed.offsets.astype(np.int32)
+        data, offsets = super().finish(failed)
         return pa.Array.from_buffers(
-            pa.large_binary() if large else pa.binary(),
+            pa.binary() if offsets.dtype == np.int32 else pa.large_binary(),
             len(offsets) - 1,
             [_validity(len(offsets) - 1, self._skip, failed), pa.py_buffer(offsets),
-             pa.py_buffer(packed.data)],
+             pa.py_buffer(data)],
         )  # fmt: skip
 
 
 class _ArrowColumn(_PackedColumn):
     def __init__(self, values: pa.Array[Any], what: str, large: bool) -> None:
-        self.large = large
         _, offsets, data = values.buffers()
         dtype: Any = np.int64 if large else np.int32
         begin, count = values.offset, len(values) + 1
         if offsets is None or len(values) == 0:
-            ends: I64 = np.zeros(1, np.int64)
+            ends: npt.NDArray[Any] = np.zeros(1, dtype)
         else:
             has = offsets.size // np.dtype(dtype).itemsize
             _refuse_short(has, begin + count, f"{what}, an Arrow array, has offsets for")
-            ends = np.frombuffer(offsets, dtype, has)[begin : begin + count].astype(
-                np.int64, copy=False
-            )
-        super().__init__(Packed(_bytes_of(data), ends), what, _null_mask(values))
+            ends = np.frombuffer(offsets, dtype, has)[begin : begin + count]
+        self._take(_bytes_of(data), ends, what, _null_mask(values))
 
     def plan(self, delta: int) -> Sink:
         return _ArrowSink(self, delta)
