@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from ring import Ring
 
-from kmsfast.crypto import blob, column
+from kmsfast.crypto import blob, column, native
 from kmsfast.crypto.column import Packed, as_column
 from kmsfast.errors import ValidationError
 
@@ -159,7 +160,15 @@ def test_no_records_have_a_shape_too(ring: Ring) -> None:
 def test_results_beyond_int32_offsets_are_large_binary(
     ring: Ring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(column, "_INT32_MAX", 200)
+    """As if 200 bytes were the most that 32-bit offsets reach."""
+
+    def plan(out: object, bad: object, offsets: object, num: int, *rest: object) -> int:
+        status = native.lib.kf_offsets_plan32(out, bad, offsets, num, *rest)
+        return native.lib.KF_ERR_CAPACITY if out[num] > 200 else status  # type: ignore[index]
+
+    limited = SimpleNamespace(**{name: getattr(native.lib, name) for name in dir(native.lib)})
+    limited.kf_offsets_plan32 = plan
+    monkeypatch.setattr(column, "lib", limited)
     handle = ring.add().handle
     short, long = pa.array([b"x", None]), pa.array(["x" * 9, "y" * 9])
     assert blob.seal_batch(handle, short, b"").type == pa.binary()
@@ -168,6 +177,19 @@ def test_results_beyond_int32_offsets_are_large_binary(
     assert both.type == pa.large_binary()
     opened, errors = blob.open_batch(ring.resolve, both, b"")
     assert (opened.to_pylist(), errors) == ([b"x", None, b"x" * 9, b"y" * 9], {})
+
+
+@pytest.mark.slow
+def test_results_of_more_than_two_gib(ring: Ring) -> None:
+    """The blobs of 23 million empty strings: no longer binary, still readable."""
+    handle, num = ring.add().handle, 23_000_000
+    empty = pa.Array.from_buffers(
+        pa.string(), num, [None, pa.py_buffer(np.zeros(num + 1, np.int32)), pa.py_buffer(b"")]
+    )
+    sealed = blob.seal_batch(handle, empty, b"", threads=2)
+    assert (sealed.type, sealed.nbytes > 2**31) == (pa.large_binary(), True)
+    opened, errors = blob.open_batch(ring.resolve, sealed, b"", threads=2)
+    assert (len(opened), opened.buffers()[2].size, errors) == (num, 0, {})
 
 
 def test_errors_are_new_each_time(ring: Ring) -> None:
