@@ -16,8 +16,10 @@ static inline void put_offset(void *offsets, int64_t i, uint64_t x, enum width w
         ((int64_t *)offsets)[i] = (int64_t)x;
 }
 
+static inline int64_t minus(int64_t a, int64_t b) { return (int64_t)((uint64_t)a - (uint64_t)b); }
+
 static inline int64_t length_at(const void *offsets, int64_t i, enum width width) {
-    return (int64_t)((uint64_t)offset_at(offsets, i + 1, width) - (uint64_t)offset_at(offsets, i, width));
+    return minus(offset_at(offsets, i + 1, width), offset_at(offsets, i, width));
 }
 /* Offsets that never decrease lie within the data when the first and the last do. */
 static inline int ends_lie_within(const void *offsets, int64_t num, int64_t data_len, enum width width) {
@@ -25,9 +27,12 @@ static inline int ends_lie_within(const void *offsets, int64_t num, int64_t data
 }
 
 static inline int check_offsets(const void *offsets, int64_t num, int64_t data_len, int64_t max, enum width width) {
-    int wrong = !ends_lie_within(offsets, num, data_len, width);
-    for (int64_t i = 0; i < num; i++) wrong |= (uint64_t)length_at(offsets, i, width) > (uint64_t)max;
-    return wrong ? KF_ERR_OFFSETS : KF_OK;
+    int64_t negative = 0; /* when something was */
+    for (int64_t i = 0; i < num; i++) {
+        const int64_t len = length_at(offsets, i, width);
+        negative |= len | minus(max, len);
+    }
+    return negative < 0 || !ends_lie_within(offsets, num, data_len, width) ? KF_ERR_OFFSETS : KF_OK;
 }
 
 int kf_column_check(const struct kf_column *col, int64_t num, int64_t growth) {
@@ -68,11 +73,13 @@ static inline int plan(void *out_offsets, int64_t *bad, const void *offsets, int
     uint64_t at = 0;
     if (num < 0 || data_len < 0) return KF_ERR_ARGUMENT;
     int wrong = num > 0 && !ends_lie_within(offsets, num, data_len, width);
+    int64_t begin = offset_at(offsets, 0, width);
     for (int64_t i = 0; i < num; i++) {
-        const int64_t len = length_at(offsets, i, width), grown = (int64_t)((uint64_t)len + (uint64_t)delta);
+        const int64_t end = offset_at(offsets, i + 1, width), len = minus(end, begin), grown = minus(len, -delta);
         wrong |= (uint64_t)len > (uint64_t)max;
         put_offset(out_offsets, i, at, width);
         at += grown > 0 && !(skip && skip[i]) ? (uint64_t)grown : 0;
+        begin = end;
     }
     put_offset(out_offsets, num, at, width);
     if (wrong) {
@@ -92,6 +99,7 @@ int kf_offsets_plan32(int32_t *out_offsets, int64_t *bad, const int32_t *offsets
     return plan(out_offsets, bad, offsets, num, data_len, delta, skip, NARROW);
 }
 
+/* Whether each record's results have room: len + delta bytes, none for those that are skipped or too short. */
 static inline int check_room(const void *out_offsets, int64_t out_len, const struct kf_column *in, int64_t num,
                              const uint8_t *skip, int64_t delta, enum width width) {
     int wrong = !ends_lie_within(out_offsets, num, out_len, width);
@@ -101,6 +109,17 @@ static inline int check_room(const void *out_offsets, int64_t out_len, const str
         wrong |= length_at(out_offsets, i, width) < need;
     }
     return wrong ? KF_ERR_OFFSETS : KF_OK;
+}
+
+/* The same for the common case, four times as fast: a column with offsets, and nothing skipped. */
+static inline int check_room_all(const void *out_offsets, int64_t out_len, const void *offsets, int64_t num,
+                                 int64_t delta, enum width width) {
+    int64_t negative = 0; /* when something was */
+    for (int64_t i = 0; i < num; i++) {
+        const int64_t room = length_at(out_offsets, i, width);
+        negative |= room | minus(room, length_at(offsets, i, width) + delta);
+    }
+    return negative < 0 || !ends_lie_within(out_offsets, num, out_len, width) ? KF_ERR_OFFSETS : KF_OK;
 }
 
 int kf_sink_init(kf_sink *sink, uint8_t *out, int64_t out_len, const void *out_offsets, uint8_t *const *out_ptrs,
@@ -115,8 +134,10 @@ int kf_sink_init(kf_sink *sink, uint8_t *out, int64_t out_len, const void *out_o
     }
     if (in->offsets32) {
         sink->offsets32 = out_offsets;
+        if (!skip) return check_room_all(out_offsets, out_len, in->offsets32, num, delta, NARROW);
         return check_room(out_offsets, out_len, in, num, skip, delta, NARROW);
     }
     sink->offsets = out_offsets;
+    if (!skip && in->offsets) return check_room_all(out_offsets, out_len, in->offsets, num, delta, WIDE);
     return check_room(out_offsets, out_len, in, num, skip, delta, WIDE);
 }

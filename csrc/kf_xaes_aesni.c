@@ -24,9 +24,9 @@
 typedef __m128i kf_vec;
 
 KF_AESNI_INLINE kf_vec kf_all(__m128i x) { return x; }
-/* The messages of a register, gathered from and scattered to one pointer each. */
-KF_AESNI_INLINE kf_vec kf_gather(const uint8_t *const *from, size_t at) { return kf_load128(from[0] + at); }
-KF_AESNI_INLINE void kf_scatter(uint8_t *const *to, size_t at, kf_vec x) { kf_store128(to[0] + at, x); }
+/* A block of the messages of a register, 16 bytes at the same place in each. */
+KF_AESNI_INLINE kf_vec kf_gather(const kf_rec *rec, size_t at) { return kf_load128(rec[0].in + at); }
+KF_AESNI_INLINE void kf_scatter(const kf_rec *rec, size_t at, kf_vec x) { kf_store128(rec[0].out + at, x); }
 
 #include "kf_xaes_engine.h"
 

@@ -49,9 +49,10 @@ typedef struct {
     kf_vec counter[KF_XAES_REGS];  /* nonce, four zero bytes, under the first round key */
     kf_vec spill[KF_XAES_REGS];    /* nonces, then H, then keystream */
     /* what follows is public, or the caller's and not ours to wipe: ciphertext, associated data, lengths */
-    const uint8_t *in[KF_XAES_LANES], *next[KF_XAES_LANES];
-    uint8_t *out[KF_XAES_LANES];
-    size_t len[KF_XAES_LANES], index[KF_XAES_LANES];
+    const kf_rec *rec; /* of each lane: in the batch where they lie side by side, else own */
+    kf_rec own[KF_XAES_LANES];
+    const uint16_t *order; /* their places in the batch; NULL: from first on */
+    size_t first;
     size_t text_row[KF_XAES_LANES]; /* where the rows of the text begin */
     size_t num_messages, num_rows, most_blocks;
     int uniform, whole;  /* all lanes in use and of equal blocks; no last block is partial */
@@ -206,12 +207,12 @@ KF_XAES_INLINE void kf_xaes_start(kf_xaes_group *group, kf_xaes_pending *pending
 static inline size_t kf_blocks_of(size_t len) { return (len + 15) / 16; }
 
 /* The rows of lane i but those of its text: zeros, digest, its own associated data, lengths. */
-static KF_XAES_TARGET void kf_xaes_lay_rows(const kf_xaes_work *work, kf_xaes_group *group, size_t i,
-                                            const uint8_t *aad, size_t aad_len) {
+static KF_XAES_TARGET void kf_xaes_lay_rows(const kf_xaes_work *work, kf_xaes_group *group, size_t i) {
+    const uint8_t *aad = group->rec[i].aad;
+    const size_t aad_len = group->rec[i].aad_len, digest_len = work->digest ? 16 * KF_XAES_DIGEST : 0;
     size_t row = group->text_row[i] - kf_blocks_of(aad_len);
-    const size_t digest_len = work->digest ? 16 * KF_XAES_DIGEST : 0;
     __m128i *lengths = kf_lane(group->rows[group->num_rows - 1], i);
-    *lengths = kf_bswap128(kf_ghash_lengths(digest_len + aad_len, group->len[i]));
+    *lengths = kf_bswap128(kf_ghash_lengths(digest_len + aad_len, group->rec[i].len));
     for (size_t at = 0; at < aad_len; at += 16, row++)
         *kf_lane(group->rows[row], i) = kf_load_partial(aad + at, aad_len - at < 16 ? aad_len - at : 16);
     row = group->text_row[i] - kf_blocks_of(aad_len) - digest_len / 16;
@@ -221,12 +222,12 @@ static KF_XAES_TARGET void kf_xaes_lay_rows(const kf_xaes_work *work, kf_xaes_gr
 }
 
 /* Where the rows of a group's records lie, and those rows. */
-static KF_XAES_TARGET void kf_xaes_lay_any(const kf_xaes_work *work, kf_xaes_group *group, const kf_rec *rec) {
+static KF_XAES_TARGET void kf_xaes_lay_any(const kf_xaes_work *work, kf_xaes_group *group) {
     const size_t digest_rows = work->digest ? KF_XAES_DIGEST : 0;
     size_t most_rows = 0, fewest_blocks = SIZE_MAX, most_blocks = 0;
     for (size_t i = 0; i < KF_XAES_LANES; i++) {
-        const size_t aad_len = i < group->num_messages ? rec[group->index[i]].aad_len : 0;
-        const size_t blocks = kf_blocks_of(group->len[i]), rows = digest_rows + kf_blocks_of(aad_len) + blocks + 1;
+        const size_t blocks = kf_blocks_of(group->rec[i].len);
+        const size_t rows = digest_rows + kf_blocks_of(group->rec[i].aad_len) + blocks + 1;
         most_rows = rows > most_rows ? rows : most_rows;
         most_blocks = blocks > most_blocks ? blocks : most_blocks;
         fewest_blocks = blocks < fewest_blocks ? blocks : fewest_blocks;
@@ -236,9 +237,8 @@ static KF_XAES_TARGET void kf_xaes_lay_any(const kf_xaes_work *work, kf_xaes_gro
     group->whole = 0;
     group->digest_in_place = 0;
     for (size_t i = 0; i < KF_XAES_LANES; i++) {
-        const kf_rec *r = &rec[group->index[i]];
-        group->text_row[i] = most_rows - 1 - kf_blocks_of(group->len[i]);
-        kf_xaes_lay_rows(work, group, i, r->aad, i < group->num_messages ? r->aad_len : 0);
+        group->text_row[i] = most_rows - 1 - kf_blocks_of(group->rec[i].len);
+        kf_xaes_lay_rows(work, group, i);
     }
 }
 
@@ -258,26 +258,47 @@ KF_XAES_INLINE void kf_xaes_lay_equal(const kf_xaes_work *work, kf_xaes_group *g
     group->digest_in_place = 1;
 }
 
-/* Puts the count records rec[order[first]], .. (order NULL: rec[first], ..) into a group; spare lanes repeat the
- * first one's key, without text. */
-static inline KF_XAES_TARGET void kf_xaes_take(const kf_xaes_work *work, kf_xaes_group *group, const uint8_t *nonces,
-                                               const kf_rec *rec, const uint16_t *order, size_t first, size_t count) {
-    const size_t len = rec[order ? order[first] : first].len;
-    size_t unlike = count ^ KF_XAES_LANES;
+static inline size_t kf_xaes_place(const kf_xaes_group *group, size_t i) {
+    return group->order != NULL ? group->order[i] : group->first + i;
+}
+
+/* Copies the records of a group that do not lie side by side. Spare lanes repeat the first one's key, without text. */
+static KF_XAES_TARGET void kf_xaes_copy_records(kf_xaes_group *group, const kf_rec *rec, size_t count) {
     for (size_t i = 0; i < KF_XAES_LANES; i++) {
-        const size_t at = first + (i < count ? i : 0), index = order ? order[at] : at;
-        const kf_rec *r = &rec[index];
-        const uint8_t *nonce = nonces + 24 * index;
-        group->in[i] = r->in, group->out[i] = r->out, group->next[i] = r->next, group->len[i] = i < count ? r->len : 0, group->index[i] = index;
+        const kf_rec *r = &rec[kf_xaes_place(group, i < count ? i : 0)];
+        kf_rec_set(&group->own[i], r->in, r->out, i < count ? r->len : 0, r->aad, i < count ? r->aad_len : 0);
+        group->own[i].next = r->next;
+    }
+    group->rec = group->own;
+}
+
+/* Whether all lanes have as many bytes, and no associated data of their own. */
+static KF_XAES_TARGET int kf_xaes_alike(const kf_xaes_group *group) {
+    size_t unlike = group->num_messages ^ KF_XAES_LANES;
+    for (size_t i = 0; i < KF_XAES_LANES; i++)
+        unlike |= (group->rec[i].len ^ group->rec[0].len) | group->rec[i].aad_len;
+    return unlike == 0;
+}
+
+/* Puts the count records rec[order[first]], .. (order NULL: rec[first], ..) into a group. alike: all of them have as
+ * many bytes, and no associated data of their own. */
+static inline KF_XAES_TARGET void kf_xaes_take(const kf_xaes_work *work, kf_xaes_group *group, const uint8_t *nonces,
+                                               const kf_rec *rec, const uint16_t *order, size_t first, size_t count,
+                                               int alike) {
+    group->order = order != NULL ? order + first : NULL;
+    group->first = first;
+    group->num_messages = count;
+    group->rec = rec + first;
+    if (order != NULL || count < KF_XAES_LANES) kf_xaes_copy_records(group, rec, count);
+    for (size_t i = 0; i < KF_XAES_LANES; i++) {
+        const uint8_t *nonce = nonces + 24 * kf_xaes_place(group, i < count ? i : 0);
         *kf_lane(group->spill, i) = _mm_slli_si128(kf_load128(nonce), 4);
         *kf_lane(group->counter, i) = _mm_srli_si128(kf_load128(nonce + 8), 4);
-        unlike |= (r->len ^ len) | r->aad_len;
     }
-    group->num_messages = count;
-    if (unlike == 0)
-        kf_xaes_lay_equal(work, group, len);
+    if ((alike && count == KF_XAES_LANES) || kf_xaes_alike(group))
+        kf_xaes_lay_equal(work, group, group->rec[0].len);
     else
-        kf_xaes_lay_any(work, group, rec);
+        kf_xaes_lay_any(work, group);
 }
 
 /* ---- text ----------------------------------------------------------------------------------- */
@@ -286,13 +307,12 @@ static inline KF_XAES_TARGET void kf_xaes_take(const kf_xaes_work *work, kf_xaes
 KF_XAES_INLINE void kf_xaes_text_whole(kf_xaes_group *group, size_t j, size_t first, const kf_words key,
                                        const int open) {
     kf_vec *row = group->rows[group->text_row[0] + j] + first;
-    const uint8_t *const *in = group->in + KF_XAES_WIDTH * first;
-    uint8_t *const *out = group->out + KF_XAES_WIDTH * first;
+    const kf_rec *rec = group->rec + KF_XAES_WIDTH * first;
 #define KF_TEXT(i)                                                            \
     do {                                                                      \
-        const kf_vec from = kf_gather(in + KF_XAES_WIDTH * i, 16 * j);        \
+        const kf_vec from = kf_gather(rec + KF_XAES_WIDTH * i, 16 * j);       \
         const kf_vec to = kf_xor_vec(from, key.w##i);                         \
-        kf_scatter(out + KF_XAES_WIDTH * i, 16 * j, to);                      \
+        kf_scatter(rec + KF_XAES_WIDTH * i, 16 * j, to);                      \
         row[i] = open ? from : to;                                            \
     } while (0)
     KF_TEXT(0);
@@ -309,14 +329,14 @@ static KF_XAES_TARGET void kf_xaes_text_any(kf_xaes_group *group, size_t j, size
     const size_t at = 16 * j;
     stream[0] = key.w0, stream[1] = key.w1, stream[2] = key.w2, stream[3] = key.w3;
     for (size_t i = KF_XAES_WIDTH * first; i < KF_XAES_WIDTH * (first + 4); i++) {
-        if (at >= group->len[i]) continue;
-        const size_t len = group->len[i] - at < 16 ? group->len[i] - at : 16;
-        const __m128i from = kf_load_partial(group->in[i] + at, len);
+        if (at >= group->rec[i].len) continue;
+        const size_t len = group->rec[i].len - at < 16 ? group->rec[i].len - at : 16;
+        const __m128i from = kf_load_partial(group->rec[i].in + at, len);
         const __m128i to = kf_keep(_mm_xor_si128(from, *kf_lane(group->spill, i)), len);
         if (open)
-            kf_store_partial(group->out[i] + at, to, len);
+            kf_store_partial(group->rec[i].out + at, to, len);
         else
-            kf_store128(group->out[i] + at, to);
+            kf_store128(group->rec[i].out + at, to);
         *kf_lane(group->rows[group->text_row[i] + j], i) = open ? from : to;
     }
 }
@@ -356,7 +376,7 @@ KF_XAES_INLINE __m128i kf_xaes_tag(kf_xaes_group *group, size_t i) {
 
 static KF_XAES_TARGET void kf_xaes_write_tags(kf_xaes_group *group) {
     for (size_t i = 0; i < group->num_messages; i++)
-        kf_store128(group->out[i] + group->len[i], kf_xaes_tag(group, i));
+        kf_store128(group->rec[i].out + group->rec[i].len, kf_xaes_tag(group, i));
 }
 
 /* Compares the tags (SP 800-38D 7.2 step 7). Returns the number that differ; their plaintext is wiped. */
@@ -364,9 +384,9 @@ static KF_XAES_TARGET size_t kf_xaes_check_tags(kf_xaes_group *group, uint8_t *o
     __m128i diff[KF_XAES_LANES], all = _mm_setzero_si128();
     size_t bad = 0;
     for (size_t i = 0; i < group->num_messages; i++) {
-        diff[i] = _mm_xor_si128(kf_xaes_tag(group, i), kf_load128(group->in[i] + group->len[i]));
+        diff[i] = _mm_xor_si128(kf_xaes_tag(group, i), kf_load128(group->rec[i].in + group->rec[i].len));
         all = _mm_or_si128(all, diff[i]);
-        ok[group->index[i]] = 1;
+        ok[kf_xaes_place(group, i)] = 1;
     }
     int equal = _mm_testz_si128(all, all);
     KF_DECLASSIFY(&equal, sizeof equal); /* whether records are authentic is the result */
@@ -375,8 +395,8 @@ static KF_XAES_TARGET size_t kf_xaes_check_tags(kf_xaes_group *group, uint8_t *o
         equal = _mm_testz_si128(diff[i], diff[i]);
         KF_DECLASSIFY(&equal, sizeof equal);
         if (equal) continue;
-        ok[group->index[i]] = 0;
-        if (group->len[i] != 0) memset(group->out[i], 0, group->len[i]);
+        ok[kf_xaes_place(group, i)] = 0;
+        if (group->rec[i].len != 0) memset(group->rec[i].out, 0, group->rec[i].len);
         bad++;
     }
     return bad;
@@ -395,16 +415,17 @@ static inline KF_XAES_TARGET size_t kf_xaes_finish(kf_xaes_group *group, uint8_t
     return bad;
 }
 
-/* Seals or opens n records in groups. Returns the number that failed. */
+/* Seals or opens n records in groups (alike: kf_xaes_take). Returns the number that failed. */
 KF_XAES_INLINE size_t kf_xaes_groups(kf_xaes_work *work, uint8_t *ok, const uint8_t *nonces, const kf_rec *rec,
-                                     const uint16_t *order, size_t n, const int open) {
+                                     const uint16_t *order, size_t n, int alike, const int open) {
     kf_xaes_group *now = &work->group[0], *before = &work->group[1];
     kf_xaes_pending pending = {.row = *before->rows, .hash = &before->hash};
     size_t bad = 0;
     before->num_messages = 0;
     for (size_t first = 0; first < n; first += KF_XAES_LANES) {
-        kf_xaes_take(work, now, nonces, rec, order, first, n - first < KF_XAES_LANES ? n - first : KF_XAES_LANES);
-        pending.fetch = now->next, pending.num_fetch = now->next[0] ? KF_XAES_REGS : 0;
+        const size_t count = n - first < KF_XAES_LANES ? n - first : KF_XAES_LANES;
+        kf_xaes_take(work, now, nonces, rec, order, first, count, alike);
+        pending.fetch = now->rec, pending.num_fetch = now->rec[0].next ? KF_XAES_REGS : 0;
         kf_xaes_derive(work, now, &pending);
         kf_xaes_start(now, &pending);
         bad += kf_xaes_finish(before, ok, &pending, open);
@@ -452,13 +473,14 @@ static KF_XAES_TARGET size_t kf_xaes_alone(const kf_xaes_key *key, uint8_t *ok, 
 }
 
 /* Sorts up to KF_XAES_WINDOW records by their blocks of text. Those that do not go in groups come last; returns the
- * number of the others. *sorted: 0 when the order is that of the records. */
-static size_t kf_xaes_sort(uint16_t *order, int *sorted, const kf_rec *rec, size_t n) {
+ * number of the others. *sorted: 0 when the order is that of the records; *alike: 1 when all
+ * have as many bytes and no associated data of their own. */
+static size_t kf_xaes_sort(uint16_t *order, int *sorted, int *alike, const kf_rec *rec, size_t n) {
     enum { CLASSES = KF_XAES_MAX_TEXT + 2, ALONE = KF_XAES_MAX_TEXT + 1 };
     size_t unlike = rec[0].len > 16 * KF_XAES_MAX_TEXT;
     for (size_t i = 0; i < n; i++) unlike |= (rec[i].len ^ rec[0].len) | rec[i].aad_len;
-    *sorted = 0;
-    if (unlike == 0) return n;
+    *sorted = 0, *alike = unlike == 0;
+    if (*alike) return n;
     uint8_t class[KF_XAES_WINDOW];
     uint16_t at[CLASSES + 1] = {0};
     for (size_t i = 0; i < n; i++) {
@@ -482,9 +504,9 @@ KF_XAES_INLINE size_t kf_xaes_run(const kf_xaes_key *key, uint8_t *ok, const uin
     int used = 0;
     for (size_t base = 0; base < n; base += KF_XAES_WINDOW) {
         const size_t num = n - base < KF_XAES_WINDOW ? n - base : KF_XAES_WINDOW;
-        int sorted = 0;
+        int sorted = 0, alike = 0;
         size_t grouped = 0;
-        if (num >= KF_XAES_GROUP_MIN) grouped = kf_xaes_sort(order, &sorted, rec + base, num);
+        if (num >= KF_XAES_GROUP_MIN) grouped = kf_xaes_sort(order, &sorted, &alike, rec + base, num);
         if (grouped > 0 && !used) {
             used = 1;
             for (int r = 0; r < 15; r++) work.key[r] = kf_all(kf_load128(key->aes.rk + 16 * r));
@@ -494,7 +516,7 @@ KF_XAES_INLINE size_t kf_xaes_run(const kf_xaes_key *key, uint8_t *ok, const uin
         }
         if (grouped > 0)
             bad += kf_xaes_groups(&work, open ? ok + base : NULL, nonces + 24 * base, rec + base,
-                                  sorted ? order : NULL, grouped, open);
+                                  sorted ? order : NULL, grouped, alike, open);
         for (size_t k = grouped; k < num; k++) {
             const size_t i = base + (grouped > 0 || sorted ? order[k] : k);
             bad += kf_xaes_alone(key, open ? ok + i : NULL, digest, nonces + 24 * i, rec + i);
@@ -503,7 +525,7 @@ KF_XAES_INLINE size_t kf_xaes_run(const kf_xaes_key *key, uint8_t *ok, const uin
     if (used) {
         kf_wipe(work.key, sizeof work.key);
         kf_wipe(&work.mask, sizeof work.mask);
-        for (int i = 0; i < 2; i++) kf_wipe(&work.group[i], offsetof(kf_xaes_group, in));
+        for (int i = 0; i < 2; i++) kf_wipe(&work.group[i], offsetof(kf_xaes_group, rec));
     }
     return bad;
 }

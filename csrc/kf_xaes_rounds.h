@@ -17,7 +17,7 @@ typedef struct {
     const kf_vec *row; /* its next two registers */
     size_t left, at;   /* how many twos may be hashed; the register in its row, 0, 2, 4 or 6, of the next */
     kf_xaes_hash *hash;
-    const uint8_t *const *fetch;
+    const kf_rec *fetch;
     size_t num_fetch;
 } kf_xaes_pending;
 
@@ -37,7 +37,7 @@ KF_XAES_INLINE void kf_xaes_fetch(kf_xaes_pending *pending) {
     if (pending->num_fetch == 0) return;
     for (int i = 0; i < KF_XAES_WIDTH; i++)
         for (uintptr_t at = 0; at < KF_XAES_FETCH; at += 64)
-            __builtin_prefetch((const void *)((uintptr_t)pending->fetch[i] + at)); /* may be past the buffer's end */
+            __builtin_prefetch((const void *)((uintptr_t)pending->fetch[i].next + at)); /* may be past the buffer's end */
     pending->fetch += KF_XAES_WIDTH, pending->num_fetch--;
 }
 

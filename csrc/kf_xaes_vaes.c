@@ -24,13 +24,13 @@
 typedef __m256i kf_vec;
 
 KF_VAES_INLINE kf_vec kf_all(__m128i x) { return _mm256_broadcastsi128_si256(x); }
-/* The messages of a register, gathered from and scattered to one pointer each. */
-KF_VAES_INLINE kf_vec kf_gather(const uint8_t *const *from, size_t at) {
-    return _mm256_inserti128_si256(_mm256_castsi128_si256(kf_load128(from[0] + at)), kf_load128(from[1] + at), 1);
+/* A block of the messages of a register, 16 bytes at the same place in each. */
+KF_VAES_INLINE kf_vec kf_gather(const kf_rec *rec, size_t at) {
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(kf_load128(rec[0].in + at)), kf_load128(rec[1].in + at), 1);
 }
-KF_VAES_INLINE void kf_scatter(uint8_t *const *to, size_t at, kf_vec x) {
-    kf_store128(to[0] + at, _mm256_castsi256_si128(x));
-    kf_store128(to[1] + at, _mm256_extracti128_si256(x, 1));
+KF_VAES_INLINE void kf_scatter(const kf_rec *rec, size_t at, kf_vec x) {
+    kf_store128(rec[0].out + at, _mm256_castsi256_si128(x));
+    kf_store128(rec[1].out + at, _mm256_extracti128_si256(x, 1));
 }
 
 #include "kf_xaes_engine.h"
