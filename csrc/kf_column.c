@@ -23,7 +23,7 @@ static inline int64_t length_at(const void *offsets, int64_t i, enum width width
 }
 /* Offsets that never decrease lie within the data when the first and the last do. */
 static inline int ends_lie_within(const void *offsets, int64_t num, int64_t data_len, enum width width) {
-    return (offset_at(offsets, 0, width) >= 0) & (offset_at(offsets, num, width) <= data_len);
+    return offset_at(offsets, 0, width) >= 0 && offset_at(offsets, num, width) <= data_len;
 }
 
 static inline int check_offsets(const void *offsets, int64_t num, int64_t data_len, int64_t max, enum width width) {

@@ -283,6 +283,7 @@ class _Opening:
         self.sink = column.plan(-BLOB_OVERHEAD)
         self._status = np.full(column.num, lib.KF_REC_SKIPPED, np.uint8)
         self._others = column.num
+        self._failures_possible = False
         self._by_group: dict[int, KmsError] = {}
         self._group = np.empty(0, np.int32)
 
@@ -308,6 +309,7 @@ class _Opening:
         """Scans what is left, resolves each distinct key once, and opens its records."""
         if not self._others:
             return
+        self._failures_possible = True
         mask = (self._status != lib.KF_REC_SKIPPED).astype(np.uint8)
         if self._column.skip is not None:
             mask |= self._column.skip
@@ -320,6 +322,8 @@ class _Opening:
 
     def errors(self) -> Iterator[tuple[int, KmsError]]:
         """Index and error of each record that failed."""
+        if not self._failures_possible:
+            return
         for i in np.flatnonzero(self._status > lib.KF_REC_SKIPPED):
             yield int(i), record_error(int(self._status[i]))
         for group, error in self._by_group.items():
@@ -399,6 +403,7 @@ class _Opening:
                 break
         check(status)
         self._others = other[0]
+        self._failures_possible |= bad[0] != 0
 
 
 def _open_chunks(
