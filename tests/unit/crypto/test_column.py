@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from ring import Ring
 
-from kmsfast.crypto import blob, column, native
+from kmsfast.crypto import blob, column_numpy, native
 from kmsfast.crypto.column import Packed, as_column
 from kmsfast.errors import ValidationError
 
@@ -168,7 +168,7 @@ def test_results_beyond_int32_offsets_are_large_binary(
 
     limited = SimpleNamespace(**{name: getattr(native.lib, name) for name in dir(native.lib)})
     limited.kf_offsets_plan32 = plan
-    monkeypatch.setattr(column, "lib", limited)
+    monkeypatch.setattr(column_numpy, "lib", limited)
     handle = ring.add().handle
     short, long = pa.array([b"x", None]), pa.array(["x" * 9, "y" * 9])
     assert blob.seal_batch(handle, short, b"").type == pa.binary()
