@@ -21,7 +21,8 @@ static inline int64_t minus(int64_t a, int64_t b) { return (int64_t)((uint64_t)a
 static inline int64_t length_at(const void *offsets, int64_t i, enum width width) {
     return minus(offset_at(offsets, i + 1, width), offset_at(offsets, i, width));
 }
-/* Offsets that never decrease lie within the data when the first and the last do. */
+/* Offsets that never decrease lie within the data when the first and the last do. None may be negative, or steps that
+ * are small enough could lead round 2^64 and back. */
 static inline int ends_lie_within(const void *offsets, int64_t num, int64_t data_len, enum width width) {
     return offset_at(offsets, 0, width) >= 0 && offset_at(offsets, num, width) <= data_len;
 }
@@ -30,21 +31,24 @@ static inline int check_offsets(const void *offsets, int64_t num, int64_t data_l
     int64_t negative = 0; /* when something was */
     for (int64_t i = 0; i < num; i++) {
         const int64_t len = length_at(offsets, i, width);
-        negative |= len | minus(max, len);
+        negative |= offset_at(offsets, i, width) | len | minus(max, len);
     }
     return negative < 0 || !ends_lie_within(offsets, num, data_len, width) ? KF_ERR_OFFSETS : KF_OK;
 }
 
+static int has_several_forms(const struct kf_column *col) {
+    return (col->ptrs != NULL) + (col->offsets != NULL) + (col->offsets32 != NULL) + (col->width != 0) > 1;
+}
+
 int kf_column_check(const struct kf_column *col, int64_t num, int64_t growth) {
     const int64_t max = KF_RECORD_MAX - growth;
-    if (num < 0) return KF_ERR_ARGUMENT;
+    if (num < 0 || has_several_forms(col)) return KF_ERR_ARGUMENT;
     if (col->ptrs) {
         if (!col->lens || col->data) return KF_ERR_ARGUMENT;
         for (int64_t i = 0; i < num; i++)
             if (col->lens[i] < 0 || col->lens[i] > max) return KF_ERR_OFFSETS;
         return KF_OK;
     }
-    if (col->offsets && col->offsets32) return KF_ERR_ARGUMENT;
     if (col->data_len < 0 || (!col->data && col->data_len > 0)) return KF_ERR_ARGUMENT;
     if (!kf_has_offsets(col)) {
         if (col->width < 0 || col->width > max) return KF_ERR_ARGUMENT;
@@ -76,7 +80,7 @@ static inline int plan(void *out_offsets, int64_t *bad, const void *offsets, int
     int64_t begin = offset_at(offsets, 0, width);
     for (int64_t i = 0; i < num; i++) {
         const int64_t end = offset_at(offsets, i + 1, width), len = minus(end, begin), grown = minus(len, -delta);
-        wrong |= (uint64_t)len > (uint64_t)max;
+        wrong |= begin < 0 || (uint64_t)len > (uint64_t)max;
         put_offset(out_offsets, i, at, width);
         at += grown > 0 && !(skip && skip[i]) ? (uint64_t)grown : 0;
         begin = end;
@@ -106,7 +110,7 @@ static inline int check_room(const void *out_offsets, int64_t out_len, const str
     for (int64_t i = 0; i < num; i++) {
         int64_t need = kf_column_at(in, i).len + delta;
         if (need < 0 || (skip && skip[i])) need = 0;
-        wrong |= length_at(out_offsets, i, width) < need;
+        wrong |= offset_at(out_offsets, i, width) < 0 || length_at(out_offsets, i, width) < need;
     }
     return wrong ? KF_ERR_OFFSETS : KF_OK;
 }
@@ -117,7 +121,7 @@ static inline int check_room_all(const void *out_offsets, int64_t out_len, const
     int64_t negative = 0; /* when something was */
     for (int64_t i = 0; i < num; i++) {
         const int64_t room = length_at(out_offsets, i, width);
-        negative |= room | minus(room, length_at(offsets, i, width) + delta);
+        negative |= offset_at(out_offsets, i, width) | room | minus(room, length_at(offsets, i, width) + delta);
     }
     return negative < 0 || !ends_lie_within(out_offsets, num, out_len, width) ? KF_ERR_OFFSETS : KF_OK;
 }

@@ -190,50 +190,64 @@ KF_XAES_INLINE void kf_xaes_text_whole(kf_xaes_group *group, size_t j, size_t fi
 #undef KF_TEXT
 }
 
-/* The same for those that have such a block. When sealing, a partial one is written whole: the tag comes after. */
-static KF_XAES_TARGET void kf_xaes_text_any(kf_xaes_group *group, size_t j, size_t first, const kf_words key,
-                                            const int open) {
-    kf_vec *stream = group->spill + first;
-    const size_t at = 16 * j;
-    stream[0] = key.w0, stream[1] = key.w1, stream[2] = key.w2, stream[3] = key.w3;
-    for (size_t i = KF_XAES_WIDTH * first; i < KF_XAES_WIDTH * (first + 4); i++) {
-        if (at >= group->rec[i].len) continue;
-        const size_t len = group->rec[i].len - at < 16 ? group->rec[i].len - at : 16;
-        const __m128i from = kf_load_partial(group->rec[i].in + at, len);
-        const __m128i to = kf_keep(_mm_xor_si128(from, *kf_lane(group->spill, i)), len);
+/* The same for those that have such a block, whose keystream begins in register at of spill, which is wiped, unlike
+ * what is passed to a function. When sealing, a partial block is written whole: the tag comes after. */
+static KF_XAES_TARGET void kf_xaes_text_any(kf_xaes_group *group, size_t j, size_t first, size_t at, const int open) {
+    const size_t begin = 16 * j, lane = KF_XAES_WIDTH * first;
+    for (size_t k = 0; k < 4 * KF_XAES_WIDTH; k++) {
+        const kf_rec *rec = &group->rec[lane + k];
+        if (begin >= rec->len) continue;
+        const size_t len = rec->len - begin < 16 ? rec->len - begin : 16;
+        const __m128i from = kf_load_partial(rec->in + begin, len);
+        const __m128i to = kf_keep(_mm_xor_si128(from, *kf_lane(group->spill + at, k)), len);
         if (open)
-            kf_store_partial(group->rec[i].out + at, to, len);
+            kf_store_partial(rec->out + begin, to, len);
         else
-            kf_store128(group->rec[i].out + at, to);
-        *kf_lane(group->rows[group->text_row[i] + j], i) = open ? from : to;
+            kf_store128(rec->out + begin, to);
+        *kf_lane(group->rows[group->text_row[lane + k] + j], lane + k) = open ? from : to;
     }
 }
 
-KF_XAES_INLINE void kf_xaes_text(kf_xaes_group *group, size_t j, size_t first, const kf_words key, const int open) {
-    if (group->whole || (group->uniform && j + 1 < group->most_blocks))
-        kf_xaes_text_whole(group, j, first, key, open);
+/* Block j as one or the other; the keystream is in spill. */
+KF_XAES_INLINE void kf_xaes_text(kf_xaes_group *group, size_t j, size_t first, size_t at, const int open) {
+    const kf_vec *key = group->spill + at;
+    if (group->uniform && j + 1 < group->most_blocks)
+        kf_xaes_text_whole(group, j, first, (kf_words){key[0], key[1], key[2], key[3]}, open);
     else
-        kf_xaes_text_any(group, j, first, key, open);
+        kf_xaes_text_any(group, j, first, at, open);
+}
+
+/* Two blocks of text, from j on, of the messages in registers first to first + 3. */
+KF_XAES_INLINE void kf_xaes_text_pair(kf_xaes_group *group, size_t j, size_t first, const kf_vec8 *s, const int open) {
+    if (group->whole) {
+        kf_xaes_text_whole(group, j, first, (kf_words){s->b0, s->b1, s->b2, s->b3}, open);
+        kf_xaes_text_whole(group, j + 1, first, (kf_words){s->b4, s->b5, s->b6, s->b7}, open);
+    } else {
+        kf_put8(group->spill, s);
+        kf_xaes_text(group, j, first, 0, open);
+        kf_xaes_text(group, j + 1, first, KF_XAES_REGS / 2, open);
+    }
 }
 
 /* All blocks of text: two at a time, of half of the messages after the other. */
 KF_XAES_INLINE void kf_xaes_texts(kf_xaes_group *group, kf_xaes_pending *pending, const int open) {
+    enum { HALF = KF_XAES_REGS / 2 };
     size_t j = 0;
     kf_vec8 s;
     for (; j + 2 <= group->most_blocks; j += 2, pending->left += 8) {
-        for (size_t first = 0; first < KF_XAES_REGS; first += KF_XAES_REGS / 2) {
+        for (size_t first = 0; first < KF_XAES_REGS; first += HALF) {
             const kf_vec *counter = group->counter + first;
             kf_get_pair(&s, counter, kf_counter_block(2 + j), counter, kf_counter_block(3 + j));
             kf_step_pair(&s, group->rk[0] + first, pending);
-            kf_xaes_text(group, j, first, (kf_words){s.b0, s.b1, s.b2, s.b3}, open);
-            kf_xaes_text(group, j + 1, first, (kf_words){s.b4, s.b5, s.b6, s.b7}, open);
+            kf_xaes_text_pair(group, j, first, &s, open);
         }
     }
     if (j == group->most_blocks) return;
     kf_get8(&s, group->counter, kf_counter_block(2 + j));
     kf_step_own_key(&s, group->rk[0], pending);
-    kf_xaes_text(group, j, 0, (kf_words){s.b0, s.b1, s.b2, s.b3}, open);
-    kf_xaes_text(group, j, KF_XAES_REGS / 2, (kf_words){s.b4, s.b5, s.b6, s.b7}, open);
+    kf_put8(group->spill, &s);
+    kf_xaes_text_any(group, j, 0, 0, open);
+    kf_xaes_text_any(group, j, HALF, HALF, open);
     pending->left += 4;
 }
 
@@ -267,6 +281,7 @@ static KF_XAES_TARGET size_t kf_xaes_check_tags(kf_xaes_group *group, uint8_t *o
         if (group->rec[i].len != 0) memset(group->rec[i].out, 0, group->rec[i].len);
         bad++;
     }
+    kf_wipe(diff, sizeof diff); /* with the tag that was presented, it gives the right one */
     return bad;
 }
 
