@@ -16,7 +16,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kmsfast.crypto.keys import StoreKey, open_arena, rewrap_store
-from kmsfast.errors import StoreExists, StoreNotFound, StoreUnusable, ValidationError
+from kmsfast.errors import (
+    StoreExists,
+    StoreIntegrity,
+    StoreNotFound,
+    StoreUnusable,
+    ValidationError,
+)
 from kmsfast.model.arn import Home
 from kmsfast.store import roots, schema
 from kmsfast.store.database import Database
@@ -216,21 +222,27 @@ def _unlock(path: Path, database: Database, root: Root | None) -> Unlocked:
                 f"the key store at {str(path)!r} was never finished; "
                 "make it with create=True or 'kmsfast init'"
             )
-        found = _UNLOCKING.select(connection)
-        if not found:
-            raise StoreUnusable("store.db has lost the row of the store; restore it from a backup")
-        row = found[0]
+        row = _only(_UNLOCKING.select(connection))
         with roots.load(root, _root_row(row), path) as root_key:
             store_key = StoreKey.load(root_key, row["wrapped_key"], row["store_id"])
     if version != schema.SCHEMA_VERSION:
         with database.write() as connection:
             schema.migrate(connection, store_key)
     with database.read() as connection:
-        (stored,) = schema.store.select(connection)
-        values = verified(store_key, schema.store, stored)
+        values = verified(store_key, schema.store, _only(schema.store.select(connection)))
         home = Home(values["region"], values["account"])
         Repository(connection, store_key, home).check_keys()
     return Unlocked(store_key, home)
+
+
+def _only(rows: list[Row]) -> Row:
+    """The row of the store; without its root key nobody can say which of several it is."""
+    if len(rows) != 1:
+        raise StoreIntegrity(
+            f"table 'store' has {len(rows)} rows where one belongs: the store was changed from "
+            "outside; restore it from a backup"
+        )
+    return rows[0]
 
 
 def _root_row(row: Row) -> RootRow:

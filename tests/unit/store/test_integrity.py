@@ -84,6 +84,18 @@ def test_removing_a_row_is_noticed(closed: Path, table: str) -> None:
         read_everything(closed)
 
 
+@pytest.mark.parametrize(
+    "change",
+    ["DELETE FROM store", "INSERT INTO store SELECT 2, " + ", ".join(list(schema.store.columns)[1:])
+     + " FROM store"],
+)  # fmt: skip
+def test_the_store_has_one_row(closed: Path, change: str) -> None:
+    with database(closed) as db:
+        db.execute(change)
+    with pytest.raises(StoreIntegrity, match=r"'store' has [02] rows.* restore it from a backup"):
+        kmsfast.open(closed)
+
+
 SWAPS: dict[str, Callable[[sqlite3.Connection], object]] = {
     "material of two keys": lambda db: db.execute(
         "UPDATE key_versions SET wrapped = (SELECT wrapped FROM key_versions AS other WHERE "
