@@ -225,6 +225,7 @@ class Management:
     def _present(self, rows: Writer, name: str) -> Alias:
         alias = rows.alias(checked_alias(name))
         if alias is None:
+            rows.check_complete()
             raise KeyNotFound(f"Alias {self._store.home.arn(name)} is not found.")
         return alias
 

@@ -147,6 +147,46 @@ def test_a_changed_key_does_not_stop_the_others_of_an_open_store(closed: Path) -
         kmsfast.open(closed)
 
 
+@pytest.mark.parametrize("change", ["DELETE FROM aliases", "UPDATE aliases SET name = name || 'x'"])
+def test_an_alias_that_was_taken_away_is_not_just_not_found(closed: Path, change: str) -> None:
+    with database(closed) as db:
+        db.execute(change)
+    with kmsfast.open(closed) as kms:
+        two = kms.create_key()
+        for use in (
+            lambda: kms.key("alias/one"),
+            lambda: kms.update_alias("alias/one", two),
+            lambda: kms.delete_alias("alias/one"),
+        ):
+            with pytest.raises(StoreIntegrity, match="restore it from a backup"):
+                use()
+
+
+def test_a_key_that_was_swapped_for_another_is_not_just_not_found(closed: Path) -> None:
+    """There are as many keys as before."""
+    with kmsfast.open(closed) as kms:
+        key_id = kms.key("alias/one").id
+    with kmsfast.open(closed) as kms:
+        with database(closed) as db:
+            db.execute("PRAGMA foreign_keys = OFF")
+            db.execute("UPDATE keys SET key_id = x'00' WHERE description = 'one'")
+        with pytest.raises(StoreIntegrity, match="restore it from a backup"):
+            kms.key(key_id)
+
+
+def test_what_was_never_there_is_not_found_once_all_rows_were_read(
+    closed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with kmsfast.open(closed) as kms:
+        for _ in range(2):
+            with pytest.raises(kmsfast.KeyNotFound):
+                kms.key("alias/three")
+            with pytest.raises(kmsfast.KeyNotFound):
+                kms.key("00000000-0000-4000-8000-000000000000")
+            # Until the store changes, all rows are not read again.
+            monkeypatch.setattr("kmsfast.store.repository.Repository.check_complete", None)
+
+
 # ---- rows put back as they once were --------------------------------------------------------
 
 
