@@ -23,7 +23,7 @@ from weakref import WeakSet
 
 from kmsfast.errors import KmsError, StoreBusy, StoreForked, StoreIntegrity, StoreUnusable
 from kmsfast.store.epoch import Epoch
-from kmsfast.store.table import Connection
+from kmsfast.store.table import CHANGED, Connection
 
 __all__ = ["Database"]
 
@@ -126,7 +126,11 @@ class Database:
         for start, (kind, text) in _MESSAGES.items():
             if name.startswith(start):
                 return kind(f"{self._path}: {text} ({name})")
-        return StoreUnusable(f"{self._path}: {error}")
+        if name == "SQLITE_ERROR":  # the statements are ours, so it is the tables that differ
+            return StoreIntegrity(f"{self._path}: {error}: {CHANGED}")
+        return StoreUnusable(
+            f"{self._path}: {error} ({name}); 'kmsfast doctor' says whether the store is whole"
+        )
 
     def _before_fork(self) -> None:
         self._lock.acquire()

@@ -96,6 +96,30 @@ def test_the_store_has_one_row(closed: Path, change: str) -> None:
         kmsfast.open(closed)
 
 
+# What SQLite or Python would say in its own words, and what must be said instead.
+DAMAGE = {
+    "DROP TABLE tags": "no such table: tags",
+    "DROP TABLE store": "no such table: store",
+    "ALTER TABLE aliases RENAME COLUMN created_at TO made_at": "no such column: created_at",
+    "ALTER TABLE store RENAME COLUMN wrapped_key TO w": "no such column: wrapped_key",
+    "UPDATE tags SET tag_value = CAST(x'ff41' AS TEXT)": "table 'tags' holds text that is not UTF",
+    "UPDATE store SET region = CAST(x'ff' AS TEXT)": "table 'store' holds text that is not UTF-8",
+    "UPDATE keys SET created_at = 1.5": "column 'created_at' of table 'keys' holds a float",
+    "UPDATE tags SET tag_value = x'ff'": "table 'tags' does not authenticate",
+}
+
+
+@pytest.mark.parametrize("damage", list(DAMAGE))
+def test_damage_that_sqlite_notices_first(closed: Path, damage: str) -> None:
+    with database(closed) as db:
+        db.execute("PRAGMA foreign_keys = OFF")
+        db.execute(damage)
+    with pytest.raises(StoreIntegrity) as raised:
+        read_everything(closed)
+    assert DAMAGE[damage] in str(raised.value)
+    assert "restore it from a backup" in str(raised.value)
+
+
 SWAPS: dict[str, Callable[[sqlite3.Connection], object]] = {
     "material of two keys": lambda db: db.execute(
         "UPDATE key_versions SET wrapped = (SELECT wrapped FROM key_versions AS other WHERE "
