@@ -30,12 +30,24 @@ __all__ = ["Database"]
 _MESSAGES: dict[str, tuple[type[KmsError], str]] = {
     "SQLITE_BUSY": (StoreBusy, "another process holds the store; try again"),
     "SQLITE_LOCKED": (StoreBusy, "another process holds the store; try again"),
-    "SQLITE_FULL": (StoreUnusable, "the disk is full; nothing was changed"),
-    "SQLITE_IOERR": (StoreUnusable, "the disk failed or is full; no change was acknowledged"),
-    "SQLITE_READONLY": (StoreUnusable, "the store is read-only; kmsfast writes to its directory"),
-    "SQLITE_CANTOPEN": (StoreUnusable, "store.db cannot be opened or its directory not written"),
-    "SQLITE_PERM": (StoreUnusable, "store.db cannot be opened or its directory not written"),
-    "SQLITE_NOTADB": (StoreUnusable, "store.db is not a SQLite database"),
+    "SQLITE_FULL": (StoreUnusable, "the disk is full; nothing was changed; free some space"),
+    "SQLITE_IOERR": (
+        StoreUnusable,
+        "the disk failed or is full; no change was acknowledged; free space or check it",
+    ),
+    "SQLITE_READONLY": (
+        StoreUnusable,
+        "the store is read-only; kmsfast writes to its directory: make it writable",
+    ),
+    "SQLITE_CANTOPEN": (
+        StoreUnusable,
+        "store.db cannot be opened or its directory not written; check permissions",
+    ),
+    "SQLITE_PERM": (
+        StoreUnusable,
+        "store.db cannot be opened or its directory not written; check permissions",
+    ),
+    "SQLITE_NOTADB": (StoreUnusable, "store.db is not a SQLite database; restore it from a backup"),
     "SQLITE_CORRUPT": (StoreUnusable, "store.db is damaged; restore it from a backup"),
     "SQLITE_CONSTRAINT": (StoreIntegrity, "the store's rows contradict each other"),
 }

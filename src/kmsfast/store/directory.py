@@ -138,6 +138,7 @@ def create_store(
     epoch = Epoch(path / _EPOCH)
     try:
         with epoch.locked(busy_timeout):
+            _refuse_lost_database(path)
             _make_file(path / _DATABASE)
         database = Database(path / _DATABASE, epoch, busy_timeout)
         try:
@@ -165,6 +166,7 @@ def open_store(
         StoreNotFound: there is none. RootKeyMissing, RootKeyWrong: see :mod:`.roots`.
         StoreIntegrity: its row was changed. StoreUnusable: it is read-only, damaged or newer.
     """
+    _refuse_lost_database(path)
     if not _exists(path / _DATABASE):
         raise StoreNotFound(
             f"there is no key store at {str(path)!r}; make one with create=True or 'kmsfast init'"
@@ -192,7 +194,10 @@ def _fill(
 ) -> StoreKey:
     with database.write() as connection:
         if schema.schema_version(connection):
-            raise StoreExists(f"there is a key store at {str(path)!r} already")
+            raise StoreExists(
+                f"there is a key store at {str(path)!r} already; open it as it is, "
+                "or make the new one in another directory (--store)"
+            )
         store_id = os.urandom(16)
         root_key, root_row = roots.make(root, path)
         with root_key:
@@ -256,6 +261,24 @@ def _exists(path: Path) -> bool:
         raise StoreUnusable(f"cannot read {str(path)!r}: {error.strerror}") from error
 
 
+def _refuse_lost_database(path: Path) -> None:
+    """Raises where a store has lost its database: its root key lies there, store.db does not.
+
+    What a creation that never ended leaves is different: it makes the root key last, when SQLite
+    has written the first page of the database, so that is not missing and not empty.
+    """
+    database = path / _DATABASE
+    if not _exists(path / roots.DEFAULT_NAME):
+        return
+    missing = not _exists(database)
+    if missing or database.stat().st_size == 0:
+        raise StoreUnusable(
+            f"{str(path)!r} has a root key but no store: store.db is "
+            f"{'missing' if missing else 'empty'}; restore store.db from a backup, or, if nothing "
+            f"needs it any more, move {roots.DEFAULT_NAME} away and make a new store"
+        )
+
+
 def _make_directory(path: Path) -> None:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -267,7 +290,12 @@ def _make_directory(path: Path) -> None:
                 )
             path.chmod(0o700)
     except OSError as error:
-        raise StoreUnusable(f"cannot make the directory {str(path)!r}: {error.strerror}") from error
+        in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
+        raise StoreUnusable(
+            f"cannot make the directory {str(path)!r}: {error.strerror}; "
+            f"{'a file is in the way: ' if in_the_way else 'check its permissions and space, or '}"
+            "choose another directory for the store (--store)"
+        ) from error
     _sync_directory(path.absolute().parent)
 
 
