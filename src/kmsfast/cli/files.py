@@ -20,6 +20,7 @@ from kmsfast.cli.inputs import (
     Kind,
     about,
     format_options,
+    needing_pyarrow,
     opened_output,
     source_argument,
 )
@@ -166,7 +167,8 @@ def encrypt(session: Session, /, key_name: str, sealed: bool, **arguments: Any) 
     key = session.kms.key(key_name)
 
     def parquet(source: Any, target: Any, **options: Any) -> Done:
-        from kmsfast.tables.parquet import encrypt_parquet
+        with needing_pyarrow():
+            from kmsfast.tables.parquet import encrypt_parquet
 
         return encrypt_parquet(
             source, target, key, job.columns, job.options, sealed=sealed, **options
@@ -202,7 +204,8 @@ def decrypt(session: Session, /, on_error: Any, **arguments: Any) -> int:
     kms, failures = session.kms, Failures(on_error)
 
     def parquet(source: Any, target: Any, **options: Any) -> Done:
-        from kmsfast.tables.parquet import decrypt_parquet
+        with needing_pyarrow():
+            from kmsfast.tables.parquet import decrypt_parquet
 
         return decrypt_parquet(
             source, target, kms, job.columns, job.options, failures=failures, **options
@@ -233,7 +236,8 @@ def rewrap(session: Session, /, **arguments: Any) -> None:
     kms = session.kms
 
     def parquet(source: Any, target: Any, **options: Any) -> Done:
-        from kmsfast.tables.parquet import rewrap_parquet
+        with needing_pyarrow():
+            from kmsfast.tables.parquet import rewrap_parquet
 
         return rewrap_parquet(source, target, kms, job.columns, job.options, **options)
 

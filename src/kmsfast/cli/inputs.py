@@ -30,6 +30,7 @@ __all__ = [
     "Kind",
     "about",
     "format_options",
+    "needing_pyarrow",
     "opened_output",
     "source_argument",
 ]
@@ -208,6 +209,23 @@ def opened_output(name: str, *, force: bool) -> Iterator[BinaryIO]:
         if error.filename is None and error.errno in _WRITING:
             error.filename = "standard output" if name == STANDARD else name
         raise
+
+
+@contextmanager
+def needing_pyarrow() -> Iterator[None]:
+    """Around the import of what reads and writes Parquet files.
+
+    Raises:
+        ValidationError: pyarrow is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != "pyarrow":
+            raise
+        raise ValidationError(
+            "Parquet files need pyarrow, which is not installed: pip install 'kmsfast[arrow]'"
+        ) from error
 
 
 def _widen(file: BinaryIO) -> None:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import click
 
 from kmsfast.cli.arguments import ColumnNames
-from kmsfast.cli.inputs import Format, Input, about, format_options, source_argument
+from kmsfast.cli.inputs import (
+    Format,
+    Input,
+    about,
+    format_options,
+    needing_pyarrow,
+    source_argument,
+)
 from kmsfast.cli.progress import Progress
 from kmsfast.cli.show import facts, json_option, print_json, table
 
@@ -64,7 +71,8 @@ def _columns(
     named: Input, kind: str, reader: Peeked, columns: tuple[str, ...]
 ) -> list[ColumnFacts]:
     if kind == "parquet":
-        from kmsfast.tables.parquet import describe_parquet
+        with needing_pyarrow():
+            from kmsfast.tables.parquet import describe_parquet
 
         return describe_parquet(named.path(), columns)
     from kmsfast.tables.csv_text import describe_csv

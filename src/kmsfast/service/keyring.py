@@ -51,9 +51,14 @@ class Ready(NamedTuple):
 
 @dataclass(slots=True)
 class _Seen:
-    """What was read of the store in one epoch."""
+    """What was read of the store in one epoch.
+
+    Attributes:
+        complete: all rows were there, so what is not found was never there.
+    """
 
     epoch: int
+    complete: bool = False
     keys: dict[bytes, KeyMetadata] = field(default_factory=dict)
     aliases: dict[str, bytes] = field(default_factory=dict)
     openers: dict[bytes, int] = field(default_factory=dict)
@@ -119,8 +124,9 @@ class Keyring:
         if key is None:
             with self.store.read() as rows:
                 key = rows.key(raw_id)
-            if key is None:
-                raise self.not_found(raw_id, multi_region)
+                if key is None:
+                    self._check_complete(rows, seen)
+                    raise self.not_found(raw_id, multi_region)
             seen.keys[raw_id] = key
         if _over(key, self.now()):
             self._forget(raw_id)
@@ -217,6 +223,15 @@ class Keyring:
             self._seen = _Seen(epoch if epoch % 2 == 0 else NEVER)
         return self._seen
 
+    def _check_complete(self, rows: Reader, seen: _Seen) -> None:
+        """Before something is said not to be there: nothing was taken from the store.
+
+        It reads all rows, so blobs of unknown keys, however many, have it done once in an epoch.
+        """
+        if not seen.complete:
+            rows.check_complete()
+            seen.complete = True
+
     def _usable(self, raw_id: bytes) -> tuple[int, KeyMetadata, datetime | None]:
         """The epoch from before it was read, a key that may be used, and when it rotates."""
         epoch = self.epoch[0]
@@ -231,8 +246,9 @@ class Keyring:
         if name not in seen.aliases:
             with self.store.read() as rows:
                 alias = rows.alias(name)
-            if alias is None:
-                raise KeyNotFound(f"Alias {self.store.home.arn(name)} is not found.")
+                if alias is None:
+                    self._check_complete(rows, seen)
+                    raise KeyNotFound(f"Alias {self.store.home.arn(name)} is not found.")
             seen.aliases[name] = alias.raw_key_id
         return seen.aliases[name]
 

@@ -225,12 +225,16 @@ class Management:
     def _present(self, rows: Writer, name: str) -> Alias:
         alias = rows.alias(checked_alias(name))
         if alias is None:
+            rows.check_complete()
             raise KeyNotFound(f"Alias {self._store.home.arn(name)} is not found.")
         return alias
 
     def _refuse_taken(self, rows: Writer, name: str) -> None:
         if rows.alias(name) is not None:
-            raise AliasExists(f"An alias with the name {self._store.home.arn(name)} already exists")
+            raise AliasExists(
+                f"An alias with the name {self._store.home.arn(name)} already exists; choose "
+                "another name, or point it to the key with 'kmsfast key alias update'"
+            )
 
     def _adopt(
         self, rows: Writer, key: KeyMetadata, name: str, created: datetime, now: datetime

@@ -42,6 +42,9 @@ class Reader(Protocol):
     def aliases(self) -> list[Alias]:
         """All aliases, by name."""
 
+    def check_complete(self) -> None:
+        """Raises StoreIntegrity when a row of a key is missing or is not the latest."""
+
 
 class Writer(Reader, Protocol):
     """A transaction. What it wrote is durable when its block ends, or not there at all."""

@@ -23,19 +23,31 @@ from weakref import WeakSet
 
 from kmsfast.errors import KmsError, StoreBusy, StoreForked, StoreIntegrity, StoreUnusable
 from kmsfast.store.epoch import Epoch
-from kmsfast.store.table import Connection
+from kmsfast.store.table import CHANGED, Connection
 
 __all__ = ["Database"]
 
 _MESSAGES: dict[str, tuple[type[KmsError], str]] = {
     "SQLITE_BUSY": (StoreBusy, "another process holds the store; try again"),
     "SQLITE_LOCKED": (StoreBusy, "another process holds the store; try again"),
-    "SQLITE_FULL": (StoreUnusable, "the disk is full; nothing was changed"),
-    "SQLITE_IOERR": (StoreUnusable, "the disk failed or is full; no change was acknowledged"),
-    "SQLITE_READONLY": (StoreUnusable, "the store is read-only; kmsfast writes to its directory"),
-    "SQLITE_CANTOPEN": (StoreUnusable, "store.db cannot be opened or its directory not written"),
-    "SQLITE_PERM": (StoreUnusable, "store.db cannot be opened or its directory not written"),
-    "SQLITE_NOTADB": (StoreUnusable, "store.db is not a SQLite database"),
+    "SQLITE_FULL": (StoreUnusable, "the disk is full; nothing was changed; free some space"),
+    "SQLITE_IOERR": (
+        StoreUnusable,
+        "the disk failed or is full; no change was acknowledged; free space or check it",
+    ),
+    "SQLITE_READONLY": (
+        StoreUnusable,
+        "the store is read-only; kmsfast writes to its directory: make it writable",
+    ),
+    "SQLITE_CANTOPEN": (
+        StoreUnusable,
+        "store.db cannot be opened or its directory not written; check permissions",
+    ),
+    "SQLITE_PERM": (
+        StoreUnusable,
+        "store.db cannot be opened or its directory not written; check permissions",
+    ),
+    "SQLITE_NOTADB": (StoreUnusable, "store.db is not a SQLite database; restore it from a backup"),
     "SQLITE_CORRUPT": (StoreUnusable, "store.db is damaged; restore it from a backup"),
     "SQLITE_CONSTRAINT": (StoreIntegrity, "the store's rows contradict each other"),
 }
@@ -126,7 +138,11 @@ class Database:
         for start, (kind, text) in _MESSAGES.items():
             if name.startswith(start):
                 return kind(f"{self._path}: {text} ({name})")
-        return StoreUnusable(f"{self._path}: {error}")
+        if name == "SQLITE_ERROR":  # the statements are ours, so it is the tables that differ
+            return StoreIntegrity(f"{self._path}: {error}: {CHANGED}")
+        return StoreUnusable(
+            f"{self._path}: {error} ({name}); 'kmsfast doctor' says whether the store is whole"
+        )
 
     def _before_fork(self) -> None:
         self._lock.acquire()

@@ -16,7 +16,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kmsfast.crypto.keys import StoreKey, open_arena, rewrap_store
-from kmsfast.errors import StoreExists, StoreNotFound, StoreUnusable, ValidationError
+from kmsfast.errors import (
+    StoreExists,
+    StoreIntegrity,
+    StoreNotFound,
+    StoreUnusable,
+    ValidationError,
+)
 from kmsfast.model.arn import Home
 from kmsfast.store import roots, schema
 from kmsfast.store.database import Database
@@ -132,6 +138,7 @@ def create_store(
     epoch = Epoch(path / _EPOCH)
     try:
         with epoch.locked(busy_timeout):
+            _refuse_lost_database(path)
             _make_file(path / _DATABASE)
         database = Database(path / _DATABASE, epoch, busy_timeout)
         try:
@@ -159,6 +166,7 @@ def open_store(
         StoreNotFound: there is none. RootKeyMissing, RootKeyWrong: see :mod:`.roots`.
         StoreIntegrity: its row was changed. StoreUnusable: it is read-only, damaged or newer.
     """
+    _refuse_lost_database(path)
     if not _exists(path / _DATABASE):
         raise StoreNotFound(
             f"there is no key store at {str(path)!r}; make one with create=True or 'kmsfast init'"
@@ -186,7 +194,10 @@ def _fill(
 ) -> StoreKey:
     with database.write() as connection:
         if schema.schema_version(connection):
-            raise StoreExists(f"there is a key store at {str(path)!r} already")
+            raise StoreExists(
+                f"there is a key store at {str(path)!r} already; open it as it is, "
+                "or make the new one in another directory (--store)"
+            )
         store_id = os.urandom(16)
         root_key, root_row = roots.make(root, path)
         with root_key:
@@ -216,21 +227,27 @@ def _unlock(path: Path, database: Database, root: Root | None) -> Unlocked:
                 f"the key store at {str(path)!r} was never finished; "
                 "make it with create=True or 'kmsfast init'"
             )
-        found = _UNLOCKING.select(connection)
-        if not found:
-            raise StoreUnusable("store.db has lost the row of the store; restore it from a backup")
-        row = found[0]
+        row = _only(_UNLOCKING.select(connection))
         with roots.load(root, _root_row(row), path) as root_key:
             store_key = StoreKey.load(root_key, row["wrapped_key"], row["store_id"])
     if version != schema.SCHEMA_VERSION:
         with database.write() as connection:
             schema.migrate(connection, store_key)
     with database.read() as connection:
-        (stored,) = schema.store.select(connection)
-        values = verified(store_key, schema.store, stored)
+        values = verified(store_key, schema.store, _only(schema.store.select(connection)))
         home = Home(values["region"], values["account"])
         Repository(connection, store_key, home).check_keys()
     return Unlocked(store_key, home)
+
+
+def _only(rows: list[Row]) -> Row:
+    """The row of the store; without its root key nobody can say which of several it is."""
+    if len(rows) != 1:
+        raise StoreIntegrity(
+            f"table 'store' has {len(rows)} rows where one belongs: the store was changed from "
+            "outside; restore it from a backup"
+        )
+    return rows[0]
 
 
 def _root_row(row: Row) -> RootRow:
@@ -244,6 +261,24 @@ def _exists(path: Path) -> bool:
         raise StoreUnusable(f"cannot read {str(path)!r}: {error.strerror}") from error
 
 
+def _refuse_lost_database(path: Path) -> None:
+    """Raises where a store has lost its database: its root key lies there, store.db does not.
+
+    What a creation that never ended leaves is different: it makes the root key last, when SQLite
+    has written the first page of the database, so that is not missing and not empty.
+    """
+    database = path / _DATABASE
+    if not _exists(path / roots.DEFAULT_NAME):
+        return
+    missing = not _exists(database)
+    if missing or database.stat().st_size == 0:
+        raise StoreUnusable(
+            f"{str(path)!r} has a root key but no store: store.db is "
+            f"{'missing' if missing else 'empty'}; restore store.db from a backup, or, if nothing "
+            f"needs it any more, move {roots.DEFAULT_NAME} away and make a new store"
+        )
+
+
 def _make_directory(path: Path) -> None:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -255,7 +290,12 @@ def _make_directory(path: Path) -> None:
                 )
             path.chmod(0o700)
     except OSError as error:
-        raise StoreUnusable(f"cannot make the directory {str(path)!r}: {error.strerror}") from error
+        in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
+        raise StoreUnusable(
+            f"cannot make the directory {str(path)!r}: {error.strerror}; "
+            f"{'a file is in the way: ' if in_the_way else 'check its permissions and space, or '}"
+            "choose another directory for the store (--store)"
+        ) from error
     _sync_directory(path.absolute().parent)
 
 

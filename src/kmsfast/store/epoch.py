@@ -50,7 +50,7 @@ class Epoch:
         try:
             self._fd, start = _open(path)
         except OSError as error:
-            raise StoreUnusable(f"cannot write {path}: {error.strerror}") from error
+            raise _unwritable(path, error) from error
         try:
             if os.fstat(self._fd).st_size < _SIZE:
                 # Written, not truncated: a hole would fault when the disk is full.
@@ -58,7 +58,7 @@ class Epoch:
             shared = mmap.mmap(self._fd, _SIZE)
         except OSError as error:
             os.close(self._fd)
-            raise StoreUnusable(f"cannot write {path}: {error.strerror}") from error
+            raise _unwritable(path, error) from error
         self._path, self._own = path, _identity(os.fstat(self._fd))
         self.word = memoryview(shared).cast("Q")
 
@@ -137,6 +137,13 @@ def _open(path: Path) -> tuple[int, bytes]:
         number = int.from_bytes(os.urandom(_SIZE), sys.byteorder)
     # Even, and below 2^63: there is room for as many changes.
     return os.open(path, flags, 0o600), (number >> 2 << 1).to_bytes(_SIZE, sys.byteorder)
+
+
+def _unwritable(path: Path, error: OSError) -> StoreUnusable:
+    return StoreUnusable(
+        f"cannot write {path}: {error.strerror}; whoever uses a store writes to its directory, to "
+        "read as well: it must be this user's, on a writable local file system with free space"
+    )
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

@@ -2,8 +2,9 @@
 
 A key is read with all rows that belong to it, and they must be those that its own row sums up: one
 that was removed, or put back as it once was, is noticed like one that was changed. Whether the rows
-of the keys themselves are the latest is checked where all of them are read: when a store is opened
-and by the listings. That the whole store was put back as it once was, nothing here can notice.
+of the keys themselves are the latest is checked where all of them are read: when a store is opened,
+by the listings, and before a key or an alias is said not to be there. That the whole store was put
+back as it once was, nothing here can notice.
 """
 
 from __future__ import annotations
@@ -111,6 +112,10 @@ class Repository:
         self.all_keys()
         rows = self._rows(schema.aliases)
         return [self._alias(row) for row in sorted(rows, key=lambda row: row["name"])]
+
+    def check_complete(self) -> None:
+        """Passes when every key, and all rows that belong to it, are the latest ones."""
+        self.all_keys()
 
     # ---- writing ----------------------------------------------------------------------------
 

@@ -132,7 +132,7 @@ def make(root: Root | None, directory: Path) -> tuple[RootKey, RootRow]:
     if not path.exists():
         RootKey.create_file(str(path))
     inside = path.parent == directory.absolute()
-    return RootKey.load_file(str(path)), RootRow("file", path.name if inside else str(path))
+    return _loaded(path), RootRow("file", path.name if inside else str(path))
 
 
 def load(root: Root | None, row: RootRow, directory: Path) -> RootKey:
@@ -149,13 +149,22 @@ def load(root: Root | None, row: RootRow, directory: Path) -> RootKey:
             raise RootKeyWrong(
                 "this store is opened by a passphrase, not by a root key file; give the passphrase"
             )
-        return RootKey.load_file(str(Path(root.path).absolute()))
+        return _loaded(Path(root.path).absolute())
     if row.root_kind != "file" or row.root_path is None:
         raise RootKeyMissing(
             "this store is opened by a passphrase: root=kmsfast.Passphrase(...), on the command "
             "line KMSFAST_PASSPHRASE or --passphrase"
         )
-    return RootKey.load_file(str(directory.absolute() / row.root_path))
+    return _loaded(directory.absolute() / row.root_path)
+
+
+def _loaded(path: Path) -> RootKey:
+    try:
+        return RootKey.load_file(str(path))
+    except RootKeyWrong as error:
+        raise RootKeyWrong(
+            f"{error}; name the right one (--root-key), or restore it from your backup"
+        ) from None
 
 
 def _bounded(value: int | None, most: int) -> int:

@@ -17,10 +17,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from kmsfast.errors import StoreIntegrity
-from kmsfast.store.table import Row, Table
+from kmsfast.store.table import CHANGED, Row, Table
 
 __all__ = ["Macs", "added", "sealed", "verified"]
 
+_TYPES = (int, str, bytes, type(None))
 _SUM_LEN = 32
 _SUM_MASK = (1 << 8 * _SUM_LEN) - 1
 
@@ -55,6 +56,12 @@ def verified(macs: Macs, table: Table, row: Row) -> Row:
         StoreIntegrity: the row was changed, moved or added from outside.
     """
     values = {name: row[name] for name in _names(table)}
+    for name, value in values.items():
+        if not isinstance(value, _TYPES):
+            raise StoreIntegrity(
+                f"column {name!r} of table {table.name!r} holds a {type(value).__name__}, which no "
+                f"column does: {CHANGED}"
+            )
     if not isinstance(row["mac"], bytes) or not macs.check_mac(row["mac"], _message(table, values)):
         raise StoreIntegrity(
             f"a row of table {table.name!r} does not authenticate: the store was changed from "
@@ -74,16 +81,14 @@ def _message(table: Table, values: Mapping[str, Any]) -> bytes:
     return b"".join(parts)
 
 
-def _value(value: Any) -> bytes:
+def _value(value: int | str | bytes | None) -> bytes:
     if value is None:
         return _framed(b"n", b"")
     if isinstance(value, int):
         return _framed(b"i", str(value).encode())
     if isinstance(value, str):
         return _framed(b"s", value.encode())
-    if isinstance(value, bytes):
-        return _framed(b"b", value)
-    raise StoreIntegrity(f"a column holds a value of type {type(value).__name__}")
+    return _framed(b"b", value)
 
 
 def _framed(tag: bytes, data: bytes) -> bytes:

@@ -10,9 +10,16 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["Connection", "Row", "Table"]
+from kmsfast.errors import StoreIntegrity
+
+__all__ = ["CHANGED", "Connection", "Row", "Table"]
+
+#: Why a store is damaged where no program of ours did it, and what to do.
+CHANGED: Final = (
+    "the store was changed from outside; restore it from a backup, then run 'kmsfast doctor'"
+)
 
 Connection = sqlite3.Connection
 Row = dict[str, Any]
@@ -49,7 +56,16 @@ class Table:
         """The rows whose columns have these values."""
         condition, values = _where(where or {})
         names = ", ".join(self.columns)
-        found = connection.execute(f"SELECT {names} FROM {self.name}{condition}", values)  # noqa: S608
+        statement = f"SELECT {names} FROM {self.name}{condition}"  # noqa: S608
+        try:
+            found = connection.execute(statement, values).fetchall()
+        except sqlite3.OperationalError as error:
+            # It names the column and shows the text; an error of SQLite itself has a name.
+            if getattr(error, "sqlite_errorname", None) is None:
+                raise StoreIntegrity(
+                    f"table {self.name!r} holds text that is not UTF-8: {CHANGED}"
+                ) from error
+            raise
         return [dict(zip(self.columns, row, strict=True)) for row in found]
 
     def insert(self, connection: Connection, row: Row) -> None:

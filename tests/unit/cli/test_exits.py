@@ -94,6 +94,28 @@ def test_a_record_of_a_disabled_or_foreign_key(cli: Cli, people: pa.Table) -> No
         assert "does not exist" in cli.refused(4, "decrypt", name, "-o", "out")
 
 
+def test_parquet_without_pyarrow(cli: Cli, people: pa.Table, tmp_path: Path) -> None:
+    cli.ok("encrypt", "people.parquet", "-o", "sealed.parquet", "--columns", "email", *KEY)
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without" / "sitecustomize.py").write_text(
+        "import sys; sys.modules['pyarrow'] = None"
+    )
+    before = cli.names()
+    for arguments in (
+        ("encrypt", "people.parquet", "-o", "out", "--columns", "email", *KEY),
+        ("decrypt", "sealed.parquet", "-o", "out"),
+        ("rewrap", "sealed.parquet", "-o", "out"),
+        ("inspect", "sealed.parquet"),
+    ):
+        said = cli.refused(2, *arguments, PYTHONPATH=str(tmp_path / "without"))
+        assert f"{arguments[1]}: Parquet files need pyarrow" in said
+        assert "pip install 'kmsfast[arrow]'" in said
+    assert cli.names() == before
+    # What is no Parquet file needs none.
+    encrypt = ("encrypt", "people.csv", "-o", "out.csv", "--columns", "email", *KEY)
+    cli.ok(*encrypt, PYTHONPATH=str(tmp_path / "without"))
+
+
 def test_a_file_that_is_one_blob(cli: Cli) -> None:
     import kmsfast
 

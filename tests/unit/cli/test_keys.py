@@ -9,12 +9,29 @@ from cli_runner import Cli
 
 
 def test_a_store_is_made_once(empty: Cli) -> None:
-    assert "init" in empty("doctor").out
+    assert empty("doctor").out.count("kmsfast init") == 1
     empty.refused(4, "key", "list")
     assert "root.key" in empty.ok("init")
     empty.refused(7, "init")
     root = empty.directory / "store" / "root.key"
     assert root.stat().st_mode & 0o777 == 0o600
+
+
+def test_doctor_after_an_init_that_never_ended(empty: Cli) -> None:
+    (empty.directory / "store").mkdir(mode=0o700)
+    (empty.directory / "store" / "store.db").touch(0o600)
+    shown = empty("doctor").out
+    assert "never finished" in shown
+    assert shown.count("kmsfast init") == 1
+
+
+def test_a_root_key_without_a_store(empty: Cli) -> None:
+    empty.ok("init")
+    (empty.directory / "store" / "store.db").unlink()
+    for command in ("init", "doctor"):
+        result = empty(command)
+        assert result.code == (7 if command == "init" else 1)
+        assert "restore store.db from a backup" in result.out + result.err
 
 
 def test_a_root_key_elsewhere(empty: Cli) -> None:

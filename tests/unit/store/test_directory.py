@@ -44,7 +44,7 @@ def test_the_database_is_durable_and_says_what_it_is(closed: Path) -> None:
 
 def test_create_refuses_an_existing_store_and_leaves_it(closed: Path) -> None:
     root = (closed / "root.key").read_bytes()
-    with pytest.raises(StoreExists, match="already"):
+    with pytest.raises(StoreExists, match=r"already; .*another directory"):
         kmsfast.open(closed, create=True)
     assert (closed / "root.key").read_bytes() == root
     with kmsfast.open(closed) as kms:
@@ -64,6 +64,40 @@ def test_an_unfinished_store_can_be_made_again(path: Path) -> None:
         kmsfast.open(path)
     with kmsfast.open(path, create=True) as kms:
         kms.create_key()
+
+
+@pytest.mark.parametrize("lost", ["missing", "empty"])
+def test_a_store_that_lost_its_database_is_not_made_again(closed: Path, lost: str) -> None:
+    root = (closed / "root.key").read_bytes()
+    copy = (closed / "store.db").read_bytes()
+    (closed / "store.db").unlink()
+    if lost == "empty":
+        (closed / "store.db").touch(0o600)
+    for create in (True, False, True):  # opening must not make it look unfinished
+        with pytest.raises(StoreUnusable, match=rf"store.db is {lost}; restore .* move root.key"):
+            kmsfast.open(closed, create=create)
+    assert (closed / "root.key").read_bytes() == root
+    (closed / "store.db").write_bytes(copy)
+    with kmsfast.open(closed) as kms:
+        kms.key("alias/a")
+    (closed / "store.db").unlink()
+    (closed / "root.key").rename(closed / "old.key")
+    kmsfast.open(closed, create=True).close()
+
+
+def test_an_unfinished_store_with_a_root_key_can_be_made_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("kmsfast.store.schema.create", None)
+        with pytest.raises(TypeError):
+            kmsfast.open(path, create=True)
+    root = (path / "root.key").read_bytes()
+    with pytest.raises(StoreNotFound, match="never finished"):
+        kmsfast.open(path)
+    with kmsfast.open(path, create=True) as kms:
+        kms.create_key()
+    assert (path / "root.key").read_bytes() == root
 
 
 def test_a_lost_root_key_is_never_replaced(closed: Path) -> None:
@@ -98,13 +132,13 @@ def test_a_root_key_that_others_may_read_is_refused(closed: Path) -> None:
 
 def test_something_else_as_root_key(closed: Path) -> None:
     (closed / "root.key").write_bytes(b"x" * 48)
-    with pytest.raises(RootKeyWrong, match="not a kmsfast root key file"):
+    with pytest.raises(RootKeyWrong, match=r"not a kmsfast root key file.*--root-key.*backup"):
         kmsfast.open(closed)
 
 
 def test_something_else_as_database(closed: Path) -> None:
     (closed / "store.db").write_bytes(b"no database at all" * 100)
-    with pytest.raises(StoreUnusable, match="not a SQLite database"):
+    with pytest.raises(StoreUnusable, match="not a SQLite database; restore it"):
         kmsfast.open(closed)
 
 
@@ -139,7 +173,9 @@ def test_a_directory_that_others_may_read(tmp_path: Path) -> None:
 
 def test_a_file_where_the_directory_should_be(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreUnusable, match="cannot make the directory"):
+    with pytest.raises(
+        StoreUnusable, match=r"cannot make the directory.*a file is in the way.*--store"
+    ):
         kmsfast.open(tmp_path / "file", create=True)
 
 

@@ -46,8 +46,9 @@ def test_a_read_only_directory() -> None:
     database, epoch, inner = scripts.run(READ_ONLY).splitlines()
     assert "the store is read-only; kmsfast writes to its directory" in database
     assert "cannot write" in epoch
-    assert "Permission denied" in epoch
+    assert "Permission denied; whoever uses a store writes to its directory" in epoch
     assert "cannot make the directory" in inner
+    assert "check its permissions" in inner
 
 
 FULL = """
@@ -87,7 +88,9 @@ def test_a_full_disk(path: Path) -> None:
         with kms._app.store._database.read() as connection:
             pages = connection.execute("PRAGMA page_count").fetchone()[0]
             connection.execute(f"PRAGMA max_page_count = {pages + 2}")
-        with pytest.raises(StoreUnusable, match="the disk is full; nothing was changed"):
+        with pytest.raises(
+            StoreUnusable, match="the disk is full; nothing was changed; free some space"
+        ):
             for _ in range(100):
                 key.rotate()
         versions = len(key.versions())

@@ -84,6 +84,42 @@ def test_removing_a_row_is_noticed(closed: Path, table: str) -> None:
         read_everything(closed)
 
 
+@pytest.mark.parametrize(
+    "change",
+    ["DELETE FROM store", "INSERT INTO store SELECT 2, " + ", ".join(list(schema.store.columns)[1:])
+     + " FROM store"],
+)  # fmt: skip
+def test_the_store_has_one_row(closed: Path, change: str) -> None:
+    with database(closed) as db:
+        db.execute(change)
+    with pytest.raises(StoreIntegrity, match=r"'store' has [02] rows.* restore it from a backup"):
+        kmsfast.open(closed)
+
+
+# What SQLite or Python would say in its own words, and what must be said instead.
+DAMAGE = {
+    "DROP TABLE tags": "no such table: tags",
+    "DROP TABLE store": "no such table: store",
+    "ALTER TABLE aliases RENAME COLUMN created_at TO made_at": "no such column: created_at",
+    "ALTER TABLE store RENAME COLUMN wrapped_key TO w": "no such column: wrapped_key",
+    "UPDATE tags SET tag_value = CAST(x'ff41' AS TEXT)": "table 'tags' holds text that is not UTF",
+    "UPDATE store SET region = CAST(x'ff' AS TEXT)": "table 'store' holds text that is not UTF-8",
+    "UPDATE keys SET created_at = 1.5": "column 'created_at' of table 'keys' holds a float",
+    "UPDATE tags SET tag_value = x'ff'": "table 'tags' does not authenticate",
+}
+
+
+@pytest.mark.parametrize("damage", list(DAMAGE))
+def test_damage_that_sqlite_notices_first(closed: Path, damage: str) -> None:
+    with database(closed) as db:
+        db.execute("PRAGMA foreign_keys = OFF")
+        db.execute(damage)
+    with pytest.raises(StoreIntegrity) as raised:
+        read_everything(closed)
+    assert DAMAGE[damage] in str(raised.value)
+    assert "restore it from a backup" in str(raised.value)
+
+
 SWAPS: dict[str, Callable[[sqlite3.Connection], object]] = {
     "material of two keys": lambda db: db.execute(
         "UPDATE key_versions SET wrapped = (SELECT wrapped FROM key_versions AS other WHERE "
@@ -133,6 +169,46 @@ def test_a_changed_key_does_not_stop_the_others_of_an_open_store(closed: Path) -
             kms.keys()
     with pytest.raises(StoreIntegrity):
         kmsfast.open(closed)
+
+
+@pytest.mark.parametrize("change", ["DELETE FROM aliases", "UPDATE aliases SET name = name || 'x'"])
+def test_an_alias_that_was_taken_away_is_not_just_not_found(closed: Path, change: str) -> None:
+    with database(closed) as db:
+        db.execute(change)
+    with kmsfast.open(closed) as kms:
+        two = kms.create_key()
+        for use in (
+            lambda: kms.key("alias/one"),
+            lambda: kms.update_alias("alias/one", two),
+            lambda: kms.delete_alias("alias/one"),
+        ):
+            with pytest.raises(StoreIntegrity, match="restore it from a backup"):
+                use()
+
+
+def test_a_key_that_was_swapped_for_another_is_not_just_not_found(closed: Path) -> None:
+    """There are as many keys as before."""
+    with kmsfast.open(closed) as kms:
+        key_id = kms.key("alias/one").id
+    with kmsfast.open(closed) as kms:
+        with database(closed) as db:
+            db.execute("PRAGMA foreign_keys = OFF")
+            db.execute("UPDATE keys SET key_id = x'00' WHERE description = 'one'")
+        with pytest.raises(StoreIntegrity, match="restore it from a backup"):
+            kms.key(key_id)
+
+
+def test_what_was_never_there_is_not_found_once_all_rows_were_read(
+    closed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with kmsfast.open(closed) as kms:
+        for _ in range(2):
+            with pytest.raises(kmsfast.KeyNotFound):
+                kms.key("alias/three")
+            with pytest.raises(kmsfast.KeyNotFound):
+                kms.key("00000000-0000-4000-8000-000000000000")
+            # Until the store changes, all rows are not read again.
+            monkeypatch.setattr("kmsfast.store.repository.Repository.check_complete", None)
 
 
 # ---- rows put back as they once were --------------------------------------------------------
