@@ -245,9 +245,14 @@ KF_XAES_INLINE void kf_xaes_texts(kf_xaes_group *group, kf_xaes_pending *pending
     if (j == group->most_blocks) return;
     kf_get8(&s, group->counter, kf_counter_block(2 + j));
     kf_step_own_key(&s, group->rk[0], pending);
-    kf_put8(group->spill, &s);
-    kf_xaes_text_any(group, j, 0, 0, open);
-    kf_xaes_text_any(group, j, HALF, HALF, open);
+    if (group->whole) {
+        kf_xaes_text_whole(group, j, 0, (kf_words){s.b0, s.b1, s.b2, s.b3}, open);
+        kf_xaes_text_whole(group, j, HALF, (kf_words){s.b4, s.b5, s.b6, s.b7}, open);
+    } else {
+        kf_put8(group->spill, &s);
+        kf_xaes_text_any(group, j, 0, 0, open);
+        kf_xaes_text_any(group, j, HALF, HALF, open);
+    }
     pending->left += 4;
 }
 
