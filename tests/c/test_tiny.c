@@ -47,12 +47,13 @@ void test_tiny(const kft_env *env) {
 
 enum { MAX_NUM = 9000, TAG = KF_TAG_LEN }; /* more than the grain that threads share out */
 
-enum form { OFFSETS, WIDTH, POINTERS, NUM_FORMS };
+enum form { OFFSETS, OFFSETS32, WIDTH, POINTERS, NUM_FORMS };
 
 /* A column of num records, all in one buffer that ends, or begins, where a page does. */
 typedef struct {
     kft_buffer data;
     int64_t offsets[MAX_NUM + 1], lens[MAX_NUM];
+    int32_t offsets32[MAX_NUM + 1];
     uint8_t *ptrs[MAX_NUM];
     struct kf_column column;
 } tiny_column;
@@ -69,7 +70,9 @@ static void column_make(tiny_column *c, enum form form, enum kft_placement place
     c->data = kft_buffer_new(placement, (size_t)c->offsets[num], &random);
     for (int64_t i = 0; i < num; i++) c->ptrs[i] = c->data.bytes + c->offsets[i];
     c->column = (struct kf_column){.data = c->data.bytes, .data_len = c->offsets[num]};
+    for (int64_t i = 0; i <= num; i++) c->offsets32[i] = (int32_t)c->offsets[i];
     if (form == OFFSETS) c->column.offsets = c->offsets;
+    if (form == OFFSETS32) c->column.offsets32 = c->offsets32;
     if (form == WIDTH) c->column.width = lens[0] + delta;
     if (form == POINTERS) c->column = (struct kf_column){.ptrs = (const uint8_t *const *)c->ptrs, .lens = c->lens};
 }
@@ -77,14 +80,15 @@ static void column_make(tiny_column *c, enum form form, enum kft_placement place
 typedef struct {
     uint8_t *out;
     int64_t out_len;
-    const int64_t *offsets;
+    const void *offsets;
     uint8_t *const *ptrs;
 } output;
 
 /* How the functions of the interface take the column as an output. */
 static output output_of(const tiny_column *c, enum form form, int64_t num) {
     if (form == POINTERS) return (output){.ptrs = c->ptrs};
-    return (output){.out = c->data.bytes, .out_len = c->offsets[num], .offsets = form == OFFSETS ? c->offsets : NULL};
+    const void *offsets = form == OFFSETS ? (const void *)c->offsets : form == OFFSETS32 ? c->offsets32 : NULL;
+    return (output){.out = c->data.bytes, .out_len = c->offsets[num], .offsets = offsets};
 }
 
 typedef struct {

@@ -93,7 +93,7 @@ static void make_column(fuzz_input *in, batch *b, enum form form, int hostile) {
         return;
     }
     b->offsets[n] = at;
-    b->column.offsets = b->offsets;
+    b->column.offsets = b->offsets, b->column.width = 0;
     if (hostile) { /* one of them from the input, small or of any size */
         const size_t which = fuzz_u8(in) % (n + 1);
         b->offsets[which] = (int64_t)fuzz_u64(in, fuzz_u8(in) & 1 ? 8 : 2);
