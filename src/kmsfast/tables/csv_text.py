@@ -8,7 +8,8 @@ Rules:
   in base64 (RFC 4648, one line). CSV knows no nulls: an empty cell is an empty value and is
   encrypted like any other;
 - so the first data rows tell which columns are encrypted: those with a blob in one of them (in more
-  than the first row, for that one may be damaged, and must not be passed over);
+  than the first row, for that one may be damaged, and must not be passed over); a column with
+  nothing but blobs there is not encrypted again;
 - an error names the line in the file, or the row (from 1, without the header) of a value that does
   not open; a block of rows is in memory at a time, whatever the length of their values.
 """
@@ -89,7 +90,8 @@ def encrypt_csv(
     """Encrypts the named columns under `key`.
 
     Raises:
-        ValidationError: no header, no such column, a ragged row, or text of another encoding.
+        ValidationError: no header, no such column, a column that is encrypted already, a ragged
+            row, or text of another encoding.
     """
 
     def seal(name: str, cells: list[str], first_row: int) -> list[str]:
@@ -103,7 +105,9 @@ def encrypt_csv(
             )
         return _to_cells(key.encrypt_batch(values, options.context, threads=options.threads))
 
-    rows = _Csv(source, form).rewrite(target, columns, seal, overlap=options.threads > 1)
+    table = _Csv(source, form)
+    table.refuse_encrypted(columns)
+    rows = table.rewrite(target, columns, seal, overlap=options.threads > 1)
     return Done(rows, tuple(columns), Failures())
 
 
@@ -282,17 +286,44 @@ class _Csv:
         Raises:
             ValidationError: there are data rows and none of these.
         """
-        self._first = list(islice(self._records(), FIRST_ROWS))
-        if not self._first:
+        columns = self._look()
+        if not columns:
             return []
-        columns = zip(self.header, zip_longest(*self._first, fillvalue=""), strict=False)
-        names = [name for name, cells in columns if any(map(_name_of, cells))]
+        names = [name for name, cells in columns.items() if any(map(_name_of, cells))]
         if not names:
             raise ValidationError(
                 f"no cell of the first {FIRST_ROWS} data rows is a blob; name encrypted columns "
                 "with --columns"
             )
         return names
+
+    def refuse_encrypted(self, columns: Sequence[str]) -> None:
+        """Passes when none of the columns is encrypted as far as the first data rows tell.
+
+        Raises:
+            ValidationError: all cells of one are blobs, or there is no such column.
+        """
+        self.positions(columns)
+        first = self._look(BLOCK_CHARS)
+        for name in columns:
+            if name in first and all(map(_name_of, first[name])):
+                raise ValidationError(
+                    f"column {name!r} is encrypted already; 'kmsfast rewrap' brings it to the "
+                    "newest version of its key, 'kmsfast decrypt' opens it"
+                )
+
+    def _look(self, most_chars: int | None = None) -> dict[str, tuple[str, ...]]:
+        """The cells of each column in the first data rows; empty if there are none.
+
+        Args:
+            most_chars: fewer rows are read when these come to so many characters.
+        """
+        start = self._chars
+        for row in islice(self._records(), FIRST_ROWS):
+            self._first.append(row)
+            if most_chars is not None and self._chars - start >= most_chars:
+                break
+        return dict(zip(self.header, zip_longest(*self._first, fillvalue=""), strict=False))
 
     def positions(self, columns: Sequence[str]) -> list[int]:
         """Where the named columns are in a row.

@@ -3,7 +3,8 @@
 Rules:
 - bytes go to a file without a name (Linux ``O_TMPFILE``) that gets its name when everything is
   written, so that even a killed process leaves nothing; elsewhere to a hidden file beside the
-  target, removed on any error;
+  target, removed on any error. A file that replaces another has a hidden name between link and
+  rename, since no system call puts an unnamed file in the place of a named one;
 - an existing file is replaced only when asked, in one step (rename), after its successor is synced;
 - devices and pipes (``/dev/null``, ``/dev/fd/63``) have no rename and are written to directly.
 """

@@ -129,6 +129,30 @@ def test_blocks_are_bounded_by_characters(
         sealed(kms, data + b"40\n")
 
 
+def test_what_is_encrypted_is_not_encrypted_again(kms: kmsfast.Kms) -> None:
+    rows = b"".join(b"%d,c%d@example.com\n" % (i, i) for i in range(300))
+    once = sealed(kms, b"id,email\n" + rows)
+    with pytest.raises(ValidationError, match=r"'email' is encrypted already; 'kmsfast rewrap'"):
+        sealed(kms, once)
+    with pytest.raises(ValidationError, match="'email' is encrypted already"):
+        sealed(kms, once, "id", "email")
+    assert back(kms, sealed(kms, once, "id")) == b"id,email\n" + rows
+    # A value of the user's own that looks like one among others is a value.
+    mixed = once + b"1,plain\n"
+    sealed(kms, mixed.replace(b"\n", b"\n0,plain\n", 1))
+    sealed(kms, b"id,email\n")
+
+
+def test_looking_at_the_first_rows_is_bounded(
+    kms: kmsfast.Kms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_text, "BLOCK_CHARS", 1000)
+    table = csv_text._Csv(io.BytesIO(b"email\n" + (b"x" * 300 + b"\n") * 50), CsvFormat())
+    table.refuse_encrypted(["email"])
+    assert len(table._first) == 4
+    assert sum(map(len, table.blocks())) == 50
+
+
 def test_nothing_encrypted(kms: kmsfast.Kms) -> None:
     with pytest.raises(ValidationError, match="no cell"):
         describe_csv(io.BytesIO(b"id,email\n1,a\n"))
