@@ -180,6 +180,17 @@ def test_results_beyond_int32_offsets_are_large_binary(
 
 
 @pytest.mark.slow
+def test_offsets_that_wrap_round(ring: Ring) -> None:
+    """Steps of less than a record's limit that lead past 2**63 and back to 0: refused, never read."""
+    step, num = 2**36 - 256, 2**28 + 6
+    offsets = np.arange(num + 1, dtype=np.uint64) * np.uint64(step)
+    offsets = offsets.view(np.int64)
+    offsets[-2:] = 0, 16
+    with pytest.raises(ValidationError, match="offsets must not decrease"):
+        blob.seal_batch(ring.add().handle, Packed(BYTES, offsets), b"")
+
+
+@pytest.mark.slow
 def test_results_of_more_than_two_gib(ring: Ring) -> None:
     """The blobs of 23 million empty strings: no longer binary, still readable."""
     handle, num = ring.add().handle, 23_000_000
