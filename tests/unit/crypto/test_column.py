@@ -181,7 +181,7 @@ def test_results_beyond_int32_offsets_are_large_binary(
 
 @pytest.mark.slow
 def test_offsets_that_wrap_round(ring: Ring) -> None:
-    """Steps of less than a record's limit that lead past 2**63 and back to 0: refused, never read."""
+    """Steps of less than a record that lead past 2**63 and back to 0: refused, never read."""
     step, num = 2**36 - 256, 2**28 + 6
     offsets = np.arange(num + 1, dtype=np.uint64) * np.uint64(step)
     offsets = offsets.view(np.int64)
