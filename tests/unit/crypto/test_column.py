@@ -182,10 +182,10 @@ def test_results_beyond_int32_offsets_are_large_binary(
 @pytest.mark.slow
 def test_offsets_that_wrap_round(ring: Ring) -> None:
     """Steps of less than a record that lead past 2**63 and back to 0: refused, never read."""
-    step, num = 2**36 - 256, 2**28 + 6
-    offsets = np.arange(num + 1, dtype=np.uint64) * np.uint64(step)
-    offsets = offsets.view(np.int64)
-    offsets[-2:] = 0, 16
+    num = 2**28 + 2
+    offsets = (np.arange(num + 1, dtype=np.uint64) * np.uint64(2**36 - 256)).view(np.int64)
+    offsets[-1] = BYTES.size  # 272 after the one before, which is -256
+    assert (offsets[0], offsets[-2]) == (0, -256)
     with pytest.raises(ValidationError, match="offsets must not decrease"):
         blob.seal_batch(ring.add().handle, Packed(BYTES, offsets), b"")
 
