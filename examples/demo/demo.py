@@ -87,7 +87,7 @@ def _demo(kms: kmsfast.Kms, directory: Path) -> int:
     print(
         f"\nrows per second, {len(PRIVATE)} values a row   (loop: `cryptography` AESGCM, value by"
     )
-    print(f"value, over the first {SAMPLE:,} of the same rows)")
+    print(f"value, over the first {SAMPLE:,} of the same rows; both after one untimed run)")
     print(f"{'':10}{'loop':>12}{'kmsfast':>14}{'':9}{f'{threads} threads':>14}")
     for what, one, two, loop in (
         ("encrypt", sealed, sealed_two, loop_sealed),
