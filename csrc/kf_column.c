@@ -115,7 +115,7 @@ static inline int check_room(const void *out_offsets, int64_t out_len, const str
     return wrong ? KF_ERR_OFFSETS : KF_OK;
 }
 
-/* The same for the common case, four times as fast: a column with offsets, and nothing skipped. */
+/* The same for the common case, a column with offsets and nothing skipped, without a choice for each record. */
 static inline int check_room_all(const void *out_offsets, int64_t out_len, const void *offsets, int64_t num,
                                  int64_t delta, enum width width) {
     int64_t negative = 0; /* when something was */

@@ -46,6 +46,7 @@ MAX_THREADS: Final = 256
 RETRIES: Final = 16  # of a call that finds its key evicted
 
 T = TypeVar("T")
+H = TypeVar("H")
 
 _MESSAGES: Final[dict[int, tuple[type[KmsError], str]]] = {
     lib.KF_ERR_SELFTEST: (
@@ -110,8 +111,8 @@ def checked_int(value: int, low: int, high: int, what: str) -> int:
     return value
 
 
-def with_handle(find: Callable[[], int], use: Callable[[int], T]) -> T:
-    """Calls ``use`` with a handle, found again each time it was evicted before it was used."""
+def with_handle(find: Callable[[], H], use: Callable[[H], T]) -> T:
+    """Calls ``use`` with a handle, or what has one; found again when it was evicted meanwhile."""
     for _ in range(RETRIES):
         with suppress(StaleHandle):  # found again in the next round
             return use(find())

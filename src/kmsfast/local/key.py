@@ -11,14 +11,16 @@ from datetime import datetime
 from typing import Any, BinaryIO, NoReturn
 
 from kmsfast import app
-from kmsfast.crypto.blob import bind, seal_bound
+from kmsfast.crypto.blob import seal_bound
+from kmsfast.crypto.native import with_handle
 from kmsfast.crypto.sealed import SealedWriter
 from kmsfast.errors import StaleHandle
-from kmsfast.local.remembered import NOTHING_TO_SEAL, Context, Sealing, copied
-from kmsfast.model.context import canonical
+from kmsfast.local.remembered import NOT_READY, NOTHING_TO_SEAL, Context, Sealing
+from kmsfast.model.context import copied
 from kmsfast.model.key import KeyMetadata, KeyState, KeyVersion, RotationStatus
 from kmsfast.service import streams
 from kmsfast.service.encryption import DataKey, Errors, SealedBatch
+from kmsfast.service.keyring import Ready
 
 __all__ = ["Key", "Tags"]
 
@@ -28,15 +30,15 @@ Tags = Mapping[str, str] | Iterable[tuple[str, str]]
 class Key:
     """One key of a store. Its properties are read anew whenever the store has changed."""
 
-    __slots__ = ("_clock", "_encryption", "_epoch", "_management", "_raw_id", "_ring", "_sealing",
-                 "arn", "id")  # fmt: skip
+    __slots__ = ("_clock", "_encryption", "_epoch", "_management", "_raw_id", "_ready", "_ring",
+                 "_sealing", "arn", "id")  # fmt: skip
 
     def __init__(self, application: app.Application, key: KeyMetadata) -> None:
         self._raw_id, self.id, self.arn = key.raw_id, key.id, key.arn
         self._management, self._encryption = application.management, application.encryption
         self._ring, self._epoch = application.ring, application.ring.epoch
         self._clock = application.ring.clock
-        self._sealing = NOTHING_TO_SEAL
+        self._ready, self._sealing = NOT_READY, NOTHING_TO_SEAL
 
     def __repr__(self) -> str:
         return f"<kmsfast key {self.arn}>"
@@ -137,12 +139,24 @@ class Key:
         return self._encrypt(plaintext, context, aad)
 
     def _encrypt(self, plaintext: bytes, context: Context, aad: bytes | None) -> bytes:
-        """The long way, which remembers what the short one needs."""
-        blob = self._encryption.encrypt(self._raw_id, plaintext, context, aad)
-        ready, known = self._ring.ready(self._raw_id), copied(context)
-        with suppress(StaleHandle):  # evicted since: the next call loads it again
-            binding = bind(ready.handle, canonical(known))
-            self._sealing = Sealing(ready.epoch, ready.rotation_due, known, binding)
+        """With another context than the last one, or what only the service can do."""
+        if aad is not None or type(plaintext) is not bytes:
+            return self._encryption.encrypt(self._raw_id, plaintext, context, aad)
+        epoch, _, due = ready = self._ready
+        if epoch == self._epoch[0] and (due is None or self._clock() < due):
+            with suppress(StaleHandle):  # evicted since: loaded again below
+                return self._seal(ready, plaintext, context)
+        return with_handle(
+            lambda: self._ring.ready(self._raw_id), lambda now: self._seal(now, plaintext, context)
+        )
+
+    def _seal(self, ready: Ready, plaintext: bytes, context: Context) -> bytes:
+        """The blob, and what the next call may need."""
+        known = copied(context)
+        binding = self._encryption.bindings.of(ready.handle, known)
+        blob = seal_bound(binding, plaintext)
+        self._ready = ready
+        self._sealing = Sealing(ready.epoch, ready.rotation_due, known, binding)
         return blob
 
     def encrypt_batch(

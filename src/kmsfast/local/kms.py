@@ -9,13 +9,13 @@ from contextlib import suppress
 from typing import Any, BinaryIO, Final, NoReturn, Self
 
 from kmsfast import app
-from kmsfast.crypto.blob import bind, try_open
+from kmsfast.crypto.blob import try_open
 from kmsfast.crypto.sealed import SealedReader
 from kmsfast.errors import StaleHandle, ValidationError
 from kmsfast.local.key import Key, Tags
-from kmsfast.local.remembered import NOTHING_TO_OPEN, Context, Opening, copied
+from kmsfast.local.remembered import NOTHING_TO_OPEN, Context, Opening
 from kmsfast.model.alias import Alias
-from kmsfast.model.context import canonical
+from kmsfast.model.context import copied
 from kmsfast.service import streams
 from kmsfast.service.encryption import Errors, SealedBatch
 from kmsfast.store.roots import Root
@@ -140,13 +140,18 @@ class Kms:
         return self._decrypt(blob, context, aad)
 
     def _decrypt(self, blob: bytes, context: Context, aad: bytes | None) -> bytes:
-        """The long way, which remembers what the short one needs."""
-        plaintext, known = self._encryption.decrypt(blob, context, aad), copied(context)
-        epoch, handle = self._epoch[0], self._ring.opener(bytes(blob[:_HEADER_LEN]))
-        if handle is not None:  # else the store is being changed, or was while this call decrypted
-            with suppress(StaleHandle):  # evicted since: the next call loads it again
-                self._opening = Opening(epoch, known, bind(handle, canonical(known)))
-        return plaintext
+        """With another version or context than the last one, or what only the service can do."""
+        epoch = self._epoch[0]
+        handle = self._ring.opener(blob[:_HEADER_LEN]) if type(blob) is bytes else None
+        if handle is not None and aad is None:
+            with suppress(StaleHandle):  # evicted since: the service loads it again
+                known = copied(context)
+                binding = self._encryption.bindings.of(handle, known)
+                plaintext = try_open(binding, blob)
+                if plaintext is not None:
+                    self._opening = Opening(epoch, known, binding)
+                    return plaintext
+        return self._encryption.decrypt(blob, context, aad)
 
     def decrypt_batch(
         self,

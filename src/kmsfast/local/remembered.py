@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from kmsfast.service.keyring import NEVER
+from kmsfast.service.keyring import NEVER, Ready
 
-__all__ = ["NOTHING_TO_OPEN", "NOTHING_TO_SEAL", "Context", "Opening", "Sealing", "copied"]
+__all__ = [
+    "NOTHING_TO_OPEN", "NOTHING_TO_SEAL", "NOT_READY", "Context", "Opening", "Sealing",
+]  # fmt: skip
 
 Context = Mapping[str, str] | None
 
@@ -42,10 +44,6 @@ class Opening(NamedTuple):
     binding: Any
 
 
+NOT_READY: Final = Ready(NEVER, 0, None)
 NOTHING_TO_SEAL: Final = Sealing(NEVER, None, None, None)
 NOTHING_TO_OPEN: Final = Opening(NEVER, None, None)
-
-
-def copied(context: Context) -> dict[str, str] | None:
-    """The context as it is now, since the caller may change the mapping later."""
-    return None if context is None else dict(context)

@@ -17,7 +17,7 @@ from typing import Any
 
 from kmsfast.errors import ContextError
 
-__all__ = ["MAX_CONTEXT", "canonical"]
+__all__ = ["MAX_CONTEXT", "canonical", "copied"]
 
 # AWS allows 8,192 bytes; records that name their whole path and row need more, megabytes do not.
 MAX_CONTEXT = 65_536
@@ -38,6 +38,19 @@ def canonical(context: Mapping[str, str] | None) -> bytes:
         return _encode(tuple(context.items()))
     except TypeError:
         raise ContextError(_complaint(context)) from None
+
+
+def copied(context: Mapping[str, str] | None) -> dict[str, str] | None:
+    """The context as it is now, since the caller may change the mapping later.
+
+    Raises:
+        ContextError: not a mapping.
+    """
+    if context is None:
+        return None
+    if type(context) is not dict and not isinstance(context, Mapping):
+        raise ContextError(_complaint(context))
+    return dict(context)
 
 
 @lru_cache(maxsize=256)

@@ -15,6 +15,7 @@ from kmsfast.errors import BatchError, InvalidCiphertext, KmsError, ValidationEr
 from kmsfast.model.context import canonical
 from kmsfast.model.key import FLAG_MULTI_REGION, format_key_id
 from kmsfast.service import kinds
+from kmsfast.service.bindings import Bindings
 from kmsfast.service.keyring import Keyring
 
 __all__ = ["BatchResult", "DataKey", "Encryption", "Errors", "SealedBatch"]
@@ -74,10 +75,15 @@ class DataKey(NamedTuple):
 
 
 class Encryption:
-    """Uses the keys of one store."""
+    """Uses the keys of one store.
+
+    Attributes:
+        bindings: for callers that encrypt and decrypt single records themselves.
+    """
 
     def __init__(self, ring: Keyring) -> None:
         self._ring = ring
+        self.bindings = Bindings()
 
     # ---- with a key -------------------------------------------------------------------------
 
