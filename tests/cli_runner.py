@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import pytest
+
+# What root does without the right to pass over the modes of files (util-linux).
+OBEY_MODES = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+obeys_modes = pytest.mark.skipif(
+    os.geteuid() == 0 and shutil.which("setpriv") is None,
+    reason="root passes over modes, and there is no setpriv to keep it from that",
+)
 
 
 @dataclass
@@ -21,13 +31,18 @@ class Cli:
     """Runs ``kmsfast`` in a directory of its own, on a store of its own."""
 
     directory: Path
+    before: tuple[str, ...] = ()
+
+    def obeying_modes(self) -> Cli:
+        """The same, bound by the modes of files and directories for root as well."""
+        return replace(self, before=tuple(OBEY_MODES) if os.geteuid() == 0 else ())
 
     def environment(self, **more: str) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if "KMSFAST" not in name}
         return {**kept, "KMSFAST_STORE": str(self.directory / "store"), **more}
 
     def command(self, *arguments: str | Path) -> list[str]:
-        return [sys.executable, "-m", "kmsfast.cli.main", *map(str, arguments)]
+        return [*self.before, sys.executable, "-m", "kmsfast.cli.main", *map(str, arguments)]
 
     def __call__(
         self, *arguments: str | Path, stdin: str | None = None, **environment: str

@@ -11,7 +11,7 @@ import time
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from cli_runner import Cli
+from cli_runner import Cli, obeys_modes
 
 KEY = ("-k", "alias/orders")
 CONTEXT = ("-c", "table=people")
@@ -158,12 +158,13 @@ def test_a_directory_that_is_missing(cli: Cli, people: pa.Table) -> None:
     assert "nowhere/out" in said
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+@obeys_modes
 def test_a_read_only_directory(cli: Cli, people: pa.Table) -> None:
     closed = cli.directory / "closed"
     closed.mkdir(mode=0o500)
-    said = cli.refused(6, "encrypt", "people.csv", "-o", "closed/out", *KEY)
+    said = cli.obeying_modes().refused(6, "encrypt", "people.csv", "-o", "closed/out", *KEY)
     assert "permission" in said.lower()
+    assert not list(closed.iterdir())
 
 
 def test_a_directory_where_nothing_can_be_made(cli: Cli, people: pa.Table) -> None:
