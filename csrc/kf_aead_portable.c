@@ -125,6 +125,7 @@ static void gcm_seal(const kf_gcm_key *key, const uint8_t *digest, const uint8_t
     }
     kf_wipe(&keys, sizeof keys);
     kf_wipe(tags, sizeof tags);
+    kf_wipe_below();
 }
 
 static size_t gcm_open(const kf_gcm_key *key, uint8_t *ok, const uint8_t *digest,
@@ -145,6 +146,7 @@ static size_t gcm_open(const kf_gcm_key *key, uint8_t *ok, const uint8_t *digest
     ctr_records(&keys, ok, nonces, rec, n);
     kf_wipe(&keys, sizeof keys);
     kf_wipe(tags, sizeof tags);
+    kf_wipe_below();
     return failed;
 }
 
@@ -245,6 +247,7 @@ static void xaes_seal(const kf_xaes_key *key, const uint8_t *digest, const uint8
     }
     kf_wipe(&keys, sizeof keys);
     kf_wipe(&group, sizeof group);
+    kf_wipe_below();
 }
 
 static size_t xaes_open(const kf_xaes_key *key, uint8_t *ok, const uint8_t *digest,
@@ -265,6 +268,7 @@ static size_t xaes_open(const kf_xaes_key *key, uint8_t *ok, const uint8_t *dige
     }
     kf_wipe(&keys, sizeof keys);
     kf_wipe(&group, sizeof group);
+    kf_wipe_below();
     return failed;
 }
 

@@ -22,6 +22,9 @@
 
 /* Wipes memory in a way that the compiler may not remove (kf_wipe.c). */
 void kf_wipe(void *p, size_t len);
+/* Wipes 4 KiB of stack below the caller: what functions that it called have left there, such as registers that a
+ * compiler put aside. */
+void kf_wipe_below(void);
 
 /* Hides a value from the optimiser, so that masks stay masks. */
 static inline uint64_t kf_barrier64(uint64_t x) {

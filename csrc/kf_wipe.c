@@ -9,3 +9,8 @@ void kf_wipe(void *p, size_t len) {
     memset(p, 0, len);
     __asm__ volatile("" : : "r"(p) : "memory");
 }
+
+__attribute__((noinline)) void kf_wipe_below(void) {
+    uint8_t below[4096];
+    kf_wipe(below, sizeof below);
+}

@@ -66,29 +66,23 @@ KF_XAES_INLINE kf_words kf_chain(kf_words x, kf_vec t) {
     return x;
 }
 
-/* The key schedules of all lanes from their first two round keys (FIPS 197 5.2 with Nk = 8). Four messages of
+/* The key schedules of half of the lanes from their first two round keys (FIPS 197 5.2 with Nk = 8). Four messages of
  * equal word lie in a block; AESENCLAST gives SubWord, and a shuffle before it undoes its ShiftRows: one
- * with RotWord, one without. */
-static inline KF_XAES_TARGET void kf_xaes_expand(kf_vec (*rk)[KF_XAES_REGS], kf_xaes_pending *pending) {
+ * with RotWord, one without. Half, so that the words fit into registers: what does not is left on the stack. */
+static inline KF_XAES_TARGET void kf_xaes_expand(kf_vec (*rk)[KF_XAES_REGS], size_t first, kf_xaes_pending *pending) {
     const kf_vec unshift = kf_all(_mm_set_epi8(3, 6, 9, 12, 15, 2, 5, 8, 11, 14, 1, 4, 7, 10, 13, 0));
     const kf_vec unshift_rotate = kf_all(_mm_set_epi8(0, 7, 10, 13, 12, 3, 6, 9, 8, 15, 2, 5, 4, 11, 14, 1));
     const kf_vec zero = kf_all(_mm_setzero_si128());
     kf_vec rcon = kf_all(_mm_set1_epi32(1));
-    kf_words even0 = kf_words_from(rk[0]), even1 = kf_words_from(rk[0] + 4);
-    kf_words odd0 = kf_words_from(rk[1]), odd1 = kf_words_from(rk[1] + 4);
+    kf_words even = kf_words_from(rk[0] + first), odd = kf_words_from(rk[1] + first);
     for (int r = 2;; r += 2) {
-        even0 = kf_chain(even0, KF_MM_AESENCLAST(KF_MM(shuffle_epi8)(odd0.w3, unshift_rotate), rcon));
-        kf_words_to(rk[r], even0);
-        kf_xaes_hash_beside(pending);
-        even1 = kf_chain(even1, KF_MM_AESENCLAST(KF_MM(shuffle_epi8)(odd1.w3, unshift_rotate), rcon));
-        kf_words_to(rk[r] + 4, even1);
+        even = kf_chain(even, KF_MM_AESENCLAST(KF_MM(shuffle_epi8)(odd.w3, unshift_rotate), rcon));
+        kf_words_to(rk[r] + first, even);
         if (r == 14) return;
         rcon = KF_MM(add_epi32)(rcon, rcon);
-        odd0 = kf_chain(odd0, KF_MM_AESENCLAST(KF_MM(shuffle_epi8)(even0.w3, unshift), zero));
-        kf_words_to(rk[r + 1], odd0);
         kf_xaes_hash_beside(pending);
-        odd1 = kf_chain(odd1, KF_MM_AESENCLAST(KF_MM(shuffle_epi8)(even1.w3, unshift), zero));
-        kf_words_to(rk[r + 1] + 4, odd1);
+        odd = kf_chain(odd, KF_MM_AESENCLAST(KF_MM(shuffle_epi8)(even.w3, unshift), zero));
+        kf_words_to(rk[r + 1] + first, odd);
     }
 }
 
@@ -116,7 +110,7 @@ static inline KF_XAES_TARGET void kf_xaes_derive(const kf_xaes_work *work, kf_xa
         kf_step_one_key(&s, work->key, pending);
         kf_put8(group->rk[half], &s);
     }
-    kf_xaes_expand(group->rk, pending);
+    for (size_t first = 0; first < KF_XAES_REGS; first += KF_XAES_REGS / 2) kf_xaes_expand(group->rk, first, pending);
     for (int i = 0; i < KF_XAES_REGS; i++) group->counter[i] = kf_xor_vec(group->counter[i], group->rk[0][i]);
 }
 

@@ -109,6 +109,7 @@ void test_page_ends(const kft_env *env);
 void test_in_place(const kft_env *env);
 void test_corruption(const kft_env *env);
 void test_tiny(const kft_env *env);
+void test_residue(const kft_env *env);
 void test_selftest_of_impl(const kft_env *env);
 
 /* ---- tests of the library, run once under the implementation in use ---------------------------------------- */

@@ -30,6 +30,7 @@ static const kft_test KERNEL_TESTS[] = {
     {"in_place", test_in_place},
     {"corruption", test_corruption},
     {"tiny", test_tiny},
+    {"residue", test_residue},
 };
 
 static const kft_test LIBRARY_TESTS[] = {
