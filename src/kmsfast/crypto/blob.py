@@ -48,7 +48,6 @@ __all__ = [
 Resolver = Callable[[bytes], int]
 
 _MAGIC: Final = 0xF5
-_GROUPS_AT_ONCE: Final = 8  # below the smallest arena, so that loading one never evicts another
 
 # Looked up once: a single record takes less than a microsecond.
 _bound_seal: Final = lib.kf_bound_seal
@@ -317,8 +316,9 @@ class _Opening:
         prefixes = self._scan(mask)
         self._status[mask != 0] = before[mask != 0]
         known = self._committed(prefixes)
-        for low in range(0, len(known), _GROUPS_AT_ONCE):
-            self._open_groups(prefixes, known[low : low + _GROUPS_AT_ONCE])
+        at_once = _groups_at_once()
+        for low in range(0, len(known), at_once):
+            self._open_groups(prefixes, known[low : low + at_once])
 
     def errors(self) -> Iterator[tuple[int, KmsError]]:
         """Index and error of each record that failed."""
@@ -326,9 +326,11 @@ class _Opening:
             return
         for i in np.flatnonzero(self._status > lib.KF_REC_SKIPPED):
             yield int(i), record_error(int(self._status[i]))
-        for group, error in self._by_group.items():
-            for i in np.flatnonzero(self._group == group):
-                yield int(i), error
+        if self._by_group:
+            failed = np.zeros(int(self._group.max()) + 2, np.bool_)  # the last is that of group -1
+            failed[list(self._by_group)] = True
+            for i in np.flatnonzero(failed[self._group]):
+                yield int(i), self._by_group[int(self._group[i])]
 
     def _scan(self, mask: Any) -> list[bytes]:
         """The distinct prefixes of the records that ``mask`` leaves; fills ``_group``."""
@@ -404,6 +406,16 @@ class _Opening:
         check(status)
         self._others = other[0]
         self._failures_possible |= bad[0] != 0
+
+
+def _groups_at_once() -> int:
+    """How many key versions a pass over a batch opens: each pass looks at every record.
+
+    A quarter of the arena, so that loading one evicts no other that the pass needs.
+    """
+    info = ffi.new("struct kf_arena_info *")
+    check(lib.kf_arena_describe(info))
+    return max(1, int(info.num_slots) // 4)
 
 
 def _open_chunks(

@@ -290,3 +290,45 @@ def test_what_is_shorter_than_a_blob_names_no_key(size: int) -> None:
     assert blob.start_of(whole) == whole[:56]
     with pytest.raises(FrameError, match="shorter than the 96 bytes"):
         blob.start_of(whole[:size])
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 1000])
+def test_many_keys_and_forgeries_in_one_batch(
+    ring: Ring, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """Passes of any size give each record its own plaintext, or its own error."""
+    monkeypatch.setattr(blob, "_groups_at_once", lambda: at_once)
+    versions = [ring.add(bytes([i]) * 16) for i in range(10)]
+    records: list[bytes | None] = [None]
+    expected: dict[int, str] = {}
+    for round_ in range(30):
+        for i, version in enumerate(versions):
+            record = bytearray(blob.seal_one(version.handle, b"%d %d" % (round_, i), CANONICAL))
+            if (round_ + i) % 7 == 0:  # another key id each time, which nobody knows
+                record[4:8] = b"\xff\xff" + bytes([round_, i])
+                expected[len(records)] = KeyNotFound.__name__
+            elif (round_ + i) % 7 == 1:  # a commitment that is not the key's
+                record[30] ^= 1 + round_
+                expected[len(records)] = InvalidCiphertext.__name__
+            elif (round_ + i) % 7 == 2:
+                del record[90:]
+                expected[len(records)] = FrameError.__name__
+            records.append(bytes(record))
+    opened, errors = blob.open_batch(ring.resolve, records, CANONICAL)
+    assert {i: type(error).__name__ for i, error in errors.items()} == expected
+    for n, plain in enumerate(opened[1:], 1):
+        round_, i = divmod(n - 1, 10)
+        assert plain == (None if n in expected else b"%d %d" % (round_, i))
+
+
+def test_forgeries_cost_what_records_cost(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each record with a key of its own: nothing looks at all records for each of them."""
+    good = blob.seal_one(ring.add().handle, b"x", CANONICAL)
+    forged = np.tile(np.frombuffer(good, np.uint8), (3000, 1))
+    forged[1:, 4:8] = np.arange(1, 3000, dtype=np.uint32).view(np.uint8).reshape(-1, 4)
+    searches = []
+    search = np.flatnonzero
+    monkeypatch.setattr(blob.np, "flatnonzero", lambda a: searches.append(len(a)) or search(a))
+    _, errors = blob.open_batch(ring.resolve, forged, CANONICAL)
+    assert sorted(errors) == list(range(1, 3000))
+    assert 3000 <= sum(searches) < 10 * 3000
