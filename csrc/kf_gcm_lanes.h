@@ -281,6 +281,15 @@ static KF_GCM_TARGET size_t kf_lanes_open(kf_lanes_work *lw, uint8_t *ok) {
 
 /* ---- batches ---------------------------------------------------------------------------------- */
 
+/* Sorts the next chunk of a batch that has n records left; returns how many it takes. */
+static KF_GCM_TARGET size_t kf_lanes_take_chunk(kf_lanes_work *lw, const uint8_t *nonces, const kf_rec *rec, size_t n) {
+    const size_t num = n < KF_LANES_CHUNK ? n : KF_LANES_CHUNK;
+    lw->nonces = nonces;
+    lw->rec = rec;
+    kf_lanes_sort(&lw->order, rec, num);
+    return num;
+}
+
 static KF_GCM_TARGET void kf_gcm_seal_all(kf_gcm_work *work, const uint8_t *nonces, const kf_rec *rec, size_t n) {
     kf_lanes_work lw;
     if (n < KF_LANES_MIN) {
@@ -289,10 +298,7 @@ static KF_GCM_TARGET void kf_gcm_seal_all(kf_gcm_work *work, const uint8_t *nonc
     }
     kf_lanes_start(&lw, work);
     for (size_t i = 0, m; i < n; i += m) {
-        m = n - i < KF_LANES_CHUNK ? n - i : KF_LANES_CHUNK;
-        lw.nonces = nonces + 12 * i;
-        lw.rec = rec + i;
-        kf_lanes_sort(&lw.order, lw.rec, m);
+        m = kf_lanes_take_chunk(&lw, nonces + 12 * i, rec + i, n - i);
         kf_lanes_seal(&lw);
         if (lw.order.num_rest != 0)
             kf_gcm_seal_windows(work, lw.nonces, lw.rec, lw.order.rest, lw.order.num_rest);
@@ -308,10 +314,7 @@ static KF_GCM_TARGET size_t kf_gcm_open_all(kf_gcm_work *work, uint8_t *ok, cons
     if (n < KF_LANES_MIN) return kf_gcm_open_windows(work, ok, nonces, rec, NULL, n);
     kf_lanes_start(&lw, work);
     for (size_t i = 0, m; i < n; i += m) {
-        m = n - i < KF_LANES_CHUNK ? n - i : KF_LANES_CHUNK;
-        lw.nonces = nonces + 12 * i;
-        lw.rec = rec + i;
-        kf_lanes_sort(&lw.order, lw.rec, m);
+        m = kf_lanes_take_chunk(&lw, nonces + 12 * i, rec + i, n - i);
         bad += kf_lanes_open(&lw, ok + i);
         if (lw.order.num_rest != 0)
             bad += kf_gcm_open_windows(work, ok + i, lw.nonces, lw.rec, lw.order.rest, lw.order.num_rest);
