@@ -5,31 +5,16 @@
 #include <string.h>
 
 #include "kf_blob.h"
+#include "kf_material.h"
 #include "kf_rng.h"
 #include "kf_util.h"
-#include "kf_wrap.h"
 
-enum {
-    ID_LEN = 16,
-    MATERIAL_LEN = 32,
-    ALGORITHM_AES256 = 1,
-    LABEL_LEN = 12,
-    AAD_LEN = LABEL_LEN + 2 + ID_LEN + 4,
-    INFO_LEN = 2 + ID_LEN + 4
-};
-
-/* "key material" || algorithm || flags || key id || version */
-static void associated_data(uint8_t aad[AAD_LEN], const uint8_t *key_id, uint32_t version, uint8_t flags) {
-    memcpy(aad, "key material", LABEL_LEN);
-    aad[LABEL_LEN] = ALGORITHM_AES256, aad[LABEL_LEN + 1] = flags;
-    memcpy(aad + LABEL_LEN + 2, key_id, ID_LEN);
-    kf_store32_be(aad + LABEL_LEN + 2 + ID_LEN, version);
-}
+enum { MATERIAL_LEN = 32, INFO_LEN = 2 + KF_KEY_ID_LEN + 4 };
 
 static void write_header(uint8_t header[KF_HEADER_LEN], const uint8_t *key_id, uint32_t version, uint8_t flags) {
     header[0] = KF_BLOB_MAGIC, header[1] = KF_BLOB_VERSION, header[2] = KF_SUITE_BLOB, header[3] = flags;
-    memcpy(header + 4, key_id, ID_LEN);
-    kf_store32_be(header + 4 + ID_LEN, version);
+    memcpy(header + 4, key_id, KF_KEY_ID_LEN);
+    kf_store32_be(header + 4 + KF_KEY_ID_LEN, version);
 }
 
 /* The subkey and the commitment; info is suite || flags || key id || version: the header from its suite on. */
@@ -47,39 +32,21 @@ static void derive(kf_key_slot *slot, const uint8_t material[MATERIAL_LEN]) {
 }
 
 int kf_key_generate(uint8_t *wrapped, uint64_t store, const uint8_t *key_id, uint32_t version, uint8_t flags) {
-    uint8_t material[MATERIAL_LEN], aad[AAD_LEN];
-    void *body;
+    const kf_material_id id = {key_id, version, flags, KF_ALGORITHM_AES256};
+    uint8_t material[MATERIAL_LEN];
     int status = kf_init();
-    if (status == KF_OK && (flags & ~KF_FLAG_MULTI_REGION)) status = KF_ERR_ARGUMENT;
-    if (status == KF_OK) status = kf_slot_pin(&body, store, KF_KIND_STORE);
-    if (status != KF_OK) return status;
-    associated_data(aad, key_id, version, flags);
-    status = kf_random(material, sizeof material);
-    if (status == KF_OK) status = kf_wrap(&((const kf_store_slot *)body)->wrap, wrapped, material, aad, sizeof aad);
-    kf_slot_unpin(store);
+    if (status == KF_OK) status = kf_random(material, sizeof material);
+    if (status == KF_OK) status = kf_material_wrap(wrapped, store, &id, material, sizeof material);
     kf_wipe(material, sizeof material);
-    return status;
-}
-
-static int unwrap(uint8_t material[MATERIAL_LEN], uint64_t store, const uint8_t *wrapped, const uint8_t *key_id,
-                  uint32_t version, uint8_t flags) {
-    uint8_t aad[AAD_LEN];
-    void *body;
-    int status = kf_slot_pin(&body, store, KF_KIND_STORE);
-    if (status != KF_OK) return status;
-    associated_data(aad, key_id, version, flags);
-    status = kf_unwrap(&((const kf_store_slot *)body)->wrap, material, wrapped, aad, sizeof aad);
-    kf_slot_unpin(store);
     return status;
 }
 
 int kf_key_load(uint64_t *key, uint64_t store, const uint8_t *wrapped, const uint8_t *key_id, uint32_t version,
                 uint8_t flags) {
+    const kf_material_id id = {key_id, version, flags, KF_ALGORITHM_AES256};
     uint8_t material[MATERIAL_LEN];
     void *body;
-    int status = kf_init();
-    if (status == KF_OK && (flags & ~KF_FLAG_MULTI_REGION)) status = KF_ERR_ARGUMENT;
-    if (status == KF_OK) status = unwrap(material, store, wrapped, key_id, version, flags);
+    int status = kf_material_unwrap(material, sizeof material, store, &id, wrapped);
     if (status == KF_OK) status = kf_slot_new(key, &body, KF_KIND_KEY);
     if (status == KF_OK) {
         write_header(((kf_key_slot *)body)->prefix, key_id, version, flags);

@@ -56,7 +56,7 @@ static int wrap(uint8_t *wrapped, uint64_t root, const uint8_t store_key[STORE_K
     kf_xaes_key key;
     int status = root_wrap_key(&key, root, store_id);
     associated_data(aad, store_id);
-    if (status == KF_OK) status = kf_wrap(&key, wrapped, store_key, aad, sizeof aad);
+    if (status == KF_OK) status = kf_wrap(&key, wrapped, store_key, STORE_KEY_LEN, aad, sizeof aad);
     kf_wipe(&key, sizeof key);
     return status;
 }
@@ -66,7 +66,7 @@ static int unwrap(uint8_t store_key[STORE_KEY_LEN], uint64_t root, const uint8_t
     kf_xaes_key key;
     int status = root_wrap_key(&key, root, store_id);
     associated_data(aad, store_id);
-    if (status == KF_OK) status = kf_unwrap(&key, store_key, wrapped, aad, sizeof aad);
+    if (status == KF_OK) status = kf_unwrap(&key, store_key, STORE_KEY_LEN, wrapped, aad, sizeof aad);
     kf_wipe(&key, sizeof key);
     return status;
 }
