@@ -36,10 +36,10 @@ typedef struct {
     void (*fe_mul)(kf_p256_fe *r, const kf_p256_fe *a, const kf_p256_fe *b);
     /* a b / R mod n */
     void (*scalar_mul)(kf_p256_scalar *r, const kf_p256_scalar *a, const kf_p256_scalar *b);
-    /* a_mont to its inverse, in Montgomery form too; 0 to 0. */
-    void (*scalar_inverse)(kf_p256_scalar *r, const kf_p256_scalar *a);
+    /* R / a mod n: the inverse in Montgomery form, so that its scalar_mul with b is b / a. 0 to 0. */
+    void (*scalar_inverse)(kf_p256_scalar *r_mont, const kf_p256_scalar *a);
     /* The same for num values at the cost of one inversion; none may be 0. scratch: num scalars. */
-    void (*scalar_inverse_many)(kf_p256_scalar *r, const kf_p256_scalar *a, int num, kf_p256_scalar *scratch);
+    void (*scalar_inverse_many)(kf_p256_scalar *r_mont, const kf_p256_scalar *a, int num, kf_p256_scalar *scratch);
     /* k G for k from 1 to n - 1. */
     void (*base_mul)(kf_p256_point *r, const kf_p256_scalar *k);
     /* k P for k from 1 to n - 1 and a point of the curve. */
@@ -50,6 +50,12 @@ typedef struct {
      * and 0 < r < n. */
     int (*verify_var)(const kf_p256_scalar *u1, const kf_p256_scalar *u2, const kf_p256_scalar *r,
                       const kf_p256_point *q);
+    /* A table of multiples of a public point, kf_p256_base.h, for verify_table_var: bytes, and bytes of scratch. */
+    size_t table_len, table_scratch_len;
+    void (*fill_table_var)(void *table, const kf_p256_point *q, void *scratch);
+    /* verify_var with the table in place of the point. */
+    int (*verify_table_var)(const kf_p256_scalar *u1, const kf_p256_scalar *u2, const kf_p256_scalar *r,
+                            const void *table);
     /* r = p + q for any points, infinity included. */
     void (*add_var)(kf_p256_jacobian *r, const kf_p256_jacobian *p, const kf_p256_jacobian *q);
     /* Whether a Jacobian point is the affine one. */
