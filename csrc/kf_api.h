@@ -257,6 +257,10 @@ void kf_py_release(const uintptr_t *owners, int64_t num);
 int kf_py_alloc(uint8_t **ptrs, uintptr_t list, const int64_t *lens, const uint8_t *skip,
                 int64_t num, int64_t delta);
 
+/* Fills the list (id(list), num items) with new bytes objects: item i holds lens[i] bytes (lens NULL: all stride) from
+ * data + i * stride. */
+int kf_py_fill(uintptr_t list, const uint8_t *data, int64_t stride, const int64_t *lens, int64_t num);
+
 /* Wipes a buffer that held a plaintext which the caller has copied. */
 void kf_forget(uint8_t *bytes, size_t len);
 
