@@ -9,7 +9,6 @@
 
 #define KF_LANES_NAME "fma"
 #define KF_LANES_ARITH kf_p256_arith_mulx
-#define KF_LANES_SCALAR kf_p256_impl_mulx
 
 #include "kf_p256_look_up_fma.h"
 #include "kf_p256_lanes_batch.h"

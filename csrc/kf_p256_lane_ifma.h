@@ -61,10 +61,16 @@ KF_LANE_FN void kf_lane_load_words(kf_lane word[4], const uint64_t *const from[K
     word[2] = _mm512_shuffle_i64x2(half[2], half[3], 0x44), word[3] = _mm512_shuffle_i64x2(half[2], half[3], 0xee);
 }
 KF_LANE_FN void kf_lane_store_words(uint64_t *const to[KF_LANES], const kf_lane word[4]) {
-    uint64_t all[4][KF_LANES] __attribute__((aligned(64)));
-    for (int w = 0; w < 4; w++) _mm512_store_si512(all[w], word[w]);
-    for (int i = 0; i < KF_LANES; i++)
-        for (int w = 0; w < 4; w++) to[i][w] = all[w][i];
+    kf_lane rows[4], half[4];
+    const kf_lane even = _mm512_setr_epi64(0, 4, 8, 12, 1, 5, 9, 13), odd = _mm512_setr_epi64(2, 6, 10, 14, 3, 7, 11, 15);
+    half[0] = _mm512_shuffle_i64x2(word[0], word[1], 0x44), half[1] = _mm512_shuffle_i64x2(word[0], word[1], 0xee);
+    half[2] = _mm512_shuffle_i64x2(word[2], word[3], 0x44), half[3] = _mm512_shuffle_i64x2(word[2], word[3], 0xee);
+    rows[0] = _mm512_permutex2var_epi64(half[0], even, half[2]), rows[1] = _mm512_permutex2var_epi64(half[0], odd, half[2]);
+    rows[2] = _mm512_permutex2var_epi64(half[1], even, half[3]), rows[3] = _mm512_permutex2var_epi64(half[1], odd, half[3]);
+    for (int i = 0; i < 4; i++) {
+        _mm256_store_si256((__m256i *)to[2 * i], _mm512_castsi512_si256(rows[i]));
+        _mm256_store_si256((__m256i *)to[2 * i + 1], _mm512_extracti64x4_epi64(rows[i], 1));
+    }
 }
 
 #endif

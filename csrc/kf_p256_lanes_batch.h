@@ -1,7 +1,7 @@
 /*
  * The operations of kf_p256_batch.h in lanes, last part of the template kf_p256_lanes.h. Needs, besides
  * kf_p256_lanes_points.h: kf_lanes_look_up, which makes KF_LOOK_UPS terms of k G from bytes of limbs; and of numbers and
- * points one at a time: fe_mul of a field's header, KF_LANES_ARITH, and KF_LANES_SCALAR, the implementation to that.
+ * points one
  *
  * A sum of many points per item is a tree: vectors stand window by window, item by item within a window, and each level
  * adds the upper half of the windows to the lower half, all items at once, with one inversion.
@@ -11,7 +11,9 @@
 
 #include "kf_p256_base.h"
 #include "kf_p256_batch.h"
+#include "kf_p256_carve.h"
 #include "kf_p256_lanes_jacobian.h"
+#include "kf_p256_lanes_list.h"
 #include "kf_p256_words.h"
 
 enum { KF_CHUNK = 256, KF_PART = 128, KF_MANY_CHUNK = 512, KF_LIMB_BYTES = 34 };
@@ -20,13 +22,6 @@ static size_t kf_vectors_of(int num) { return ((size_t)num + KF_LANES - 1) / KF_
 
 /* Room for the longer of two uses. */
 static size_t kf_longer(size_t a, size_t b) { return a > b ? a : b; }
-
-/* The next len bytes of scratch memory, rounded up to whole cache lines. */
-static void *kf_carve(uintptr_t *at, size_t len) {
-    void *part = (void *)*at;
-    *at += (len + 63) / 64 * 64;
-    return part;
-}
 
 /* A tree of num_points per item. */
 typedef struct {
@@ -38,10 +33,10 @@ typedef struct {
 
 static void kf_tree_carve(kf_tree *tree, uintptr_t *at, size_t num_points, size_t vectors) {
     const size_t additions = num_points / 2 * vectors;
-    tree->points = kf_carve(at, num_points * vectors * sizeof *tree->points);
-    tree->quotients.difference = kf_carve(at, additions * sizeof(kf_factor));
-    tree->quotients.before = kf_carve(at, (additions + KF_CHAINS) * sizeof(kf_factor));
-    tree->zero = kf_carve(at, vectors * sizeof *tree->zero);
+    tree->points = carve(at, num_points * vectors * sizeof *tree->points);
+    tree->quotients.difference = carve(at, additions * sizeof(kf_factor));
+    tree->quotients.before = carve(at, (additions + KF_CHAINS) * sizeof(kf_factor));
+    tree->zero = carve(at, vectors * sizeof *tree->zero);
     tree->vectors = vectors;
 }
 
@@ -98,8 +93,8 @@ static size_t kf_base_carve(kf_base_work *work, int num, const void *scratch) {
     uintptr_t at = (uintptr_t)scratch;
     work->items = ((size_t)num + KF_LOOK_UPS - 1) / KF_LOOK_UPS * KF_LOOK_UPS;
     kf_tree_carve(&work->tree, &at, TABLE_WINDOWS, kf_vectors_of(num));
-    work->digits = kf_carve(&at, work->items * TABLE_WINDOWS);
-    work->even = kf_carve(&at, work->items * sizeof *work->even);
+    work->digits = carve(&at, work->items * TABLE_WINDOWS);
+    work->even = carve(&at, work->items * sizeof *work->even);
     return at - (uintptr_t)scratch;
 }
 
@@ -290,10 +285,10 @@ static size_t kf_many_carve(kf_many_work *work, int num, const void *scratch) {
     const size_t vectors = kf_vectors_of(num);
     uintptr_t at = (uintptr_t)scratch;
     work->vectors = vectors;
-    work->odd = kf_carve(&at, (KEY_ENTRIES + 1) * vectors * sizeof *work->odd);
-    work->sums = kf_carve(&at, vectors * sizeof *work->sums);
-    work->quotients.difference = kf_carve(&at, vectors * sizeof(kf_factor));
-    work->quotients.before = kf_carve(&at, (vectors + KF_CHAINS) * sizeof(kf_factor));
+    work->odd = carve(&at, (KEY_ENTRIES + 1) * vectors * sizeof *work->odd);
+    work->sums = carve(&at, vectors * sizeof *work->sums);
+    work->quotients.difference = carve(&at, vectors * sizeof(kf_factor));
+    work->quotients.before = carve(&at, (vectors + KF_CHAINS) * sizeof(kf_factor));
     kf_tree_carve(&work->tree, &at, TABLE_WINDOWS, kf_vectors_of(num < KF_CHUNK ? num : KF_CHUNK));
     return at - (uintptr_t)scratch;
 }
@@ -458,10 +453,11 @@ static size_t kf_lanes_many_scratch_len(int num) {
     return kf_many_carve(&work, num, NULL);
 }
 
-static size_t kf_lanes_sum_scratch_len(int num) { return KF_LANES_SCALAR()->sum_scratch_len(num); }
-
 static int kf_lanes_sum_var(kf_p256_jacobian *r, const kf_p256_point *points, const uint64_t *c, int num, void *scratch) {
-    return KF_LANES_SCALAR()->sum_var(r, points, c, num, scratch);
+    const unsigned before = kf_lanes_enter();
+    const int ok = sum_var(r, points, c, num, scratch);
+    kf_lanes_leave(before);
+    return ok;
 }
 
 static void kf_lanes_key_table_var(void *table, const kf_p256_point *q, void *scratch) {
@@ -475,7 +471,7 @@ static const kf_p256_impl kf_lanes_impl = {
     .many_chunk = KF_MANY_CHUNK,
     .scratch_len = kf_lanes_scratch_len,
     .many_scratch_len = kf_lanes_many_scratch_len,
-    .sum_scratch_len = kf_lanes_sum_scratch_len,
+    .sum_scratch_len = sum_scratch_len,
     .key_table_len = sizeof(kf_p256_point) * TABLE_POINTS,
     .prepare = kf_lanes_prepare,
     .base_mul = kf_lanes_base_mul,
