@@ -33,11 +33,7 @@ static int rounds_toward_zero(void) {
 }
 
 const kf_p256_impl *kf_p256_impl_fma(void) {
-    if (!(kf_cpu() & KF_CPU_FMA) || !kf_p256_impl_mulx()) return NULL;
-#ifndef KF_VALGRIND /* there the flow of secrets is looked at, not the values */
-    if (!rounds_toward_zero()) return NULL;
-#endif
-    return &kf_lanes_impl;
+    return kf_cpu() & KF_CPU_FMA && kf_p256_impl_mulx() && rounds_toward_zero() ? &kf_lanes_impl : NULL;
 }
 
 #else

@@ -39,7 +39,14 @@ static inline unsigned kf_lanes_enter(void) {
     __asm__ volatile("ldmxcsr %0" : : "m"(toward_zero) : "memory");
     return before;
 }
-static inline void kf_lanes_leave(unsigned before) { __asm__ volatile("ldmxcsr %0" : : "m"(before) : "memory"); }
+/* MXCSR as it was, and nothing left in registers. */
+static inline void kf_lanes_leave(unsigned before) {
+    __asm__ volatile("ldmxcsr %0\n\tvzeroall"
+                     :
+                     : "m"(before)
+                     : "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",
+                       "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+}
 
 KF_LANE_FN kf_lane kf_lane_all(uint64_t x) { return _mm256_set1_epi64x((long long)x); }
 KF_LANE_FN kf_lane kf_lane_add(kf_lane a, kf_lane b) { return _mm256_add_epi64(a, b); }

@@ -170,6 +170,7 @@ static void kf_lanes_base_mul(kf_p256_point *r, const kf_p256_scalar *k, int num
     const unsigned before = kf_lanes_enter();
     kf_base_mul_in_lanes(r, k, num, scratch);
     kf_lanes_leave(before);
+    kf_wipe_far_below();
 }
 
 /* ---- verification ---------------------------------------------------------------------------------------- */

@@ -21,6 +21,7 @@
 #include <unistd.h>
 #include <valgrind/memcheck.h>
 
+#include "ctime.h"
 #include "kf_arena.h"
 #include "kf_rng.h"
 #include "kf_sha256.h"
@@ -31,9 +32,7 @@
 #error "without KF_VALGRIND no secret is marked"
 #endif
 
-enum { EXIT_USAGE = 2, EXIT_WRONG_RESULT = 3, EXIT_UNMARKED = 4, EXIT_LEAK = 42 };
-
-static void require(int condition, const char *what) {
+void require(int condition, const char *what) {
     if (condition) return;
     fprintf(stderr, "ctime: %s\n", what);
     exit(EXIT_WRONG_RESULT);
@@ -47,7 +46,7 @@ static int is_secret(const void *p, size_t len) {
     return 1;
 }
 
-static void require_secret(const void *p, size_t len, const char *what) {
+void require_secret(const void *p, size_t len, const char *what) {
     if (is_secret(p, len)) return;
     fprintf(stderr, "ctime: not marked as secret: %s\n", what);
     exit(EXIT_UNMARKED);
@@ -375,6 +374,7 @@ int main(int argc, char **argv) {
     check_blobs(&h);
     check_data_key(&h);
     check_sealed(&h);
+    check_p256_lanes_one(), check_p256_lanes_fma();
     const unsigned errors = VALGRIND_COUNT_ERRORS;
     printf("ctime: %s ran to its end, %u errors\n", impl->name, errors);
     return errors ? EXIT_LEAK : EXIT_SUCCESS;
