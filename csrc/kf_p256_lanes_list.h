@@ -10,6 +10,8 @@
 #include "kf_p256_lanes_points.h"
 #include "kf_p256_term.h"
 
+enum { CHAINS = 1 }; /* terms that a list is to be filled up to: none more */
+
 typedef struct {
     kf_quotients quotients;
     uint8_t *flags;

@@ -13,5 +13,3 @@
 #define LANES_TEST test_p256_lanes_one
 #define LANES_RUN 1
 #include "kft_p256_lanes.h"
-
-const kf_p256_impl *kft_p256_impl_one(void) { return &kf_lanes_impl; }
