@@ -380,6 +380,72 @@ static void check_sums(kft_random *random) {
     free(scratch), free(other_scratch);
 }
 
+/* ---- whole batches ---------------------------------------------------------------------------------------------- */
+
+enum { BATCH = 19 };
+
+/* u1 G + u2 Q = (x, y) with r = x mod n, for small numbers, large ones and any, and keys that have nothing to do with
+ * them; item 5 is 0 G. */
+static void pick_equations(kf_p256_equation *equations, kf_p256_point *keys, kft_random *random, int one_key) {
+    for (int i = 0; i < BATCH; i++) {
+        kft_point q, a, b;
+        const uint64_t k[4] = {kft_next(random), kft_next(random), kft_next(random), kft_next(random) >> 1};
+        kft_number(random, equations[i].u1.v, KFT_N), kft_number(random, equations[i].u2.v, KFT_N);
+        equations[i].u2.v[0] |= kf_words_zero(equations[i].u2.v);
+        if (i == 5) memset(&equations[i].u1, 0, sizeof equations[i].u1);
+        kft_point_mul(&q, k, &KFT_G);
+        keys[i] = kft_point_to(&q);
+        if (one_key && i > 0) keys[i] = keys[0], q = kft_point_from(&keys[0]);
+        kft_point_mul(&a, equations[i].u1.v, &KFT_G), kft_point_mul(&b, equations[i].u2.v, &q);
+        kft_point_add(&a, &a, &b);
+        kf_scalar_reduce(&equations[i].r, a.x);
+        equations[i].r.v[0] ^= (uint64_t)(i % 3 == 1);
+    }
+}
+
+/* Of such items partial sums do not meet, but for the sums of none. */
+static void check_outcomes(const uint8_t *outcome, const kf_p256_equation *equations, const kf_p256_point *keys,
+                           const char *what) {
+    for (int i = 0; i < BATCH; i++) {
+        const kf_p256_equation *e = &equations[i];
+        const int known = KF_LANES_ARITH.verify_var(&e->u1, &e->u2, &e->r, &keys[i]);
+        CHECK(outcome[i] == (known ? KF_P256_YES : KF_P256_NO) || outcome[i] == KF_P256_EXCEPTION, KF_LANES_NAME ": %s %d", what,
+              i);
+        const uint64_t none = kf_words_zero(e->u1.v);
+        CHECK(none == (outcome[i] == KF_P256_EXCEPTION), KF_LANES_NAME ": %s %d and exceptions", what, i);
+    }
+}
+
+static void check_batches(kft_random *random) {
+    static kf_p256_equation equations[BATCH];
+    static kf_p256_point keys[BATCH], points[BATCH];
+    static kf_p256_scalar k[BATCH];
+    uint8_t outcome[BATCH];
+    void *scratch = kft_p256_scratch(&kf_lanes_impl);
+    uint8_t *table = aligned_alloc(64, kf_lanes_impl.key_table_len);
+    if (!table) abort();
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < BATCH; i++) {
+            kft_number(random, k[i].v, KFT_N);
+            k[i].v[0] |= kf_words_zero(k[i].v);
+        }
+        kf_lanes_impl.base_mul(points, k, BATCH - round, scratch);
+        for (int i = 0; i < BATCH - round; i++) {
+            kf_p256_point known;
+            KF_LANES_ARITH.base_mul(&known, &k[i]);
+            CHECK(memcmp(&known, &points[i], sizeof known) == 0, KF_LANES_NAME ": multiple %d of G", i);
+        }
+        pick_equations(equations, keys, random, 1);
+        kf_lanes_impl.key_table_var(table, &keys[0], scratch);
+        kf_lanes_impl.verify_key_var(outcome, equations, table, BATCH, scratch);
+        check_outcomes(outcome, equations, keys, "equation under one key");
+        pick_equations(equations, keys, random, 0);
+        kf_lanes_impl.verify_many_var(outcome, equations, keys, BATCH, scratch);
+        check_outcomes(outcome, equations, keys, "equation under many keys");
+    }
+    free(scratch), free(table);
+}
+
 void LANES_TEST(const kft_env *env) {
     kft_random random = {29};
     (void)env;
@@ -392,4 +458,5 @@ void LANES_TEST(const kft_env *env) {
     check_additions(&random);
     check_jacobians(&random);
     check_sums(&random);
+    check_batches(&random);
 }
