@@ -22,6 +22,7 @@
 #include <valgrind/memcheck.h>
 
 #include "kf_arena.h"
+#include "kf_hmac_many.h"
 #include "kf_rng.h"
 #include "kf_sha256.h"
 #include "kf_util.h"
@@ -169,6 +170,23 @@ static void check_hashes(void) {
     require_secret(out, 32, "HMAC");
     kf_hkdf(out, sizeof out, msg, 13, msg, 32, msg, 22);
     require_secret(out, sizeof out, "HKDF");
+}
+
+/* Messages of one number of blocks and of several, under one secret key. */
+static void check_hmac_many(void) {
+    static uint8_t msgs[9 * 150], out[9 * 32];
+    const int64_t offsets[] = {0, 10, 20, 90, 190, 290, 300, 300, 1000};
+    const struct kf_column column = {.data = msgs, .data_len = sizeof msgs, .offsets = offsets};
+    const kf_sink sink = {.data = out, .stride = 32};
+    uint8_t key_bytes[32] = {0};
+    kf_hmac_key key;
+    KF_SECRET(msgs, sizeof msgs), KF_SECRET(key_bytes, sizeof key_bytes);
+    kf_hmac_key_init(&key, key_bytes, sizeof key_bytes);
+    kf_hmac_many(&key, out, msgs, 150, 9);
+    require_secret(out, sizeof out, "HMACs of equal messages");
+    KF_DECLASSIFY(out, sizeof out);
+    kf_hmac_column(&key, &sink, &column, 0, 8, NULL);
+    require_secret(out, 8 * 32, "HMACs of a column");
 }
 
 static void check_generator(void) {
@@ -367,6 +385,7 @@ int main(int argc, char **argv) {
     require(kf_init() == KF_OK && kf_impl_force(impl->name) == KF_OK, "the library does not start");
     check_kernels(impl);
     check_hashes();
+    check_hmac_many();
     check_generator();
     hierarchy h;
     open_hierarchy(&h);
