@@ -90,7 +90,7 @@ void kf_hmac_column(const kf_hmac_key *key, const kf_sink *out, const struct kf_
     for (int64_t i = begin; i < end; i++) {
         if (skip && skip[i]) continue;
         const kf_span msg = kf_column_at(in, i);
-        run_add(&r, (job){msg.at, (size_t)msg.len, kf_sink_at(out, i)});
+        run_add(&r, (job){msg.at, (size_t)msg.len, kf_sink_at(out, i - begin)});
     }
     run_end(&r);
 }

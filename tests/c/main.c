@@ -41,6 +41,7 @@ static const kft_test LIBRARY_TESTS[] = {
     {"dispatch", test_dispatch},
     {"blobs", test_blobs},
     {"bound", test_bound},
+    {"mac", test_mac},
     {"tiny_columns", test_tiny_columns},
     {"fork", test_fork},
 };
