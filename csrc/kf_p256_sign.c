@@ -101,13 +101,10 @@ static int draw(group *g, int num) {
 }
 
 static void make_nonces(group *g, const kf_p256_signing *signing, int64_t first, int num, int attempt) {
-    for (int i = 0; i < num; i++) {
-        const uint8_t *digest = kf_column_at(signing->digests, first + i).at;
-        if (signing->deterministic)
-            kf_p256_nonce_rfc6979(&g->k[i], &signing->key->d, digest, attempt);
-        else
-            kf_p256_nonce_hedged(&g->k[i], &signing->key->nonce, g->drawn + KF_P256_ENTROPY_LEN * i, digest);
-    }
+    if (!signing->deterministic)
+        kf_p256_nonces_hedged(g->k, &signing->key->nonce, g->drawn, signing->digests, first, num);
+    for (int i = 0; signing->deterministic && i < num; i++)
+        kf_p256_nonce_rfc6979(&g->k[i], &signing->key->d, kf_column_at(signing->digests, first + i).at, attempt);
 }
 
 /* R = k G and 1 / k. */
