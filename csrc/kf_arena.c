@@ -29,6 +29,7 @@ typedef union {
     kf_store_slot store;
     kf_key_slot key;
     kf_sealed_slot sealed;
+    kf_mac_slot mac;
     kf_p256_slot p256;
 } slot_body;
 
@@ -248,8 +249,10 @@ static int end_generation(slot_meta *meta, uint64_t state) {
     return __atomic_compare_exchange_n(&meta->state, &state, next, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
-/* Whoever loaded such a key can load it again. */
-static int evictable(enum kf_slot_kind kind) { return kind == KF_KIND_KEY || kind == KF_KIND_P256; }
+/* What can be loaded again: key versions. */
+static int evictable(enum kf_slot_kind kind) {
+    return kind == KF_KIND_KEY || kind == KF_KIND_HMAC || kind == KF_KIND_P256;
+}
 
 /* Frees the least recently used key that no call is using. */
 static int evict(void) {

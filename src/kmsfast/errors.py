@@ -23,6 +23,7 @@ __all__ = [
     "InvalidArn",
     "InvalidCiphertext",
     "InvalidKeyId",
+    "InvalidMac",
     "InvalidState",
     "KeyDisabled",
     "KeyNotFound",
@@ -97,6 +98,12 @@ class InvalidState(KmsError):
     """The key's state does not allow the operation."""
 
     code = "KMSInvalidStateException"
+
+
+class InvalidMac(KmsError):
+    """The MAC is not that of the message under this key."""
+
+    code = "KMSInvalidMacException"
 
 
 class LimitExceeded(KmsError):

@@ -73,13 +73,18 @@ static void check_arithmetic(const kf_p256_impl *impl) {
 }
 
 static void check_nonces(void) {
-    kf_p256_scalar d = {{1, 2, 3, 4}}, k;
-    uint8_t digest[32] = {1}, entropy[32] = {2};
+    enum { NUM = 20 };
+    kf_p256_scalar d = {{1, 2, 3, 4}}, k, many[NUM];
+    uint8_t digest[32] = {1}, entropy[NUM * 32] = {2};
+    const uint8_t *ptrs[NUM];
+    int64_t lens[NUM];
+    const struct kf_column digests = {.ptrs = ptrs, .lens = lens};
     kf_hmac_key key;
     KF_SECRET(&d, sizeof d), KF_SECRET(digest, sizeof digest), KF_SECRET(entropy, sizeof entropy);
     kf_hmac_key_init(&key, (const uint8_t *)&d, sizeof d);
-    kf_p256_nonce_hedged(&k, &key, entropy, digest);
-    require_secret(&k, sizeof k, "a hedged nonce");
+    for (int i = 0; i < NUM; i++) ptrs[i] = digest, lens[i] = sizeof digest;
+    kf_p256_nonces_hedged(many, &key, entropy, &digests, 0, NUM);
+    require_secret(many, sizeof many, "hedged nonces");
     for (int skip = 0; skip < 3; skip++) {
         kf_p256_nonce_rfc6979(&k, &d, digest, skip);
         require_secret(&k, sizeof k, "a nonce of RFC 6979");
