@@ -85,11 +85,14 @@ def test_signatures(
     [(Task.SIGN, Task.SIGN_TWO_THREADS), (Task.VERIFY_KEY, Task.VERIFY_TWO_THREADS)],
     ids=["sign", "verify"],
 )
-def test_two_threads(one: Task, two: Task, work: SignatureWorkload, compare: Compare) -> None:
+def test_two_threads(
+    one: Task, two: Task, implementation: str | None, work: SignatureWorkload, compare: Compare
+) -> None:
     """The peer is ours on one thread."""
     what = "sign" if one is Task.SIGN else "verify, one key"
+    end = f", {implementation}" if implementation else ""
     compare(
-        Row(f"ECDSA P-256 {what}, two threads vs one", 1.8),
+        Row(f"ECDSA P-256 {what}, two threads vs one{end}", 1.8),
         lambda: work.run(two, Party.OURS),
         lambda: work.run(one, Party.OURS),
         units=BATCH,
