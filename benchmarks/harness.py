@@ -17,29 +17,6 @@ class Party(IntEnum):
     IPSECMB = 2
 
 
-class Signing(IntEnum):
-    """What is done with ECDSA signatures; the numbers of ``enum bench_p256_op``."""
-
-    SIGN = 0
-    SIGN_UNCHECKED = 1
-    VERIFY = 2
-    VERIFY_MANY = 3
-    SIGN_ONE = 4
-    VERIFY_ONE = 5
-
-    @property
-    def text(self) -> str:
-        """In the words of a row."""
-        return (
-            "sign 1,024, as released",
-            "sign 1,024, before the release check",
-            "verify 1,024, one key",
-            "verify 1,024, many keys",
-            "sign, one at a time",
-            "verify, one at a time",
-        )[self]
-
-
 def _load() -> ctypes.CDLL:
     lib = ctypes.CDLL(str(LIBRARY))
     work, size, number = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
@@ -54,11 +31,10 @@ def _load() -> ctypes.CDLL:
         "bench_mac_free": (None, [work]),
         "bench_mac_run": (size, [work, number, ctypes.c_int64]),
         "bench_mac_agree": (number, [work]),
-        "bench_p256_new": (work, [ctypes.c_char_p, size]),
+        "bench_p256_new": (work, [size, ctypes.c_char_p]),
         "bench_p256_free": (None, [work]),
-        "bench_p256_run": (size, [work, number, number, size, ctypes.c_int64]),
+        "bench_p256_run": (size, [work, number, number, ctypes.c_int64]),
         "bench_p256_agree": (number, [work]),
-        "bench_p256_impl": (ctypes.c_char_p, [number]),
         "bench_versions": (ctypes.c_char_p, []),
     }
     for name, (restype, argtypes) in signatures.items():
@@ -147,22 +123,32 @@ class MacWorkload:
             raise RuntimeError(f"{party.name}: {failed} messages failed")
 
 
+class Task(IntEnum):
+    """What is done with signatures; the numbers of ``enum bench_p256_task``."""
+
+    SIGN_UNCHECKED = 0
+    SIGN = 1
+    SIGN_TWO_THREADS = 2
+    SIGN_ONE = 3
+    VERIFY_KEY = 4
+    VERIFY_TWO_THREADS = 5
+    VERIFY_MANY = 6
+    VERIFY_ONE = 7
+    VERIFY_AGAIN = 8
+
+
 class SignatureWorkload:
-    """Digests, keys and signatures for ours under one implementation, and OpenSSL (``bench_p256.h``)."""
+    """Digests to sign with ECDSA P-256, and signatures to verify (``bench_p256.h``).
 
-    def __init__(self, *, impl: str, num: int) -> None:
-        self._work = _lib.bench_p256_new(impl.encode(), num)
+    implementation: of P-256, forced from now on; None: the best of this CPU.
+    """
+
+    def __init__(self, *, num: int, implementation: str | None) -> None:
+        name = implementation.encode() if implementation else None
+        self._work = _lib.bench_p256_new(num, name)
         if not self._work:
-            raise RuntimeError(f"bench_p256_new({impl!r}) failed: no memory or a failed self-test")
+            raise RuntimeError(f"bench_p256_new failed: no memory, no OpenSSL, or no {name!r} here")
         self.num = num
-
-    @staticmethod
-    def available() -> list[str]:
-        """The names of the implementations that can run here."""
-        names: list[str] = []
-        while name := _lib.bench_p256_impl(len(names)):
-            names.append(name.decode())
-        return names
 
     def __enter__(self) -> Self:
         return self
@@ -176,11 +162,11 @@ class SignatureWorkload:
         _lib.bench_p256_free(self._work)
 
     def agree(self) -> bool:
-        """Whether each party accepts what the other signs, and nothing changed."""
+        """Whether each verifies what the other signed, and both refuse what was changed."""
         return bool(_lib.bench_p256_agree(self._work))
 
-    def run(self, party: Party, op: Signing, num: int, reps: int) -> None:
-        """Does the first ``num`` items ``reps`` times."""
-        failed = _lib.bench_p256_run(self._work, party, op, num, reps)
+    def run(self, task: Task, party: Party, reps: int = 1) -> None:
+        """Does the task for all digests ``reps`` times."""
+        failed = _lib.bench_p256_run(self._work, task, party, reps)
         if failed:
-            raise RuntimeError(f"{party.name} {op.name}: {failed} items failed")
+            raise RuntimeError(f"{party.name}: {failed} of {task.name} failed")

@@ -1,5 +1,5 @@
 /*
- * The check before release: no signature leaves that a fault made (docs/adr/0006-ecdsa-nonces-and-release.md).
+ * The check before release: no signature leaves that a fault made (docs/adr/0009-ecdsa-nonces-and-release.md).
  */
 #ifndef KF_P256_CHECK_H
 #define KF_P256_CHECK_H
