@@ -17,8 +17,8 @@
  *   kf_lanes_enter, kf_lanes_leave       around all of it
  *
  * Numbers have five limbs of 52 bits and are kept times R = 2^260 (Montgomery form), in two forms of one value:
- *   kf_number     integers. Limbs 0 to 3 are from 0 to 2^52 - 1, limb 4 from 0 to 2^48 + 2^21: below 1.01 p. The y of a
- *                 point may also be as kf_lanes_negate leaves it.
+ *   kf_number     integers. Limbs 0 to 3 are from 0 to 2^52 - 1, limb 4 from 0 to 2^48 + 2^21: below 1.01 p. Coordinates
+ *                 that only differences are made of may also be as kf_lanes_load_uncarried or kf_lanes_negate leave them.
  *   kf_factor     operands, limbs from 0 to 2^52 - 1; below 8 p.
  *
  * Bounds, in units of p, where R > 16 p:
@@ -123,15 +123,21 @@ KF_LANE_FN void kf_lanes_carry_to_factor(kf_factor *r, kf_lane limb[5]) {
     KF_UNROLL(int i = 0; i < 5; i++) r->limb[i] = kf_lane_operand(limb[i]);
 }
 
-/* A number from limbs whose value is below 18 p, limbs 1 and 3 from 2^54 on: takes limb[4] / 2^48 times p off, where
- * 2^256 is 2^224 - 2^192 - 2^96 + 1 modulo p, and carries. What the carries then add to limb 4 is less than 2^6. */
-KF_LANE_FN void kf_lanes_fold(kf_number *r, kf_lane limb[5]) {
+/* Takes limb[4] / 2^48 times p off, where 2^256 is 2^224 - 2^192 - 2^96 + 1 modulo p: of a value below 18 p it leaves less
+ * than 1.01 p. Limbs 1 and 3 may become negative. */
+KF_LANE_FN void kf_lanes_take_multiple(kf_lane limb[5]) {
     const kf_lane times = kf_lane_shr(limb[4], 48);
     kf_lane_expect(limb[4], 53);
     limb[4] = kf_lane_add(kf_lane_and(limb[4], kf_lane_all((1ULL << 48) - 1)), kf_lane_shl(times, 16));
     limb[3] = kf_lane_sub(limb[3], kf_lane_shl(times, 36));
     limb[1] = kf_lane_sub(limb[1], kf_lane_shl(times, 44));
     limb[0] = kf_lane_add(limb[0], times);
+}
+
+/* A number from limbs whose value is below 18 p, limbs 1 and 3 from 2^54 on. What the carries add to limb 4 is less than
+ * 2^6. */
+KF_LANE_FN void kf_lanes_fold(kf_number *r, kf_lane limb[5]) {
+    kf_lanes_take_multiple(limb);
     kf_lanes_carry(limb);
     kf_lane_expect(limb[4], 49);
     KF_UNROLL(int i = 0; i < 5; i++) r->limb[i] = limb[i];
@@ -241,9 +247,9 @@ KF_LANE_FN kf_lane kf_lanes_is_zero(const kf_factor *a) {
 
 /* ---- from and to four words ------------------------------------------------------------------------ */
 
-/* Field elements of KF_LANES addresses, each times 2^256: times 16 here. */
-KF_LANE_FN void kf_lanes_load(kf_number *r, const kf_p256_fe *const from[KF_LANES]) {
-    kf_lane w[4], limb[5];
+/* Field elements of KF_LANES addresses, each times 2^256: times 16 here, which is limb by limb from 0 to 16 p. */
+KF_LANE_FN void kf_lanes_load_limbs(kf_lane limb[5], const kf_p256_fe *const from[KF_LANES]) {
+    kf_lane w[4];
     const kf_lane mask = KF_CONSTANT(mask);
     kf_lane_load_words(w, (const uint64_t *const *)from);
     limb[0] = kf_lane_and(kf_lane_shl(w[0], 4), mask);
@@ -251,8 +257,19 @@ KF_LANE_FN void kf_lanes_load(kf_number *r, const kf_p256_fe *const from[KF_LANE
     limb[2] = kf_lane_and(kf_lane_or(kf_lane_shr(w[1], 36), kf_lane_shl(w[2], 28)), mask);
     limb[3] = kf_lane_and(kf_lane_or(kf_lane_shr(w[2], 24), kf_lane_shl(w[3], 40)), mask);
     limb[4] = kf_lane_shr(w[3], 12);
+}
+
+KF_LANE_FN void kf_lanes_load(kf_number *r, const kf_p256_fe *const from[KF_LANES]) {
+    kf_lane limb[5];
+    kf_lanes_load_limbs(limb, from);
     KF_UNROLL(int i = 0; i < 5; i++) limb[i] = kf_lane_add(limb[i], kf_lane_all(KF_P_WIDE(1, i)));
     kf_lanes_fold(r, limb);
+}
+
+/* The same for coordinates that only differences are made of: not carried, limbs 1 and 3 from -2^48 on. */
+KF_LANE_FN void kf_lanes_load_uncarried(kf_number *r, const kf_p256_fe *const from[KF_LANES]) {
+    kf_lanes_load_limbs(r->limb, from);
+    kf_lanes_take_multiple(r->limb);
 }
 
 /* The field elements, fully reduced and times 2^256, of numbers below 2 p. */

@@ -204,7 +204,7 @@ static KF_LANE_TARGET __attribute__((noinline)) void kf_gather_var(kf_points *po
                 const kf_p256_point *from = &table[w * TABLE_ENTRIES + place];
                 x[i] = &from->x, y[i] = &from->y, negative[i] ^= even[i];
             }
-            kf_lanes_load(&to->x, x), kf_lanes_load(&to->y, y);
+            kf_lanes_load_uncarried(&to->x, x), kf_lanes_load_uncarried(&to->y, y);
             kf_lanes_negate(&to->y, *(const kf_lane *)negative);
         }
     }

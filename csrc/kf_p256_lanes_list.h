@@ -38,7 +38,7 @@ KF_LANE_FN void kf_terms_of(const affine_term *lane[KF_LANES], const affine_term
 KF_LANE_FN void kf_load_x(kf_number *a, kf_number *b, const affine_term *const lane[KF_LANES]) {
     const kf_p256_fe *from_a[KF_LANES], *from_b[KF_LANES];
     for (size_t i = 0; i < KF_LANES; i++) from_a[i] = &lane[i]->a->x, from_b[i] = &lane[i]->b->x;
-    kf_lanes_load(a, from_a), kf_lanes_load(b, from_b);
+    kf_lanes_load_uncarried(a, from_a), kf_lanes_load_uncarried(b, from_b);
 }
 
 KF_LANE_FN void kf_load_y(kf_number *a, kf_number *b, const affine_term *const lane[KF_LANES]) {
@@ -48,7 +48,7 @@ KF_LANE_FN void kf_load_y(kf_number *a, kf_number *b, const affine_term *const l
         from_a[i] = &lane[i]->a->y, from_b[i] = &lane[i]->b->y;
         negative[i] = 0 - (uint64_t)lane[i]->negative;
     }
-    kf_lanes_load(a, from_a), kf_lanes_load(b, from_b);
+    kf_lanes_load_uncarried(a, from_a), kf_lanes_load_uncarried(b, from_b);
     kf_lanes_negate(b, *(const kf_lane *)negative);
 }
 
@@ -59,21 +59,14 @@ KF_LANE_FN int kf_any_var(kf_lane mask, uint64_t lane[KF_LANES]) {
     return any != 0;
 }
 
-/* Sums where they belong, or what they were to begin with where both points had one x. */
-KF_LANE_FN void kf_store_terms(const affine_term *const lane[KF_LANES], const kf_points *sum, kf_lane same) {
+KF_LANE_FN void kf_store_terms(const affine_term *const lane[KF_LANES], const kf_points *sum) {
     kf_p256_fe *to_x[KF_LANES], *to_y[KF_LANES];
-    kf_p256_point begin[KF_LANES];
-    uint64_t masks[KF_LANES];
-    const int any = kf_any_var(same, masks);
     for (size_t i = 0; i < KF_LANES; i++) to_x[i] = &lane[i]->to->x, to_y[i] = &lane[i]->to->y;
-    for (size_t i = 0; any && i < KF_LANES; i++) begin[i] = *lane[i]->a;
     kf_lanes_store(to_x, &sum->x), kf_lanes_store(to_y, &sum->y);
-    for (size_t i = 0; any && i < KF_LANES; i++)
-        if (masks[i]) *lane[i]->to = begin[i];
 }
 
-/* All additions of a list, as kf_p256_affine.h has them: a term whose points have one x is not added, and its item is
- * flagged. They are finished from the last vector to the first, all of a vector read before any is written. */
+/* All additions of a list. Where the points of a term have one x its item is flagged, and the sum is of no use. They are
+ * finished from the last vector to the first, all of a vector read before any is written. */
 static KF_LANE_TARGET __attribute__((noinline)) void add_list_var(const affine_term *terms, size_t num, const affine_work *work) {
     const size_t vectors = (num + KF_LANES - 1) / KF_LANES;
     kf_factor chain[KF_CHAINS], inverse, slope;
@@ -100,13 +93,11 @@ static KF_LANE_TARGET __attribute__((noinline)) void add_list_var(const affine_t
     for (size_t v = vectors; v-- > 0;) {
         kf_terms_of(lane, terms, num, v, v - 2);
         kf_load_x(&sum.x, &b_x, lane), kf_load_y(&sum.y, &b_y, lane);
-        kf_lanes_sub(&slope, &b_x, &sum.x);
-        const kf_lane same = kf_lanes_is_zero(&slope);
         kf_quotients_give(&inverse, chain, &work->quotients, v);
         kf_lanes_sub(&slope, &b_y, &sum.y);
         kf_lanes_mul(&slope, &slope, &inverse);
         kf_lanes_add_on_line(&sum, &b_x, &slope);
-        kf_store_terms(lane, &sum, same);
+        kf_store_terms(lane, &sum);
     }
 }
 

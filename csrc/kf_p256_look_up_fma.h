@@ -24,11 +24,11 @@ KF_LANE_FN void kf_gather_limb(kf_lane *r, size_t stride, const uint8_t column[]
     __m256i byte[8], two[8], four[8];
     KF_UNROLL(int b = 0; b < 8; b++) {
         byte[b] = _mm256_setzero_si256();
-        if (b < num) {
-            KF_UNROLL(int g = 0; g < 8; g++) {
-                const __m256i entries = _mm256_broadcastsi128_si256(_mm_load_si128((const __m128i *)column[b] + g));
-                byte[b] = _mm256_or_si256(byte[b], _mm256_shuffle_epi8(entries, place[g]));
-            }
+        KF_UNROLL(int g = 0; g < 8; g++) {
+            if (b >= num) break;
+            const __m256i entries = _mm256_broadcastsi128_si256(_mm_load_si128((const __m128i *)column[b] + g));
+            const __m256i found = _mm256_shuffle_epi8(entries, place[g]);
+            byte[b] = g ? _mm256_or_si256(byte[b], found) : found;
         }
     }
     KF_UNROLL(int i = 0; i < 4; i++) {
