@@ -118,6 +118,15 @@ ctime-quick: $(addprefix $(CT_QUICK)/,run run-1 run-2 p256 p256-1)
 	tests/c/ctime/check clean $(CT_QUICK)/run $(CT_QUICK)/p256
 	tests/c/ctime/check leak $(CT_QUICK)/run-1 $(CT_QUICK)/run-2 $(CT_QUICK)/p256-1
 
+# ---- timing ----------------------------------------------------------------------------------------
+
+CT_DUDECT_SECONDS ?= 20
+$(eval $(call ct_program,dudect,$(CT_CORE) tests/c/kft_util.c tests/c/kft_p256.c tests/c/dudect.c,$(CT_CC),,-lm))
+
+.PHONY: dudect
+dudect: $(CT_BUILD)/dudect/run ## timing of P-256 on secrets of two classes, on an idle machine; CT_DUDECT_SECONDS=20
+	$< $(CT_DUDECT_SECONDS)
+
 # ---- sanitizers ----------------------------------------------------------------------------------
 
 CT_SANITIZE := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
