@@ -41,6 +41,7 @@ static const kft_test LIBRARY_TESTS[] = {
     {"blobs", test_blobs},
     {"bound", test_bound},
     {"tiny_columns", test_tiny_columns},
+    {"room", test_room},
     {"fork", test_fork},
 };
 

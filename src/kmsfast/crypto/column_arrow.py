@@ -60,8 +60,8 @@ class ArrowColumn(PackedColumn):
 
 
 class FixedArrowSink(FixedSink):
-    def __init__(self, num: int, width: int, skip: U8 | None) -> None:
-        super().__init__(num, width, flat=False)
+    def __init__(self, num: int, width: int, delta: int, skip: U8 | None) -> None:
+        super().__init__(num, width, delta, flat=False)
         self._skip = skip
         if skip is not None:
             self._data[skip != 0] = 0
@@ -91,7 +91,7 @@ class FixedArrowColumn(FixedColumn):
         """Room of the same kind."""
         if self._width + delta < 0:
             raise ValidationError(f"records of {self._width} bytes are shorter than {-delta}")
-        return FixedArrowSink(self.num, self._width + delta, self.skip)
+        return FixedArrowSink(self.num, self._width + delta, delta, self.skip)
 
 
 def arrow_column(values: Any, what: str) -> Column:
