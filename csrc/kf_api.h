@@ -127,6 +127,17 @@ int kf_key_load(uint64_t *key, uint64_t store, const uint8_t *wrapped72, const u
 /* The 56 bytes that start every blob of this key version: header 24, commitment 32. */
 int kf_key_prefix(uint64_t key, uint8_t *prefix56);
 
+/* ---- private keys of the types that the Python layer serves ---------------------------------- */
+
+/* der: 1 to 8192 bytes of a PrivateKeyInfo; wrapped: der_len + 40 bytes. Associated data: key id, version,
+ * flags, algorithm 4, so nothing but what kf_private_wrap wrapped can be unwrapped. */
+int kf_private_wrap(uint8_t *wrapped, uint64_t store, const uint8_t *key_id16, uint32_t version, uint8_t flags,
+                    const uint8_t *der, size_t der_len);
+/* der: wrapped_len - 40 bytes; the caller wipes them (kf_forget). KF_ERR_AUTH: not the material of this id; der
+ * is zeroed then. */
+int kf_private_unwrap(uint8_t *der, uint64_t store, const uint8_t *wrapped, size_t wrapped_len,
+                      const uint8_t *key_id16, uint32_t version, uint8_t flags);
+
 /* ---- blobs (docs/blob-format.md) ------------------------------------------------------------ */
 
 /* Seals num records: out holds, for each, prefix 56, nonce 24, ciphertext, tag 16. out_offsets

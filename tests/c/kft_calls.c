@@ -67,6 +67,8 @@ CALL(kf_store_mac_check, l->store, l->out, l->text, KFT_TEXT_LEN)
 CALL(kf_key_generate, l->out, l->store, l->key_id, 2, 0)
 CALL(kf_key_load, &l->handle, l->store, l->wrapped_key, l->key_id, 1, 0)
 CALL(kf_key_prefix, l->key, l->out)
+CALL(kf_private_wrap, l->out, l->store, l->key_id, 1, 0, l->text, KFT_TEXT_LEN)
+CALL(kf_private_unwrap, l->out, l->store, l->blob, KFT_BLOB_LEN, l->key_id, 1, 0)
 CALL(kf_blob_seal, l->key, l->out, KFT_BLOB_LEN, NULL, NULL, &l->texts, 1, NULL, NULL, 0, NULL, 1)
 CALL(kf_blob_scan, l->out, 1, (int32_t *)(l->out + 64), (int32_t *)(l->out + 68), l->out + 72, &l->blobs, 1, NULL)
 CALL(kf_blob_open, l->out, KFT_TEXT_LEN, NULL, NULL, l->out + 900, &num_bad, &num_other, &l->key, l->prefix, 1,
@@ -103,6 +105,8 @@ const kft_call KFT_CALLS[] = {
     ENTRY(kf_key_generate, 1),
     ENTRY(kf_key_load, 1),
     ENTRY(kf_key_prefix, 1),
+    ENTRY(kf_private_wrap, 1),
+    ENTRY(kf_private_unwrap, 1),
     ENTRY(kf_blob_seal, 1),
     ENTRY(kf_blob_scan, 0),
     ENTRY(kf_blob_open, 1),

@@ -38,6 +38,7 @@ static const kft_test LIBRARY_TESTS[] = {
     {"arena", test_arena}, /* before this process opens an arena */
     {"hashes", test_hashes},
     {"dispatch", test_dispatch},
+    {"private", test_private},
     {"blobs", test_blobs},
     {"bound", test_bound},
     {"tiny_columns", test_tiny_columns},
