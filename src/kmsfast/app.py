@@ -9,10 +9,12 @@ from pathlib import Path
 
 from kmsfast.errors import ValidationError
 from kmsfast.model.arn import Home
+from kmsfast.service.asymmetric import Asymmetric
 from kmsfast.service.encryption import Encryption
 from kmsfast.service.keyring import Keyring
 from kmsfast.service.management import Management
 from kmsfast.service.ports import Clock
+from kmsfast.service.signing import Signing
 from kmsfast.store.directory import StoreDirectory, create_store, open_store
 from kmsfast.store.roots import Passphrase, Root, RootKeyFile
 
@@ -30,6 +32,8 @@ class Application:
     ring: Keyring
     management: Management
     encryption: Encryption
+    asymmetric: Asymmetric
+    signing: Signing
 
 
 def checked_root(root: Root) -> Root:
@@ -78,4 +82,6 @@ def start(
     except BaseException:
         ring.close()
         raise
-    return Application(store, ring, Management(ring), Encryption(ring))
+    return Application(
+        store, ring, Management(ring), Encryption(ring), Asymmetric(ring), Signing(ring)
+    )

@@ -1,8 +1,8 @@
 """Key specs, what keys of each are used for, and the algorithms of each use, as AWS KMS has them.
 
 Rules:
-- the tables are those of the AWS KMS Developer Guide (key spec reference) and API reference; nothing
-  else here or above lists specs or algorithms;
+- the tables are those of the AWS KMS Developer Guide (key spec reference) and API reference, and
+  the only lists of specs and algorithms;
 - names are AWS's own; enumerations compare equal to their texts;
 - a spec that AWS has and kmsfast does not offer is refused by name (docs/adr/0007).
 """

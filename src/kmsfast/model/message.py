@@ -1,8 +1,8 @@
 """Messages that are signed or authenticated: their types, lengths, and the algorithms they fit.
 
 Rules:
-- the lengths are those of the AWS KMS API reference (Sign, Verify, GenerateMac, VerifyMac): messages
-  of 1 to 4,096 bytes, digests of exactly the algorithm's hash, an external mu of 64 bytes;
+- the lengths are those of the AWS KMS API reference (Sign, Verify, GenerateMac, VerifyMac): 1 to
+  4,096 bytes of a message, as many of a digest as the algorithm's hash has, 64 of an external mu;
 - Ed25519 signs messages (ED25519_SHA_512) or digests (ED25519_PH_SHA_512), never both by one name.
 """
 
