@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from kmsfast.crypto.column import as_column, chunks_of
 from kmsfast.crypto.native import checked_threads
 from kmsfast.errors import InvalidSignature, ValidationError
 from kmsfast.model.key import KeyMetadata
@@ -171,10 +172,10 @@ def _records(values: Any, what: str) -> list[bytes]:
     Raises:
         ValidationError: not a batch, or one with nulls.
     """
-    kinds.num_records(values)  # refuses what is no batch
-    records = kinds.to_list(values)
+    if chunks_of(values) is None:
+        as_column(values, what)  # refuses what is no batch, and offsets that lead out of it
     found: list[bytes] = []
-    for i, record in enumerate(records):
+    for i, record in enumerate(kinds.to_list(values)):
         if record is None:
             raise ValidationError(f"{what}[{i}] is null")
         found.append(as_bytes(record, f"{what}[{i}]"))
