@@ -12,6 +12,7 @@ from kmsfast.model.arn import Home
 from kmsfast.service.asymmetric import Asymmetric
 from kmsfast.service.encryption import Encryption
 from kmsfast.service.keyring import Keyring
+from kmsfast.service.macs import Macs
 from kmsfast.service.management import Management
 from kmsfast.service.ports import Clock
 from kmsfast.service.signing import Signing
@@ -34,6 +35,7 @@ class Application:
     encryption: Encryption
     asymmetric: Asymmetric
     signing: Signing
+    macs: Macs
 
 
 def checked_root(root: Root) -> Root:
@@ -83,5 +85,11 @@ def start(
         ring.close()
         raise
     return Application(
-        store, ring, Management(ring), Encryption(ring), Asymmetric(ring), Signing(ring)
+        store=store,
+        ring=ring,
+        management=Management(ring),
+        encryption=Encryption(ring),
+        asymmetric=Asymmetric(ring),
+        signing=Signing(ring),
+        macs=Macs(ring),
     )

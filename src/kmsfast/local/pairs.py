@@ -86,6 +86,7 @@ class PairUses:
 
         Args:
             digests: a list of bytes, numpy uint8 of (n, 32), or any batch that encrypts; no nulls.
+                Messages may have any length here.
             threads: for P-256, whose signatures C makes; the GIL is released.
 
         Returns:

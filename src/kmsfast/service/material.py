@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, NamedTuple
 
-from kmsfast.crypto import pkcs8
+from kmsfast.crypto import mac, pkcs8
 from kmsfast.crypto.keys import StoreKey
 from kmsfast.model.key import KeyMetadata
 from kmsfast.model.keyspec import KeySpec
@@ -44,8 +45,19 @@ def _make_symmetric(store: StoreKey, key_id: bytes, version: int, flags: int) ->
     return Made(store.generate_material(key_id, version, flags))
 
 
+def _hmac(bits: int) -> _Core:
+    def make(store: StoreKey, key_id: bytes, version: int, flags: int) -> Made:
+        return Made(mac.generate(store, key_id, version, flags, bits=bits))
+
+    return _Core(make, partial(mac.load, bits=bits))
+
+
 _IN_C: Final[dict[KeySpec, _Core]] = {
     KeySpec.SYMMETRIC_DEFAULT: _Core(_make_symmetric, StoreKey.load_material),
+    KeySpec.HMAC_224: _hmac(224),
+    KeySpec.HMAC_256: _hmac(256),
+    KeySpec.HMAC_384: _hmac(384),
+    KeySpec.HMAC_512: _hmac(512),
 }
 
 

@@ -211,7 +211,7 @@ def test_parameters(all_keys: AllKeys, kind: Kind) -> None:
     for nothing in ("text", None, 5):
         with pytest.raises(ValidationError, match="must be bytes"):
             key.sign(nothing, algorithm=algorithm)
-    for batch in ("text", None, [None], ["a"], [b""], [bytes(4097)]):
+    for batch in ("text", None, [None], ["a"], 5):
         with pytest.raises(ValidationError):
             key.sign_batch(batch, algorithm=algorithm, message_type="RAW")
     with pytest.raises(ValidationError, match="2 messages and 1 signatures"):
