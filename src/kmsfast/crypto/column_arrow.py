@@ -58,6 +58,10 @@ class ArrowColumn(PackedColumn):
         """Room of the same kind."""
         return ArrowSink(self, delta)
 
+    def plan_fixed(self, width: int) -> Sink:
+        """A fixed_size_binary array."""
+        return FixedArrowSink(self.num, width, self.skip)
+
 
 class FixedArrowSink(FixedSink):
     def __init__(self, num: int, width: int, skip: U8 | None) -> None:
@@ -91,7 +95,11 @@ class FixedArrowColumn(FixedColumn):
         """Room of the same kind."""
         if self._width + delta < 0:
             raise ValidationError(f"records of {self._width} bytes are shorter than {-delta}")
-        return FixedArrowSink(self.num, self._width + delta, self.skip)
+        return self.plan_fixed(self._width + delta)
+
+    def plan_fixed(self, width: int) -> Sink:
+        """A fixed_size_binary array."""
+        return FixedArrowSink(self.num, width, self.skip)
 
 
 def arrow_column(values: Any, what: str) -> Column:

@@ -88,6 +88,10 @@ class FixedColumn(Column):
             )
         return FixedSink(self.num, width, self._flat)
 
+    def plan_fixed(self, width: int) -> Sink:
+        """An array of (n, width)."""
+        return FixedSink(self.num, width, flat=False)
+
     def peek(self, i: int, size: int) -> bytes:
         """The start of record i."""
         return self._data[i, :size].tobytes()
@@ -201,6 +205,10 @@ class PackedColumn(Column):
     def plan(self, delta: int) -> Sink:
         """Room of the same kind."""
         return PackedSink(self, delta)
+
+    def plan_fixed(self, width: int) -> Sink:
+        """An array of (n, width)."""
+        return FixedSink(self.num, width, flat=False)
 
     def peek(self, i: int, size: int) -> bytes:
         """The start of record i."""
