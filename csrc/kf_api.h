@@ -131,6 +131,39 @@ int kf_key_import(uint8_t *wrapped72, uint8_t *id32, uint64_t store, const uint8
 /* The 56 bytes that start every blob of this key version: header 24, commitment 32. */
 int kf_key_prefix(uint64_t key, uint8_t *prefix56);
 
+/* ---- private keys of the types that the Python layer serves ---------------------------------- */
+
+/* der: 1 to 8192 bytes of a PrivateKeyInfo; wrapped: der_len + 40 bytes. Associated data: key id, version,
+ * flags, algorithm 4, so nothing but what kf_private_wrap wrapped can be unwrapped. */
+int kf_private_wrap(uint8_t *wrapped, uint64_t store, const uint8_t *key_id16, uint32_t version, uint8_t flags,
+                    const uint8_t *der, size_t der_len);
+/* der: wrapped_len - 40 bytes; the caller wipes them (kf_forget). KF_ERR_AUTH: not the material of this id; der
+ * is zeroed then. */
+int kf_private_unwrap(uint8_t *der, uint64_t store, const uint8_t *wrapped, size_t wrapped_len,
+                      const uint8_t *key_id16, uint32_t version, uint8_t flags);
+
+/* ---- MAC keys --------------------------------------------------------------------------------- */
+
+/* HMAC under SHA-224, SHA-256, SHA-384 or SHA-512: bits is 224, 256, 384 or 512 (else KF_ERR_ARGUMENT). Key material and
+ * MACs have bits / 8 bytes, wrapped material 40 more. Associated data: key id, version, flags, algorithm 2. */
+int kf_mac_generate(uint8_t *wrapped, uint64_t store, const uint8_t *key_id16, uint32_t version, uint8_t flags,
+                    int bits);
+/* Wraps material that the caller brings, bits / 8 bytes (else KF_ERR_ARGUMENT), and wipes it whatever happens. */
+int kf_mac_import(uint8_t *wrapped, uint64_t store, const uint8_t *key_id16, uint32_t version, uint8_t flags,
+                  int bits, uint8_t *material, size_t material_len);
+int kf_mac_load(uint64_t *key, uint64_t store, const uint8_t *wrapped, size_t wrapped_len, const uint8_t *key_id16,
+                uint32_t version, uint8_t flags, int bits);
+/* The MACs of num records, mac_len bytes each (KF_ERR_ARGUMENT: not those of the key): back to back in out, or, out
+ * being NULL, to a buffer per record in out_ptrs. skip[num] (or NULL): 1 leaves the record out. threads >= 1. */
+int kf_mac_batch(uint64_t key, uint8_t *out, int64_t out_len, uint8_t *const *out_ptrs, size_t mac_len,
+                 const struct kf_column *in, int64_t num, const uint8_t *skip, int threads);
+/* status[num]: KF_REC_OK, KF_REC_AUTH (not the record's MAC, or not of its length) or KF_REC_SKIPPED. */
+int kf_mac_verify_batch(uint64_t key, uint8_t *status, const struct kf_column *in, const struct kf_column *macs,
+                        int64_t num, const uint8_t *skip, int threads);
+/* One message, the short path. kf_mac_verify_one: KF_ERR_AUTH when mac is not the message's. */
+int kf_mac_one(uint64_t key, uint8_t *out, size_t mac_len, const uint8_t *msg, size_t msg_len);
+int kf_mac_verify_one(uint64_t key, const uint8_t *mac, size_t mac_len, const uint8_t *msg, size_t msg_len);
+
 /* ---- blobs (docs/blob-format.md) ------------------------------------------------------------ */
 
 /* Seals num records: out holds, for each, prefix 56, nonce 24, ciphertext, tag 16. out_offsets

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "kf_aead.h"
-#include "kf_sha256.h"
+#include "kf_hmac.h"
 
 enum kf_slot_kind {
     KF_KIND_FREE = 0,
@@ -19,7 +19,8 @@ enum kf_slot_kind {
     KF_KIND_ROOT,
     KF_KIND_STORE,
     KF_KIND_KEY,
-    KF_KIND_SEALED
+    KF_KIND_SEALED,
+    KF_KIND_HMAC
 };
 
 typedef struct {
@@ -50,8 +51,12 @@ typedef struct {
     uint8_t finished;     /* the final record was sealed */
 } kf_sealed_slot;
 
-/* A zeroed slot of the kind, pinned. Evictable slots (only KF_KIND_KEY) give way, least recently
- * used first, when the arena is full. */
+typedef struct {
+    kf_hmac_any_key hmac;
+} kf_mac_slot;
+
+/* A zeroed slot of the kind, pinned. Evictable slots, those of key versions (KF_KIND_KEY, KF_KIND_HMAC), give way, least
+ * recently used first, when the arena is full. */
 int kf_slot_new(uint64_t *handle, void **body, enum kf_slot_kind kind);
 /* Pins the slot and gives its body. KF_ERR_FORKED, KF_ERR_STALE, KF_ERR_KIND. */
 int kf_slot_pin(void **body, uint64_t handle, enum kf_slot_kind kind);

@@ -15,7 +15,11 @@ enum kf_algorithm {
     KF_ALGORITHM_PKCS8 = 4    /* a DER PrivateKeyInfo, for the key types that the Python layer serves */
 };
 
-enum { KF_WRAP_OVERHEAD = 40, KF_KEY_ID_LEN = 16 };
+enum {
+    KF_WRAP_OVERHEAD = 40,
+    KF_KEY_ID_LEN = 16,
+    KF_PRIVATE_MAX = 8192 /* bytes of a DER PrivateKeyInfo; that of RSA-4096 has less than 2,400 */
+};
 
 typedef struct {
     const uint8_t *key_id;  /* 16 bytes */

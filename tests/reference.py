@@ -62,15 +62,24 @@ def material_wrap_key(store_key: bytes, store_id: bytes) -> bytes:
     return hkdf(store_key, b"kmsfast store wrap v1", store_id)
 
 
-def _material_aad(key_id: bytes, version: int, flags: int) -> bytes:
-    return b"key material" + bytes([1, flags]) + key_id + version.to_bytes(4, "big")
+ALGORITHM_AES256, ALGORITHM_HMAC = 1, 2
+
+
+def _material_aad(key_id: bytes, version: int, flags: int, algorithm: int) -> bytes:
+    return b"key material" + bytes([algorithm, flags]) + key_id + version.to_bytes(4, "big")
 
 
 def unwrap_material(
-    store_key: bytes, store_id: bytes, wrapped: bytes, key_id: bytes, version: int, flags: int = 0
+    store_key: bytes,
+    store_id: bytes,
+    wrapped: bytes,
+    key_id: bytes,
+    version: int,
+    flags: int = 0,
+    algorithm: int = ALGORITHM_AES256,
 ) -> bytes:
     key = material_wrap_key(store_key, store_id)
-    return _unwrap(key, wrapped, _material_aad(key_id, version, flags))
+    return _unwrap(key, wrapped, _material_aad(key_id, version, flags, algorithm))
 
 
 def wrap_material(
@@ -83,7 +92,9 @@ def wrap_material(
     flags: int = 0,
 ) -> bytes:
     key = material_wrap_key(store_key, store_id)
-    return nonce + xaes_seal(key, nonce, material, _material_aad(key_id, version, flags))
+    return nonce + xaes_seal(
+        key, nonce, material, _material_aad(key_id, version, flags, ALGORITHM_AES256)
+    )
 
 
 # ---- blobs (docs/blob-format.md) ------------------------------------------------------------

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
         InvalidArn,
         InvalidCiphertext,
         InvalidKeyId,
+        InvalidKeyUsage,
+        InvalidMac,
+        InvalidSignature,
         InvalidState,
         KeyDisabled,
         KeyNotFound,
@@ -36,11 +39,13 @@ if TYPE_CHECKING:
         StoreNotFound,
         StoreUnusable,
         TagError,
+        UnsupportedOperation,
         ValidationError,
     )
     from kmsfast.local import (
         BatchResult,
         DataKey,
+        DataKeyPair,
         Key,
         Kms,
         Passphrase,
@@ -52,6 +57,8 @@ if TYPE_CHECKING:
     from kmsfast.model.alias import Alias
     from kmsfast.model.blob_info import BlobInfo
     from kmsfast.model.key import KeyState, KeyVersion, RotationStatus
+    from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
+    from kmsfast.model.message import MessageType
 
 __all__ = [
     "Alias",
@@ -62,20 +69,28 @@ __all__ = [
     "BlobInfo",
     "ContextError",
     "DataKey",
+    "DataKeyPair",
     "FrameError",
     "InvalidAliasName",
     "InvalidArn",
     "InvalidCiphertext",
     "InvalidKeyId",
+    "InvalidKeyUsage",
+    "InvalidMac",
+    "InvalidSignature",
     "InvalidState",
     "Key",
     "KeyDisabled",
     "KeyNotFound",
+    "KeySpec",
     "KeyState",
+    "KeyUsage",
     "KeyVersion",
     "Kms",
     "KmsError",
     "LimitExceeded",
+    "MessageType",
+    "Origin",
     "Packed",
     "Passphrase",
     "RootKeyFile",
@@ -91,6 +106,7 @@ __all__ = [
     "StoreNotFound",
     "StoreUnusable",
     "TagError",
+    "UnsupportedOperation",
     "ValidationError",
     "inspect",
     "open",
@@ -99,14 +115,18 @@ __all__ = [
 _ELSEWHERE = {
     "Alias": "kmsfast.model.alias",
     "BlobInfo": "kmsfast.model.blob_info",
+    "KeySpec": "kmsfast.model.keyspec",
     "KeyState": "kmsfast.model.key",
+    "KeyUsage": "kmsfast.model.keyspec",
     "KeyVersion": "kmsfast.model.key",
+    "MessageType": "kmsfast.model.message",
+    "Origin": "kmsfast.model.keyspec",
     "Packed": "kmsfast.crypto.column",
     "RotationStatus": "kmsfast.model.key",
 }
 _LOCAL = frozenset(
-    {"BatchResult", "DataKey", "Key", "Kms", "Passphrase", "RootKeyFile", "SealedBatch",
-     "inspect", "open"}
+    {"BatchResult", "DataKey", "DataKeyPair", "Key", "Kms", "Passphrase", "RootKeyFile",
+     "SealedBatch", "inspect", "open"}
 )  # fmt: skip
 
 

@@ -9,10 +9,13 @@ from pathlib import Path
 
 from kmsfast.errors import ValidationError
 from kmsfast.model.arn import Home
+from kmsfast.service.asymmetric import Asymmetric
 from kmsfast.service.encryption import Encryption
 from kmsfast.service.keyring import Keyring
+from kmsfast.service.macs import Macs
 from kmsfast.service.management import Management
 from kmsfast.service.ports import Clock
+from kmsfast.service.signing import Signing
 from kmsfast.store.directory import StoreDirectory, create_store, open_store
 from kmsfast.store.roots import Passphrase, Root, RootKeyFile
 
@@ -30,6 +33,9 @@ class Application:
     ring: Keyring
     management: Management
     encryption: Encryption
+    asymmetric: Asymmetric
+    signing: Signing
+    macs: Macs
 
 
 def checked_root(root: Root) -> Root:
@@ -78,4 +84,12 @@ def start(
     except BaseException:
         ring.close()
         raise
-    return Application(store, ring, Management(ring), Encryption(ring))
+    return Application(
+        store=store,
+        ring=ring,
+        management=Management(ring),
+        encryption=Encryption(ring),
+        asymmetric=Asymmetric(ring),
+        signing=Signing(ring),
+        macs=Macs(ring),
+    )

@@ -22,6 +22,9 @@ __all__ = [
     "InvalidArn",
     "InvalidCiphertext",
     "InvalidKeyId",
+    "InvalidKeyUsage",
+    "InvalidMac",
+    "InvalidSignature",
     "InvalidState",
     "KeyDisabled",
     "KeyNotFound",
@@ -38,6 +41,7 @@ __all__ = [
     "StoreNotFound",
     "StoreUnusable",
     "TagError",
+    "UnsupportedOperation",
     "ValidationError",
 ]
 
@@ -96,6 +100,30 @@ class InvalidState(KmsError):
     """The key's state does not allow the operation."""
 
     code = "KMSInvalidStateException"
+
+
+class InvalidKeyUsage(KmsError):
+    """The key's usage or spec does not fit the operation or the algorithm."""
+
+    code = "InvalidKeyUsageException"
+
+
+class UnsupportedOperation(KmsError):
+    """The operation is not for keys of this kind, or the kind is not offered here."""
+
+    code = "UnsupportedOperationException"
+
+
+class InvalidSignature(KmsError):
+    """The signature is not that of the message by this key and algorithm."""
+
+    code = "KMSInvalidSignatureException"
+
+
+class InvalidMac(KmsError):
+    """The MAC is not that of the message under this key."""
+
+    code = "KMSInvalidMacException"
 
 
 class LimitExceeded(KmsError):

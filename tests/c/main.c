@@ -37,9 +37,13 @@ static const kft_test LIBRARY_TESTS[] = {
     {"selftest_faults", test_selftest_faults}, /* first: before anything calls kf_init */
     {"arena", test_arena}, /* before this process opens an arena */
     {"hashes", test_hashes},
+    {"hash_vectors", test_hash_vectors}, /* of the file that --rsp names */
+    {"hmac_many", test_hmac_many},
     {"dispatch", test_dispatch},
+    {"private", test_private},
     {"blobs", test_blobs},
     {"bound", test_bound},
+    {"mac", test_mac},
     {"tiny_columns", test_tiny_columns},
     {"room", test_room},
     {"fork", test_fork},

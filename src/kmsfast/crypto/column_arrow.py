@@ -58,10 +58,14 @@ class ArrowColumn(PackedColumn):
         """Room of the same kind."""
         return ArrowSink(self, delta)
 
+    def plan_fixed(self, width: int) -> Sink:
+        """A fixed_size_binary array."""
+        return FixedArrowSink(self.num, width, self.skip)
+
 
 class FixedArrowSink(FixedSink):
-    def __init__(self, num: int, width: int, delta: int, skip: U8 | None) -> None:
-        super().__init__(num, width, delta, flat=False)
+    def __init__(self, num: int, width: int, skip: U8 | None, *, ciphertext: bool = False) -> None:
+        super().__init__(num, width, flat=False, ciphertext=ciphertext)
         self._skip = skip
         if skip is not None:
             self._data[skip != 0] = 0
@@ -91,7 +95,12 @@ class FixedArrowColumn(FixedColumn):
         """Room of the same kind."""
         if self._width + delta < 0:
             raise ValidationError(f"records of {self._width} bytes are shorter than {-delta}")
-        return FixedArrowSink(self.num, self._width + delta, delta, self.skip)
+        width = self._width + delta
+        return FixedArrowSink(self.num, width, self.skip, ciphertext=delta > 0)
+
+    def plan_fixed(self, width: int) -> Sink:
+        """A fixed_size_binary array."""
+        return FixedArrowSink(self.num, width, self.skip)
 
 
 def arrow_column(values: Any, what: str) -> Column:

@@ -37,12 +37,12 @@ class Packed(NamedTuple):
 _ROOM_MIN = 4 << 20  # bytes; what is smaller comes from malloc's own memory
 
 
-def new_results(size: int, delta: int) -> U8:
-    """A new array for results that are ``delta`` bytes longer than the records, of any contents.
+def new_results(size: int, *, ciphertext: bool) -> U8:
+    """A new array for results, of any contents.
 
     Large ones of ciphertext take the memory of earlier ones that are gone (kf_room.c).
     """
-    if delta < 0 or size < _ROOM_MIN:
+    if not ciphertext or size < _ROOM_MIN:
         return np.empty(size, np.uint8)
     room = lib.kf_room_take(size)
     if room == ffi.NULL:
@@ -56,8 +56,8 @@ def new_results(size: int, delta: int) -> U8:
 class FixedSink(Sink):
     """A new array of (n, width), flat: of dtype V."""
 
-    def __init__(self, num: int, width: int, delta: int, flat: bool) -> None:
-        self._data: U8 = new_results(num * width, delta).reshape(num, width)
+    def __init__(self, num: int, width: int, *, flat: bool, ciphertext: bool = False) -> None:
+        self._data: U8 = new_results(num * width, ciphertext=ciphertext).reshape(num, width)
         self._flat = flat
         self.out, self.out_len = u8(self._data), self._data.size
 
@@ -104,7 +104,11 @@ class FixedColumn(Column):
                 f"records of {self._width} bytes are too short: this operation takes "
                 f"{-delta} bytes from each, and dtype V cannot be empty"
             )
-        return FixedSink(self.num, width, delta, self._flat)
+        return FixedSink(self.num, width, flat=self._flat, ciphertext=delta > 0)
+
+    def plan_fixed(self, width: int) -> Sink:
+        """An array of (n, width)."""
+        return FixedSink(self.num, width, flat=False)
 
     def peek(self, i: int, size: int) -> bytes:
         """The start of record i."""
@@ -143,7 +147,7 @@ class PackedSink(Sink):
                 f"the {column.size} bytes of data"
             )
         check(status)
-        self.data: U8 = new_results(int(self.plan[-1]), delta)
+        self.data: U8 = new_results(int(self.plan[-1]), ciphertext=delta > 0)
         self.out, self.out_len = u8(self.data), self.data.size
 
     def _plan(self, column: PackedColumn, delta: int, bad: Any) -> int:
@@ -219,6 +223,10 @@ class PackedColumn(Column):
     def plan(self, delta: int) -> Sink:
         """Room of the same kind."""
         return PackedSink(self, delta)
+
+    def plan_fixed(self, width: int) -> Sink:
+        """An array of (n, width)."""
+        return FixedSink(self.num, width, flat=False)
 
     def peek(self, i: int, size: int) -> bytes:
         """The start of record i."""

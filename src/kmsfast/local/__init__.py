@@ -14,6 +14,7 @@ import os
 from kmsfast import app
 from kmsfast.local.key import Key
 from kmsfast.local.kms import Kms
+from kmsfast.service.asymmetric import DataKeyPair
 from kmsfast.service.encryption import BatchResult, DataKey, SealedBatch
 from kmsfast.service.inspection import inspect
 from kmsfast.service.ports import Clock
@@ -22,6 +23,7 @@ from kmsfast.store.roots import Passphrase, Root, RootKeyFile
 __all__ = [
     "BatchResult",
     "DataKey",
+    "DataKeyPair",
     "Key",
     "Kms",
     "Passphrase",

@@ -87,9 +87,9 @@ def test_no_plaintext_is_left_in_a_room(kms: kmsfast.Kms) -> None:
 
 
 def test_only_large_ciphertext_takes_a_room() -> None:
-    assert new_results(1000, 96).flags.owndata
-    assert new_results(SIZE, -96).flags.owndata
-    large = new_results(SIZE, 96)
+    assert new_results(1000, ciphertext=True).flags.owndata
+    assert new_results(SIZE, ciphertext=False).flags.owndata
+    large = new_results(SIZE, ciphertext=True)
     assert not large.flags.owndata
     assert large.flags.writeable
     assert address(large) % 64 == 0
@@ -108,4 +108,4 @@ def test_threads_never_get_the_same_room(kms: kmsfast.Kms) -> None:
 
 def test_there_is_an_end_to_memory() -> None:
     with pytest.raises(MemoryError, match=f"no memory for {1 << 62} bytes"):
-        new_results(1 << 62, 96)
+        new_results(1 << 62, ciphertext=True)

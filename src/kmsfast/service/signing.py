@@ -1,0 +1,188 @@
+"""Signing and verifying: one method per operation, for one message and for batches.
+
+Rules:
+- checks come in the order of AWS: parameters, key, usage, state, algorithm, length of a digest;
+- one message is verified or raises; a batch answers for each of its messages;
+- messages that come alone have 1 to 4,096 bytes, as in AWS; those of a batch have any length;
+- a batch is checked as a whole before anything is signed: it is signed whole or not at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from kmsfast.crypto.column import as_column, chunks_of
+from kmsfast.crypto.native import checked_threads
+from kmsfast.errors import InvalidSignature, ValidationError
+from kmsfast.model.key import KeyMetadata
+from kmsfast.model.keyspec import KeyUsage, enumerated
+from kmsfast.model.message import (
+    MessageType,
+    checked_message,
+    checked_message_type,
+    checked_signing_algorithm,
+    length_of,
+    signing_algorithm,
+)
+from kmsfast.service import kinds
+from kmsfast.service.encryption import as_bytes
+from kmsfast.service.keyring import Keyring
+from kmsfast.service.signers import Form, signer_of
+
+if TYPE_CHECKING:
+    from kmsfast.service.signers import Bools
+
+__all__ = ["ENCODINGS", "Signing", "SigningOptions"]
+
+ENCODINGS: Final = ("der", "raw")
+_MAX_SIGNATURE: Final = 6144
+
+
+@dataclass(frozen=True, slots=True)
+class SigningOptions:
+    """What a caller says of messages and signatures; every name is known to be one."""
+
+    algorithm: str | None
+    message_type: MessageType
+    encoding: str | None
+    deterministic: bool
+
+    @classmethod
+    def checked(
+        cls,
+        algorithm: str | None,
+        message_type: str,
+        encoding: str | None,
+        *,
+        deterministic: bool = False,
+    ) -> Self:
+        """The options, when their names are known.
+
+        Raises:
+            ValidationError: one is not.
+        """
+        return cls(
+            checked_signing_algorithm(algorithm),
+            checked_message_type(message_type),
+            None if encoding is None else enumerated(encoding, ENCODINGS, "encoding"),
+            deterministic,
+        )
+
+    def form(self, key: KeyMetadata) -> Form:
+        """How the key's signer is called.
+
+        Raises:
+            InvalidKeyUsage, ValidationError: the key does not sign so.
+        """
+        algorithm = signing_algorithm(key.spec, self.algorithm, self.message_type)
+        if not algorithm.startswith("ECDSA"):
+            for asked, what in (
+                (self.encoding is not None, "encoding"), (self.deterministic, "deterministic"),
+            ):  # fmt: skip
+                if asked:
+                    raise ValidationError(f"{what} is a choice of ECDSA alone, not of {algorithm}")
+        return Form(
+            algorithm,
+            hashed=self.message_type is not MessageType.RAW,
+            raw=self.encoding == "raw",
+            deterministic=self.deterministic,
+        )
+
+    def check_length(self, algorithm: str, size: int, what: str = "Digest") -> None:
+        """Passes when a digest or mu has the length of the algorithm's.
+
+        Raises:
+            ValidationError: it has another.
+        """
+        expected = length_of(algorithm, self.message_type)
+        if expected is not None and size != expected:
+            raise ValidationError(
+                f"{what} is invalid length for algorithm {algorithm}. It has {size} bytes, not "
+                f"{expected}"
+            )
+
+
+class Signing:
+    """Signs and verifies with the keys of one store."""
+
+    def __init__(self, ring: Keyring) -> None:
+        self._ring = ring
+
+    def sign(self, raw_id: bytes, message: Any, options: SigningOptions) -> bytes:
+        """The signature of a message."""
+        data = checked_message(as_bytes(message, "the message"))
+        key = self._ring.usable(raw_id, KeyUsage.SIGN_VERIFY, "Sign")
+        form = options.form(key)
+        options.check_length(form.algorithm, len(data))
+        return signer_of(self._ring, key.spec).sign(key, data, form)
+
+    def verify(self, raw_id: bytes, message: Any, signature: Any, options: SigningOptions) -> None:
+        """Passes when it is the signature of the message.
+
+        Raises:
+            InvalidSignature: it is not.
+        """
+        data = checked_message(as_bytes(message, "the message"))
+        given = as_bytes(signature, "the signature")
+        if not 1 <= len(given) <= _MAX_SIGNATURE:
+            raise ValidationError(
+                f"the signature has {len(given)} bytes; one has 1 to {_MAX_SIGNATURE}"
+            )
+        key = self._ring.usable(raw_id, KeyUsage.SIGN_VERIFY, "Verify")
+        form = options.form(key)
+        options.check_length(form.algorithm, len(data))
+        if not signer_of(self._ring, key.spec).verify(key, data, given, form):
+            raise InvalidSignature(
+                f"the signature is not that of this message by {key.arn} and {form.algorithm}"
+            )
+
+    def sign_batch(
+        self, raw_id: bytes, messages: Any, options: SigningOptions, threads: int
+    ) -> Any:
+        """A signature for each message."""
+        checked_threads(threads)
+        data = _records(messages, "messages")
+        key = self._ring.usable(raw_id, KeyUsage.SIGN_VERIFY, "Sign")
+        form = options.form(key)
+        _check_lengths(options, form, data)
+        return signer_of(self._ring, key.spec).sign_batch(key, data, form, threads)
+
+    def verify_batch(
+        self,
+        raw_id: bytes,
+        messages: Any,
+        signatures: Any,
+        options: SigningOptions,
+        threads: int,
+    ) -> Bools:
+        """Whether each is the signature of its message."""
+        checked_threads(threads)
+        data, given = _records(messages, "messages"), _records(signatures, "signatures")
+        if len(data) != len(given):
+            raise ValidationError(f"there are {len(data)} messages and {len(given)} signatures")
+        key = self._ring.usable(raw_id, KeyUsage.SIGN_VERIFY, "Verify")
+        form = options.form(key)
+        _check_lengths(options, form, data)
+        return signer_of(self._ring, key.spec).verify_batch(key, data, given, form, threads)
+
+
+def _records(values: Any, what: str) -> list[bytes]:
+    """The records of a batch of any kind, each as bytes.
+
+    Raises:
+        ValidationError: not a batch, or one with nulls.
+    """
+    if chunks_of(values) is None:
+        as_column(values, what)  # refuses what is no batch, and offsets that lead out of it
+    found: list[bytes] = []
+    for i, record in enumerate(kinds.to_list(values)):
+        if record is None:
+            raise ValidationError(f"{what}[{i}] is null")
+        found.append(as_bytes(record, f"{what}[{i}]"))
+    return found
+
+
+def _check_lengths(options: SigningOptions, form: Form, messages: list[bytes]) -> None:
+    for i, message in enumerate(messages):
+        options.check_length(form.algorithm, len(message), f"Digest {i}")
