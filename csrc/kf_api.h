@@ -124,10 +124,13 @@ int kf_key_generate(uint8_t *wrapped72, uint64_t store, const uint8_t *key_id16,
                     uint8_t flags);
 int kf_key_load(uint64_t *key, uint64_t store, const uint8_t *wrapped72, const uint8_t *key_id16,
                 uint32_t version, uint8_t flags);
-/* The given material (32 bytes) instead of a fresh one. id32: tells it from all other material of the key, by
- * kf_material_name. */
-int kf_key_import(uint8_t *wrapped72, uint8_t *id32, uint64_t store, const uint8_t *key_id16, uint32_t version,
-                  uint8_t flags, const uint8_t *material32);
+/* Material that the caller brings: 32 bytes. */
+int kf_key_import(uint8_t *wrapped72, uint64_t store, const uint8_t *key_id16, uint32_t version, uint8_t flags,
+                  const uint8_t *material32);
+/* What tells this material from all other material of its key, in 32 bytes: an HMAC-SHA-256 under the store's MAC
+ * subkey, so that it says nothing else of the material to whoever has not the store's key. */
+int kf_material_name(uint8_t *name32, uint64_t store, const uint8_t *key_id16, const uint8_t *material,
+                     size_t material_len);
 /* The 56 bytes that start every blob of this key version: header 24, commitment 32. */
 int kf_key_prefix(uint64_t key, uint8_t *prefix56);
 

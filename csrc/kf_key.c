@@ -41,11 +41,10 @@ int kf_key_generate(uint8_t *wrapped, uint64_t store, const uint8_t *key_id, uin
     return status;
 }
 
-int kf_key_import(uint8_t *wrapped, uint8_t *name, uint64_t store, const uint8_t *key_id, uint32_t version,
-                  uint8_t flags, const uint8_t *material) {
+int kf_key_import(uint8_t *wrapped, uint64_t store, const uint8_t *key_id, uint32_t version, uint8_t flags,
+                  const uint8_t *material) {
     const kf_material_id id = {key_id, version, flags, KF_ALGORITHM_AES256};
-    const int status = kf_material_name(name, store, &id, material, MATERIAL_LEN);
-    return status == KF_OK ? kf_material_wrap(wrapped, store, &id, material, MATERIAL_LEN) : status;
+    return kf_material_wrap(wrapped, store, &id, material, MATERIAL_LEN);
 }
 
 int kf_key_load(uint64_t *key, uint64_t store, const uint8_t *wrapped, const uint8_t *key_id, uint32_t version,

@@ -50,24 +50,23 @@ int kf_material_unwrap(uint8_t *material, size_t material_len, uint64_t store, c
     return status;
 }
 
-enum { NAME_LABEL_LEN = 15, NAME_LEN = NAME_LABEL_LEN + 1 + KF_KEY_ID_LEN + KF_DIGEST_LEN };
+enum { NAME_LABEL_LEN = 15, NAME_LEN = NAME_LABEL_LEN + KF_KEY_ID_LEN + KF_DIGEST_LEN };
 
-/* HMAC of "key material id" || algorithm || key id || SHA-256 of the material. What rows have MACs over, under the
- * same subkey, begins otherwise. */
-int kf_material_name(uint8_t name[32], uint64_t store, const kf_material_id *id, const uint8_t *material,
+/* HMAC of "key material id" || key id || SHA-256 of the material. What rows have MACs over, under the same subkey,
+ * begins otherwise (docs/store.md). */
+int kf_material_name(uint8_t *name, uint64_t store, const uint8_t *key_id, const uint8_t *material,
                      size_t material_len) {
     uint8_t msg[NAME_LEN];
     kf_sha256_ctx hash;
     int status = kf_init();
     if (status != KF_OK) return status;
     memcpy(msg, "key material id", NAME_LABEL_LEN);
-    msg[NAME_LABEL_LEN] = id->algorithm;
-    memcpy(msg + NAME_LABEL_LEN + 1, id->key_id, KF_KEY_ID_LEN);
+    memcpy(msg + NAME_LABEL_LEN, key_id, KF_KEY_ID_LEN);
     kf_sha256_init(&hash);
     kf_sha256_update(&hash, material, material_len);
-    kf_sha256_final(&hash, msg + NAME_LABEL_LEN + 1 + KF_KEY_ID_LEN);
+    kf_sha256_final(&hash, msg + NAME_LABEL_LEN + KF_KEY_ID_LEN);
     status = kf_store_mac(store, name, msg, sizeof msg);
-    KF_DECLASSIFY(name, 32); /* it is shown to the key's users */
     kf_wipe(msg, sizeof msg);
+    if (status == KF_OK) KF_DECLASSIFY(name, KF_DIGEST_LEN); /* it is shown to the key's users */
     return status;
 }

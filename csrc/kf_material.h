@@ -34,9 +34,5 @@ int kf_material_wrap(uint8_t *wrapped, uint64_t store, const kf_material_id *id,
 /* KF_ERR_AUTH: not the material of this id; material is zeroed then. */
 int kf_material_unwrap(uint8_t *material, size_t material_len, uint64_t store, const kf_material_id *id,
                        const uint8_t *wrapped);
-/* What tells this material from all other material of its key and algorithm, in 32 bytes: HMAC-SHA-256 under the
- * store's MAC subkey, so that it says nothing else of the material to whoever has not the store's key. */
-int kf_material_name(uint8_t name[32], uint64_t store, const kf_material_id *id, const uint8_t *material,
-                     size_t material_len);
 
 #endif

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
         ArenaFull,
         BatchError,
         ContextError,
+        ExpiredImportToken,
         FrameError,
+        IncorrectKeyMaterial,
         InvalidAliasName,
         InvalidArn,
         InvalidCiphertext,
+        InvalidImportToken,
         InvalidKeyId,
         InvalidKeyUsage,
         InvalidMac,
@@ -46,6 +49,8 @@ if TYPE_CHECKING:
         BatchResult,
         DataKey,
         DataKeyPair,
+        ImportedMaterial,
+        ImportParameters,
         Key,
         Kms,
         Passphrase,
@@ -56,6 +61,7 @@ if TYPE_CHECKING:
     )
     from kmsfast.model.alias import Alias
     from kmsfast.model.blob_info import BlobInfo
+    from kmsfast.model.imports import ExpirationModel, ImportType
     from kmsfast.model.key import KeyState, KeyVersion, RotationStatus
     from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
     from kmsfast.model.message import MessageType
@@ -70,10 +76,17 @@ __all__ = [
     "ContextError",
     "DataKey",
     "DataKeyPair",
+    "ExpirationModel",
+    "ExpiredImportToken",
     "FrameError",
+    "ImportParameters",
+    "ImportType",
+    "ImportedMaterial",
+    "IncorrectKeyMaterial",
     "InvalidAliasName",
     "InvalidArn",
     "InvalidCiphertext",
+    "InvalidImportToken",
     "InvalidKeyId",
     "InvalidKeyUsage",
     "InvalidMac",
@@ -115,6 +128,8 @@ __all__ = [
 _ELSEWHERE = {
     "Alias": "kmsfast.model.alias",
     "BlobInfo": "kmsfast.model.blob_info",
+    "ExpirationModel": "kmsfast.model.imports",
+    "ImportType": "kmsfast.model.imports",
     "KeySpec": "kmsfast.model.keyspec",
     "KeyState": "kmsfast.model.key",
     "KeyUsage": "kmsfast.model.keyspec",
@@ -125,8 +140,8 @@ _ELSEWHERE = {
     "RotationStatus": "kmsfast.model.key",
 }
 _LOCAL = frozenset(
-    {"BatchResult", "DataKey", "DataKeyPair", "Key", "Kms", "Passphrase", "RootKeyFile",
-     "SealedBatch", "inspect", "open"}
+    {"BatchResult", "DataKey", "DataKeyPair", "ImportParameters", "ImportedMaterial", "Key", "Kms",
+     "Passphrase", "RootKeyFile", "SealedBatch", "inspect", "open"}
 )  # fmt: skip
 
 

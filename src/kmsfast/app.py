@@ -11,6 +11,7 @@ from kmsfast.errors import ValidationError
 from kmsfast.model.arn import Home
 from kmsfast.service.asymmetric import Asymmetric
 from kmsfast.service.encryption import Encryption
+from kmsfast.service.importing import Importing
 from kmsfast.service.keyring import Keyring
 from kmsfast.service.macs import Macs
 from kmsfast.service.management import Management
@@ -36,6 +37,7 @@ class Application:
     asymmetric: Asymmetric
     signing: Signing
     macs: Macs
+    importing: Importing
 
 
 def checked_root(root: Root) -> Root:
@@ -92,4 +94,5 @@ def start(
         asymmetric=Asymmetric(ring),
         signing=Signing(ring),
         macs=Macs(ring),
+        importing=Importing(ring),
     )

@@ -17,10 +17,13 @@ __all__ = [
     "ArenaFull",
     "BatchError",
     "ContextError",
+    "ExpiredImportToken",
     "FrameError",
+    "IncorrectKeyMaterial",
     "InvalidAliasName",
     "InvalidArn",
     "InvalidCiphertext",
+    "InvalidImportToken",
     "InvalidKeyId",
     "InvalidKeyUsage",
     "InvalidMac",
@@ -146,6 +149,24 @@ class InvalidCiphertext(KmsError):
 
 class FrameError(InvalidCiphertext):
     """Bytes that are no blob, a truncated one, or one of an unknown version or suite."""
+
+
+class InvalidImportToken(KmsError):
+    """The import token was not made for this key, or was changed."""
+
+    code = "InvalidImportTokenException"
+
+
+class ExpiredImportToken(KmsError):
+    """The import token is older than 24 hours."""
+
+    code = "ExpiredImportTokenException"
+
+
+class IncorrectKeyMaterial(KmsError):
+    """Imported key material is not what the key takes, or not what it had before."""
+
+    code = "IncorrectKeyMaterialException"
 
 
 class BatchError(KmsError):

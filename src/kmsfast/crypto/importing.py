@@ -11,14 +11,17 @@ Material passes through this process unencrypted while it is unwrapped: the one 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, cast
 
+from kmsfast.crypto.native import forget
 from kmsfast.errors import InvalidCiphertext
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-__all__ = ["WRAPPING_ALGORITHMS", "WRAPPING_SPECS", "WrappingKey", "unwrap"]
+__all__ = ["WRAPPING_ALGORITHMS", "WRAPPING_SPECS", "WrappingKey", "unwrapped"]
 
 WRAPPING_SPECS: Final = {"RSA_2048": 2048, "RSA_3072": 3072, "RSA_4096": 4096}
 """Bits of the modulus of each wrapping key spec (``WrappingKeySpec`` of GetParametersForImport)."""
@@ -73,26 +76,35 @@ class WrappingKey(NamedTuple):
         raise TypeError("a WrappingKey holds a private key and cannot be pickled or copied")
 
 
-def unwrap(private: bytes, algorithm: str, wrapped: bytes) -> bytes:
-    """The material that was wrapped under the public half of ``private`` (DER PKCS #8).
+@contextmanager
+def unwrapped(private: bytes, algorithm: str, wrapped: bytes) -> Iterator[bytearray]:
+    """The material that was wrapped under the public half of ``private``; wiped after the block.
 
     Args:
+        private: DER PKCS #8.
         algorithm: one of :data:`WRAPPING_ALGORITHMS`.
 
     Raises:
         InvalidCiphertext: the bytes do not unwrap.
     """
+    whole = _unwrap(_load(private), algorithm, wrapped)
+    material = bytearray(whole)
+    forget(whole)
+    try:
+        yield material
+    finally:
+        forget(material)
+
+
+def _unwrap(key: RSAPrivateKey, algorithm: str, wrapped: bytes) -> bytes:
     from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap_with_padding
 
-    how = WRAPPING_ALGORITHMS[algorithm]
-    key = _load(private)
-    size = key.key_size // 8
+    how, size = WRAPPING_ALGORITHMS[algorithm], key.key_size // 8
     try:
         if not how.in_two_steps:
             return _open(key, how.hash_name, wrapped)
-        return aes_key_unwrap_with_padding(
-            _open(key, how.hash_name, wrapped[:size]), wrapped[size:]
-        )
+        wrapping = _open(key, how.hash_name, wrapped[:size])
+        return aes_key_unwrap_with_padding(wrapping, wrapped[size:])
     except (ValueError, InvalidUnwrap):
         raise InvalidCiphertext(
             f"the key material does not unwrap: wrap it with {algorithm} under the public key that "

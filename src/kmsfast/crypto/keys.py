@@ -213,6 +213,21 @@ class StoreKey(_Held):
         check(lib.kf_key_generate(wrapped, self._handle, _id16(key_id), version, flags))
         return bytes(ffi.buffer(wrapped))
 
+    def import_material(
+        self, material: bytearray, key_id: bytes, version: int, flags: int
+    ) -> bytes:
+        """AES-256 key material that the caller brings (32 bytes), wrapped as fresh one is."""
+        given = ffi.from_buffer("uint8_t[32]", material)
+        wrapped = ffi.new("uint8_t[]", WRAPPED_LEN)
+        check(lib.kf_key_import(wrapped, self._handle, _id16(key_id), version, flags, given))
+        return bytes(ffi.buffer(wrapped))
+
+    def name_material(self, material: bytearray, key_id: bytes) -> bytes:
+        """What tells the material from all other of its key, 32 bytes; it says nothing else."""
+        name, given = ffi.new("uint8_t[]", 32), ffi.from_buffer("uint8_t[]", material)
+        check(lib.kf_material_name(name, self._handle, _id16(key_id), given, len(given)))
+        return bytes(ffi.buffer(name))
+
     def load_material(self, wrapped: bytes, key_id: bytes, version: int, flags: int) -> int:
         """Unwraps key material into the arena and derives its subkeys; returns the handle.
 

@@ -16,14 +16,15 @@ from importlib import import_module
 from typing import Any, Final, Protocol, cast
 
 from kmsfast.crypto.keys import StoreKey
-from kmsfast.crypto.native import ffi, lib
-from kmsfast.errors import StoreIntegrity, ValidationError
+from kmsfast.crypto.native import forget
+from kmsfast.errors import IncorrectKeyMaterial, StoreIntegrity, ValidationError
 
 __all__ = [
     "Family",
     "exported",
     "family_of",
     "generate",
+    "import_material",
     "load",
     "parse_public",
     "public_der",
@@ -72,6 +73,33 @@ def generate(
         return store.wrap_private(der, key_id, version, flags), public_der(private.public_key())
 
 
+def import_material(
+    store: StoreKey, der: bytearray, key_id: bytes, version: int, flags: int, *, spec: str
+) -> tuple[bytes, bytes]:
+    """A private key that the caller brings, as :func:`generate` gives its own.
+
+    Args:
+        der: a PrivateKeyInfo.
+
+    Raises:
+        IncorrectKeyMaterial: it is none, not valid, or of another spec.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+    try:
+        private = load_der_private_key(der, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise IncorrectKeyMaterial(
+            f"the key material of a {spec} key is a DER PrivateKeyInfo (PKCS #8), not encrypted by "
+            "a password; what was unwrapped is none, or its numbers are not valid"
+        ) from None
+    if family_of(spec).spec_of(private.public_key()) != spec:
+        raise IncorrectKeyMaterial(f"the key material is a private key of another spec than {spec}")
+    with exported(private) as own:
+        return store.wrap_private(own, key_id, version, flags), public_der(private.public_key())
+
+
 def load(store: StoreKey, wrapped: bytes, key_id: bytes, version: int, flags: int) -> Any:
     """The private key that was wrapped.
 
@@ -103,7 +131,7 @@ def exported(private: Any) -> Iterator[bytes]:
     try:
         yield der
     finally:
-        lib.kf_forget(ffi.from_buffer("uint8_t[]", der), len(der))
+        forget(der)
 
 
 def public_der(public: Any) -> bytes:

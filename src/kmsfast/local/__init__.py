@@ -16,6 +16,7 @@ from kmsfast.local.key import Key
 from kmsfast.local.kms import Kms
 from kmsfast.service.asymmetric import DataKeyPair
 from kmsfast.service.encryption import BatchResult, DataKey, SealedBatch
+from kmsfast.service.importing import ImportedMaterial, ImportParameters
 from kmsfast.service.inspection import inspect
 from kmsfast.service.ports import Clock
 from kmsfast.store.roots import Passphrase, Root, RootKeyFile
@@ -24,6 +25,8 @@ __all__ = [
     "BatchResult",
     "DataKey",
     "DataKeyPair",
+    "ImportParameters",
+    "ImportedMaterial",
     "Key",
     "Kms",
     "Passphrase",

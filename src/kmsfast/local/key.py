@@ -15,6 +15,7 @@ from kmsfast.crypto.blob import seal_bound
 from kmsfast.crypto.native import with_handle
 from kmsfast.crypto.sealed import SealedWriter
 from kmsfast.errors import StaleHandle
+from kmsfast.local.imports import ImportUses
 from kmsfast.local.macs import MacUses
 from kmsfast.local.pairs import PairUses
 from kmsfast.local.remembered import NOT_READY, NOTHING_TO_SEAL, Context, Sealing
@@ -30,17 +31,18 @@ __all__ = ["Key", "Tags"]
 Tags = Mapping[str, str] | Iterable[tuple[str, str]]
 
 
-class Key(PairUses, MacUses):
+class Key(PairUses, MacUses, ImportUses):
     """One key of a store. Its properties are read anew whenever the store has changed."""
 
-    __slots__ = ("_asymmetric", "_clock", "_encryption", "_epoch", "_macs", "_management",
-                 "_raw_id", "_ready", "_ring", "_sealing", "_signing", "arn", "id")  # fmt: skip
+    __slots__ = ("_asymmetric", "_clock", "_encryption", "_epoch", "_importing", "_macs",
+                 "_management", "_raw_id", "_ready", "_ring", "_sealing", "_signing", "arn",
+                 "id")  # fmt: skip
 
     def __init__(self, application: app.Application, key: KeyMetadata) -> None:
         self._raw_id, self.id, self.arn = key.raw_id, key.id, key.arn
         self._management, self._encryption = application.management, application.encryption
         self._asymmetric, self._signing = application.asymmetric, application.signing
-        self._macs = application.macs
+        self._macs, self._importing = application.macs, application.importing
         self._ring, self._epoch = application.ring, application.ring.epoch
         self._clock = application.ring.clock
         self._ready, self._sealing = NOT_READY, NOTHING_TO_SEAL
@@ -64,7 +66,7 @@ class Key(PairUses, MacUses):
 
     @property
     def state(self) -> KeyState:
-        """Enabled, Disabled or PendingDeletion; compares equal to those texts."""
+        """Enabled, Disabled, PendingImport or PendingDeletion; compares equal to those texts."""
         return self._metadata.state
 
     @property
@@ -131,6 +133,11 @@ class Key(PairUses, MacUses):
     def rotation(self) -> RotationStatus:
         """Whether it rotates by itself, how often and when next."""
         return self._metadata.rotation
+
+    @property
+    def valid_to(self) -> datetime | None:
+        """When its current, imported material expires (UTC); None: never."""
+        return self._metadata.valid_to
 
     def versions(self) -> tuple[KeyVersion, ...]:
         """All versions, oldest first; each decrypts what it encrypted."""

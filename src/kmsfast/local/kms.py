@@ -16,7 +16,7 @@ from kmsfast.local.key import Key, Tags
 from kmsfast.local.remembered import NOTHING_TO_OPEN, Context, Opening
 from kmsfast.model.alias import Alias
 from kmsfast.model.context import copied
-from kmsfast.model.keyspec import KeySpec
+from kmsfast.model.keyspec import KeySpec, Origin
 from kmsfast.service import streams
 from kmsfast.service.encryption import Errors, SealedBatch
 from kmsfast.store.roots import Root
@@ -57,6 +57,7 @@ class Kms:
         *,
         spec: str = KeySpec.SYMMETRIC_DEFAULT,
         usage: str | None = None,
+        origin: str = Origin.AWS_KMS,
         description: str = "",
         alias: str | None = None,
         tags: Tags | None = None,
@@ -71,6 +72,8 @@ class Kms:
                 (:class:`KeySpec`).
             usage: ENCRYPT_DECRYPT, SIGN_VERIFY, GENERATE_VERIFY_MAC or KEY_AGREEMENT; None: the
                 only one that the spec has.
+            origin: EXTERNAL: the key has no material until some is imported
+                (:meth:`Key.get_parameters_for_import`).
             alias: a name that starts with ``alias/``.
             rotation_period_days: rotate by itself each 90 to 2,560 days; None: never.
             multi_region: the id starts with ``mrk-``, as that of a multi-Region key.
@@ -81,8 +84,8 @@ class Kms:
             UnsupportedOperation: a spec that is not offered, or one that does not rotate.
         """
         key = self._management.create_key(
-            spec=spec, usage=usage, description=description, alias=alias, tags=tags, policy=policy,
-            rotation_period_days=rotation_period_days, multi_region=multi_region,
+            spec=spec, usage=usage, origin=origin, description=description, alias=alias, tags=tags,
+            policy=policy, rotation_period_days=rotation_period_days, multi_region=multi_region,
         )  # fmt: skip
         return Key(self._app, key)
 

@@ -64,6 +64,7 @@ class KeyState(StrEnum):
 
     ENABLED = "Enabled"
     DISABLED = "Disabled"
+    PENDING_IMPORT = "PendingImport"
     PENDING_DELETION = "PendingDeletion"
     DELETED = "Deleted"
 
@@ -71,7 +72,9 @@ class KeyState(StrEnum):
 # What each state allows; "read" needs no state at all.
 _ALLOWED: dict[str, frozenset[KeyState]] = {
     "use": frozenset({KeyState.ENABLED}),
-    "change": frozenset({KeyState.ENABLED, KeyState.DISABLED}),
+    "switch": frozenset({KeyState.ENABLED, KeyState.DISABLED}),
+    "change": frozenset({KeyState.ENABLED, KeyState.DISABLED, KeyState.PENDING_IMPORT}),
+    "drop": frozenset({KeyState.ENABLED, KeyState.DISABLED, KeyState.PENDING_DELETION}),
     "cancel": frozenset({KeyState.PENDING_DELETION}),
 }
 
@@ -81,14 +84,24 @@ class KeyVersion:
     """One generation of key material. The material itself is only in the store and in C.
 
     Attributes:
+        number: from 1. An imported one that is newer than the key's current version waits for the
+            rotation that makes it current.
         origin: how it came about.
         public_key: of a key pair, as a DER SubjectPublicKeyInfo (RFC 5280).
+        material_id: of imported material, 32 bytes that name it among all that the key had.
+        description: what was said of imported material.
+        valid_to: when imported material expires (UTC), or None.
+        is_present: whether there is material; what was imported can be deleted and expire.
     """
 
     number: int
     created_at: datetime
     origin: str
     public_key: bytes | None = None
+    material_id: bytes | None = None
+    description: str = ""
+    valid_to: datetime | None = None
+    is_present: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +122,8 @@ class KeyMetadata:
         current_version: number of the newest version, which encrypts.
         deletion_date: when the material goes, while the key waits for its deletion.
         public_key: that of the current version, where the key is a pair.
+        valid_to: when the imported material of the current version expires.
+        expires: when the first of the key's imported materials expires.
     """
 
     raw_id: bytes
@@ -127,6 +142,8 @@ class KeyMetadata:
     usage: KeyUsage = KeyUsage.ENCRYPT_DECRYPT
     origin: Origin = Origin.AWS_KMS
     public_key: bytes | None = None
+    valid_to: datetime | None = None
+    expires: datetime | None = None
 
     @property
     def id(self) -> str:
@@ -155,16 +172,18 @@ class KeyMetadata:
 
 
 def require(key: KeyMetadata, what: str) -> None:
-    """Passes when the key's state allows ``what``: use, change or cancel.
+    """Passes when the key's state allows ``what``, which is one of the words of the table above.
 
     Raises:
         KeyDisabled: it is disabled.
-        InvalidState: it waits for deletion, or it does not.
+        InvalidState: it waits for deletion or import, or it does not.
     """
     if key.state in _ALLOWED[what]:
         return
     if key.state is KeyState.DISABLED and what == "use":
         raise KeyDisabled(f"{key.arn} is disabled.")
+    if key.state is KeyState.PENDING_IMPORT and what != "cancel":
+        raise InvalidState(f"{key.arn} is pending import.")
     if key.state is KeyState.PENDING_DELETION:
         raise InvalidState(f"{key.arn} is pending deletion. 'kmsfast key cancel-deletion' keeps it")
     raise InvalidState(f"{key.arn} is not pending deletion.")

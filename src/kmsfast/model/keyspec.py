@@ -24,6 +24,7 @@ __all__ = [
     "Origin",
     "algorithms_of",
     "checked_algorithm",
+    "checked_origin",
     "checked_pair_spec",
     "checked_spec",
     "checked_usage",
@@ -121,6 +122,9 @@ _NOT_OFFERED: Final[Mapping[str, str]] = {
 }
 
 
+_OTHER_ORIGINS: Final = ("AWS_CLOUDHSM", "EXTERNAL_KEY_STORE")
+
+
 def _all_of(usage: KeyUsage) -> tuple[str, ...]:
     """The algorithms of a usage, in the tables' order, each once."""
     return tuple(dict.fromkeys(name for uses in _USES.values() for name in uses.get(usage, ())))
@@ -160,6 +164,17 @@ def checked_pair_spec(spec: str) -> KeySpec:
     """
     pairs = [each for each in KeySpec if is_asymmetric(each)]
     return KeySpec(enumerated(checked_spec(spec, "keyPairSpec"), pairs, "keyPairSpec"))
+
+
+def checked_origin(origin: str) -> Origin:
+    """The origin of that name.
+
+    Raises:
+        ValidationError: there is none. UnsupportedOperation: AWS has, kmsfast has not.
+    """
+    if origin in _OTHER_ORIGINS:
+        raise UnsupportedOperation(f"Origin {origin} is not offered: there are no key stores of it")
+    return Origin(enumerated(origin, Origin, "origin"))
 
 
 def checked_usage(spec: KeySpec, usage: str | None) -> KeyUsage:

@@ -14,30 +14,34 @@ from typing import Any, Final, NamedTuple
 
 from kmsfast.crypto import mac, pkcs8
 from kmsfast.crypto.keys import StoreKey
+from kmsfast.errors import IncorrectKeyMaterial
 from kmsfast.model.key import KeyMetadata
 from kmsfast.model.keyspec import KeySpec
 
-__all__ = ["Made", "PrivateKeys", "in_c", "load", "make"]
+__all__ = ["Made", "PrivateKeys", "in_c", "load", "make", "take"]
 
 _MOST: Final = 64
 
 
 class Made(NamedTuple):
-    """Fresh material of a key version.
+    """Material of a key version, fresh or brought.
 
     Attributes:
         wrapped: by the store key.
         public_key: of a pair, as a DER SubjectPublicKeyInfo.
+        material_id: what names brought material of the other specs among all of its key.
     """
 
     wrapped: bytes
     public_key: bytes | None = None
+    material_id: bytes | None = None
 
 
 class _Core(NamedTuple):
-    """How C makes and loads the material of a spec, for key id, version and flags."""
+    """How C makes, takes and loads the material of a spec, for key id, version and flags."""
 
     make: Callable[[StoreKey, bytes, int, int], Made]
+    take: Callable[[StoreKey, bytearray, bytes, int, int], Made]
     load: Callable[[StoreKey, bytes, bytes, int, int], int]
 
 
@@ -45,15 +49,36 @@ def _make_symmetric(store: StoreKey, key_id: bytes, version: int, flags: int) ->
     return Made(store.generate_material(key_id, version, flags))
 
 
+def _take_symmetric(
+    store: StoreKey, given: bytearray, key_id: bytes, version: int, flags: int
+) -> Made:
+    _check_length(given, 32, KeySpec.SYMMETRIC_DEFAULT)
+    name = store.name_material(given, key_id)
+    return Made(store.import_material(given, key_id, version, flags), material_id=name)
+
+
 def _hmac(bits: int) -> _Core:
     def make(store: StoreKey, key_id: bytes, version: int, flags: int) -> Made:
         return Made(mac.generate(store, key_id, version, flags, bits=bits))
 
-    return _Core(make, partial(mac.load, bits=bits))
+    def take(store: StoreKey, given: bytearray, key_id: bytes, version: int, flags: int) -> Made:
+        _check_length(given, bits // 8, KeySpec(f"HMAC_{bits}"))
+        name = store.name_material(given, key_id)
+        wrapped = mac.import_material(store, given, key_id, version, flags, bits=bits)
+        return Made(wrapped, material_id=name)
+
+    return _Core(make, take, partial(mac.load, bits=bits))
+
+
+def _check_length(given: bytearray, size: int, spec: KeySpec) -> None:
+    if len(given) != size:
+        raise IncorrectKeyMaterial(
+            f"the key material of a {spec} key has {size} bytes, not {len(given)}"
+        )
 
 
 _IN_C: Final[dict[KeySpec, _Core]] = {
-    KeySpec.SYMMETRIC_DEFAULT: _Core(_make_symmetric, StoreKey.load_material),
+    KeySpec.SYMMETRIC_DEFAULT: _Core(_make_symmetric, _take_symmetric, StoreKey.load_material),
     KeySpec.HMAC_224: _hmac(224),
     KeySpec.HMAC_256: _hmac(256),
     KeySpec.HMAC_384: _hmac(384),
@@ -71,6 +96,17 @@ def make(store: StoreKey, spec: KeySpec, key_id: bytes, version: int, flags: int
     if in_c(spec):
         return _IN_C[spec].make(store, key_id, version, flags)
     return Made(*pkcs8.generate(store, spec, key_id, version, flags))
+
+
+def take(store: StoreKey, key: KeyMetadata, number: int, given: bytearray) -> Made:
+    """Material that the caller brings, for a version of a key.
+
+    Raises:
+        IncorrectKeyMaterial: it is not what keys of the spec have.
+    """
+    if in_c(key.spec):
+        return _IN_C[key.spec].take(store, given, key.raw_id, number, key.flags)
+    return Made(*pkcs8.import_material(store, given, key.raw_id, number, key.flags, spec=key.spec))
 
 
 def load(store: StoreKey, key: KeyMetadata, number: int, wrapped: bytes) -> int:

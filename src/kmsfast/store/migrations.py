@@ -82,7 +82,8 @@ def _from_1_to_2(connection: Connection, macs: Macs) -> None:
 
 _VERSION: Final = "key_id number created_at origin wrapped"
 _VERSIONS_2, _VERSIONS_3 = (
-    _frozen("key_versions", _VERSION + more, "key_id", "number") for more in ("", " public_key")
+    _frozen("key_versions", _VERSION + more, "key_id", "number")
+    for more in ("", " public_key material_id description valid_to")
 )
 _KEYS_3 = _frozen("keys", _KEY.replace(" state", " spec usage origin state") + " rows_sum")
 _OTHERS_2: Final = (
@@ -96,12 +97,18 @@ _NEW_IN_3: Final = (
     "ALTER TABLE keys ADD COLUMN usage TEXT NOT NULL DEFAULT 'ENCRYPT_DECRYPT'",
     "ALTER TABLE keys ADD COLUMN origin TEXT NOT NULL DEFAULT 'AWS_KMS'",
     "ALTER TABLE key_versions ADD COLUMN public_key BLOB",
+    "ALTER TABLE key_versions ADD COLUMN material_id BLOB",
+    "ALTER TABLE key_versions ADD COLUMN description TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE key_versions ADD COLUMN valid_to INTEGER",
 )
+_OF_OLD_VERSIONS: Final = {
+    "public_key": None, "material_id": None, "description": "", "valid_to": None,
+}  # fmt: skip
 _OF_OLD_KEYS: Final = {"spec": "SYMMETRIC_DEFAULT", "usage": "ENCRYPT_DECRYPT", "origin": "AWS_KMS"}
 
 
 def _from_2_to_3(connection: Connection, macs: Macs) -> None:
-    """What a key is of and for; the public key of a version. All keys so far are symmetric."""
+    """What a key is of and for; public keys and imports of versions. All so far are symmetric."""
     stores, keys = _all(connection, macs, _STORE_2), _all(connection, macs, _KEYS_2)
     versions = _all(connection, macs, _VERSIONS_2)
     rows = [row for table in _OTHERS_2 for row in _all(connection, macs, table)] + versions
@@ -116,7 +123,7 @@ def _from_2_to_3(connection: Connection, macs: Macs) -> None:
     for statement in _NEW_IN_3:
         connection.execute(statement)
     for row in versions:
-        new = _write(connection, macs, _VERSIONS_3, {**row, "public_key": None})
+        new = _write(connection, macs, _VERSIONS_3, {**row, **_OF_OLD_VERSIONS})
         sums[row["key_id"]] = added(sums[row["key_id"]], [new], [row["mac"]])
     made = [
         _write(connection, macs, _KEYS_3, {**key, **_OF_OLD_KEYS, "rows_sum": sums[key["key_id"]]})

@@ -87,7 +87,9 @@ keys = _table(
     rows_sum=_BYTES,
 )
 
-# The public key of a pair is a DER SubjectPublicKeyInfo.
+# The public key of a pair is a DER SubjectPublicKeyInfo. Of imported material: what names it, what
+# was said of it, and when it expires; wrapped is empty when it was deleted or has expired. A
+# version that is newer than its key's num_versions waits for its rotation.
 key_versions = _of_key(
     "key_versions",
     "number",
@@ -96,6 +98,9 @@ key_versions = _of_key(
     origin=_TEXT,
     wrapped=_BYTES,
     public_key=_BYTES_OR_NULL,
+    material_id=_BYTES_OR_NULL,
+    description=_TEXT,
+    valid_to=_NUMBER_OR_NULL,
 )
 
 aliases = Table(
