@@ -5,8 +5,9 @@ Rules: those of :mod:`kmsfast.local`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+from kmsfast.crypto.pkcs8 import public_pem
 from kmsfast.local.remembered import Context
 from kmsfast.model.message import MessageType
 from kmsfast.service.asymmetric import Asymmetric, DataKeyPair
@@ -72,6 +73,43 @@ class PairUses:
         options = SigningOptions.checked(algorithm, message_type, encoding)
         self._signing.verify(self._raw_id, message, signature, options)
 
+    def sign_stream(
+        self,
+        source: BinaryIO,
+        *,
+        algorithm: str | None = None,
+        encoding: str | None = None,
+        deterministic: bool = False,
+    ) -> bytes:
+        """The signature of all that ``source`` gives: the same as :meth:`sign` would give.
+
+        A message of any length, which is hashed here; for ED25519_SHA_512 of at most 4,096 bytes.
+        ED25519_PH_SHA_512 signs its SHA-512 digest.
+
+        Raises:
+            As :meth:`sign`.
+        """
+        options = SigningOptions.checked(
+            algorithm, MessageType.RAW, encoding, deterministic=deterministic
+        )
+        return self._signing.sign_stream(self._raw_id, source, options)
+
+    def verify_stream(
+        self,
+        source: BinaryIO,
+        signature: bytes,
+        *,
+        algorithm: str | None = None,
+        encoding: str | None = None,
+    ) -> None:
+        """Passes when it is the signature of all that ``source`` gives (:meth:`sign_stream`).
+
+        Raises:
+            InvalidSignature: it is not. The others: as :meth:`sign`.
+        """
+        options = SigningOptions.checked(algorithm, MessageType.RAW, encoding)
+        self._signing.verify_stream(self._raw_id, source, signature, options)
+
     def sign_batch(
         self,
         digests: Any,
@@ -127,6 +165,14 @@ class PairUses:
             KeyDisabled, InvalidState, KeyNotFound: the key's state does not allow it.
         """
         return self._asymmetric.public_key(self._raw_id)
+
+    def public_key_pem(self) -> str:
+        """The public key, as PEM (RFC 7468).
+
+        Raises:
+            As :meth:`public_key_der`.
+        """
+        return public_pem(self.public_key_der()).decode()
 
     def derive_shared_secret(self, public_key: bytes) -> bytes:
         """The raw secret of ECDH (SP 800-56A 5.7.1.2); only for deriving keys from it.

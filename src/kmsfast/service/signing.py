@@ -9,8 +9,8 @@ Rules:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 
 from kmsfast.crypto.column import as_column, chunks_of
 from kmsfast.crypto.native import checked_threads
@@ -26,6 +26,7 @@ from kmsfast.model.message import (
     signing_algorithm,
 )
 from kmsfast.service import kinds
+from kmsfast.service.condensing import condensed
 from kmsfast.service.encryption import as_bytes
 from kmsfast.service.keyring import Keyring
 from kmsfast.service.signers import Form, signer_of
@@ -137,6 +138,24 @@ class Signing:
                 f"the signature is not that of this message by {key.arn} and {form.algorithm}"
             )
 
+    def sign_stream(self, raw_id: bytes, source: BinaryIO, options: SigningOptions) -> bytes:
+        """The signature of all that ``source`` gives."""
+        key = self._ring.usable(raw_id, KeyUsage.SIGN_VERIFY, "Sign")
+        data, condensed_options = _condensed(source, key, options)
+        return self.sign(raw_id, data, condensed_options)
+
+    def verify_stream(
+        self, raw_id: bytes, source: BinaryIO, signature: Any, options: SigningOptions
+    ) -> None:
+        """Passes when it is the signature of all that ``source`` gives.
+
+        Raises:
+            InvalidSignature: it is not.
+        """
+        key = self._ring.usable(raw_id, KeyUsage.SIGN_VERIFY, "Verify")
+        data, condensed_options = _condensed(source, key, options)
+        self.verify(raw_id, data, signature, condensed_options)
+
     def sign_batch(
         self, raw_id: bytes, messages: Any, options: SigningOptions, threads: int
     ) -> Any:
@@ -165,6 +184,13 @@ class Signing:
         form = options.form(key)
         _check_lengths(options, form, data)
         return signer_of(self._ring, key.spec).verify_batch(key, data, given, form, threads)
+
+
+def _condensed(
+    source: BinaryIO, key: KeyMetadata, options: SigningOptions
+) -> tuple[bytes, SigningOptions]:
+    data, algorithm, message_type = condensed(source, key, options.algorithm)
+    return data, replace(options, algorithm=algorithm, message_type=message_type)
 
 
 def _records(values: Any, what: str) -> list[bytes]:
