@@ -125,11 +125,11 @@ class PairUses:
         Args:
             digests: a list of bytes, numpy uint8 of (n, 32), or any batch that encrypts; no nulls.
                 Messages may have any length here.
+            encoding: of ECDSA signatures; None: "der" for a list, "raw" for an array.
             threads: for P-256, whose signatures C makes; the GIL is released.
 
         Returns:
-            A list of bytes; for numpy digests of a P-256 key and encoding "raw", numpy uint8 of
-            (n, 64).
+            A list of bytes; of an array and "raw" an array, numpy uint8 of (n, 64) for P-256.
 
         Raises:
             As :meth:`sign`; nothing is signed then.
@@ -150,6 +150,9 @@ class PairUses:
         threads: int = 1,
     ) -> Bools:
         """Whether each is the signature of its digest: numpy bool of (n,).
+
+        Args:
+            encoding: of ECDSA signatures; None: "der" in a list, "raw" in an array.
 
         Raises:
             As :meth:`sign`. Signatures that do not verify do not raise: ask ``.all()``.
