@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         SealedBatch,
         inspect,
         open,  # noqa: A004 - kmsfast.open is to a store what open is to a file
+        verify_batch,
     )
     from kmsfast.model.alias import Alias
     from kmsfast.model.blob_info import BlobInfo
@@ -110,6 +111,7 @@ __all__ = [
     "ValidationError",
     "inspect",
     "open",
+    "verify_batch",
 ]
 
 _ELSEWHERE = {
@@ -126,7 +128,7 @@ _ELSEWHERE = {
 }
 _LOCAL = frozenset(
     {"BatchResult", "DataKey", "DataKeyPair", "Key", "Kms", "Passphrase", "RootKeyFile",
-     "SealedBatch", "inspect", "open"}
+     "SealedBatch", "inspect", "open", "verify_batch"}
 )  # fmt: skip
 
 

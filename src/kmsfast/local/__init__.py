@@ -18,6 +18,7 @@ from kmsfast.service.asymmetric import DataKeyPair
 from kmsfast.service.encryption import BatchResult, DataKey, SealedBatch
 from kmsfast.service.inspection import inspect
 from kmsfast.service.ports import Clock
+from kmsfast.service.verification import verify_batch
 from kmsfast.store.roots import Passphrase, Root, RootKeyFile
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "SealedBatch",
     "inspect",
     "open",
+    "verify_batch",
 ]
 
 
