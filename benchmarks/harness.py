@@ -27,6 +27,10 @@ def _load() -> ctypes.CDLL:
         "bench_has": (number, [work, number]),
         "bench_run": (size, [work, number, ctypes.c_int64]),
         "bench_agree": (number, [work, number, number]),
+        "bench_mac_new": (work, [size, ctypes.c_int64]),
+        "bench_mac_free": (None, [work]),
+        "bench_mac_run": (size, [work, number, ctypes.c_int64]),
+        "bench_mac_agree": (number, [work]),
         "bench_versions": (ctypes.c_char_p, []),
     }
     for name, (restype, argtypes) in signatures.items():
@@ -79,3 +83,37 @@ class Workload:
         failed = _lib.bench_run(self._work, party, reps)
         if failed:
             raise RuntimeError(f"{party.name}: {failed} records failed")
+
+
+class MacWorkload:
+    """Messages to make HMAC-SHA-256 of, for ours and OpenSSL (``bench_mac.h``).
+
+    length: bytes of each, or negative: 1 to as many.
+    """
+
+    def __init__(self, *, num: int, length: int) -> None:
+        self._work = _lib.bench_mac_new(num, length)
+        if not self._work:
+            raise RuntimeError("bench_mac_new failed: no memory, no OpenSSL, or a failed self-test")
+        self.num = num
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        _lib.bench_mac_free(self._work)
+
+    def agree(self) -> bool:
+        """Whether both write the same bytes."""
+        return bool(_lib.bench_mac_agree(self._work))
+
+    def run(self, party: Party, reps: int) -> None:
+        """Does the whole workload ``reps`` times."""
+        failed = _lib.bench_mac_run(self._work, party, reps)
+        if failed:
+            raise RuntimeError(f"{party.name}: {failed} messages failed")

@@ -20,7 +20,8 @@ enum kf_status {
     KF_ERR_CAPACITY = -11, /* more distinct headers than the caller's array holds */
     KF_ERR_FINISHED = -12, /* the sealed batch has its final record already */
     KF_ERR_FORMAT = -13,   /* a file or header is not of the expected format */
-    KF_ERR_TYPE = -14      /* a Python object is not of the expected type */
+    KF_ERR_TYPE = -14,     /* a Python object is not of the expected type */
+    KF_ERR_FAULT = -15     /* a result failed its check before release: this machine computed wrongly */
 };
 
 /* What became of one record of a batch (one byte each). */
@@ -33,7 +34,8 @@ enum kf_record_status {
     KF_REC_SUITE = 5,      /* a suite that this release does not know */
     KF_REC_FLAGS = 6,      /* a reserved flag is set */
     KF_REC_COMMITMENT = 7, /* the key commitment is not that of the key version it names */
-    KF_REC_AUTH = 8        /* the tag does not verify */
+    KF_REC_AUTH = 8,       /* the tag does not verify */
+    KF_REC_FAULT = 9       /* the signature failed its check before release: it is zeros */
 };
 
 /* ---- library -------------------------------------------------------------------------------- */
@@ -239,6 +241,49 @@ int kf_sealed_open(uint64_t batch, uint8_t *out, int64_t out_len, const void *ou
                    uint8_t *status, int64_t *num_bad, uint64_t first, const struct kf_column *in,
                    int64_t num, int last, int threads);
 
+/* ---- ECDSA and ECDH on P-256 (docs/p256.md) ---------------------------------------------------- */
+
+enum kf_p256_encoding {
+    KF_P256_RAW = 0, /* r || s, 64 bytes (IEEE P1363) */
+    KF_P256_DER = 1  /* SEQUENCE of two INTEGERs, at most 72 bytes */
+};
+
+/* As kf_impl_name, kf_impl_available and kf_impl_force: "mulx" or "portable". KMSFAST_P256_IMPL in the
+ * environment names another than the best. */
+const char *kf_p256_impl_name(void);
+const char *kf_p256_impl_available(int i);
+int kf_p256_impl_force(const char *name);
+
+/* public64: x || y, big-endian, written by all of these. wrapped72: the private scalar, wrapped by the store key for
+ * algorithm 3 (P-256). Import: KF_ERR_ARGUMENT unless scalar32 (big-endian) is from 1 to n - 1. */
+int kf_p256_generate(uint8_t *wrapped72, uint8_t *public64, uint64_t store, const uint8_t *key_id16, uint32_t version,
+                     uint8_t flags);
+int kf_p256_import(uint8_t *wrapped72, uint8_t *public64, uint64_t store, const uint8_t *scalar32,
+                   const uint8_t *key_id16, uint32_t version, uint8_t flags);
+int kf_p256_load(uint64_t *key, uint8_t *public64, uint64_t store, const uint8_t *wrapped72, const uint8_t *key_id16,
+                 uint32_t version, uint8_t flags);
+/* KF_OK for a point of the curve, else KF_ERR_FORMAT. */
+int kf_p256_public_check(const uint8_t *public64);
+
+/* Signs num digests of 32 bytes each. out: 64 bytes for each, or 72 and its length in lens[i] for DER (lens may be NULL
+ * for raw). deterministic != 0: RFC 6979, else hedged nonces. Every signature is checked before it is written;
+ * one that fails is zeros, its status KF_REC_FAULT, and it is counted in *num_bad. On an error out is zeros. */
+int kf_p256_sign_batch(uint64_t key, uint8_t *out, int64_t *lens, uint8_t *status, int64_t *num_bad,
+                       const struct kf_column *digests, int64_t num, int encoding, int deterministic, int threads);
+/* valid[i]: 1 or 0. Signatures of a wrong form or length are not valid. KF_ERR_FORMAT: public64 is not a point. */
+int kf_p256_verify_batch(uint8_t *valid, const uint8_t *public64, const struct kf_column *digests,
+                         const struct kf_column *signatures, int64_t num, int encoding, int threads);
+/* A public key of 64 bytes for each; where it is no point, valid[i] is 0. */
+int kf_p256_verify_many(uint8_t *valid, const uint8_t *public_keys, const struct kf_column *digests,
+                        const struct kf_column *signatures, int64_t num, int encoding, int threads);
+/* One of 32 bytes. out: room for 72 bytes. KF_ERR_FAULT: the check before release failed. */
+int kf_p256_sign(uint64_t key, uint8_t *out, int64_t *out_len, const uint8_t *digest32, int encoding, int deterministic);
+/* KF_OK or KF_ERR_AUTH; KF_ERR_FORMAT as above. */
+int kf_p256_verify(const uint8_t *public64, const uint8_t *digest32, const uint8_t *signature, int64_t signature_len,
+                   int encoding);
+/* The x coordinate of the shared point, 32 bytes. KF_ERR_FORMAT: public64 is not a point. */
+int kf_p256_ecdh(uint64_t key, uint8_t *shared32, const uint8_t *public64);
+
 /* ---- Python lists of bytes (CPython only; take the GIL themselves) --------------------------- */
 
 /* Pointers and lengths of the bytes objects in a list (id(list)); None gives skip[i] = 1. Takes a reference to each
@@ -251,6 +296,10 @@ void kf_py_release(const uintptr_t *owners, int64_t num);
  * returns their buffers for one writer; records with skip[i] stay None. */
 int kf_py_alloc(uint8_t **ptrs, uintptr_t list, const int64_t *lens, const uint8_t *skip,
                 int64_t num, int64_t delta);
+
+/* Fills the list (id(list), num items) with new bytes objects: item i holds lens[i] bytes (lens NULL: all stride) from
+ * data + i * stride. */
+int kf_py_fill(uintptr_t list, const uint8_t *data, int64_t stride, const int64_t *lens, int64_t num);
 
 /* ---- room for ciphertext ----------------------------------------------------------------------- */
 

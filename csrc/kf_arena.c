@@ -30,6 +30,7 @@ typedef union {
     kf_key_slot key;
     kf_sealed_slot sealed;
     kf_mac_slot mac;
+    kf_p256_slot p256;
 } slot_body;
 
 enum {
@@ -249,7 +250,9 @@ static int end_generation(slot_meta *meta, uint64_t state) {
 }
 
 /* What can be loaded again: key versions. */
-static int evictable(enum kf_slot_kind kind) { return kind == KF_KIND_KEY || kind == KF_KIND_HMAC; }
+static int evictable(enum kf_slot_kind kind) {
+    return kind == KF_KIND_KEY || kind == KF_KIND_HMAC || kind == KF_KIND_P256;
+}
 
 /* Frees the least recently used key that no call is using. */
 static int evict(void) {

@@ -12,6 +12,7 @@
 
 #include "kf_aead.h"
 #include "kf_hmac.h"
+#include "kf_p256.h"
 
 enum kf_slot_kind {
     KF_KIND_FREE = 0,
@@ -20,7 +21,8 @@ enum kf_slot_kind {
     KF_KIND_STORE,
     KF_KIND_KEY,
     KF_KIND_SEALED,
-    KF_KIND_HMAC
+    KF_KIND_HMAC,
+    KF_KIND_P256
 };
 
 typedef struct {
@@ -55,8 +57,14 @@ typedef struct {
     kf_hmac_any_key hmac;
 } kf_mac_slot;
 
-/* A zeroed slot of the kind, pinned. Evictable slots, those of key versions (KF_KIND_KEY, KF_KIND_HMAC), give way, least
- * recently used first, when the arena is full. */
+typedef struct {
+    kf_p256_scalar d, d_mont; /* the private scalar, twice: the release check uses the copy that signing does not */
+    kf_hmac_key nonce;        /* of hedged nonces */
+    uint8_t public_key[64];   /* x || y, big-endian */
+} kf_p256_slot;
+
+/* A zeroed slot of the kind, pinned. Evictable slots, those of key versions (KF_KIND_KEY, KF_KIND_HMAC, KF_KIND_P256),
+ * give way, least recently used first, when the arena is full. */
 int kf_slot_new(uint64_t *handle, void **body, enum kf_slot_kind kind);
 /* Pins the slot and gives its body. KF_ERR_FORKED, KF_ERR_STALE, KF_ERR_KIND. */
 int kf_slot_pin(void **body, uint64_t handle, enum kf_slot_kind kind);

@@ -31,6 +31,7 @@ static void key_init(const kf_hash *hash, uint8_t *states, const uint8_t *key_by
     pad_state(hash, states, block, 0x36);
     pad_state(hash, states + hash->state_len, block, 0x5c);
     kf_wipe(block, sizeof block);
+    kf_wipe_below(); /* compilers put aside the words that the states are added up from */
 }
 
 static void mac(const kf_hash *hash, const uint8_t *states, uint8_t *out, const uint8_t *msg, size_t msg_len) {

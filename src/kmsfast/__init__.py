@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         SealedBatch,
         inspect,
         open,  # noqa: A004 - kmsfast.open is to a store what open is to a file
+        verify_batch,
     )
     from kmsfast.model.alias import Alias
     from kmsfast.model.blob_info import BlobInfo
@@ -123,6 +124,7 @@ __all__ = [
     "ValidationError",
     "inspect",
     "open",
+    "verify_batch",
 ]
 
 _ELSEWHERE = {
@@ -141,7 +143,7 @@ _ELSEWHERE = {
 }
 _LOCAL = frozenset(
     {"BatchResult", "DataKey", "DataKeyPair", "ImportParameters", "ImportedMaterial", "Key", "Kms",
-     "Passphrase", "RootKeyFile", "SealedBatch", "inspect", "open"}
+     "Passphrase", "RootKeyFile", "SealedBatch", "inspect", "open", "verify_batch"}
 )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "AliasExists",
     "ArenaFull",
     "BatchError",
+    "ComputationFault",
     "ContextError",
     "ExpiredImportToken",
     "FrameError",
@@ -227,6 +228,10 @@ class StoreForked(KmsError):
 
 class SelfTestFailed(KmsError):
     """The C core did not reproduce a known answer; nothing works."""
+
+
+class ComputationFault(KmsError):
+    """A result failed the check before its release: this machine computed wrongly."""
 
 
 class ArenaFull(KmsError):

@@ -120,6 +120,7 @@ void test_private(const kft_env *env);
 void test_hash_vectors(const kft_env *env);
 void test_hmac_many(const kft_env *env);
 void test_mac(const kft_env *env);
+void test_mac_residue(const kft_env *env);
 void test_dispatch(const kft_env *env);
 void test_blobs(const kft_env *env);
 void test_bound(const kft_env *env);

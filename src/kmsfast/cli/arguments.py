@@ -8,7 +8,15 @@ from typing import Any
 
 import click
 
-__all__ = ["ColumnNames", "Pair", "context_option", "force_option", "pairs", "threads_option"]
+__all__ = [
+    "ColumnNames",
+    "Pair",
+    "context_option",
+    "force_option",
+    "key_option",
+    "pairs",
+    "threads_option",
+]
 
 #: More threads than this do not make encryption faster than reading and writing.
 MAX_THREADS = 64
@@ -66,6 +74,19 @@ def context_option(command: Callable[..., Any]) -> Callable[..., Any]:
         type=Pair(),
         multiple=True,
         help="A pair of the encryption context; decryption needs the same pairs. Repeatable.",
+    )(command)
+
+
+def key_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--key``."""
+    return click.option(
+        "-k",
+        "--key",
+        "key_name",
+        required=True,
+        envvar="KMSFAST_KEY",
+        metavar="KEY",
+        help="Id, ARN or alias of the key.  [env: KMSFAST_KEY]",
     )(command)
 
 

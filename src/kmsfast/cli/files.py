@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kmsfast.cli.arguments import ColumnNames, context_option, force_option, pairs, threads_option
+from kmsfast.cli.arguments import (
+    ColumnNames,
+    context_option,
+    force_option,
+    key_option,
+    pairs,
+    threads_option,
+)
 from kmsfast.cli.exits import Code
 from kmsfast.cli.inputs import (
     STANDARD,
@@ -144,10 +151,7 @@ def _job(arguments: dict[str, Any]) -> _Job:
 
 @click.command(short_help="Encrypt columns of a table, or a file.")
 @_shared
-@click.option(
-    "-k", "--key", "key_name", required=True, envvar="KMSFAST_KEY", metavar="KEY",
-    help="Id, ARN or alias of the key.  [env: KMSFAST_KEY]",
-)  # fmt: skip
+@key_option
 @click.option(
     "--sealed",
     is_flag=True,

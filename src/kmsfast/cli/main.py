@@ -13,7 +13,10 @@ from kmsfast.cli.exits import run
 from kmsfast.cli.files import decrypt, encrypt, rewrap
 from kmsfast.cli.inspecting import inspect
 from kmsfast.cli.keys import key
+from kmsfast.cli.macs import mac
+from kmsfast.cli.pairs import data_key_pair, derive, public_key
 from kmsfast.cli.session import Session, default_store
+from kmsfast.cli.signatures import sign, verify
 from kmsfast.cli.stores import change_root, completion, doctor, init
 
 __all__ = ["cli", "main"]
@@ -67,7 +70,10 @@ def cli(context: click.Context, store: Path, root_key: Path | None, passphrase: 
     context.call_on_close(context.obj.close)
 
 
-for command in (init, key, encrypt, decrypt, rewrap, inspect, doctor, change_root, completion):
+for command in (
+    init, key, encrypt, decrypt, rewrap, inspect, sign, verify, mac, public_key, derive,
+    data_key_pair, doctor, change_root, completion,
+):  # fmt: skip
     cli.add_command(command)
 
 

@@ -16,10 +16,20 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     decode_dss_signature,
     encode_dss_signature,
 )
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from kmsfast.errors import ValidationError
 
-__all__ = ["exchange", "from_raw", "generate", "sign", "spec_of", "to_raw", "verify"]
+__all__ = [
+    "exchange",
+    "from_raw",
+    "generate",
+    "point_of",
+    "sign",
+    "spec_of",
+    "to_raw",
+    "verify",
+]
 
 _CURVES: Final[dict[str, ec.EllipticCurve]] = {
     "ECC_NIST_P256": ec.SECP256R1(),
@@ -43,6 +53,12 @@ def generate(spec: str) -> Any:
 def spec_of(public: Any) -> str | None:
     """The key spec of a public key's curve; None: another curve, or another type of key."""
     return _SPECS.get(public.curve.name) if isinstance(public, ec.EllipticCurvePublicKey) else None
+
+
+def point_of(public: Any) -> bytes:
+    """X || y of a public key, each as long as the field."""
+    encoded: bytes = public.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    return encoded[1:]
 
 
 def sign(

@@ -219,7 +219,8 @@ def verify_batch(handle: int, values: Any, macs: Any, *, threads: int = 1) -> np
             ffi.NULL if skip is None else ffi.from_buffer("uint8_t[]", skip), threads,
         )
     )  # fmt: skip
-    return status == lib.KF_REC_OK
+    passed: npt.NDArray[np.bool_] = status == lib.KF_REC_OK
+    return passed
 
 
 def _either(column: Column, other: Column) -> npt.NDArray[np.uint8] | None:

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 from _kmsfast import ffi, lib
 from kmsfast.errors import (
     ArenaFull,
+    ComputationFault,
     InvalidCiphertext,
     KmsError,
     SelfTestFailed,
@@ -87,6 +88,13 @@ _MESSAGES: Final[dict[int, tuple[type[KmsError], str]]] = {
     ),
     lib.KF_ERR_FORMAT: (StoreIntegrity, "not of the expected format"),
     lib.KF_ERR_TYPE: (ValidationError, "records must be bytes"),
+    lib.KF_ERR_FAULT: (
+        ComputationFault,
+        (
+            "a result failed its check before release, so nothing was released; this computer "
+            "computes wrongly: test its memory and processor before it signs again"
+        ),
+    ),
 }
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "generate",
     "import_material",
     "load",
+    "p256_scalar",
     "parse_public",
     "public_der",
     "public_pem",
@@ -84,6 +85,28 @@ def import_material(
     Raises:
         IncorrectKeyMaterial: it is none, not valid, or of another spec.
     """
+    private = _parse_private(der, spec)
+    with exported(private) as own:
+        return store.wrap_private(own, key_id, version, flags), public_der(private.public_key())
+
+
+@contextmanager
+def p256_scalar(der: bytearray) -> Iterator[bytearray]:
+    """The private scalar, 32 bytes big-endian, of a P-256 PrivateKeyInfo; wiped after the block.
+
+    Raises:
+        IncorrectKeyMaterial: the DER is none, not valid, or of another spec.
+    """
+    with exported(_parse_private(der, "ECC_NIST_P256")) as own:
+        # RFC 5915 within RFC 5958, always with the public key: all lengths are fixed.
+        scalar = bytearray(memoryview(own)[36:68])
+    try:
+        yield scalar
+    finally:
+        forget(scalar)
+
+
+def _parse_private(der: bytearray, spec: str) -> Any:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_der_private_key
 
@@ -96,8 +119,7 @@ def import_material(
         ) from None
     if family_of(spec).spec_of(private.public_key()) != spec:
         raise IncorrectKeyMaterial(f"the key material is a private key of another spec than {spec}")
-    with exported(private) as own:
-        return store.wrap_private(own, key_id, version, flags), public_der(private.public_key())
+    return private
 
 
 def load(store: StoreKey, wrapped: bytes, key_id: bytes, version: int, flags: int) -> Any:

@@ -19,6 +19,7 @@ from kmsfast.service.encryption import BatchResult, DataKey, SealedBatch
 from kmsfast.service.importing import ImportedMaterial, ImportParameters
 from kmsfast.service.inspection import inspect
 from kmsfast.service.ports import Clock
+from kmsfast.service.verification import verify_batch
 from kmsfast.store.roots import Passphrase, Root, RootKeyFile
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "SealedBatch",
     "inspect",
     "open",
+    "verify_batch",
 ]
 
 

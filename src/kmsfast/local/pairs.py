@@ -5,8 +5,9 @@ Rules: those of :mod:`kmsfast.local`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+from kmsfast.crypto.pkcs8 import public_pem
 from kmsfast.local.remembered import Context
 from kmsfast.model.message import MessageType
 from kmsfast.service.asymmetric import Asymmetric, DataKeyPair
@@ -72,6 +73,43 @@ class PairUses:
         options = SigningOptions.checked(algorithm, message_type, encoding)
         self._signing.verify(self._raw_id, message, signature, options)
 
+    def sign_stream(
+        self,
+        source: BinaryIO,
+        *,
+        algorithm: str | None = None,
+        encoding: str | None = None,
+        deterministic: bool = False,
+    ) -> bytes:
+        """The signature of all that ``source`` gives: the same as :meth:`sign` would give.
+
+        A message of any length, which is hashed here; for ED25519_SHA_512 of at most 4,096 bytes.
+        ED25519_PH_SHA_512 signs its SHA-512 digest.
+
+        Raises:
+            As :meth:`sign`.
+        """
+        options = SigningOptions.checked(
+            algorithm, MessageType.RAW, encoding, deterministic=deterministic
+        )
+        return self._signing.sign_stream(self._raw_id, source, options)
+
+    def verify_stream(
+        self,
+        source: BinaryIO,
+        signature: bytes,
+        *,
+        algorithm: str | None = None,
+        encoding: str | None = None,
+    ) -> None:
+        """Passes when it is the signature of all that ``source`` gives (:meth:`sign_stream`).
+
+        Raises:
+            InvalidSignature: it is not. The others: as :meth:`sign`.
+        """
+        options = SigningOptions.checked(algorithm, MessageType.RAW, encoding)
+        self._signing.verify_stream(self._raw_id, source, signature, options)
+
     def sign_batch(
         self,
         digests: Any,
@@ -87,11 +125,11 @@ class PairUses:
         Args:
             digests: a list of bytes, numpy uint8 of (n, 32), or any batch that encrypts; no nulls.
                 Messages may have any length here.
+            encoding: of ECDSA signatures; None: "der" for a list, "raw" for an array.
             threads: for P-256, whose signatures C makes; the GIL is released.
 
         Returns:
-            A list of bytes; for numpy digests of a P-256 key and encoding "raw", numpy uint8 of
-            (n, 64).
+            A list of bytes; of an array and "raw" an array, numpy uint8 of (n, 64) for P-256.
 
         Raises:
             As :meth:`sign`; nothing is signed then.
@@ -113,6 +151,9 @@ class PairUses:
     ) -> Bools:
         """Whether each is the signature of its digest: numpy bool of (n,).
 
+        Args:
+            encoding: of ECDSA signatures; None: "der" in a list, "raw" in an array.
+
         Raises:
             As :meth:`sign`. Signatures that do not verify do not raise: ask ``.all()``.
         """
@@ -127,6 +168,14 @@ class PairUses:
             KeyDisabled, InvalidState, KeyNotFound: the key's state does not allow it.
         """
         return self._asymmetric.public_key(self._raw_id)
+
+    def public_key_pem(self) -> str:
+        """The public key, as PEM (RFC 7468).
+
+        Raises:
+            As :meth:`public_key_der`.
+        """
+        return public_pem(self.public_key_der()).decode()
 
     def derive_shared_secret(self, public_key: bytes) -> bytes:
         """The raw secret of ECDH (SP 800-56A 5.7.1.2); only for deriving keys from it.

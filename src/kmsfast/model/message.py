@@ -31,6 +31,7 @@ __all__ = [
     "hash_of",
     "length_of",
     "message_types_of",
+    "signature_length",
     "signing_algorithm",
 ]
 
@@ -56,6 +57,21 @@ _OTHER_TYPES: Final[Mapping[str, tuple[MessageType, ...]]] = {
     "ED25519_PH_SHA_512": (MessageType.DIGEST,),
     "ML_DSA_SHAKE_256": (MessageType.RAW, MessageType.EXTERNAL_MU),
 }
+_SIGN: Final = KeyUsage.SIGN_VERIFY
+# RFC 8017, FIPS 186-5, RFC 8032, FIPS 204 table 2.
+_SIGNATURE_LENGTHS: Final[Mapping[KeySpec, int]] = {
+    KeySpec.RSA_2048: 256,
+    KeySpec.RSA_3072: 384,
+    KeySpec.RSA_4096: 512,
+    KeySpec.ECC_NIST_P256: 64,
+    KeySpec.ECC_NIST_P384: 96,
+    KeySpec.ECC_NIST_P521: 132,
+    KeySpec.ECC_SECG_P256K1: 64,
+    KeySpec.ECC_NIST_EDWARDS25519: 64,
+    KeySpec.ML_DSA_44: 2420,
+    KeySpec.ML_DSA_65: 3309,
+    KeySpec.ML_DSA_87: 4627,
+}
 _MOST: Final = (MessageType.RAW, MessageType.DIGEST)
 
 
@@ -78,6 +94,17 @@ def length_of(algorithm: str, message_type: MessageType) -> int | None:
     if message_type is MessageType.EXTERNAL_MU or name is None:
         return _MU_LENGTH
     return _DIGEST_LENGTHS[name]
+
+
+def signature_length(spec: KeySpec, *, raw: bool) -> int | None:
+    """The length in bytes of the signatures of a spec; None where it varies, as of ECDSA's DER.
+
+    Args:
+        raw: ECDSA signatures are r and s.
+    """
+    if not raw and any(name.startswith("ECDSA") for name in algorithms_of(spec, _SIGN)):
+        return None
+    return _SIGNATURE_LENGTHS[spec]
 
 
 def checked_message_type(name: str) -> MessageType:
@@ -120,12 +147,11 @@ def signing_algorithm(spec: KeySpec, name: str | None, message_type: MessageType
         InvalidKeyUsage: it is not one of the spec. ValidationError: there are several to choose
             from, or the algorithm does not take messages of this type.
     """
-    usage = KeyUsage.SIGN_VERIFY
     if name is not None:
-        require_algorithm(spec, usage, name)
+        require_algorithm(spec, _SIGN, name)
         candidates = [name]
     else:
-        candidates = list(algorithms_of(spec, usage))
+        candidates = list(algorithms_of(spec, _SIGN))
     fitting = [each for each in candidates if message_type in message_types_of(each)]
     if len(fitting) > 1:
         raise ValidationError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn
 
-from kmsfast.crypto import pkcs8
+from kmsfast.crypto import p256, pkcs8
 from kmsfast.crypto.blob import seal_one
 from kmsfast.errors import UnsupportedOperation, ValidationError
 from kmsfast.model.context import canonical
@@ -25,6 +25,7 @@ from kmsfast.model.keyspec import (
 from kmsfast.model.message import checked_message
 from kmsfast.service.encryption import as_bytes
 from kmsfast.service.keyring import Keyring
+from kmsfast.service.material import in_c
 
 __all__ = ["Asymmetric", "DataKeyPair"]
 
@@ -121,6 +122,9 @@ class Asymmetric:
                 f"the public key is not of the spec of {key.arn}, {key.spec}: it is of "
                 f"{found or 'another kind'}"
             )
+        if in_c(key.spec):
+            point = ec.point_of(public)
+            return self._ring.with_version(key, lambda handle: p256.ecdh(handle, point))
         return ec.exchange(self._ring.private_key(key), public)
 
     def data_key_pair(

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from kmsfast.crypto import mac, pkcs8
+from kmsfast.crypto import mac, p256, pkcs8, spki
 from kmsfast.crypto.keys import StoreKey
 from kmsfast.errors import IncorrectKeyMaterial
 from kmsfast.model.key import KeyMetadata
@@ -77,8 +77,25 @@ def _check_length(given: bytearray, size: int, spec: KeySpec) -> None:
         )
 
 
+def _make_p256(store: StoreKey, key_id: bytes, version: int, flags: int) -> Made:
+    wrapped, point = p256.generate(store, key_id, version, flags)
+    return Made(wrapped, spki.from_point(point))
+
+
+def _take_p256(store: StoreKey, given: bytearray, key_id: bytes, version: int, flags: int) -> Made:
+    with pkcs8.p256_scalar(given) as scalar:
+        wrapped, point = p256.import_private(store, scalar, key_id, version, flags)
+    return Made(wrapped, spki.from_point(point))
+
+
+def _load_p256(store: StoreKey, wrapped: bytes, key_id: bytes, version: int, flags: int) -> int:
+    handle, _ = p256.load(store, wrapped, key_id, version, flags)
+    return handle
+
+
 _IN_C: Final[dict[KeySpec, _Core]] = {
     KeySpec.SYMMETRIC_DEFAULT: _Core(_make_symmetric, _take_symmetric, StoreKey.load_material),
+    KeySpec.ECC_NIST_P256: _Core(_make_p256, _take_p256, _load_p256),
     KeySpec.HMAC_224: _hmac(224),
     KeySpec.HMAC_256: _hmac(256),
     KeySpec.HMAC_384: _hmac(384),

@@ -9,8 +9,8 @@ Rules:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 
 from kmsfast.crypto.column import as_column, chunks_of
 from kmsfast.crypto.native import checked_threads
@@ -26,12 +26,17 @@ from kmsfast.model.message import (
     signing_algorithm,
 )
 from kmsfast.service import kinds
+from kmsfast.service.condensing import condensed
 from kmsfast.service.encryption import as_bytes
 from kmsfast.service.keyring import Keyring
 from kmsfast.service.signers import Form, signer_of
 
 if TYPE_CHECKING:
-    from kmsfast.service.signers import Bools
+    import numpy as np
+
+    from kmsfast.service.signers import Batch, Bools
+else:
+    from kmsfast.crypto.lazy_numpy import np
 
 __all__ = ["ENCODINGS", "Signing", "SigningOptions"]
 
@@ -69,23 +74,28 @@ class SigningOptions:
             deterministic,
         )
 
-    def form(self, key: KeyMetadata) -> Form:
+    def form(self, key: KeyMetadata, like: Any = b"") -> Form:
         """How the key's signer is called.
+
+        Args:
+            like: ECDSA signatures that are made from an array, or are one, are raw by default.
 
         Raises:
             InvalidKeyUsage, ValidationError: the key does not sign so.
         """
         algorithm = signing_algorithm(key.spec, self.algorithm, self.message_type)
-        if not algorithm.startswith("ECDSA"):
+        is_ecdsa = algorithm.startswith("ECDSA")
+        if not is_ecdsa:
             for asked, what in (
                 (self.encoding is not None, "encoding"), (self.deterministic, "deterministic"),
             ):  # fmt: skip
                 if asked:
                     raise ValidationError(f"{what} is a choice of ECDSA alone, not of {algorithm}")
+        rows = is_ecdsa and not isinstance(like, bytes | list)
         return Form(
             algorithm,
             hashed=self.message_type is not MessageType.RAW,
-            raw=self.encoding == "raw",
+            raw=self.encoding == "raw" or (rows and self.encoding is None),
             deterministic=self.deterministic,
         )
 
@@ -137,6 +147,24 @@ class Signing:
                 f"the signature is not that of this message by {key.arn} and {form.algorithm}"
             )
 
+    def sign_stream(self, raw_id: bytes, source: BinaryIO, options: SigningOptions) -> bytes:
+        """The signature of all that ``source`` gives."""
+        key = self._ring.usable(raw_id, KeyUsage.SIGN_VERIFY, "Sign")
+        data, condensed_options = _condensed(source, key, options)
+        return self.sign(raw_id, data, condensed_options)
+
+    def verify_stream(
+        self, raw_id: bytes, source: BinaryIO, signature: Any, options: SigningOptions
+    ) -> None:
+        """Passes when it is the signature of all that ``source`` gives.
+
+        Raises:
+            InvalidSignature: it is not.
+        """
+        key = self._ring.usable(raw_id, KeyUsage.SIGN_VERIFY, "Verify")
+        data, condensed_options = _condensed(source, key, options)
+        self.verify(raw_id, data, signature, condensed_options)
+
     def sign_batch(
         self, raw_id: bytes, messages: Any, options: SigningOptions, threads: int
     ) -> Any:
@@ -144,7 +172,7 @@ class Signing:
         checked_threads(threads)
         data = _records(messages, "messages")
         key = self._ring.usable(raw_id, KeyUsage.SIGN_VERIFY, "Sign")
-        form = options.form(key)
+        form = options.form(key, like=data)
         _check_lengths(options, form, data)
         return signer_of(self._ring, key.spec).sign_batch(key, data, form, threads)
 
@@ -162,17 +190,28 @@ class Signing:
         if len(data) != len(given):
             raise ValidationError(f"there are {len(data)} messages and {len(given)} signatures")
         key = self._ring.usable(raw_id, KeyUsage.SIGN_VERIFY, "Verify")
-        form = options.form(key)
+        form = options.form(key, like=given)
         _check_lengths(options, form, data)
         return signer_of(self._ring, key.spec).verify_batch(key, data, given, form, threads)
 
 
-def _records(values: Any, what: str) -> list[bytes]:
-    """The records of a batch of any kind, each as bytes.
+def _condensed(
+    source: BinaryIO, key: KeyMetadata, options: SigningOptions
+) -> tuple[bytes, SigningOptions]:
+    data, algorithm, message_type = condensed(source, key, options.algorithm)
+    return data, replace(options, algorithm=algorithm, message_type=message_type)
+
+
+def _records(values: Any, what: str) -> Batch:
+    """A batch of any kind as numpy uint8 of (n, width), if it is that, or as a list of bytes.
 
     Raises:
         ValidationError: not a batch, or one with nulls.
     """
+    if type(values) is np.ndarray and values.dtype == np.uint8 and values.ndim == 2:
+        return np.ascontiguousarray(values)
+    if type(values) is list and all(type(record) is bytes for record in values):
+        return values
     if chunks_of(values) is None:
         as_column(values, what)  # refuses what is no batch, and offsets that lead out of it
     found: list[bytes] = []
@@ -183,6 +222,12 @@ def _records(values: Any, what: str) -> list[bytes]:
     return found
 
 
-def _check_lengths(options: SigningOptions, form: Form, messages: list[bytes]) -> None:
-    for i, message in enumerate(messages):
-        options.check_length(form.algorithm, len(message), f"Digest {i}")
+def _check_lengths(options: SigningOptions, form: Form, messages: Batch) -> None:
+    if not form.hashed:
+        return
+    if not isinstance(messages, list):
+        options.check_length(form.algorithm, messages.shape[1])
+        return
+    for size in set(map(len, messages)):
+        first = next(i for i, message in enumerate(messages) if len(message) == size)
+        options.check_length(form.algorithm, size, f"Digest {first}")

@@ -117,6 +117,28 @@ def test_raw_signatures(all_keys: AllKeys, kind: Kind) -> None:
 
 
 @ecdsa
+def test_arrays_of_digests_and_signatures(all_keys: AllKeys, kind: Kind) -> None:
+    key, size = all_keys[kind], {"256": 32, "384": 48, "512": 64}[algorithms_of(*kind)[0][-3:]]
+    rows = np.frombuffer(np.random.default_rng(1).bytes(7 * size), np.uint8).reshape(7, size)
+    made = key.sign_batch(rows)
+    assert (made.dtype, made.ndim, len(made)) == (np.uint8, 2, 7)
+    assert key.verify_batch(rows, made).all()
+    assert not key.verify_batch(rows[::-1], made)[[0, 1, 2, 4, 5, 6]].any()
+    for row, signature in zip(rows, made, strict=True):
+        key.verify(row.tobytes(), signature.tobytes(), message_type="DIGEST", encoding="raw")
+    der = key.sign_batch(rows, encoding="der")
+    assert isinstance(der, list)
+    assert key.verify_batch(rows, der).all()
+    assert not key.verify_batch(rows, der, encoding="raw").any()
+    messages = np.frombuffer(b"abcdef", np.uint8).reshape(3, 2)
+    hashed = key.sign_batch(messages, message_type="RAW")
+    assert key.verify_batch([b"ab", b"cd", b"ef"], hashed, message_type="RAW").all()
+    none = key.sign_batch(rows[:0])
+    assert len(none) == len(key.verify_batch(rows[:0], none)) == 0
+    assert key.sign_batch([]) == []
+
+
+@ecdsa
 def test_deterministic_signatures(all_keys: AllKeys, kind: Kind) -> None:
     key = all_keys[kind]
     assert key.sign(MESSAGE, deterministic=True) == key.sign(MESSAGE, deterministic=True)
