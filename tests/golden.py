@@ -31,6 +31,11 @@ def message(algorithm: str, message_type: str) -> bytes:
     return plaintext(length_of(algorithm, MessageType(message_type)) or 17)
 
 
+def material(i: int) -> bytes:
+    """Imported key material."""
+    return hashlib.sha256(b"golden material %d" % i).digest()
+
+
 def facts(kms: kmsfast.Kms) -> dict[str, Any]:
     """The metadata of a store, its keys and its aliases, as JSON has it."""
     described = kms.describe()

@@ -6,8 +6,26 @@ import os
 import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
-__all__ = ["openssl", "private_key", "wrap"]
+import kmsfast
+
+__all__ = ["FOREVER", "bring", "openssl", "private_key", "wrap"]
+
+FOREVER: dict[str, Any] = {"expiration_model": "KEY_MATERIAL_DOES_NOT_EXPIRE"}
+
+
+def bring(
+    key: kmsfast.Key,
+    material: bytes,
+    algorithm: str = "RSAES_OAEP_SHA_256",
+    spec: str = "RSA_2048",
+    **given: Any,
+) -> kmsfast.ImportedMaterial:
+    """The whole way of one import; by default the material does not expire."""
+    asked = key.get_parameters_for_import(wrapping_algorithm=algorithm, wrapping_key_spec=spec)
+    wrapped = wrap(asked.public_key, algorithm, material)
+    return key.import_key_material(asked.import_token, wrapped, **(given or FOREVER))
 
 
 def openssl(*args: str, given: bytes = b"") -> bytes:

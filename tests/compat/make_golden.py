@@ -11,6 +11,7 @@ import io
 import json
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import golden
 from clocks import Clock
 from pairs import KINDS, MACS, RSA_ENCRYPTING, SIGNING
+from wrapping import FOREVER, bring
 
 import kmsfast
 from kmsfast.model.keyspec import algorithms_of
@@ -178,6 +180,31 @@ def make_passphrase_store(directory: Path) -> dict[str, Any]:
         return {"now": clock.now, **golden.facts(kms), "blobs": blobs}
 
 
+def make_imported_store(directory: Path) -> dict[str, Any]:
+    """A store with imported material: two versions and one that waits; deleted; none yet."""
+    clock = Clock()
+    with kmsfast.open(directory / "imported", create=True, clock=clock) as kms:
+        rotated, deleted, empty = (
+            kms.create_key(origin="EXTERNAL", description=text)
+            for text in ("rotated", "deleted", "empty")
+        )
+        for i in range(3):
+            until = datetime.fromtimestamp(clock(), UTC) + timedelta(days=300)
+            bring(
+                rotated, golden.material(i), import_type="NEW_KEY_MATERIAL", valid_to=until,
+                key_material_description=f"number {i}",
+            )  # fmt: skip
+            if i == 1:
+                rotated.rotate()
+            clock.forward(days=1)
+        bring(deleted, golden.material(0), **FOREVER)
+        blobs = list(blobs_of(rotated)) + list(blobs_of(deleted))
+        deleted.delete_imported_key_material()
+        ids = [v.material_id and v.material_id.hex() for v in rotated.versions()]
+        return {"now": clock.now, **golden.facts(kms), "blobs": blobs, "ids": ids,
+                "rotated": rotated.id, "deleted": deleted.id, "empty": empty.id}  # fmt: skip
+
+
 def main() -> None:
     directory = golden.DIRECTORY / golden.name()
     directory.mkdir(parents=True)
@@ -185,6 +212,7 @@ def main() -> None:
         "store": make_store(directory),
         "passphrase": make_passphrase_store(directory),
         "kinds": make_kinds_store(directory),
+        "imported": make_imported_store(directory),
     }
     text = json.dumps(expected, indent=1, ensure_ascii=False)
     (directory / "expected.json").write_text(text + "\n")

@@ -14,6 +14,7 @@ import golden
 import pytest
 import reference
 from clocks import Clock
+from wrapping import bring
 
 import kmsfast
 from kmsfast.store.schema import SCHEMA_VERSION
@@ -29,7 +30,7 @@ class Golden:
 
     def __init__(self, release: str, directory: Path) -> None:
         shutil.copytree(golden.DIRECTORY / release, directory)
-        for store in {*STORES, "kinds"} & {path.name for path in directory.iterdir()}:
+        for store in {*STORES, "kinds", "imported"} & {path.name for path in directory.iterdir()}:
             (directory / store).chmod(0o700)
             for path in (directory / store).iterdir():
                 path.chmod(0o600)  # which version control does not keep
@@ -194,6 +195,28 @@ def test_the_reference_reads_every_kind_of_material(made: Golden) -> None:
             store_key, store_id, data, key_id, number, flags, algorithm
         )
         assert reference.public_key_of(algorithm, material) == public
+
+
+def test_imported_material(made: Golden) -> None:
+    if "imported" not in made.expected:
+        pytest.skip("it had no import")
+    expected = made.expected["imported"]
+    with made.open("imported") as kms:
+        assert golden.facts(kms)["keys"] == expected["keys"]
+        rotated, deleted, empty = (kms.key(expected[n]) for n in ("rotated", "deleted", "empty"))
+        assert (rotated.state, rotated.current_version) == ("Enabled", 2)
+        assert [v.description for v in rotated.versions()] == ["number 0", "number 1", "number 2"]
+        assert {deleted.state, empty.state} == {"PendingImport"}
+        for i, name in enumerate(expected["ids"]):
+            assert bring(rotated, golden.material(i)).material_id == name
+        with pytest.raises(kmsfast.IncorrectKeyMaterial):
+            bring(deleted, golden.material(1))
+        bring(deleted, golden.material(0))
+        check_blobs(kms, expected["blobs"])
+        rotated.rotate()
+        assert kms.decrypt(rotated.encrypt(b"third")) == b"third"
+    with made.open("imported", days_later=301) as kms:
+        assert kms.decrypt(*arguments(expected["blobs"][0])) == golden.plaintext(0)
 
 
 def test_the_store_is_used_on(made: Golden) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from clocks import Clock
-from wrapping import openssl, private_key, wrap
+from wrapping import FOREVER, bring, openssl, private_key, wrap
 
 import kmsfast
 from kmsfast.errors import (
@@ -23,7 +23,6 @@ from kmsfast.errors import (
     ValidationError,
 )
 
-FOREVER = {"expiration_model": "KEY_MATERIAL_DOES_NOT_EXPIRE"}
 KWP, OAEP = "RSA_AES_KEY_WRAP_SHA_256", "RSAES_OAEP_SHA_256"
 CONTEXT = {"table": "orders"}
 HMACS = {"HMAC_224": 28, "HMAC_256": 32, "HMAC_384": 48, "HMAC_512": 64}
@@ -37,20 +36,6 @@ def external(
     kms: kmsfast.Kms, spec: str = "SYMMETRIC_DEFAULT", usage: str | None = None
 ) -> kmsfast.Key:
     return kms.create_key(spec=spec, usage=usage, origin="EXTERNAL")
-
-
-def bring(
-    key: kmsfast.Key,
-    material: bytes,
-    algorithm: str = OAEP,
-    wrapping: str = "RSA_2048",
-    **given: object,
-) -> kmsfast.ImportedMaterial:
-    """The whole way of one import."""
-    asked = key.get_parameters_for_import(wrapping_algorithm=algorithm, wrapping_key_spec=wrapping)
-    wrapped = wrap(asked.public_key, algorithm, material)
-    options = given or FOREVER
-    return key.import_key_material(asked.import_token, wrapped, **options)  # type: ignore[arg-type]
 
 
 def in_days(clock: Clock, days: float) -> datetime:
@@ -368,7 +353,7 @@ def test_tokens_are_of_one_key_and_one_day(kms: kmsfast.Kms, clock: Clock) -> No
     changed = asked.import_token[:-1] + bytes([asked.import_token[-1] ^ 1])
     for token in (changed, asked.import_token[:-1], b"", b"x" * 40, b"x" * 9000, key.encrypt):
         with pytest.raises((InvalidImportToken, ValidationError)):
-            key.import_key_material(token, wrapped, **FOREVER)  # type: ignore[arg-type]
+            key.import_key_material(token, wrapped, **FOREVER)
     clock.forward(days=0.999)
     key.import_key_material(asked.import_token, wrapped, **FOREVER)
     key.import_key_material(asked.import_token, wrapped, **FOREVER)
@@ -426,7 +411,7 @@ def test_requests_that_say_too_much_or_too_little(
 ) -> None:
     key = external(kms)
     with pytest.raises(ValidationError, match=said):
-        key.import_key_material(b"token", b"material", **given)  # type: ignore[arg-type]
+        key.import_key_material(b"token", b"material", **given)
 
 
 def test_wrappings_that_do_not_fit(kms: kmsfast.Kms) -> None:
