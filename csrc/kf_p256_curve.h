@@ -244,10 +244,10 @@ static void scan_multiples(kf_p256_jacobian *r, const kf_p256_jacobian multiples
     kf_fe_negate_if(&r->y, negative);
 }
 
-/* Windows from the highest: acc = 32 acc + digit P. acc is an odd multiple of P from 1 on, so 32 acc is more than any
- * digit; only in the last window can it be the digit modulo n: there both the sum and twice the term are made. */
+/* Windows from the highest: acc = 32 acc + digit P. acc is an odd multiple of P, so 32 acc is no digit; nor is it one
+ * modulo n, for k below n: 32 acc - digit = n with an odd acc leaves 15 for the digit, and 32 acc + digit is n + 30. */
 static void point_mul(kf_p256_point *r, const kf_p256_scalar *k, const kf_p256_point *p) {
-    kf_p256_jacobian multiples[MUL_ENTRIES], acc, term, sum;
+    kf_p256_jacobian multiples[MUL_ENTRIES], acc, term;
     kf_p256_scalar odd;
     uint64_t even;
     kf_scalar_odd(&odd, &even, k);
@@ -258,16 +258,11 @@ static void point_mul(kf_p256_point *r, const kf_p256_scalar *k, const kf_p256_p
     for (int i = MUL_WINDOWS - 2; i >= 0; i--) {
         for (int d = 0; d < MUL_WIDTH; d++) jacobian_double(&acc, &acc);
         scan_multiples(&term, multiples, mul_digit(&odd, i));
-        const uint64_t same = jacobian_add(&sum, &acc, &term);
-        if (i == 0) {
-            jacobian_double(&term, &term);
-            jacobian_select(&sum, &term, kf_mask(same));
-        }
-        acc = sum;
+        jacobian_add(&acc, &acc, &term);
     }
     to_affine(r, &acc);
     kf_fe_negate_if(&r->y, even);
-    kf_wipe(&odd, sizeof odd), kf_wipe(&acc, sizeof acc), kf_wipe(&term, sizeof term), kf_wipe(&sum, sizeof sum);
+    kf_wipe(&odd, sizeof odd), kf_wipe(&acc, sizeof acc), kf_wipe(&term, sizeof term);
 }
 
 /* ---- verification of one signature -------------------------------------------------------------------- */

@@ -203,7 +203,8 @@ int kf_p256_sign_range(void *ctx, int64_t begin, int64_t end) {
 }
 
 int64_t kf_p256_grain(int64_t num, int threads) {
-    const int64_t unit = kf_p256()->chunk, share = (num + threads - 1) / threads;
+    const int64_t unit = kf_p256()->chunk, parts = threads > 0 ? threads : 1; /* kf_parallel refuses the others */
+    const int64_t share = (num + parts - 1) / parts;
     const int64_t grain = (share + unit - 1) / unit * unit;
     return grain > GROUP ? GROUP : grain > 0 ? grain : unit;
 }
