@@ -45,8 +45,7 @@ int kft_library_open(kft_library *l) {
 }
 
 void kft_library_close(kft_library *l) {
-    const uint64_t handles[] = {l->batch, l->mac_key, l->key, l->store, l->root, l->handle};
-    const uint64_t handles[] = {l->p256, l->batch, l->key, l->store, l->root, l->handle};
+    const uint64_t handles[] = {l->p256, l->batch, l->mac_key, l->key, l->store, l->root, l->handle};
     for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++)
         if (handles[i]) kf_key_release(handles[i]);
     unlink(l->root_path);
