@@ -15,7 +15,7 @@ from kmsfast.crypto.blob import seal_bound
 from kmsfast.crypto.native import with_handle
 from kmsfast.crypto.sealed import SealedWriter
 from kmsfast.errors import StaleHandle
-from kmsfast.local.macs import MacUses
+from kmsfast.local.macs import NO_MACS, MacUses
 from kmsfast.local.pairs import PairUses
 from kmsfast.local.remembered import NOT_READY, NOTHING_TO_SEAL, Context, Sealing
 from kmsfast.model.context import copied
@@ -40,7 +40,7 @@ class Key(PairUses, MacUses):
         self._raw_id, self.id, self.arn = key.raw_id, key.id, key.arn
         self._management, self._encryption = application.management, application.encryption
         self._asymmetric, self._signing = application.asymmetric, application.signing
-        self._macs = application.macs
+        self._macs, self._macking = application.macs, NO_MACS
         self._ring, self._epoch = application.ring, application.ring.epoch
         self._clock = application.ring.clock
         self._ready, self._sealing = NOT_READY, NOTHING_TO_SEAL
