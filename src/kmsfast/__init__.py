@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from kmsfast.local import (
         BatchResult,
         DataKey,
-        DataKeyPair,
         Key,
         Kms,
         Passphrase,
@@ -53,13 +52,14 @@ if TYPE_CHECKING:
         SealedBatch,
         inspect,
         open,  # noqa: A004 - kmsfast.open is to a store what open is to a file
-        verify_batch,
     )
     from kmsfast.model.alias import Alias
     from kmsfast.model.blob_info import BlobInfo
     from kmsfast.model.key import KeyState, KeyVersion, RotationStatus
     from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
     from kmsfast.model.message import MessageType
+    from kmsfast.service.asymmetric import DataKeyPair
+    from kmsfast.service.verification import verify_batch
 
 __all__ = [
     "Alias",
@@ -117,6 +117,7 @@ __all__ = [
 _ELSEWHERE = {
     "Alias": "kmsfast.model.alias",
     "BlobInfo": "kmsfast.model.blob_info",
+    "DataKeyPair": "kmsfast.service.asymmetric",
     "KeySpec": "kmsfast.model.keyspec",
     "KeyState": "kmsfast.model.key",
     "KeyUsage": "kmsfast.model.keyspec",
@@ -125,10 +126,11 @@ _ELSEWHERE = {
     "Origin": "kmsfast.model.keyspec",
     "Packed": "kmsfast.crypto.column",
     "RotationStatus": "kmsfast.model.key",
+    "verify_batch": "kmsfast.service.verification",
 }
 _LOCAL = frozenset(
-    {"BatchResult", "DataKey", "DataKeyPair", "Key", "Kms", "Passphrase", "RootKeyFile",
-     "SealedBatch", "inspect", "open", "verify_batch"}
+    {"BatchResult", "DataKey", "Key", "Kms", "Passphrase", "RootKeyFile", "SealedBatch",
+     "inspect", "open"}
 )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kmsfast.cli.arguments import context_option, force_option, key_option, pairs
+from kmsfast.cli.arguments import context_option, force_option, key_option, named_in, pairs
 from kmsfast.cli.records import base64_of, output_option, read_one, result
 from kmsfast.cli.session import Session, pass_session
 from kmsfast.cli.show import json_option, print_json
@@ -61,7 +61,7 @@ def derive(session: Session, /, key_name: str, peer: str, **results: Any) -> Non
 
 
 @click.command("data-key-pair", short_help="Make a key pair for use elsewhere.")
-@click.argument("spec", metavar="SPEC")
+@click.argument("spec", metavar="SPEC", shell_complete=named_in("KeySpec"))
 @key_option
 @context_option
 @click.option("--public", metavar="FILE", required=True, help="Where the public key goes, as PEM.")

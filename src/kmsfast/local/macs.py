@@ -7,21 +7,18 @@ the last one needed.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from kmsfast.crypto import mac as core
+from kmsfast import app
 from kmsfast.errors import StaleHandle
+from kmsfast.local.remembered import Macking
 from kmsfast.model.message import MAX_MESSAGE
-from kmsfast.service.keyring import NEVER
-from kmsfast.service.macs import MacReady, Macs
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["NO_MACS", "MacUses"]
-
-NO_MACS: Final = MacReady(NEVER, 0, 0)
+__all__ = ["MacUses"]
 
 
 class MacUses:
@@ -29,10 +26,10 @@ class MacUses:
 
     __slots__ = ("_macking",)
 
+    _app: app.Application
     _raw_id: bytes
-    _macs: Macs
     _epoch: memoryview
-    _macking: MacReady
+    _macking: Macking
 
     def mac(self, message: bytes, *, algorithm: str | None = None) -> bytes:
         """The MAC of a message: HMAC (RFC 2104), 28, 32, 48 or 64 bytes by the key's spec.
@@ -45,12 +42,12 @@ class MacUses:
             KeyDisabled, InvalidState, KeyNotFound, InvalidKeyUsage: the key makes no such MACs.
             ValidationError: a message of another length, or an unknown algorithm.
         """
-        epoch, handle, length = self._macking
+        epoch, _, make, _ = self._macking
         if epoch == self._epoch[0] and algorithm is None and _is_short(message):
-            with suppress(StaleHandle):
-                return core.mac(handle, message, mac_len=length)
-        made = self._macs.mac(self._raw_id, message, algorithm)
-        self._macking = self._macs.ready(self._raw_id)
+            with suppress(StaleHandle):  # evicted since: the service loads it again
+                return make(message)
+        made = self._app.macs.mac(self._raw_id, message, algorithm)
+        self._macking = Macking(*self._app.macs.ready(self._raw_id))
         return made
 
     def verify_mac(self, message: bytes, mac: bytes, *, algorithm: str | None = None) -> None:
@@ -59,7 +56,7 @@ class MacUses:
         Raises:
             InvalidMac: it is not. The others: as :meth:`mac`.
         """
-        epoch, handle, length = self._macking
+        epoch, length, _, check = self._macking
         if (
             epoch == self._epoch[0]
             and algorithm is None
@@ -67,11 +64,11 @@ class MacUses:
             and type(mac) is bytes
             and len(mac) == length
         ):
-            with suppress(StaleHandle):
-                core.verify(handle, message, mac)
+            with suppress(StaleHandle):  # evicted since: the service loads it again
+                check(message, mac)
                 return
-        self._macs.verify(self._raw_id, message, mac, algorithm)
-        self._macking = self._macs.ready(self._raw_id)
+        self._app.macs.verify(self._raw_id, message, mac, algorithm)
+        self._macking = Macking(*self._app.macs.ready(self._raw_id))
 
     def mac_batch(self, values: Any, *, algorithm: str | None = None, threads: int = 1) -> Any:
         """The MAC of each record, for tokens and blind indexes.
@@ -87,7 +84,7 @@ class MacUses:
         Raises:
             As :meth:`mac`.
         """
-        return self._macs.mac_batch(self._raw_id, values, algorithm, threads)
+        return self._app.macs.mac_batch(self._raw_id, values, algorithm, threads)
 
     def verify_mac_batch(
         self, values: Any, macs: Any, *, algorithm: str | None = None, threads: int = 1
@@ -97,7 +94,7 @@ class MacUses:
         Raises:
             As :meth:`mac`. MACs that do not verify do not raise: ask ``.all()``.
         """
-        return self._macs.verify_batch(self._raw_id, values, macs, algorithm, threads=threads)
+        return self._app.macs.verify_batch(self._raw_id, values, macs, algorithm, threads=threads)
 
 
 def _is_short(message: bytes) -> bool:

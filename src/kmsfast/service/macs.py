@@ -6,7 +6,9 @@ have 1 to 4,096 bytes, as in AWS; those of a batch have any length.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from kmsfast.crypto import mac
 from kmsfast.crypto.native import checked_threads
@@ -21,21 +23,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["MacReady", "Macs"]
+__all__ = ["Macs"]
 
 _MAX_MAC: Final = 6144
-
-
-class MacReady(NamedTuple):
-    """All that a MAC needs, good while the epoch stands.
-
-    Attributes:
-        length: bytes of a MAC.
-    """
-
-    epoch: int
-    handle: int
-    length: int
 
 
 class Macs:
@@ -44,15 +34,18 @@ class Macs:
     def __init__(self, ring: Keyring) -> None:
         self._ring = ring
 
-    def ready(self, raw_id: bytes) -> MacReady:
-        """What MACs of the key need, for callers that make them themselves.
+    def ready(
+        self, raw_id: bytes
+    ) -> tuple[int, int, Callable[[bytes], bytes], Callable[[bytes, bytes], None]]:
+        """The epoch, the length of a MAC, and what makes and checks one while the epoch stands.
 
         Raises:
             KeyDisabled, InvalidState, KeyNotFound, InvalidKeyUsage: the key makes none.
         """
         epoch = self._ring.settled()
         key = self._usable(raw_id, None, "GenerateMac")
-        return MacReady(epoch, self._ring.with_version(key, int), _length(key))
+        handle, length = self._ring.with_version(key, int), _length(key)
+        return epoch, length, partial(mac.mac, handle, mac_len=length), partial(mac.verify, handle)
 
     def mac(self, raw_id: bytes, message: Any, algorithm: str | None) -> bytes:
         """The MAC of a message."""

@@ -9,10 +9,9 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Final, NamedTuple
 
-from kmsfast.crypto import mac, p256, pkcs8, spki
+from kmsfast.crypto import pkcs8
 from kmsfast.crypto.keys import StoreKey
 from kmsfast.model.key import KeyMetadata
 from kmsfast.model.keyspec import KeySpec
@@ -47,17 +46,28 @@ def _make_symmetric(store: StoreKey, key_id: bytes, version: int, flags: int) ->
 
 def _hmac(bits: int) -> _Core:
     def make(store: StoreKey, key_id: bytes, version: int, flags: int) -> Made:
+        from kmsfast.crypto import mac
+
         return Made(mac.generate(store, key_id, version, flags, bits=bits))
 
-    return _Core(make, partial(mac.load, bits=bits))
+    def load(store: StoreKey, wrapped: bytes, key_id: bytes, version: int, flags: int) -> int:
+        from kmsfast.crypto import mac
+
+        return mac.load(store, wrapped, key_id, version, flags, bits=bits)
+
+    return _Core(make, load)
 
 
 def _make_p256(store: StoreKey, key_id: bytes, version: int, flags: int) -> Made:
+    from kmsfast.crypto import p256, spki
+
     wrapped, point = p256.generate(store, key_id, version, flags)
     return Made(wrapped, spki.from_point(point))
 
 
 def _load_p256(store: StoreKey, wrapped: bytes, key_id: bytes, version: int, flags: int) -> int:
+    from kmsfast.crypto import p256
+
     handle, _ = p256.load(store, wrapped, key_id, version, flags)
     return handle
 

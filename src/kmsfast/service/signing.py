@@ -131,7 +131,13 @@ def _form(options: SigningOptions, spec: KeySpec, der_by_default: bool) -> Form:
 
 
 class Signing:
-    """Signs and verifies with the keys of one store."""
+    """Signs and verifies with the keys of one store.
+
+    Attributes:
+        options: makes the options of its methods (:meth:`SigningOptions.checked`).
+    """
+
+    options = staticmethod(SigningOptions.checked)
 
     def __init__(self, ring: Keyring) -> None:
         self._ring = ring
@@ -184,7 +190,7 @@ class Signing:
 
     def sign_batch(
         self, raw_id: bytes, messages: Any, options: SigningOptions, threads: int
-    ) -> Any:
+    ) -> Batch:
         """A signature for each message."""
         checked_threads(threads)
         data = _records(messages, "messages")

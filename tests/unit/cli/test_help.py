@@ -111,6 +111,15 @@ def test_completion_knows_the_commands(empty: Cli) -> None:
         assert "_KMSFAST_COMPLETE" in empty.ok("completion", shell)
     words = empty.ok(_KMSFAST_COMPLETE="bash_complete", COMP_WORDS="kmsfast key ro", COMP_CWORD="2")
     assert words.split() == ["plain,rotate"]
+    for line, expected in (
+        ("kmsfast key create --spec RSA_3", ["plain,RSA_3072"]),
+        ("kmsfast key create --usage sign", ["plain,SIGN_VERIFY"]),
+        ("kmsfast sign x --algorithm ML", ["plain,ML_DSA_SHAKE_256"]),
+        ("kmsfast data-key-pair ECC_S", ["plain,ECC_SECG_P256K1"]),
+    ):
+        last = str(len(line.split()) - 1)
+        words = empty.ok(_KMSFAST_COMPLETE="bash_complete", COMP_WORDS=line, COMP_CWORD=last)
+        assert words.split() == expected
 
 
 def test_version(empty: Cli) -> None:
