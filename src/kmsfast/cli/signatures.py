@@ -143,7 +143,7 @@ class _Job:
         return self.choices["algorithm"] or ", ".join(self.key.algorithms)
 
 
-@click.command(short_help="Sign a file, a directory of files, or digests.")
+@click.command()
 @_shared
 @output_option()
 @force_option
@@ -188,7 +188,7 @@ def sign(
         click.echo(f"signed {len(names)} files")
 
 
-@click.command(short_help="Verify signatures; wrong ones end with code 3.")
+@click.command()
 @_shared
 @click.option(
     "-s", "--signature", "signature_name", required=True, metavar="FILE",

@@ -21,7 +21,10 @@ PAGE = Path(__file__).parents[3] / "docs" / "cli.md"
 
 
 def commands(group: click.Group, name: str = "kmsfast") -> Iterator[tuple[str, click.Command]]:
-    for word, command in group.commands.items():
+    context = click.Context(group)
+    for word in group.list_commands(context):
+        command = group.get_command(context, word)
+        assert command is not None
         if isinstance(command, click.Group):
             yield from commands(command, f"{name} {word}")
         else:
