@@ -58,6 +58,7 @@ int kf_p256_generate(uint8_t *wrapped, uint8_t *public_key, uint64_t store, cons
     kf_scalar_from_wide(&d, wide);
     status = wrap(wrapped, public_key, store, &id, &d);
     kf_wipe(wide, sizeof wide), kf_wipe(&d, sizeof d);
+    kf_wipe_below();
     return status;
 }
 
@@ -69,6 +70,7 @@ int kf_p256_import(uint8_t *wrapped, uint8_t *public_key, uint64_t store, const 
     if (status == KF_OK) status = read_private(&d, scalar);
     if (status == KF_OK) status = wrap(wrapped, public_key, store, &id, &d);
     kf_wipe(&d, sizeof d);
+    kf_wipe_below();
     return status;
 }
 
@@ -112,6 +114,7 @@ int kf_p256_load(uint64_t *key, uint8_t *public_key, uint64_t store, const uint8
             kf_key_release(handle);
     }
     kf_wipe(material, sizeof material);
+    kf_wipe_below();
     return status;
 }
 
@@ -136,5 +139,6 @@ int kf_p256_ecdh(uint64_t key, uint8_t *shared, const uint8_t *public_key) {
     arith->fe_mul(&plain, &product.x, &kf_p256_raw_one);
     kf_words_to_be(shared, plain.v);
     kf_wipe(&product, sizeof product), kf_wipe(&plain, sizeof plain);
+    kf_wipe_below();
     return KF_OK;
 }

@@ -124,26 +124,29 @@ void test_p256_signing(const kft_env *env) {
 
 /* Hedged nonces by their definition: 1 + c mod (n - 1), c of two HMACs. */
 void test_p256_nonces(const kft_env *env) {
-    uint8_t key[32], entropy[32], digest[32], msg[65], wide[64], again[48];
+    enum { LARGEST = 40 };
+    uint8_t key[32], entropy[LARGEST * 32], msg[65], wide[64];
     kf_hmac_key hmac;
-    kf_p256_scalar k, expected;
+    kf_p256_scalar k[LARGEST + 1], expected;
     kft_random random = {10};
     (void)env;
-    kft_fill(&random, key, 32), kft_fill(&random, entropy, 32), kft_fill(&random, digest, 32);
+    kft_fill(&random, key, sizeof key), kft_fill(&random, entropy, sizeof entropy);
+    kft_fill(&random, digests, sizeof digests);
     kf_hmac_key_init(&hmac, key, sizeof key);
-    kf_p256_nonce_hedged(&k, &hmac, entropy, digest);
-    memcpy(msg + 1, entropy, 32), memcpy(msg + 33, digest, 32);
-    msg[0] = 0, kf_hmac(&hmac, wide, msg, sizeof msg);
-    msg[0] = 1, kf_hmac(&hmac, wide + 32, msg, sizeof msg);
-    memcpy(again, wide, sizeof again);
-    kf_scalar_from_wide(&expected, again);
-    CHECK(memcmp(&k, &expected, sizeof k) == 0, "a hedged nonce");
-    entropy[31] ^= 1;
-    kf_p256_nonce_hedged(&expected, &hmac, entropy, digest);
-    CHECK(memcmp(&k, &expected, sizeof k) != 0, "other entropy, same nonce");
-    entropy[31] ^= 1, digest[0] ^= 1;
-    kf_p256_nonce_hedged(&expected, &hmac, entropy, digest);
-    CHECK(memcmp(&k, &expected, sizeof k) != 0, "other digest, same nonce");
+    for (int num = 1; num <= LARGEST; num++) {
+        memset(k, 0x5a, sizeof k);
+        kf_p256_nonces_hedged(k, &hmac, entropy, &digest_column, 3, num);
+        for (int i = 0; i < num; i++) {
+            memcpy(msg + 1, entropy + 32 * i, 32), memcpy(msg + 33, digests + 32 * (i + 3), 32);
+            for (int counter = 0; counter < 2; counter++) {
+                msg[0] = (uint8_t)counter;
+                kf_hmac(&hmac, wide + 32 * counter, msg, sizeof msg);
+            }
+            kf_scalar_from_wide(&expected, wide);
+            CHECK(memcmp(&k[i], &expected, sizeof expected) == 0, "hedged nonce %d of %d", i, num);
+        }
+        CHECK(k[num].v[0] == 0x5a5a5a5a5a5a5a5a, "a nonce beyond %d", num);
+    }
 }
 
 /* ---- faults --------------------------------------------------------------------------------------------------- */
