@@ -55,8 +55,8 @@ typedef struct {
     kf_hmac_any_key hmac;
 } kf_mac_slot;
 
-/* A zeroed slot of the kind, pinned. Evictable slots, those of key versions (KF_KIND_KEY, KF_KIND_HMAC), give way, least
- * recently used first, when the arena is full. */
+/* A zeroed slot of the kind, pinned. Evictable slots, those of key versions (KF_KIND_KEY, KF_KIND_HMAC), give
+ * way, least recently used first, when the arena is full. */
 int kf_slot_new(uint64_t *handle, void **body, enum kf_slot_kind kind);
 /* Pins the slot and gives its body. KF_ERR_FORKED, KF_ERR_STALE, KF_ERR_KIND. */
 int kf_slot_pin(void **body, uint64_t handle, enum kf_slot_kind kind);
