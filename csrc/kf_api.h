@@ -236,6 +236,13 @@ void kf_py_release(const uintptr_t *owners, int64_t num);
 int kf_py_alloc(uint8_t **ptrs, uintptr_t list, const int64_t *lens, const uint8_t *skip,
                 int64_t num, int64_t delta);
 
+/* ---- room for ciphertext ----------------------------------------------------------------------- */
+
+/* Memory of at least len bytes for what sealing writes, of unknown contents; NULL: there is none. Given back, it is
+ * kept for the next one who asks (kf_room.c). */
+uint8_t *kf_room_take(size_t len);
+void kf_room_give(uint8_t *room);
+
 /* Wipes a buffer that held a plaintext which the caller has copied. */
 void kf_forget(uint8_t *bytes, size_t len);
 
