@@ -125,6 +125,7 @@ void test_dispatch(const kft_env *env);
 void test_blobs(const kft_env *env);
 void test_bound(const kft_env *env);
 void test_tiny_columns(const kft_env *env);
+void test_room(const kft_env *env);
 void test_fork(const kft_env *env);
 void test_selftest_faults(const kft_env *env);
 

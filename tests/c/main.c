@@ -46,6 +46,7 @@ static const kft_test LIBRARY_TESTS[] = {
     {"mac", test_mac},
     {"mac_residue", test_mac_residue},
     {"tiny_columns", test_tiny_columns},
+    {"room", test_room},
     {"fork", test_fork},
 };
 

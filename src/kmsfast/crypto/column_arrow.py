@@ -6,7 +6,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from kmsfast.crypto.column_base import Column, Sink
-from kmsfast.crypto.column_numpy import FixedColumn, FixedSink, PackedColumn, PackedSink
+from kmsfast.crypto.column_numpy import (
+    NO_CIPHERTEXT,
+    FixedColumn,
+    FixedSink,
+    PackedColumn,
+    PackedSink,
+)
 from kmsfast.errors import ValidationError
 
 if TYPE_CHECKING:
@@ -60,12 +66,12 @@ class ArrowColumn(PackedColumn):
 
     def plan_fixed(self, width: int) -> Sink:
         """A fixed_size_binary array."""
-        return FixedArrowSink(self.num, width, self.skip)
+        return FixedArrowSink(self.num, width, NO_CIPHERTEXT, self.skip)
 
 
 class FixedArrowSink(FixedSink):
-    def __init__(self, num: int, width: int, skip: U8 | None) -> None:
-        super().__init__(num, width, flat=False)
+    def __init__(self, num: int, width: int, delta: int, skip: U8 | None) -> None:
+        super().__init__(num, width, delta, flat=False)
         self._skip = skip
         if skip is not None:
             self._data[skip != 0] = 0
@@ -95,11 +101,11 @@ class FixedArrowColumn(FixedColumn):
         """Room of the same kind."""
         if self._width + delta < 0:
             raise ValidationError(f"records of {self._width} bytes are shorter than {-delta}")
-        return self.plan_fixed(self._width + delta)
+        return FixedArrowSink(self.num, self._width + delta, delta, self.skip)
 
     def plan_fixed(self, width: int) -> Sink:
         """A fixed_size_binary array."""
-        return FixedArrowSink(self.num, width, self.skip)
+        return FixedArrowSink(self.num, width, NO_CIPHERTEXT, self.skip)
 
 
 def arrow_column(values: Any, what: str) -> Column:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kmsfast.crypto.column_base import Column, Sink, i32, i64, new_struct, u8
 from kmsfast.crypto.native import check, ffi, lib
@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 else:
     from kmsfast.crypto.lazy_numpy import np
 
-__all__ = ["FixedColumn", "FixedSink", "Packed", "PackedColumn", "PackedSink"]
+__all__ = [
+    "NO_CIPHERTEXT",
+    "FixedColumn",
+    "FixedSink",
+    "Packed",
+    "PackedColumn",
+    "PackedSink",
+]
 
 
 class Packed(NamedTuple):
@@ -32,14 +39,35 @@ class Packed(NamedTuple):
     offsets: npt.NDArray[np.int64]
 
 
+# ---- memory for results ---------------------------------------------------------------------
+
+_ROOM_MIN = 4 << 20  # bytes; what is smaller comes from malloc's own memory
+
+NO_CIPHERTEXT: Final = -1
+"""As the delta of results that are neither ciphertext nor plaintext: they may be secrets."""
+
+
+def new_results(size: int, delta: int) -> U8:
+    """A new array for results that are ``delta`` bytes longer than the records, of any contents.
+
+    Large ones of ciphertext take the memory of earlier ones that are gone (kf_room.c).
+    """
+    if delta < 0 or size < _ROOM_MIN:
+        return np.empty(size, np.uint8)
+    room = lib.kf_room_take(size)
+    if room == ffi.NULL:
+        raise MemoryError(f"no memory for {size} bytes of results")
+    return np.frombuffer(ffi.buffer(ffi.gc(room, lib.kf_room_give), size), np.uint8)
+
+
 # ---- of one width ---------------------------------------------------------------------------
 
 
 class FixedSink(Sink):
     """A new array of (n, width), flat: of dtype V."""
 
-    def __init__(self, num: int, width: int, flat: bool) -> None:
-        self._data: U8 = np.empty((num, width), np.uint8)
+    def __init__(self, num: int, width: int, delta: int, flat: bool) -> None:
+        self._data: U8 = new_results(num * width, delta).reshape(num, width)
         self._flat = flat
         self.out, self.out_len = u8(self._data), self._data.size
 
@@ -86,11 +114,11 @@ class FixedColumn(Column):
                 f"records of {self._width} bytes are too short: this operation takes "
                 f"{-delta} bytes from each, and dtype V cannot be empty"
             )
-        return FixedSink(self.num, width, self._flat)
+        return FixedSink(self.num, width, delta, self._flat)
 
     def plan_fixed(self, width: int) -> Sink:
         """An array of (n, width)."""
-        return FixedSink(self.num, width, flat=False)
+        return FixedSink(self.num, width, NO_CIPHERTEXT, flat=False)
 
     def peek(self, i: int, size: int) -> bytes:
         """The start of record i."""
@@ -129,7 +157,7 @@ class PackedSink(Sink):
                 f"the {column.size} bytes of data"
             )
         check(status)
-        self.data: U8 = np.empty(int(self.plan[-1]), np.uint8)
+        self.data: U8 = new_results(int(self.plan[-1]), delta)
         self.out, self.out_len = u8(self.data), self.data.size
 
     def _plan(self, column: PackedColumn, delta: int, bad: Any) -> int:
@@ -208,7 +236,7 @@ class PackedColumn(Column):
 
     def plan_fixed(self, width: int) -> Sink:
         """An array of (n, width)."""
-        return FixedSink(self.num, width, flat=False)
+        return FixedSink(self.num, width, NO_CIPHERTEXT, flat=False)
 
     def peek(self, i: int, size: int) -> bytes:
         """The start of record i."""
