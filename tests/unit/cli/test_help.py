@@ -51,8 +51,8 @@ def test_every_option_and_variable_of_the_page_exists() -> None:
     assert set(re.findall(r"`(--?[a-z][a-z-]*)`", page)) <= flags | {"-h", "--help"}
     sources = [*PAGE.parents[1].glob("src/**/*.py"), *PAGE.parents[1].glob("csrc/*.c")]
     code = "".join(path.read_text() for path in sources)
-    variables = set(re.findall(r"KMSFAST_[A-Z_]+", code)) - {"KMSFAST_COMPLETE"}
-    assert set(re.findall(r"`(KMSFAST_[A-Z_]+)`", page)) == variables
+    variables = set(re.findall(r"KMSFAST_[A-Z0-9_]+", code)) - {"KMSFAST_COMPLETE"}
+    assert set(re.findall(r"`(KMSFAST_[A-Z0-9_]+)`", page)) == variables
 
 
 def test_every_exit_code_is_documented() -> None:
