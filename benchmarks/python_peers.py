@@ -1,9 +1,10 @@
-"""What a Python user would write instead: loops over one AESGCM, tink AEAD or HMAC object."""
+"""What a Python user would write instead: loops over one AEAD, HMAC or EC key object."""
 
 import hmac
 from collections.abc import Callable, Sequence
 from os import urandom
 
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
@@ -84,3 +85,26 @@ PEERS: dict[str, Callable[[], CryptographyLoop | TinkLoop]] = {
     "cryptography": CryptographyLoop,
     "tink": TinkLoop,
 }
+
+
+_PREHASHED = ec.ECDSA(utils.Prehashed(SHA256()))
+
+
+def ecdsa_key(scalar: bytes) -> ec.EllipticCurvePrivateKey:
+    """The P-256 key of a private scalar."""
+    return ec.derive_private_key(int.from_bytes(scalar, "big"), ec.SECP256R1())
+
+
+def ecdsa_sign_loop(key: ec.EllipticCurvePrivateKey, digests: Sequence[bytes]) -> list[bytes]:
+    """A signature of each digest, DER."""
+    sign = key.sign
+    return [sign(digest, _PREHASHED) for digest in digests]
+
+
+def ecdsa_verify_loop(
+    key: ec.EllipticCurvePublicKey, digests: Sequence[bytes], signatures: Sequence[bytes]
+) -> None:
+    """Verifies each; the first that is not valid raises."""
+    verify = key.verify
+    for digest, signature in zip(digests, signatures, strict=True):
+        verify(signature, digest, _PREHASHED)

@@ -149,8 +149,9 @@ int kf_private_unwrap(uint8_t *der, uint64_t store, const uint8_t *wrapped, size
 
 /* ---- MAC keys --------------------------------------------------------------------------------- */
 
-/* HMAC under SHA-224, SHA-256, SHA-384 or SHA-512: bits is 224, 256, 384 or 512 (else KF_ERR_ARGUMENT). Key material and
- * MACs have bits / 8 bytes, wrapped material 40 more. Associated data: key id, version, flags, algorithm 2. */
+/* HMAC under SHA-224, SHA-256, SHA-384 or SHA-512: bits is 224, 256, 384 or 512 (else KF_ERR_ARGUMENT). Key
+ * material and MACs have bits / 8 bytes, wrapped material 40 more. Associated data: key id, version, flags,
+ * algorithm 2. */
 int kf_mac_generate(uint8_t *wrapped, uint64_t store, const uint8_t *key_id16, uint32_t version, uint8_t flags,
                     int bits);
 /* Wraps material that the caller brings, bits / 8 bytes (else KF_ERR_ARGUMENT), and wipes it whatever happens. */
@@ -159,7 +160,8 @@ int kf_mac_import(uint8_t *wrapped, uint64_t store, const uint8_t *key_id16, uin
 int kf_mac_load(uint64_t *key, uint64_t store, const uint8_t *wrapped, size_t wrapped_len, const uint8_t *key_id16,
                 uint32_t version, uint8_t flags, int bits);
 /* The MACs of num records, mac_len bytes each (KF_ERR_ARGUMENT: not those of the key): back to back in out, or, out
- * being NULL, to a buffer per record in out_ptrs. skip[num] (or NULL): 1 leaves the record out. threads >= 1. */
+ * being NULL, to a buffer per record in out_ptrs; not over the records. skip[num] (or NULL): 1 leaves the record
+ * out. threads >= 1. */
 int kf_mac_batch(uint64_t key, uint8_t *out, int64_t out_len, uint8_t *const *out_ptrs, size_t mac_len,
                  const struct kf_column *in, int64_t num, const uint8_t *skip, int threads);
 /* status[num]: KF_REC_OK, KF_REC_AUTH (not the record's MAC, or not of its length) or KF_REC_SKIPPED. */

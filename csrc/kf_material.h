@@ -10,7 +10,7 @@
 /* What wrapped material is for; it is part of the associated data. */
 enum kf_algorithm {
     KF_ALGORITHM_AES256 = 1,  /* 32 bytes */
-    KF_ALGORITHM_HMAC = 2,    /* the key of an HMAC */
+    KF_ALGORITHM_HMAC = 2,    /* the key of an HMAC: 28, 32, 48 or 64 bytes, as its hash's digest */
     KF_ALGORITHM_P256 = 3,    /* a private scalar, 32 bytes, big-endian */
     KF_ALGORITHM_PKCS8 = 4    /* a DER PrivateKeyInfo, for the key types that the Python layer serves */
 };

@@ -29,14 +29,47 @@ static void chains_invert(kf_p256_fe chain[CHAINS]) {
 
 enum addition { DISTINCT, LAST, CHECKED };
 
+#define EACH_CHAIN _Pragma("GCC unroll 4") for (size_t c = 0; c < CHAINS; c++)
+
+/* The way back through four additions: each step for all four before the next one. */
+TEMPLATE_INLINE void add_four(kf_p256_point *p, const kf_p256_point *q, const kf_p256_fe *d, const kf_p256_fe *f,
+                              kf_p256_fe chain[CHAINS], enum addition kind) {
+    kf_p256_fe slope[CHAINS], t[CHAINS], x3[CHAINS];
+    uint64_t same[CHAINS];
+    EACH_CHAIN fe_mul(&slope[c], &chain[c], &f[c]); /* 1 / d */
+    EACH_CHAIN fe_mul(&chain[c], &chain[c], &d[c]);
+    EACH_CHAIN {
+        fe_sub(&t[c], &q[c].y, &p[c].y);
+        if (kind == DISTINCT) continue;
+        same[c] = kf_mask(kf_words_equal(p[c].x.v, q[c].x.v));
+        if (kind == LAST) { /* the tangent where both are one point: (3 x^2 - 3) / 2 y */
+            kf_p256_fe square, three;
+            fe_sqr(&square, &p[c].x), fe_sub(&square, &square, &kf_p256_one);
+            fe_add(&three, &square, &square), fe_add(&three, &three, &square);
+            kf_words_select(t[c].v, t[c].v, three.v, same[c]);
+        }
+    }
+    EACH_CHAIN fe_mul(&slope[c], &slope[c], &t[c]);
+    EACH_CHAIN fe_sqr(&x3[c], &slope[c]);
+    EACH_CHAIN {
+        fe_sub(&x3[c], &x3[c], &p[c].x), fe_sub(&x3[c], &x3[c], &q[c].x);
+        fe_sub(&t[c], &p[c].x, &x3[c]);
+    }
+    EACH_CHAIN fe_mul(&t[c], &t[c], &slope[c]);
+    EACH_CHAIN {
+        if (kind == CHECKED && same[c]) continue;
+        fe_sub(&p[c].y, &t[c], &p[c].y);
+        p[c].x = x3[c];
+    }
+}
+
 /* p[i] += q[i] for num pairs, num a multiple of 4. */
 TEMPLATE_INLINE void add_pairs(kf_p256_point *p, const kf_p256_point *q, size_t num, const affine_work *work,
                                enum addition kind, size_t items) {
     kf_p256_fe chain[CHAINS];
     chains_begin(chain);
     for (size_t i = 0; i < num; i += CHAINS) {
-#pragma GCC unroll 4
-        for (size_t c = 0; c < CHAINS; c++) {
+        EACH_CHAIN {
             kf_p256_fe *d = &work->d[i + c];
             fe_sub(d, &q[i + c].x, &p[i + c].x);
             if (kind == LAST) {
@@ -55,27 +88,7 @@ TEMPLATE_INLINE void add_pairs(kf_p256_point *p, const kf_p256_point *q, size_t 
     chains_invert(chain);
     for (size_t i = num; i > 0;) {
         i -= CHAINS;
-#pragma GCC unroll 4
-        for (size_t c = 0; c < CHAINS; c++) {
-            kf_p256_point *a = &p[i + c];
-            const kf_p256_point *b = &q[i + c];
-            kf_p256_fe inverse, t, slope, x3;
-            fe_mul(&inverse, &chain[c], &work->f[i + c]);
-            fe_mul(&chain[c], &chain[c], &work->d[i + c]);
-            if (kind == CHECKED && __builtin_expect((int)kf_words_equal(a->x.v, b->x.v), 0)) continue;
-            fe_sub(&t, &b->y, &a->y);
-            if (kind == LAST) { /* the tangent where both are one point: (3 x^2 - 3) / 2 y */
-                kf_p256_fe square, three;
-                fe_sqr(&square, &a->x), fe_sub(&square, &square, &kf_p256_one);
-                fe_add(&three, &square, &square), fe_add(&three, &three, &square);
-                kf_words_select(t.v, t.v, three.v, kf_mask(kf_words_equal(a->x.v, b->x.v)));
-            }
-            fe_mul(&slope, &t, &inverse);
-            fe_sqr(&x3, &slope), fe_sub(&x3, &x3, &a->x), fe_sub(&x3, &x3, &b->x);
-            fe_sub(&t, &a->x, &x3), fe_mul(&t, &t, &slope);
-            fe_sub(&a->y, &t, &a->y);
-            a->x = x3;
-        }
+        add_four(p + i, q + i, work->d + i, work->f + i, chain, kind);
     }
 }
 
@@ -96,13 +109,34 @@ static __attribute__((noinline)) void add_checked_var(kf_p256_point *p, const kf
     add_pairs(p, q, num, work, CHECKED, items);
 }
 
+TEMPLATE_INLINE void double_four(kf_p256_point *p, const kf_p256_fe *d, const kf_p256_fe *f, kf_p256_fe chain[CHAINS]) {
+    kf_p256_fe slope[CHAINS], t[CHAINS], x3[CHAINS];
+    EACH_CHAIN fe_mul(&slope[c], &chain[c], &f[c]);
+    EACH_CHAIN fe_mul(&chain[c], &chain[c], &d[c]);
+    EACH_CHAIN fe_sqr(&t[c], &p[c].x);
+    EACH_CHAIN {
+        kf_p256_fe u;
+        fe_sub(&t[c], &t[c], &kf_p256_one), fe_add(&u, &t[c], &t[c]), fe_add(&t[c], &t[c], &u);
+    }
+    EACH_CHAIN fe_mul(&slope[c], &slope[c], &t[c]);
+    EACH_CHAIN fe_sqr(&x3[c], &slope[c]);
+    EACH_CHAIN {
+        fe_sub(&x3[c], &x3[c], &p[c].x), fe_sub(&x3[c], &x3[c], &p[c].x);
+        fe_sub(&t[c], &p[c].x, &x3[c]);
+    }
+    EACH_CHAIN fe_mul(&t[c], &t[c], &slope[c]);
+    EACH_CHAIN {
+        fe_sub(&p[c].y, &t[c], &p[c].y);
+        p[c].x = x3[c];
+    }
+}
+
 /* p[i] = 2 p[i] for num points, a multiple of 4. No point of the curve has y = 0: its order is an odd prime. */
 static __attribute__((noinline)) void double_all(kf_p256_point *p, size_t num, const affine_work *work) {
     kf_p256_fe chain[CHAINS];
     chains_begin(chain);
     for (size_t i = 0; i < num; i += CHAINS) {
-#pragma GCC unroll 4
-        for (size_t c = 0; c < CHAINS; c++) {
+        EACH_CHAIN {
             fe_add(&work->d[i + c], &p[i + c].y, &p[i + c].y);
             work->f[i + c] = chain[c];
             fe_mul(&chain[c], &chain[c], &work->d[i + c]);
@@ -111,19 +145,7 @@ static __attribute__((noinline)) void double_all(kf_p256_point *p, size_t num, c
     chains_invert(chain);
     for (size_t i = num; i > 0;) {
         i -= CHAINS;
-#pragma GCC unroll 4
-        for (size_t c = 0; c < CHAINS; c++) {
-            kf_p256_point *a = &p[i + c];
-            kf_p256_fe inverse, t, u, slope, x3;
-            fe_mul(&inverse, &chain[c], &work->f[i + c]);
-            fe_mul(&chain[c], &chain[c], &work->d[i + c]);
-            fe_sqr(&t, &a->x), fe_sub(&t, &t, &kf_p256_one), fe_add(&u, &t, &t), fe_add(&t, &t, &u);
-            fe_mul(&slope, &t, &inverse);
-            fe_sqr(&x3, &slope), fe_sub(&x3, &x3, &a->x), fe_sub(&x3, &x3, &a->x);
-            fe_sub(&t, &a->x, &x3), fe_mul(&t, &t, &slope);
-            fe_sub(&a->y, &t, &a->y);
-            a->x = x3;
-        }
+        double_four(p + i, work->d + i, work->f + i, chain);
     }
 }
 
@@ -136,40 +158,36 @@ typedef struct {
     uint32_t negative, item;
 } affine_term;
 
-/* The same additions from a list of any length. A term whose points have one x coordinate is not added: its item is
- * flagged, and *to is *a. */
-static __attribute__((noinline)) void add_list_var(const affine_term *terms, size_t num, const affine_work *work) {
+/* The same additions from a list of any length, which has room for CHAINS - 1 more terms. A term whose points have one x
+ * coordinate is not added: its item is flagged, and *to is *a. */
+static __attribute__((noinline)) void add_list_var(affine_term *terms, size_t num, const affine_work *work) {
     kf_p256_fe chain[CHAINS];
+    kf_p256_point unused;
+    while (num % CHAINS) /* any sum of two points */
+        terms[num++] = (affine_term){&unused, &kf_p256_base_table[0], &kf_p256_base_table[1], 0, 0};
     chains_begin(chain);
-    for (size_t i = 0; i < num; i++) {
-        kf_p256_fe *d = &work->d[i];
-        fe_sub(d, &terms[i].b->x, &terms[i].a->x);
-        if (__builtin_expect((int)kf_words_zero(d->v), 0)) {
-            *d = kf_p256_one;
-            work->flags[terms[i].item] = 1;
+    for (size_t i = 0; i < num; i += CHAINS) {
+        EACH_CHAIN {
+            kf_p256_fe *d = &work->d[i + c];
+            fe_sub(d, &terms[i + c].b->x, &terms[i + c].a->x);
+            if (__builtin_expect((int)kf_words_zero(d->v), 0)) {
+                *d = kf_p256_one;
+                work->flags[terms[i + c].item] = 1;
+            }
+            work->f[i + c] = chain[c];
+            fe_mul(&chain[c], &chain[c], d);
         }
-        work->f[i] = chain[i % CHAINS];
-        fe_mul(&chain[i % CHAINS], &chain[i % CHAINS], d);
     }
     chains_invert(chain);
-    for (size_t i = num; i-- > 0;) {
-        const kf_p256_point *a = terms[i].a, *b = terms[i].b;
-        kf_p256_point *to = terms[i].to;
-        kf_p256_fe *running = &chain[i % CHAINS];
-        kf_p256_fe inverse, t = b->y, slope, x3;
-        fe_mul(&inverse, running, &work->f[i]);
-        fe_mul(running, running, &work->d[i]);
-        if (__builtin_expect((int)kf_words_equal(a->x.v, b->x.v), 0)) {
-            *to = *a;
-            continue;
+    for (size_t i = num; i > 0;) {
+        kf_p256_point a[CHAINS], b[CHAINS];
+        i -= CHAINS;
+        EACH_CHAIN {
+            a[c] = *terms[i + c].a, b[c] = *terms[i + c].b;
+            kf_fe_negate_if(&b[c].y, 0 - (uint64_t)terms[i + c].negative);
         }
-        kf_fe_negate_if(&t, 0 - (uint64_t)terms[i].negative);
-        fe_sub(&t, &t, &a->y);
-        fe_mul(&slope, &t, &inverse);
-        fe_sqr(&x3, &slope), fe_sub(&x3, &x3, &a->x), fe_sub(&x3, &x3, &b->x);
-        fe_sub(&t, &a->x, &x3), fe_mul(&t, &t, &slope);
-        fe_sub(&to->y, &t, &a->y);
-        to->x = x3;
+        add_four(a, b, work->d + i, work->f + i, chain, CHECKED);
+        for (size_t c = CHAINS; c-- > 0;) *terms[i + c].to = a[c];
     }
 }
 

@@ -53,20 +53,26 @@ static uint8_t equation_holds(const kf_p256_release *release, int i) {
 
 /* ---- the points -------------------------------------------------------------------------------------- */
 
-static int is_blinded_sum(const kf_p256_impl *impl, const kf_p256_point *sum, const kf_p256_point *point) {
+void kf_p256_blinded(kf_p256_scalar *r, const kf_p256_scalar *k) { kf_scalar_add(r, k, &blind.b); }
+
+/* Whether sum is point + b G: then their difference is infinity. */
+static int is_blinded_sum(const kf_p256_impl *impl, const kf_p256_jacobian *sum, const kf_p256_point *point) {
     kf_p256_jacobian p = {point->x, point->y, kf_p256_one}, b = {blind.point.x, blind.point.y, kf_p256_one};
     impl->arith->add_var(&p, &p, &b);
-    return impl->arith->is_point_var(&p, sum);
+    kf_fe_negate_if(&p.y, UINT64_MAX);
+    impl->arith->add_var(&p, &p, sum);
+    return (int)kf_words_zero(p.z.v);
 }
 
 int kf_p256_check_multiple(const kf_p256_impl *impl, const kf_p256_point *point, const kf_p256_scalar *k) {
     kf_p256_scalar blinded;
     kf_p256_point sum;
-    kf_scalar_add(&blinded, k, &blind.b);
+    kf_p256_blinded(&blinded, k);
     impl->arith->base_mul(&sum, &blinded);
     kf_wipe(&blinded, sizeof blinded);
     KF_DECLASSIFY(&sum, sizeof sum); /* R + b G, both public */
-    return is_blinded_sum(impl, &sum, point);
+    const kf_p256_jacobian same = {sum.x, sum.y, kf_p256_one};
+    return is_blinded_sum(impl, &same, point);
 }
 
 /* Those of one chunk, by the batch's multiplication. */
@@ -76,22 +82,21 @@ static void check_chunk(uint8_t *good, const kf_p256_release *release, int begin
     kf_p256_point sums[MOST];
     for (int at = 0; at < num; at += MOST) {
         const int part = num - at < MOST ? num - at : MOST;
-        for (int i = 0; i < part; i++) kf_scalar_add(&blinded[i], &release->k[begin + at + i], &blind.b);
+        for (int i = 0; i < part; i++) kf_p256_blinded(&blinded[i], &release->k[begin + at + i]);
         release->impl->base_mul(sums, blinded, part, release->scratch);
         KF_DECLASSIFY(sums, sizeof sums); /* as in kf_p256_check_multiple */
-        for (int i = 0; i < part; i++)
-            good[begin + at + i] &= (uint8_t)is_blinded_sum(release->impl, &sums[i], &release->points[begin + at + i]);
+        for (int i = 0; i < part; i++) {
+            const kf_p256_jacobian sum = {sums[i].x, sums[i].y, kf_p256_one};
+            good[begin + at + i] &= (uint8_t)is_blinded_sum(release->impl, &sum, &release->points[begin + at + i]);
+        }
     }
     kf_wipe(blinded, sizeof blinded);
 }
 
 static void check_each(uint8_t *good, const kf_p256_release *release) {
-    if (release->num < KF_P256_FEW) {
-        for (int i = 0; i < release->num; i++)
-            good[i] &= (uint8_t)kf_p256_check_multiple(release->impl, &release->points[i], &release->k[i]);
-    } else {
-        check_chunk(good, release, 0, release->num);
-    }
+    for (int i = 0; release->again && i < release->num; i++)
+        good[i] &= (uint8_t)is_blinded_sum(release->impl, &release->again[i], &release->points[i]);
+    if (!release->again) check_chunk(good, release, 0, release->num);
 }
 
 /* With a[i] = 2 c[i] - (2^64 - 1): the sum of a[i] R[i], and that of a[i] k[i], which gives 0 with probability 2^-256 and

@@ -1,6 +1,7 @@
 /*
  * Template: inversion, and one point at a time. Included once per implementation, after its field (fe_mul, fe_sqr,
- * fe_add, fe_sub, scalar_mul) and its scan (scan_table: one entry of a table of TABLE_ENTRIES, all of it read).
+ * fe_add, fe_sub, scalar_mul) and its scan (scan_table: one entry or
+ * two of a window of G's table, all of which is read).
  * Formulas: Explicit-Formulas Database, short Weierstrass, a = -3, Jacobian (dbl-2001-b; additions in the form of
  * IEEE 1363 A.10.5).
  */
@@ -31,21 +32,44 @@ static __attribute__((noinline)) void fe_inverse(kf_p256_fe *r, const kf_p256_fe
     fe_sqr_times(&t, &t, 2), fe_mul(r, &t, &x1);
 }
 
-/* a^(n - 2) by windows of four bits of the exponent, which is public: for a = (a / R) R that is R^2 / a, and once more
- * divided by R. */
-static void scalar_inverse(kf_p256_scalar *r, const kf_p256_scalar *a) {
-    const uint64_t exponent[4] = {0xf3b9cac2fc63254f, 0xbce6faada7179e84, 0xffffffffffffffff, 0xffffffff00000000};
-    kf_p256_scalar power[16], t;
-    power[1] = *a;
-    for (int i = 2; i < 16; i++) scalar_mul(&power[i], &power[i - 1], a);
-    t = power[15];
-    for (int i = 62; i >= 0; i--) {
-        for (int k = 0; k < 4; k++) scalar_mul(&t, &t, &t);
-        const unsigned digit = exponent[i / 16] >> (i % 16 * 4) & 15;
-        if (digit) scalar_mul(&t, &t, &power[digit]);
+/* Powers by windows of four bits of the exponents, which are public: a^(n - 2), and z^(p - 2) beside it when z is not
+ * NULL. Two chains that do not depend on each other take hardly longer than one. For a = (a / R) R the power is R^2 / a, and
+ * is divided by R once more. */
+TEMPLATE_INLINE void power_chains(kf_p256_scalar *a_inverse, const kf_p256_scalar *a, kf_p256_fe *z_inverse,
+                                  const kf_p256_fe *z) {
+    const uint64_t n2[4] = {0xf3b9cac2fc63254f, 0xbce6faada7179e84, 0xffffffffffffffff, 0xffffffff00000000};
+    const uint64_t p2[4] = {0xfffffffffffffffd, 0x00000000ffffffff, 0x0000000000000000, 0xffffffff00000001};
+    kf_p256_scalar a_power[16], t;
+    kf_p256_fe z_power[16], u;
+    a_power[1] = *a;
+    for (int i = 2; i < 16; i++) scalar_mul(&a_power[i], &a_power[i - 1], a);
+    t = a_power[15];
+    if (z) {
+        z_power[1] = *z;
+        for (int i = 2; i < 16; i++) fe_mul(&z_power[i], &z_power[i - 1], z);
+        u = z_power[15];
     }
-    scalar_mul(r, &t, &kf_p256_n_raw_one);
-    kf_wipe(power, sizeof power), kf_wipe(&t, sizeof t);
+    for (int i = 62; i >= 0; i--) {
+        const unsigned a_digit = n2[i / 16] >> (i % 16 * 4) & 15, z_digit = p2[i / 16] >> (i % 16 * 4) & 15;
+        for (int k = 0; k < 4; k++) {
+            scalar_mul(&t, &t, &t);
+            if (z) fe_sqr(&u, &u);
+        }
+        if (a_digit) scalar_mul(&t, &t, &a_power[a_digit]);
+        if (z && z_digit) fe_mul(&u, &u, &z_power[z_digit]);
+    }
+    scalar_mul(a_inverse, &t, &kf_p256_n_raw_one);
+    kf_wipe(a_power, sizeof a_power), kf_wipe(&t, sizeof t);
+    if (!z) return;
+    *z_inverse = u;
+    kf_wipe(z_power, sizeof z_power), kf_wipe(&u, sizeof u);
+}
+
+static void scalar_inverse(kf_p256_scalar *r, const kf_p256_scalar *a) { power_chains(r, a, NULL, NULL); }
+
+static __attribute__((noinline)) void inverse_of_both(kf_p256_scalar *a_inverse, const kf_p256_scalar *a,
+                                                      kf_p256_fe *z_inverse, const kf_p256_fe *z) {
+    power_chains(a_inverse, a, z_inverse, z);
 }
 
 /* Four chains of products, so that four multiplications are under way at a time. */
@@ -161,11 +185,18 @@ static void add_var(kf_p256_jacobian *r, const kf_p256_jacobian *p, const kf_p25
     }
 }
 
+static void scale(kf_p256_point *r, const kf_p256_jacobian *p, const kf_p256_fe *z_inverse) {
+    kf_p256_fe power;
+    fe_sqr(&power, z_inverse), fe_mul(&r->x, &p->x, &power);
+    fe_mul(&power, &power, z_inverse), fe_mul(&r->y, &p->y, &power);
+    kf_wipe(&power, sizeof power);
+}
+
 static void to_affine(kf_p256_point *r, const kf_p256_jacobian *p) {
-    kf_p256_fe inverse, square;
-    fe_inverse(&inverse, &p->z), fe_sqr(&square, &inverse);
-    fe_mul(&r->x, &p->x, &square), fe_mul(&square, &square, &inverse), fe_mul(&r->y, &p->y, &square);
-    kf_wipe(&inverse, sizeof inverse), kf_wipe(&square, sizeof square);
+    kf_p256_fe inverse;
+    fe_inverse(&inverse, &p->z);
+    scale(r, p, &inverse);
+    kf_wipe(&inverse, sizeof inverse);
 }
 
 static int is_point_var(const kf_p256_jacobian *p, const kf_p256_point *q) {
@@ -196,31 +227,73 @@ static void add_or_double(kf_p256_jacobian *acc, const kf_p256_point *q) {
     kf_wipe(&twice, sizeof twice), kf_wipe(&sum, sizeof sum);
 }
 
+enum { AT_ONCE = 2 /* multiplications that do not wait for each other */ };
+
+/* acc[c] += term[c], as jacobian_add_affine, each step for all before the next one. */
+TEMPLATE_INLINE void add_each(kf_p256_jacobian *acc, const kf_p256_point *term, int num) {
+    kf_p256_fe z2[AT_ONCE], h[AT_ONCE], slope[AT_ONCE], h2[AT_ONCE], h3[AT_ONCE], v[AT_ONCE], t[AT_ONCE];
+#define EACH for (int c = 0; c < num; c++)
+    EACH fe_sqr(&z2[c], &acc[c].z);
+    EACH fe_mul(&h[c], &term[c].x, &z2[c]);
+    EACH fe_mul(&t[c], &term[c].y, &acc[c].z);
+    EACH fe_sub(&h[c], &h[c], &acc[c].x);
+    EACH fe_mul(&slope[c], &t[c], &z2[c]);
+    EACH fe_sqr(&h2[c], &h[c]);
+    EACH fe_mul(&acc[c].z, &acc[c].z, &h[c]);
+    EACH fe_sub(&slope[c], &slope[c], &acc[c].y);
+    EACH fe_mul(&v[c], &acc[c].x, &h2[c]);
+    EACH fe_mul(&h3[c], &h2[c], &h[c]);
+    EACH fe_sqr(&t[c], &slope[c]);
+    EACH fe_sub(&t[c], &t[c], &h3[c]), fe_sub(&t[c], &t[c], &v[c]), fe_sub(&acc[c].x, &t[c], &v[c]);
+    EACH fe_mul(&h3[c], &h3[c], &acc[c].y);
+    EACH fe_sub(&t[c], &v[c], &acc[c].x);
+    EACH fe_mul(&t[c], &t[c], &slope[c]);
+    EACH fe_sub(&acc[c].y, &t[c], &h3[c]);
+#undef EACH
+}
+
 /* The table of G window by window, from the lowest. Partial sums are below 256^i and odd, and the term that is added is
  * an odd multiple of 256^i, so that they differ from it and its negative; only the last sum reaches n, and there
  * one k meets its term: add_or_double. */
-static void base_mul(kf_p256_point *r, const kf_p256_scalar *k) {
+TEMPLATE_INLINE void comb(kf_p256_jacobian *acc, const kf_p256_scalar *k, int num) {
     kf_p256_scalar odd;
-    kf_p256_jacobian acc;
-    kf_p256_point term;
-    uint64_t even, digits[4], negative;
-    kf_scalar_odd(&odd, &even, k);
-    kf_scalar_digits(digits, &odd);
-    for (int i = 0; i < TABLE_WINDOWS; i++) {
-        const uint64_t place = kf_digit_place(&negative, digits[i / 8] >> (i % 8 * 8) & 0xff);
-        scan_table(&term, kf_p256_base_table + i * TABLE_ENTRIES, place);
-        kf_fe_negate_if(&term.y, negative);
-        if (i == 0)
-            jacobian_from(&acc, &term);
-        else if (i + 1 < TABLE_WINDOWS)
-            jacobian_add_affine(&acc, &acc, &term);
-        else
-            add_or_double(&acc, &term);
+    kf_p256_point term[AT_ONCE];
+    uint64_t even[AT_ONCE], digits[AT_ONCE][4], negative[AT_ONCE], place[AT_ONCE];
+    for (int c = 0; c < num; c++) {
+        kf_scalar_odd(&odd, &even[c], &k[c]);
+        kf_scalar_digits(digits[c], &odd);
     }
+    for (int i = 0; i < TABLE_WINDOWS; i++) {
+        for (int c = 0; c < num; c++) place[c] = kf_digit_place(&negative[c], digits[c][i / 8] >> (i % 8 * 8) & 0xff);
+        scan_table(term, kf_p256_base_table + i * TABLE_ENTRIES, place, num);
+        for (int c = 0; c < num; c++) {
+            kf_fe_negate_if(&term[c].y, negative[c]);
+            if (i == 0) jacobian_from(&acc[c], &term[c]);
+            if (i + 1 == TABLE_WINDOWS) add_or_double(&acc[c], &term[c]);
+        }
+        if (i > 0 && i + 1 < TABLE_WINDOWS) add_each(acc, term, num);
+    }
+    for (int c = 0; c < num; c++) kf_fe_negate_if(&acc[c].y, even[c]); /* y / z^3 is not 0, so y is not */
+    kf_wipe(&odd, sizeof odd), kf_wipe(term, sizeof term), kf_wipe(digits, sizeof digits);
+}
+
+static void base_mul(kf_p256_point *r, const kf_p256_scalar *k) {
+    kf_p256_jacobian acc;
+    comb(&acc, k, 1);
     to_affine(r, &acc);
-    kf_fe_negate_if(&r->y, even);
-    kf_wipe(&odd, sizeof odd), kf_wipe(&acc, sizeof acc), kf_wipe(&term, sizeof term);
-    kf_wipe(digits, sizeof digits);
+    kf_wipe(&acc, sizeof acc);
+}
+
+/* All that one signature needs, side by side. */
+static void base_mul_twice(kf_p256_point *r, kf_p256_scalar *k_inverse, kf_p256_jacobian *other,
+                           const kf_p256_scalar k[AT_ONCE]) {
+    kf_p256_jacobian acc[AT_ONCE];
+    kf_p256_fe z_inverse;
+    comb(acc, k, AT_ONCE);
+    inverse_of_both(k_inverse, &k[0], &z_inverse, &acc[0].z);
+    scale(r, &acc[0], &z_inverse);
+    *other = acc[1];
+    kf_wipe(acc, sizeof acc), kf_wipe(&z_inverse, sizeof z_inverse);
 }
 
 enum { MUL_WIDTH = 5, MUL_ENTRIES = 1 << (MUL_WIDTH - 1), MUL_WINDOWS = (256 + MUL_WIDTH - 1) / MUL_WIDTH };
@@ -244,10 +317,10 @@ static void scan_multiples(kf_p256_jacobian *r, const kf_p256_jacobian multiples
     kf_fe_negate_if(&r->y, negative);
 }
 
-/* Windows from the highest: acc = 32 acc + digit P. acc is an odd multiple of P from 1 on, so 32 acc is more than any
- * digit; only in the last window can it be the digit modulo n: there both the sum and twice the term are made. */
+/* Windows from the highest: acc = 32 acc + digit P. acc is an odd multiple of P, so 32 acc is no digit; nor is it one
+ * modulo n, for k below n: 32 acc - digit = n with an odd acc leaves 15 for the digit, and 32 acc + digit is n + 30. */
 static void point_mul(kf_p256_point *r, const kf_p256_scalar *k, const kf_p256_point *p) {
-    kf_p256_jacobian multiples[MUL_ENTRIES], acc, term, sum;
+    kf_p256_jacobian multiples[MUL_ENTRIES], acc, term;
     kf_p256_scalar odd;
     uint64_t even;
     kf_scalar_odd(&odd, &even, k);
@@ -258,16 +331,11 @@ static void point_mul(kf_p256_point *r, const kf_p256_scalar *k, const kf_p256_p
     for (int i = MUL_WINDOWS - 2; i >= 0; i--) {
         for (int d = 0; d < MUL_WIDTH; d++) jacobian_double(&acc, &acc);
         scan_multiples(&term, multiples, mul_digit(&odd, i));
-        const uint64_t same = jacobian_add(&sum, &acc, &term);
-        if (i == 0) {
-            jacobian_double(&term, &term);
-            jacobian_select(&sum, &term, kf_mask(same));
-        }
-        acc = sum;
+        jacobian_add(&acc, &acc, &term);
     }
     to_affine(r, &acc);
     kf_fe_negate_if(&r->y, even);
-    kf_wipe(&odd, sizeof odd), kf_wipe(&acc, sizeof acc), kf_wipe(&term, sizeof term), kf_wipe(&sum, sizeof sum);
+    kf_wipe(&odd, sizeof odd), kf_wipe(&acc, sizeof acc), kf_wipe(&term, sizeof term);
 }
 
 /* ---- verification of one signature -------------------------------------------------------------------- */

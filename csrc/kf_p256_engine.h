@@ -130,7 +130,7 @@ static size_t many_scratch_len(int num) {
     const size_t items = padded(num), part = items < CHUNK ? items : CHUNK;
     return items * ((NAF_ENTRIES + 1) * sizeof(kf_p256_point) + sizeof(affine_term) + NAF_LEN + sizeof(int)
                     + 2 * sizeof(kf_p256_fe) + 1)
-           + tree_len(TABLE_WINDOWS + 1, part) + 8 * 64;
+           + tree_len(TABLE_WINDOWS + 1, part) + CHAINS * sizeof(affine_term) + 8 * 64;
 }
 
 /* Rows of Q, 3 Q, 5 Q, ... for all items. */
@@ -173,7 +173,7 @@ static void verify_many_var(uint8_t *outcome, const kf_p256_equation *equations,
     uintptr_t at = (uintptr_t)scratch;
     many_scratch s;
     s.odd = carve(&at, NAF_ENTRIES * items * sizeof *s.odd), s.sum = carve(&at, items * sizeof *s.sum);
-    s.terms = carve(&at, items * sizeof *s.terms), s.naf = carve(&at, items * sizeof *s.naf);
+    s.terms = carve(&at, (items + CHAINS) * sizeof *s.terms), s.naf = carve(&at, items * sizeof *s.naf);
     s.len = carve(&at, items * sizeof *s.len);
     s.work.d = carve(&at, items * sizeof *s.work.d), s.work.f = carve(&at, items * sizeof *s.work.f);
     s.work.flags = carve(&at, items);

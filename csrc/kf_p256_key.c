@@ -12,10 +12,10 @@
 #include "kf_rng.h"
 #include "kf_util.h"
 
-enum { SCALAR_LEN = 32, WIDE_LEN = 48, INFO_LEN = 2 + KF_KEY_ID_LEN + 4 };
+enum { SCALAR_LEN = 32, PUBLIC_LEN = 64, WIDE_LEN = 48, INFO_LEN = 2 + KF_KEY_ID_LEN + 4 };
 
 /* x || y of d G. */
-static int public_key_of(uint8_t public_key[64], const kf_p256_scalar *d) {
+static int public_key_of(uint8_t public_key[PUBLIC_LEN], const kf_p256_scalar *d) {
     const kf_p256_impl *impl = kf_p256();
     kf_p256_point q;
     kf_p256_fe plain;
@@ -37,10 +37,11 @@ static int read_private(kf_p256_scalar *d, const uint8_t bytes[SCALAR_LEN]) {
 
 static int wrap(uint8_t *wrapped, uint8_t *public_key, uint64_t store, const kf_material_id *id,
                 const kf_p256_scalar *d) {
-    uint8_t bytes[SCALAR_LEN];
-    int status = public_key_of(public_key, d);
+    uint8_t bytes[SCALAR_LEN], made[PUBLIC_LEN];
+    int status = public_key_of(made, d);
     kf_words_to_be(bytes, d->v);
     if (status == KF_OK) status = kf_material_wrap(wrapped, store, id, bytes, sizeof bytes);
+    if (status == KF_OK) memcpy(public_key, made, sizeof made);
     kf_wipe(bytes, sizeof bytes);
     return status;
 }
@@ -57,6 +58,7 @@ int kf_p256_generate(uint8_t *wrapped, uint8_t *public_key, uint64_t store, cons
     kf_scalar_from_wide(&d, wide);
     status = wrap(wrapped, public_key, store, &id, &d);
     kf_wipe(wide, sizeof wide), kf_wipe(&d, sizeof d);
+    kf_wipe_below();
     return status;
 }
 
@@ -68,6 +70,7 @@ int kf_p256_import(uint8_t *wrapped, uint8_t *public_key, uint64_t store, const 
     if (status == KF_OK) status = read_private(&d, scalar);
     if (status == KF_OK) status = wrap(wrapped, public_key, store, &id, &d);
     kf_wipe(&d, sizeof d);
+    kf_wipe_below();
     return status;
 }
 
@@ -83,12 +86,13 @@ static void derive_nonce_key(kf_hmac_key *key, const uint8_t material[SCALAR_LEN
     kf_wipe(bytes, sizeof bytes);
 }
 
-static int fill_slot(kf_p256_slot *slot, const uint8_t material[SCALAR_LEN], const kf_material_id *id) {
+static int fill_slot(kf_p256_slot *slot, uint8_t *public_key, const uint8_t material[SCALAR_LEN], const kf_material_id *id) {
     int status = read_private(&slot->d, material);
     if (status == KF_OK) status = public_key_of(slot->public_key, &slot->d);
     if (status != KF_OK) return status == KF_ERR_ARGUMENT ? KF_ERR_FORMAT : status;
     kf_p256()->arith->scalar_mul(&slot->d_mont, &slot->d, &kf_p256_n_r2);
     derive_nonce_key(&slot->nonce, material, id);
+    memcpy(public_key, slot->public_key, sizeof slot->public_key);
     return KF_OK;
 }
 
@@ -96,17 +100,21 @@ int kf_p256_load(uint64_t *key, uint8_t *public_key, uint64_t store, const uint8
                  uint32_t version, uint8_t flags) {
     const kf_material_id id = {key_id, version, flags, KF_ALGORITHM_P256};
     uint8_t material[SCALAR_LEN];
+    uint64_t handle;
     void *slot;
     int status = kf_p256_ready();
     if (status == KF_OK) status = kf_material_unwrap(material, sizeof material, store, &id, wrapped);
-    if (status == KF_OK) status = kf_slot_new(key, &slot, KF_KIND_P256);
+    if (status == KF_OK) status = kf_slot_new(&handle, &slot, KF_KIND_P256);
     if (status == KF_OK) {
-        status = fill_slot(slot, material, &id);
-        memcpy(public_key, ((const kf_p256_slot *)slot)->public_key, sizeof ((kf_p256_slot *)slot)->public_key);
-        kf_slot_unpin(*key);
-        if (status != KF_OK) kf_key_release(*key);
+        status = fill_slot(slot, public_key, material, &id);
+        kf_slot_unpin(handle);
+        if (status == KF_OK)
+            *key = handle;
+        else
+            kf_key_release(handle);
     }
     kf_wipe(material, sizeof material);
+    kf_wipe_below();
     return status;
 }
 
@@ -131,5 +139,6 @@ int kf_p256_ecdh(uint64_t key, uint8_t *shared, const uint8_t *public_key) {
     arith->fe_mul(&plain, &product.x, &kf_p256_raw_one);
     kf_words_to_be(shared, plain.v);
     kf_wipe(&product, sizeof product), kf_wipe(&plain, sizeof plain);
+    kf_wipe_below();
     return KF_OK;
 }

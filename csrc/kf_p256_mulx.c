@@ -18,7 +18,7 @@
 #define AVX2 __attribute__((target("avx2")))
 
 /* Reads the whole window. */
-AVX2 static void scan_table(kf_p256_point *r, const kf_p256_point *window, uint64_t place) {
+AVX2 static void scan_one(kf_p256_point *r, const kf_p256_point *window, uint64_t place) {
     const __m256i wanted = _mm256_set1_epi64x((long long)place), one = _mm256_set1_epi64x(1);
     __m256i x = _mm256_setzero_si256(), y = x, entry = x;
     for (int e = 0; e < TABLE_ENTRIES; e++) {
@@ -29,6 +29,30 @@ AVX2 static void scan_table(kf_p256_point *r, const kf_p256_point *window, uint6
     }
     _mm256_store_si256((__m256i *)&r->x, x);
     _mm256_store_si256((__m256i *)&r->y, y);
+}
+
+/* The same for two entries, with each one of the window read once. */
+AVX2 static void scan_two(kf_p256_point r[2], const kf_p256_point *window, const uint64_t place[2]) {
+    const __m256i wanted0 = _mm256_set1_epi64x((long long)place[0]), wanted1 = _mm256_set1_epi64x((long long)place[1]);
+    const __m256i one = _mm256_set1_epi64x(1);
+    __m256i x0 = _mm256_setzero_si256(), y0 = x0, x1 = x0, y1 = x0, entry = x0;
+    for (int e = 0; e < TABLE_ENTRIES; e++) {
+        const __m256i mask0 = _mm256_cmpeq_epi64(entry, wanted0), mask1 = _mm256_cmpeq_epi64(entry, wanted1);
+        const __m256i x = _mm256_load_si256((const __m256i *)&window[e].x);
+        const __m256i y = _mm256_load_si256((const __m256i *)&window[e].y);
+        x0 = _mm256_or_si256(x0, _mm256_and_si256(mask0, x)), y0 = _mm256_or_si256(y0, _mm256_and_si256(mask0, y));
+        x1 = _mm256_or_si256(x1, _mm256_and_si256(mask1, x)), y1 = _mm256_or_si256(y1, _mm256_and_si256(mask1, y));
+        entry = _mm256_add_epi64(entry, one);
+    }
+    _mm256_store_si256((__m256i *)&r[0].x, x0), _mm256_store_si256((__m256i *)&r[0].y, y0);
+    _mm256_store_si256((__m256i *)&r[1].x, x1), _mm256_store_si256((__m256i *)&r[1].y, y1);
+}
+
+static inline void scan_table(kf_p256_point *r, const kf_p256_point *window, const uint64_t *place, int num) {
+    if (num == 2)
+        scan_two(r, window, place);
+    else
+        scan_one(r, window, place[0]);
 }
 
 enum { LOOK_UPS = 32, GROUPS = TABLE_ENTRIES / 16 };

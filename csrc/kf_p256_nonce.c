@@ -1,21 +1,29 @@
 /* See kf_p256_nonce.h. */
 #include "kf_p256_nonce.h"
 
+#include "kf_hmac_many.h"
 #include "kf_p256_words.h"
 
-enum { WIDE_LEN = 48, HEDGED_LEN = 1 + KF_P256_ENTROPY_LEN + 32 };
+enum { DIGEST_LEN = 32, HEDGED_LEN = 1 + KF_P256_ENTROPY_LEN + DIGEST_LEN, AT_ONCE = 16 };
 
-void kf_p256_nonce_hedged(kf_p256_scalar *k, const kf_hmac_key *key, const uint8_t entropy[KF_P256_ENTROPY_LEN],
-                          const uint8_t digest[32]) {
-    uint8_t msg[HEDGED_LEN], wide[64];
-    memcpy(msg + 1, entropy, KF_P256_ENTROPY_LEN);
-    memcpy(msg + 1 + KF_P256_ENTROPY_LEN, digest, 32);
-    for (uint8_t counter = 0; counter < 2; counter++) {
-        msg[0] = counter;
-        kf_hmac(key, wide + 32 * counter, msg, sizeof msg);
+/* The messages of up to AT_ONCE nonces, two for each. */
+static void make_some(kf_p256_scalar *k, const kf_hmac_key *key, const uint8_t *entropy,
+                      const struct kf_column *digests, int64_t first, int num) {
+    uint8_t msgs[2 * AT_ONCE][HEDGED_LEN], macs[2 * AT_ONCE][32];
+    for (int i = 0; i < 2 * num; i++) {
+        msgs[i][0] = (uint8_t)(i % 2); /* the counter */
+        memcpy(msgs[i] + 1, entropy + i / 2 * KF_P256_ENTROPY_LEN, KF_P256_ENTROPY_LEN);
+        memcpy(msgs[i] + 1 + KF_P256_ENTROPY_LEN, kf_column_at(digests, first + i / 2).at, DIGEST_LEN);
     }
-    kf_scalar_from_wide(k, wide);
-    kf_wipe(msg, sizeof msg), kf_wipe(wide, sizeof wide);
+    kf_hmac_many(key, macs[0], msgs[0], HEDGED_LEN, 2 * (size_t)num);
+    for (int i = 0; i < num; i++) kf_scalar_from_wide(&k[i], macs[2 * i]); /* and the first half of the next */
+    kf_wipe(msgs, 2 * (size_t)num * sizeof msgs[0]), kf_wipe(macs, 2 * (size_t)num * sizeof macs[0]);
+}
+
+void kf_p256_nonces_hedged(kf_p256_scalar *k, const kf_hmac_key *key, const uint8_t *entropy,
+                           const struct kf_column *digests, int64_t first, int num) {
+    for (int at = 0; at < num; at += AT_ONCE)
+        make_some(k + at, key, entropy + at * KF_P256_ENTROPY_LEN, digests, first + at, num - at < AT_ONCE ? num - at : AT_ONCE);
 }
 
 /* K = HMAC(K, V || separator || tail), V = HMAC(K, V) */

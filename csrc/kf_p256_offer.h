@@ -10,6 +10,7 @@ static const kf_p256_arith arithmetic = {
     .scalar_inverse = scalar_inverse,
     .scalar_inverse_many = scalar_inverse_many,
     .base_mul = base_mul,
+    .base_mul_twice = base_mul_twice,
     .point_mul = point_mul,
     .on_curve = on_curve,
     .verify_var = verify_var,

@@ -7,13 +7,15 @@
 #include "kf_p256_field_portable.h"
 
 /* Reads the whole window. */
-static void scan_table(kf_p256_point *r, const kf_p256_point *window, uint64_t place) {
-    memset(r, 0, sizeof *r);
+TEMPLATE_INLINE void scan_table(kf_p256_point *r, const kf_p256_point *window, const uint64_t *place, int num) {
+    memset(r, 0, (size_t)num * sizeof *r);
     for (uint64_t e = 0; e < TABLE_ENTRIES; e++) {
-        const uint64_t diff = place ^ e, mask = kf_mask(1 ^ ((diff | (0 - diff)) >> 63));
-        for (int i = 0; i < 4; i++) {
-            r->x.v[i] |= window[e].x.v[i] & mask;
-            r->y.v[i] |= window[e].y.v[i] & mask;
+        for (int c = 0; c < num; c++) {
+            const uint64_t diff = place[c] ^ e, mask = kf_mask(1 ^ ((diff | (0 - diff)) >> 63));
+            for (int i = 0; i < 4; i++) {
+                r[c].x.v[i] |= window[e].x.v[i] & mask;
+                r[c].y.v[i] |= window[e].y.v[i] & mask;
+            }
         }
     }
 }
@@ -22,7 +24,7 @@ static void look_up(kf_p256_point *r, int window, const uint8_t *digits, size_t 
     uint64_t negative;
     for (size_t i = 0; i < num; i++) {
         const uint64_t place = kf_digit_place(&negative, digits[i]);
-        scan_table(&r[i], kf_p256_base_table + window * TABLE_ENTRIES, place);
+        scan_table(&r[i], kf_p256_base_table + window * TABLE_ENTRIES, &place, 1);
         kf_fe_negate_if(&r[i].y, negative);
     }
 }

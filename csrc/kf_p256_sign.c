@@ -38,6 +38,7 @@ static int planted(enum kf_p256_fault fault, int64_t item) {
 typedef struct {
     kf_p256_scalar *k, *inverse, *before;
     kf_p256_point *points;
+    kf_p256_jacobian *again; /* of few: multiples of k + b for the check */
     uint64_t *coefficients;
     uint8_t *drawn, *raw, *zero, *good;
     void *scratch;
@@ -50,9 +51,10 @@ static size_t round_up(size_t len) { return (len + 63) / 64 * 64; }
 
 /* Divides memory among the parts for num items; NULL: only finds the length. */
 static void lay_out(group *g, const kf_p256_impl *impl, int num, uint8_t *memory) {
-    const size_t n = (size_t)num;
+    const size_t n = (size_t)num, few = num < KF_P256_FEW ? n : 0;
     const size_t lens[] = {n * sizeof *g->k, n * sizeof *g->inverse, n * sizeof *g->before, n * sizeof *g->points,
-                           n * sizeof *g->coefficients, n * KF_P256_ENTROPY_LEN, n * KF_P256_RAW_LEN, n, n};
+                           n * sizeof *g->coefficients, n * KF_P256_ENTROPY_LEN, n * KF_P256_RAW_LEN, n, n,
+                           few * sizeof *g->again};
     void *parts[sizeof lens / sizeof lens[0]];
     size_t at = 0;
     for (size_t i = 0; i < sizeof lens / sizeof lens[0]; i++) {
@@ -61,6 +63,7 @@ static void lay_out(group *g, const kf_p256_impl *impl, int num, uint8_t *memory
     }
     g->k = parts[0], g->inverse = parts[1], g->before = parts[2], g->points = parts[3], g->coefficients = parts[4];
     g->drawn = parts[5], g->raw = parts[6], g->zero = parts[7], g->good = parts[8];
+    g->again = few ? parts[9] : NULL;
     g->scratch = memory ? memory + at : NULL;
     if (num >= KF_P256_FEW) {
         const size_t one = impl->scratch_len(num < impl->chunk ? num : impl->chunk), two = impl->sum_scratch_len(num);
@@ -79,6 +82,7 @@ static int begin_group(group *g, const kf_p256_impl *impl, int num) {
 
 static void end_group(group *g) {
     kf_wipe(g->memory, g->len);
+    kf_wipe_below();
     if (g->memory != g->few) free(g->memory);
 }
 
@@ -97,22 +101,28 @@ static int draw(group *g, int num) {
 }
 
 static void make_nonces(group *g, const kf_p256_signing *signing, int64_t first, int num, int attempt) {
-    for (int i = 0; i < num; i++) {
-        const uint8_t *digest = kf_column_at(signing->digests, first + i).at;
-        if (signing->deterministic)
-            kf_p256_nonce_rfc6979(&g->k[i], &signing->key->d, digest, attempt);
-        else
-            kf_p256_nonce_hedged(&g->k[i], &signing->key->nonce, g->drawn + KF_P256_ENTROPY_LEN * i, digest);
-    }
+    if (!signing->deterministic)
+        kf_p256_nonces_hedged(g->k, &signing->key->nonce, g->drawn, signing->digests, first, num);
+    for (int i = 0; signing->deterministic && i < num; i++)
+        kf_p256_nonce_rfc6979(&g->k[i], &signing->key->d, kf_column_at(signing->digests, first + i).at, attempt);
 }
 
+/* R = k G and 1 / k. */
 static void multiply(group *g, const kf_p256_impl *impl, int num) {
-    if (num < KF_P256_FEW) {
-        for (int i = 0; i < num; i++) impl->arith->base_mul(&g->points[i], &g->k[i]);
+    kf_p256_scalar both[2];
+    if (g->again) {
+        for (int i = 0; i < num; i++) {
+            both[0] = g->k[i];
+            kf_p256_blinded(&both[1], &g->k[i]);
+            impl->arith->base_mul_twice(&g->points[i], &g->inverse[i], &g->again[i], both);
+        }
+        KF_DECLASSIFY(g->again, (size_t)num * sizeof *g->again); /* R + b G, both public */
+        kf_wipe(both, sizeof both);
         return;
     }
     for (int at = 0; at < num; at += impl->chunk)
         impl->base_mul(g->points + at, g->k + at, num - at < impl->chunk ? num - at : impl->chunk, g->scratch);
+    impl->arith->scalar_inverse_many(g->inverse, g->k, num, g->before);
 }
 
 /* r = x(R) mod n, s = (z + r d) / k mod n; says whether one of them is 0. */
@@ -135,12 +145,7 @@ static uint8_t finish(uint8_t raw[KF_P256_RAW_LEN], const kf_p256_signing *signi
 }
 
 static void compute(group *g, const kf_p256_signing *signing, int64_t first, int num) {
-    const kf_p256_arith *arith = signing->impl->arith;
     multiply(g, signing->impl, num);
-    if (num == 1)
-        arith->scalar_inverse(g->inverse, g->k);
-    else
-        arith->scalar_inverse_many(g->inverse, g->k, num, g->before);
     for (int i = 0; i < num; i++) {
         const kf_p256_scalar *d_mont = &signing->key->d_mont;
         PLANT(KF_FAULT_POINT, first + i, g->points[i] = kf_p256_g);
@@ -182,7 +187,7 @@ static int sign_group(kf_p256_signing *signing, int64_t first, int num, int atte
         make_nonces(&g, signing, first, num, attempt);
         compute(&g, signing, first, num);
         const kf_p256_release release = {signing->impl, signing->key, signing->digests, first, num, g.k, g.points, g.raw,
-                                         g.coefficients, g.scratch};
+                                         g.coefficients, g.again, g.scratch};
         kf_p256_check(g.good, &release);
     }
     for (int i = 0; status == KF_OK && i < num; i++) {
@@ -203,7 +208,8 @@ int kf_p256_sign_range(void *ctx, int64_t begin, int64_t end) {
 }
 
 int64_t kf_p256_grain(int64_t num, int threads) {
-    const int64_t unit = kf_p256()->chunk, share = (num + threads - 1) / threads;
+    const int64_t unit = kf_p256()->chunk, parts = threads > 0 ? threads : 1; /* kf_parallel refuses the others */
+    const int64_t share = (num + parts - 1) / parts;
     const int64_t grain = (share + unit - 1) / unit * unit;
     return grain > GROUP ? GROUP : grain > 0 ? grain : unit;
 }

@@ -26,7 +26,7 @@ static size_t sum_layout(sum_scratch *s, int num, const void *base) {
     uintptr_t at = (uintptr_t)base;
     s->width = sum_width(num), s->windows = SUM_BITS / s->width, s->buckets = 1 << (s->width - 1);
     const size_t all = (size_t)(s->windows * s->buckets), points = (size_t)(num * s->windows);
-    const size_t pairs = (points > all ? points : all) / 2 + 1;
+    const size_t pairs = (points > all ? points : all) / 2 + CHAINS;
     s->pool = carve(&at, points * sizeof *s->pool);
     s->halves = carve(&at, all * sizeof *s->halves), s->odd = carve(&at, all * sizeof *s->odd);
     s->terms = carve(&at, pairs * sizeof *s->terms);
@@ -43,7 +43,8 @@ static size_t sum_scratch_len(int num) {
 }
 
 /* Sums each list, pair by pair, in place: its sum is then its first point. The terms go from the last pair to the
- * first, so that add_list_var, which finishes them the other way, writes no place before it is read. */
+ * first, so that add_list_var, which finishes them the other way and reads four before it writes them, writes no place
+ * before it is read. */
 static void sum_lists_var(kf_p256_point *pool, const uint32_t *begin, uint32_t *len, int num_lists,
                           affine_term *terms, const affine_work *work) {
     for (;;) {

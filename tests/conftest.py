@@ -15,7 +15,7 @@ import reference
 from pairs import AllKeys
 from ring import STORE_ID, Ring
 
-from kmsfast.crypto import keys, native
+from kmsfast.crypto import keys, native, p256
 
 # A deadline would measure how busy the machine is.
 settings.register_profile("kmsfast", deadline=None)
@@ -29,6 +29,15 @@ def implementation(request: pytest.FixtureRequest) -> Iterator[str]:
     native.force(request.param)
     yield request.param
     native.force(before)
+
+
+@pytest.fixture(params=p256.implementations())
+def p256_implementation(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each implementation of P-256 that this CPU can run, in turn."""
+    before = p256.implementation()
+    p256.force(request.param)
+    yield request.param
+    p256.force(before)
 
 
 @pytest.fixture

@@ -48,9 +48,6 @@ if TYPE_CHECKING:
     from kmsfast.local import (
         BatchResult,
         DataKey,
-        DataKeyPair,
-        ImportedMaterial,
-        ImportParameters,
         Key,
         Kms,
         Passphrase,
@@ -58,7 +55,6 @@ if TYPE_CHECKING:
         SealedBatch,
         inspect,
         open,  # noqa: A004 - kmsfast.open is to a store what open is to a file
-        verify_batch,
     )
     from kmsfast.model.alias import Alias
     from kmsfast.model.blob_info import BlobInfo
@@ -66,6 +62,9 @@ if TYPE_CHECKING:
     from kmsfast.model.key import KeyState, KeyVersion, RotationStatus
     from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
     from kmsfast.model.message import MessageType
+    from kmsfast.service.asymmetric import DataKeyPair
+    from kmsfast.service.importing import ImportedMaterial, ImportParameters
+    from kmsfast.service.verification import verify_batch
 
 __all__ = [
     "Alias",
@@ -131,7 +130,10 @@ _ELSEWHERE = {
     "Alias": "kmsfast.model.alias",
     "BlobInfo": "kmsfast.model.blob_info",
     "ExpirationModel": "kmsfast.model.imports",
+    "ImportParameters": "kmsfast.service.importing",
     "ImportType": "kmsfast.model.imports",
+    "ImportedMaterial": "kmsfast.service.importing",
+    "DataKeyPair": "kmsfast.service.asymmetric",
     "KeySpec": "kmsfast.model.keyspec",
     "KeyState": "kmsfast.model.key",
     "KeyUsage": "kmsfast.model.keyspec",
@@ -140,10 +142,11 @@ _ELSEWHERE = {
     "Origin": "kmsfast.model.keyspec",
     "Packed": "kmsfast.crypto.column",
     "RotationStatus": "kmsfast.model.key",
+    "verify_batch": "kmsfast.service.verification",
 }
 _LOCAL = frozenset(
-    {"BatchResult", "DataKey", "DataKeyPair", "ImportParameters", "ImportedMaterial", "Key", "Kms",
-     "Passphrase", "RootKeyFile", "SealedBatch", "inspect", "open", "verify_batch"}
+    {"BatchResult", "DataKey", "Key", "Kms", "Passphrase", "RootKeyFile", "SealedBatch",
+     "inspect", "open"}
 )  # fmt: skip
 
 

@@ -24,6 +24,10 @@ typedef struct {
     uint8_t header[KF_SEALED_HEADER_LEN], text[KFT_TEXT_LEN], blob[KFT_BLOB_LEN], prefix[KF_PREFIX_LEN];
     struct kf_column texts, blobs, macs;
     struct kf_binding binding; /* of the key, without a context */
+    uint64_t p256;             /* a P-256 key, and its signature of the text's first 32 bytes */
+    uint8_t wrapped_p256[KF_WRAPPED_LEN], public_key[64], signature[72];
+    int64_t signature_len;
+    struct kf_column digests, signatures;
     /* what the calls below write to */
     _Alignas(8) uint8_t out[1024];
     uint8_t material[KFT_MAC_LEN]; /* wiped by the import */
@@ -33,6 +37,8 @@ typedef struct {
 
 /* A store in a new directory under TMPDIR. Returns KF_OK or the first error. */
 int kft_library_open(kft_library *library);
+/* The columns of one digest and one signature. */
+void kft_library_columns(kft_library *library);
 /* Releases the keys and removes the directory. */
 void kft_library_close(kft_library *library);
 

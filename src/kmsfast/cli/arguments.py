@@ -14,6 +14,7 @@ __all__ = [
     "context_option",
     "force_option",
     "key_option",
+    "named_in",
     "pairs",
     "threads_option",
 ]
@@ -75,6 +76,18 @@ def context_option(command: Callable[..., Any]) -> Callable[..., Any]:
         multiple=True,
         help="A pair of the encryption context; decryption needs the same pairs. Repeatable.",
     )(command)
+
+
+def named_in(table: str) -> Callable[..., list[str]]:
+    """Completion by the names that :mod:`kmsfast.model.keyspec` has under this one."""
+
+    def complete(_context: Any, _parameter: Any, begun: str) -> list[str]:
+        from kmsfast.model import keyspec
+
+        names = [str(name) for name in getattr(keyspec, table)]
+        return [name for name in names if name.startswith(begun.upper())]
+
+    return complete
 
 
 def key_option(command: Callable[..., Any]) -> Callable[..., Any]:

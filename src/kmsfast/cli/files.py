@@ -149,7 +149,7 @@ def _job(arguments: dict[str, Any]) -> _Job:
     )
 
 
-@click.command(short_help="Encrypt columns of a table, or a file.")
+@click.command()
 @_shared
 @key_option
 @click.option(
@@ -190,7 +190,7 @@ def encrypt(session: Session, /, key_name: str, sealed: bool, **arguments: Any) 
         job.run(kind, None, progress, _Work("encrypted", parquet, csv, file))
 
 
-@click.command(short_help="Decrypt columns of a table, or a file.")
+@click.command()
 @_shared
 @click.option(
     "--on-error",
@@ -231,7 +231,7 @@ def decrypt(session: Session, /, on_error: Any, **arguments: Any) -> int:
     return _failed(failures)
 
 
-@click.command(short_help="Bring a file to the newest key version.")
+@click.command()
 @_shared
 @pass_session
 def rewrap(session: Session, /, **arguments: Any) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kmsfast.cli.arguments import Pair, pairs
+from kmsfast.cli.arguments import Pair, named_in, pairs
 from kmsfast.cli.session import Session, pass_session
 from kmsfast.cli.show import facts, json_option, moment, print_json, table
 
@@ -29,10 +29,11 @@ def key() -> None:
 @key.command()
 @click.option(
     "--spec", default="SYMMETRIC_DEFAULT", show_default=True, metavar="SPEC",
+    shell_complete=named_in("KeySpec"),
     help="Kind of key, as AWS names it: RSA_2048, ECC_NIST_P256, HMAC_256, ML_DSA_65...",
 )  # fmt: skip
 @click.option(
-    "--usage", metavar="USAGE",
+    "--usage", metavar="USAGE", shell_complete=named_in("KeyUsage"),
     help="ENCRYPT_DECRYPT, SIGN_VERIFY, GENERATE_VERIFY_MAC or KEY_AGREEMENT, where the spec has "
     "more than one.",
 )  # fmt: skip

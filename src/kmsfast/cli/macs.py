@@ -26,7 +26,7 @@ from kmsfast.errors import InvalidMac
 __all__ = ["mac"]
 
 
-@click.command(short_help="Make or verify the MAC of a file, or of lines.")
+@click.command()
 @source_argument
 @key_option
 @click.option(

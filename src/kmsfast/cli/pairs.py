@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kmsfast.cli.arguments import context_option, force_option, key_option, pairs
+from kmsfast.cli.arguments import context_option, force_option, key_option, named_in, pairs
 from kmsfast.cli.records import base64_of, output_option, read_one, result
 from kmsfast.cli.session import Session, pass_session
 from kmsfast.cli.show import json_option, print_json
@@ -16,7 +16,7 @@ __all__ = ["data_key_pair", "derive", "public_key"]
 _key_argument = click.argument("key_name", metavar="KEY")
 
 
-@click.command("public-key", short_help="Print the public key of a key pair.")
+@click.command("public-key")
 @_key_argument
 @click.option("--der", is_flag=True, help="Write DER, not PEM.")
 @output_option()
@@ -40,7 +40,7 @@ def public_key(session: Session, /, key_name: str, *, der: bool, **results: Any)
     result(value, facts, "public_key", **results)
 
 
-@click.command(short_help="Derive a shared secret from two keys.")
+@click.command()
 @_key_argument
 @click.argument("peer", metavar="PUBLIC_KEY", type=click.Path(readable=False))
 @output_option()
@@ -60,8 +60,8 @@ def derive(session: Session, /, key_name: str, peer: str, **results: Any) -> Non
     result(secret, facts, "shared_secret", secret=True, **results)
 
 
-@click.command("data-key-pair", short_help="Make a key pair for use elsewhere.")
-@click.argument("spec", metavar="SPEC")
+@click.command("data-key-pair")
+@click.argument("spec", metavar="SPEC", shell_complete=named_in("KeySpec"))
 @key_option
 @context_option
 @click.option("--public", metavar="FILE", required=True, help="Where the public key goes, as PEM.")

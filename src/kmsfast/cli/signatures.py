@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import click
 
-from kmsfast.cli.arguments import force_option, key_option, threads_option
+from kmsfast.cli.arguments import force_option, key_option, named_in, threads_option
 from kmsfast.cli.inputs import Format, Input, about, opened_output, source_argument
 from kmsfast.cli.progress import Progress
 from kmsfast.cli.records import (
@@ -58,6 +58,7 @@ def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--algorithm",
             metavar="NAME",
+            shell_complete=named_in("SIGNING_ALGORITHMS"),
             help="Signing algorithm, as AWS names it, where the key has several.",
         ),
         key_option,
@@ -142,7 +143,7 @@ class _Job:
         return self.choices["algorithm"] or ", ".join(self.key.algorithms)
 
 
-@click.command(short_help="Sign a file, a directory of files, or digests.")
+@click.command()
 @_shared
 @output_option()
 @force_option
@@ -168,9 +169,9 @@ def sign(
         return
     with Progress("bytes") as progress:
         if not job.directory:
-            made = job.sign_one(job.source, progress)
+            one = job.sign_one(job.source, progress)
             progress.clear()
-            result(made, job.facts(), "signature", output=output, force=force, as_json=as_json)
+            result(one, job.facts(), "signature", output=output, force=force, as_json=as_json)
             return
         if output is None:
             raise click.UsageError("a directory needs --output, a directory for its signatures")
@@ -187,7 +188,7 @@ def sign(
         click.echo(f"signed {len(names)} files")
 
 
-@click.command(short_help="Verify signatures; wrong ones end with code 3.")
+@click.command()
 @_shared
 @click.option(
     "-s", "--signature", "signature_name", required=True, metavar="FILE",

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kmsfast.crypto.column_base import Column, i64, u8
 from kmsfast.crypto.keys import WRAPPED_LEN, StoreKey
-from kmsfast.crypto.native import check, checked_threads, ffi, lib
+from kmsfast.crypto.native import check, checked_threads, ffi, lib, names
 from kmsfast.errors import ComputationFault, StoreIntegrity, ValidationError
 
 if TYPE_CHECKING:
@@ -350,10 +350,7 @@ def implementation() -> str:
 
 def implementations() -> list[str]:
     """The implementations that this CPU can run, the fastest first."""
-    found: list[str] = []
-    while (name := lib.kf_p256_impl_available(len(found))) != ffi.NULL:
-        found.append(ffi.string(name).decode())
-    return found
+    return names(lib.kf_p256_impl_available)
 
 
 def force(name: str) -> None:

@@ -14,20 +14,14 @@ import os
 from kmsfast import app
 from kmsfast.local.key import Key
 from kmsfast.local.kms import Kms
-from kmsfast.service.asymmetric import DataKeyPair
 from kmsfast.service.encryption import BatchResult, DataKey, SealedBatch
-from kmsfast.service.importing import ImportedMaterial, ImportParameters
 from kmsfast.service.inspection import inspect
 from kmsfast.service.ports import Clock
-from kmsfast.service.verification import verify_batch
 from kmsfast.store.roots import Passphrase, Root, RootKeyFile
 
 __all__ = [
     "BatchResult",
     "DataKey",
-    "DataKeyPair",
-    "ImportParameters",
-    "ImportedMaterial",
     "Key",
     "Kms",
     "Passphrase",
@@ -35,7 +29,6 @@ __all__ = [
     "SealedBatch",
     "inspect",
     "open",
-    "verify_batch",
 ]
 
 

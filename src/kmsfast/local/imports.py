@@ -6,9 +6,13 @@ Rules: those of :mod:`kmsfast.local`.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
+from kmsfast import app
 from kmsfast.model.imports import ExpirationModel
-from kmsfast.service.importing import ImportedMaterial, Importing, ImportParameters
+
+if TYPE_CHECKING:
+    from kmsfast.service.importing import ImportedMaterial, ImportParameters
 
 __all__ = ["ImportUses"]
 
@@ -18,8 +22,8 @@ class ImportUses:
 
     __slots__ = ()
 
+    _app: app.Application
     _raw_id: bytes
-    _importing: Importing
 
     def get_parameters_for_import(
         self,
@@ -41,7 +45,7 @@ class ImportUses:
             InvalidState, KeyNotFound: the key waits for its deletion, or is gone.
             ValidationError: an unknown name, or one that cannot wrap keys of this spec.
         """
-        return self._importing.parameters(self._raw_id, wrapping_algorithm, wrapping_key_spec)
+        return self._app.importing.parameters(self._raw_id, wrapping_algorithm, wrapping_key_spec)
 
     def import_key_material(
         self,
@@ -77,7 +81,7 @@ class ImportUses:
             InvalidState: the key waits for its deletion, or other material for its rotation.
             UnsupportedOperation, KeyNotFound, ValidationError: as for the parameters.
         """
-        return self._importing.import_material(
+        return self._app.importing.import_material(
             self._raw_id, import_token, encrypted_key_material, expiration_model=expiration_model,
             valid_to=valid_to, import_type=import_type, description=key_material_description,
             material_id=key_material_id,
@@ -93,4 +97,4 @@ class ImportUses:
             UnsupportedOperation: the key's material was made here.
             InvalidState: it has none. KeyNotFound: it has none of this id.
         """
-        return self._importing.delete_material(self._raw_id, key_material_id)
+        return self._app.importing.delete_material(self._raw_id, key_material_id)

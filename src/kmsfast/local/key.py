@@ -18,7 +18,13 @@ from kmsfast.errors import StaleHandle
 from kmsfast.local.imports import ImportUses
 from kmsfast.local.macs import MacUses
 from kmsfast.local.pairs import PairUses
-from kmsfast.local.remembered import NOT_READY, NOTHING_TO_SEAL, Context, Sealing
+from kmsfast.local.remembered import (
+    NOT_READY,
+    NOTHING_TO_MAC,
+    NOTHING_TO_SEAL,
+    Context,
+    Sealing,
+)
 from kmsfast.model.context import copied
 from kmsfast.model.key import KeyMetadata, KeyState, KeyVersion, RotationStatus
 from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
@@ -34,15 +40,13 @@ Tags = Mapping[str, str] | Iterable[tuple[str, str]]
 class Key(PairUses, MacUses, ImportUses):
     """One key of a store. Its properties are read anew whenever the store has changed."""
 
-    __slots__ = ("_asymmetric", "_clock", "_encryption", "_epoch", "_importing", "_macs",
-                 "_management", "_raw_id", "_ready", "_ring", "_sealing", "_signing", "arn",
-                 "id")  # fmt: skip
+    __slots__ = ("_app", "_clock", "_encryption", "_epoch", "_management", "_raw_id", "_ready",
+                 "_ring", "_sealing", "arn", "id")  # fmt: skip
 
     def __init__(self, application: app.Application, key: KeyMetadata) -> None:
         self._raw_id, self.id, self.arn = key.raw_id, key.id, key.arn
         self._management, self._encryption = application.management, application.encryption
-        self._asymmetric, self._signing = application.asymmetric, application.signing
-        self._macs, self._importing = application.macs, application.importing
+        self._app, self._macking = application, NOTHING_TO_MAC
         self._ring, self._epoch = application.ring, application.ring.epoch
         self._clock = application.ring.clock
         self._ready, self._sealing = NOT_READY, NOTHING_TO_SEAL
@@ -185,7 +189,7 @@ class Key(PairUses, MacUses, ImportUses):
     ) -> bytes:
         """With another context than the last one, or what only the service can do."""
         if algorithm not in (None, KeySpec.SYMMETRIC_DEFAULT):
-            return self._asymmetric.encrypt(self._raw_id, plaintext, algorithm, context, aad)
+            return self._app.asymmetric.encrypt(self._raw_id, plaintext, algorithm, context, aad)
         if aad is not None or type(plaintext) is not bytes:
             return self._encryption.encrypt(self._raw_id, plaintext, context, aad)
         epoch, _, due = ready = self._ready
@@ -236,7 +240,7 @@ class Key(PairUses, MacUses, ImportUses):
             algorithm: by which an RSA key's public key has encrypted, here or elsewhere.
         """
         if algorithm not in (None, KeySpec.SYMMETRIC_DEFAULT):
-            return self._asymmetric.decrypt(self._raw_id, blob, algorithm, context, aad)
+            return self._app.asymmetric.decrypt(self._raw_id, blob, algorithm, context, aad)
         return self._encryption.decrypt(blob, context, aad, only=self._raw_id)
 
     def decrypt_batch(

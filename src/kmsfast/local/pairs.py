@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from kmsfast import app
 from kmsfast.crypto.pkcs8 import public_pem
 from kmsfast.local.remembered import Context
 from kmsfast.model.message import MessageType
-from kmsfast.service.asymmetric import Asymmetric, DataKeyPair
-from kmsfast.service.signing import Signing, SigningOptions
 
 if TYPE_CHECKING:
-    from kmsfast.service.signers import Bools
+    from kmsfast.service.asymmetric import DataKeyPair
+    from kmsfast.service.signers import Batch, Bools
 
 __all__ = ["PairUses"]
 
@@ -24,9 +24,8 @@ class PairUses:
 
     __slots__ = ()
 
+    _app: app.Application
     _raw_id: bytes
-    _asymmetric: Asymmetric
-    _signing: Signing
 
     def sign(
         self,
@@ -51,10 +50,10 @@ class PairUses:
             KeyDisabled, InvalidState, KeyNotFound, InvalidKeyUsage: the key does not sign so.
             ValidationError: an unknown name, or a message of another length.
         """
-        options = SigningOptions.checked(
+        options = self._app.signing.options(
             algorithm, message_type, encoding, deterministic=deterministic
         )
-        return self._signing.sign(self._raw_id, message, options)
+        return self._app.signing.sign(self._raw_id, message, options)
 
     def verify(
         self,
@@ -70,8 +69,8 @@ class PairUses:
         Raises:
             InvalidSignature: it is not. The others: as :meth:`sign`.
         """
-        options = SigningOptions.checked(algorithm, message_type, encoding)
-        self._signing.verify(self._raw_id, message, signature, options)
+        options = self._app.signing.options(algorithm, message_type, encoding)
+        self._app.signing.verify(self._raw_id, message, signature, options)
 
     def sign_stream(
         self,
@@ -89,10 +88,10 @@ class PairUses:
         Raises:
             As :meth:`sign`.
         """
-        options = SigningOptions.checked(
+        options = self._app.signing.options(
             algorithm, MessageType.RAW, encoding, deterministic=deterministic
         )
-        return self._signing.sign_stream(self._raw_id, source, options)
+        return self._app.signing.sign_stream(self._raw_id, source, options)
 
     def verify_stream(
         self,
@@ -107,8 +106,8 @@ class PairUses:
         Raises:
             InvalidSignature: it is not. The others: as :meth:`sign`.
         """
-        options = SigningOptions.checked(algorithm, MessageType.RAW, encoding)
-        self._signing.verify_stream(self._raw_id, source, signature, options)
+        options = self._app.signing.options(algorithm, MessageType.RAW, encoding)
+        self._app.signing.verify_stream(self._raw_id, source, signature, options)
 
     def sign_batch(
         self,
@@ -119,7 +118,7 @@ class PairUses:
         encoding: str | None = None,
         deterministic: bool = False,
         threads: int = 1,
-    ) -> Any:
+    ) -> Batch:
         """A signature for each digest, or for each message with message_type RAW.
 
         Args:
@@ -134,10 +133,10 @@ class PairUses:
         Raises:
             As :meth:`sign`; nothing is signed then.
         """
-        options = SigningOptions.checked(
+        options = self._app.signing.options(
             algorithm, message_type, encoding, deterministic=deterministic
         )
-        return self._signing.sign_batch(self._raw_id, digests, options, threads)
+        return self._app.signing.sign_batch(self._raw_id, digests, options, threads)
 
     def verify_batch(
         self,
@@ -157,8 +156,8 @@ class PairUses:
         Raises:
             As :meth:`sign`. Signatures that do not verify do not raise: ask ``.all()``.
         """
-        options = SigningOptions.checked(algorithm, message_type, encoding)
-        return self._signing.verify_batch(self._raw_id, digests, signatures, options, threads)
+        options = self._app.signing.options(algorithm, message_type, encoding)
+        return self._app.signing.verify_batch(self._raw_id, digests, signatures, options, threads)
 
     def public_key_der(self) -> bytes:
         """The public key, as a DER SubjectPublicKeyInfo (RFC 5280).
@@ -167,7 +166,7 @@ class PairUses:
             UnsupportedOperation: a symmetric or HMAC key.
             KeyDisabled, InvalidState, KeyNotFound: the key's state does not allow it.
         """
-        return self._asymmetric.public_key(self._raw_id)
+        return self._app.asymmetric.public_key(self._raw_id)
 
     def public_key_pem(self) -> str:
         """The public key, as PEM (RFC 7468).
@@ -187,7 +186,7 @@ class PairUses:
             KeyDisabled, InvalidState, KeyNotFound, InvalidKeyUsage: the key does not derive.
             ValidationError: no public key, or one on another curve.
         """
-        return self._asymmetric.derive_shared_secret(self._raw_id, public_key)
+        return self._app.asymmetric.derive_shared_secret(self._raw_id, public_key)
 
     def generate_data_key_pair(self, spec: str, context: Context = None) -> DataKeyPair:
         """A fresh key pair for use elsewhere, its private key in the clear and as a blob.
@@ -200,7 +199,7 @@ class PairUses:
             KeyDisabled, InvalidState, KeyNotFound, InvalidKeyUsage: the key cannot encrypt it.
             ValidationError, UnsupportedOperation: no spec of a pair, or one that is not offered.
         """
-        return self._asymmetric.data_key_pair(self._raw_id, spec, context, with_plaintext=True)
+        return self._app.asymmetric.data_key_pair(self._raw_id, spec, context, with_plaintext=True)
 
     def generate_data_key_pair_without_plaintext(
         self, spec: str, context: Context = None
@@ -210,4 +209,4 @@ class PairUses:
         Raises:
             As :meth:`generate_data_key_pair`.
         """
-        return self._asymmetric.data_key_pair(self._raw_id, spec, context, with_plaintext=False)
+        return self._app.asymmetric.data_key_pair(self._raw_id, spec, context, with_plaintext=False)

@@ -98,7 +98,7 @@ def checked_expiration(model: str, valid_to: datetime | None, now: datetime) -> 
     Raises:
         ValidationError: no such model, or a date that does not fit it: past, or over a year away.
     """
-    known = ExpirationModel(enumerated(model, ExpirationModel, "expirationModel"))
+    known = ExpirationModel(enumerated(model, tuple(map(str, ExpirationModel)), "expirationModel"))
     if known is ExpirationModel.KEY_MATERIAL_DOES_NOT_EXPIRE:
         if valid_to is not None:
             raise ValidationError(
@@ -123,7 +123,11 @@ def checked_import_type(name: str | None) -> ImportType | None:
     Raises:
         ValidationError: there is none.
     """
-    return None if name is None else ImportType(enumerated(name, ImportType, "importType"))
+    return (
+        None
+        if name is None
+        else ImportType(enumerated(name, tuple(map(str, ImportType)), "importType"))
+    )
 
 
 def checked_material_description(text: str | None) -> str | None:

@@ -9,7 +9,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -23,7 +23,6 @@ __all__ = [
     "KeyUsage",
     "Origin",
     "algorithms_of",
-    "checked_algorithm",
     "checked_origin",
     "checked_pair_spec",
     "checked_spec",
@@ -122,6 +121,7 @@ _NOT_OFFERED: Final[Mapping[str, str]] = {
 }
 
 
+_ORIGINS: Final = tuple(map(str, Origin))
 _OTHER_ORIGINS: Final = ("AWS_CLOUDHSM", "EXTERNAL_KEY_STORE")
 
 
@@ -130,6 +130,8 @@ def _all_of(usage: KeyUsage) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for uses in _USES.values() for name in uses.get(usage, ())))
 
 
+_SPECS: Final = tuple(str(spec) for spec in KeySpec)
+_USAGES: Final = tuple(str(usage) for usage in KeyUsage)
 ENCRYPTION_ALGORITHMS: Final = _all_of(KeyUsage.ENCRYPT_DECRYPT)
 SIGNING_ALGORITHMS: Final = _all_of(KeyUsage.SIGN_VERIFY)
 MAC_ALGORITHMS: Final = _all_of(KeyUsage.GENERATE_VERIFY_MAC)
@@ -153,7 +155,7 @@ def checked_spec(spec: str, member: str = "keySpec") -> KeySpec:
     """
     if spec in _NOT_OFFERED:
         raise UnsupportedOperation(f"Key spec {spec} is not offered: {_NOT_OFFERED[spec]}")
-    return KeySpec(enumerated(spec, KeySpec, member))
+    return KeySpec(enumerated(spec, _SPECS, member))
 
 
 def checked_pair_spec(spec: str) -> KeySpec:
@@ -174,7 +176,7 @@ def checked_origin(origin: str) -> Origin:
     """
     if origin in _OTHER_ORIGINS:
         raise UnsupportedOperation(f"Origin {origin} is not offered: there are no key stores of it")
-    return Origin(enumerated(origin, Origin, "origin"))
+    return Origin(enumerated(origin, _ORIGINS, "origin"))
 
 
 def checked_usage(spec: KeySpec, usage: str | None) -> KeyUsage:
@@ -190,19 +192,10 @@ def checked_usage(spec: KeySpec, usage: str | None) -> KeyUsage:
                 f"encryption keys. {spec} has {' and '.join(_USES[spec])}"
             )
         return next(iter(_USES[spec]))
-    known = KeyUsage(enumerated(usage, KeyUsage, "keyUsage"))
+    known = KeyUsage(enumerated(usage, _USAGES, "keyUsage"))
     if known not in _USES[spec]:
         raise ValidationError(f"KeyUsage {known} is not compatible with KeySpec {spec}")
     return known
-
-
-def checked_algorithm(name: str, known: Iterable[str], member: str) -> str:
-    """The algorithm's name, when AWS has it for this member of a request.
-
-    Raises:
-        ValidationError: it has not.
-    """
-    return enumerated(name, known, member)
 
 
 def require_algorithm(spec: KeySpec, usage: KeyUsage, algorithm: str) -> None:
@@ -218,16 +211,15 @@ def require_algorithm(spec: KeySpec, usage: KeyUsage, algorithm: str) -> None:
         )
 
 
-def enumerated(value: object, known: Iterable[str], member: str) -> str:
+def enumerated(value: object, known: Collection[str], member: str) -> str:
     """The value, when it is one of the known texts.
 
     Raises:
         ValidationError: it is not.
     """
-    names = [str(name) for name in known]
-    if not isinstance(value, str) or str(value) not in names:
+    if not isinstance(value, str) or value not in known:
         raise ValidationError(
             f"1 validation error detected: Value '{value}' at '{member}' failed to satisfy "
-            f"constraint: Member must satisfy enum value set: [{', '.join(names)}]"
+            f"constraint: Member must satisfy enum value set: [{', '.join(known)}]"
         )
     return str(value)

@@ -50,6 +50,7 @@ class MessageType(StrEnum):
     EXTERNAL_MU = "EXTERNAL_MU"
 
 
+_MESSAGE_TYPES: Final = tuple(str(each) for each in MessageType)
 _DIGEST_LENGTHS: Final = {"SHA_256": 32, "SHA_384": 48, "SHA_512": 64}
 _MU_LENGTH: Final = 64
 _OTHER_TYPES: Final[Mapping[str, tuple[MessageType, ...]]] = {
@@ -113,7 +114,7 @@ def checked_message_type(name: str) -> MessageType:
     Raises:
         ValidationError: there is none.
     """
-    return MessageType(enumerated(name, MessageType, "messageType"))
+    return MessageType(enumerated(name, _MESSAGE_TYPES, "messageType"))
 
 
 def checked_message(message: bytes, member: str = "message") -> bytes:

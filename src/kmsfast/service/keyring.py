@@ -186,8 +186,12 @@ class Keyring:
             self._rotate_if_due(raw_id)
             epoch, key, due = self._encrypting(raw_id, operation)
         handle = self._handle(key, key.current_version)
-        settled = epoch if epoch % 2 == 0 and key.expires is None else NEVER
+        settled = NEVER if key.expires is not None else _settled(epoch)
         return Ready(settled, handle, None if due is None else due.timestamp())
+
+    def settled(self) -> int:
+        """The epoch, to be read before what is good while it stands; NEVER during a change."""
+        return _settled(self.epoch[0])
 
     def with_current(self, raw_id: bytes, use: Callable[[int], T], operation: str = "Encrypt") -> T:
         """Calls ``use`` with a handle of the current version, again when the handle was stale."""
@@ -254,7 +258,7 @@ class Keyring:
         """What was read in this epoch; nothing at all while a change is being committed."""
         epoch = self.epoch[0]
         if self._seen.epoch != epoch or epoch % 2:
-            self._seen = _Seen(epoch if epoch % 2 == 0 else NEVER)
+            self._seen = _Seen(_settled(epoch))
         return self._seen
 
     def _check_complete(self, rows: Reader, seen: _Seen) -> None:
@@ -398,6 +402,11 @@ def remove_material(rows: Writer, key: KeyMetadata, version: KeyVersion) -> None
     rows.save_version(key, replace(version, is_present=False, valid_to=None))
     if key.state is not KeyState.PENDING_DELETION:
         rows.save(replace(key, state=KeyState.PENDING_IMPORT))
+
+
+def _settled(epoch: int) -> int:
+    """The epoch, or NEVER while a change is being committed: an odd one."""
+    return epoch if epoch % 2 == 0 else NEVER
 
 
 def _wrapped(rows: Reader, key: KeyMetadata, number: int) -> bytes:

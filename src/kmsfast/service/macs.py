@@ -6,6 +6,8 @@ have 1 to 4,096 bytes, as in AWS; those of a batch have any length.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from kmsfast.crypto import mac
@@ -15,7 +17,7 @@ from kmsfast.model.key import KeyMetadata
 from kmsfast.model.keyspec import MAC_ALGORITHMS, KeyUsage, enumerated, require_algorithm
 from kmsfast.model.message import checked_message
 from kmsfast.service.encryption import as_bytes
-from kmsfast.service.keyring import Keyring
+from kmsfast.service.keyring import NEVER, Keyring
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +33,21 @@ class Macs:
 
     def __init__(self, ring: Keyring) -> None:
         self._ring = ring
+
+    def ready(
+        self, raw_id: bytes
+    ) -> tuple[int, int, Callable[[bytes], bytes], Callable[[bytes, bytes], None]]:
+        """The epoch, the length of a MAC, and what makes and checks one while the epoch stands.
+
+        Raises:
+            KeyDisabled, InvalidState, KeyNotFound, InvalidKeyUsage: the key makes none.
+        """
+        epoch = self._ring.settled()
+        key = self._usable(raw_id, None, "GenerateMac")
+        if key.expires is not None:
+            epoch = NEVER  # the time must be asked for at each call
+        handle, length = self._ring.with_version(key, int), _length(key)
+        return epoch, length, partial(mac.mac, handle, mac_len=length), partial(mac.verify, handle)
 
     def mac(self, raw_id: bytes, message: Any, algorithm: str | None) -> bytes:
         """The MAC of a message."""

@@ -9,10 +9,9 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Final, NamedTuple
 
-from kmsfast.crypto import mac, p256, pkcs8, spki
+from kmsfast.crypto import pkcs8
 from kmsfast.crypto.keys import StoreKey
 from kmsfast.errors import IncorrectKeyMaterial
 from kmsfast.model.key import KeyMetadata
@@ -59,15 +58,24 @@ def _take_symmetric(
 
 def _hmac(bits: int) -> _Core:
     def make(store: StoreKey, key_id: bytes, version: int, flags: int) -> Made:
+        from kmsfast.crypto import mac
+
         return Made(mac.generate(store, key_id, version, flags, bits=bits))
 
     def take(store: StoreKey, given: bytearray, key_id: bytes, version: int, flags: int) -> Made:
+        from kmsfast.crypto import mac
+
         _check_length(given, bits // 8, KeySpec(f"HMAC_{bits}"))
         name = store.name_material(given, key_id)
         wrapped = mac.import_material(store, given, key_id, version, flags, bits=bits)
         return Made(wrapped, material_id=name)
 
-    return _Core(make, take, partial(mac.load, bits=bits))
+    def load(store: StoreKey, wrapped: bytes, key_id: bytes, version: int, flags: int) -> int:
+        from kmsfast.crypto import mac
+
+        return mac.load(store, wrapped, key_id, version, flags, bits=bits)
+
+    return _Core(make, take, load)
 
 
 def _check_length(given: bytearray, size: int, spec: KeySpec) -> None:
@@ -78,17 +86,23 @@ def _check_length(given: bytearray, size: int, spec: KeySpec) -> None:
 
 
 def _make_p256(store: StoreKey, key_id: bytes, version: int, flags: int) -> Made:
+    from kmsfast.crypto import p256, spki
+
     wrapped, point = p256.generate(store, key_id, version, flags)
     return Made(wrapped, spki.from_point(point))
 
 
 def _take_p256(store: StoreKey, given: bytearray, key_id: bytes, version: int, flags: int) -> Made:
+    from kmsfast.crypto import p256, spki
+
     with pkcs8.p256_scalar(given) as scalar:
         wrapped, point = p256.import_private(store, scalar, key_id, version, flags)
     return Made(wrapped, spki.from_point(point))
 
 
 def _load_p256(store: StoreKey, wrapped: bytes, key_id: bytes, version: int, flags: int) -> int:
+    from kmsfast.crypto import p256
+
     handle, _ = p256.load(store, wrapped, key_id, version, flags)
     return handle
 

@@ -10,13 +10,14 @@ Rules:
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from kmsfast.crypto.column import as_column, chunks_of
 from kmsfast.crypto.native import checked_threads
 from kmsfast.errors import InvalidSignature, ValidationError
 from kmsfast.model.key import KeyMetadata
-from kmsfast.model.keyspec import KeyUsage, enumerated
+from kmsfast.model.keyspec import KeySpec, KeyUsage, enumerated
 from kmsfast.model.message import (
     MessageType,
     checked_message,
@@ -53,26 +54,25 @@ class SigningOptions:
     encoding: str | None
     deterministic: bool
 
-    @classmethod
+    @staticmethod
     def checked(
-        cls,
         algorithm: str | None,
         message_type: str,
         encoding: str | None,
         *,
         deterministic: bool = False,
-    ) -> Self:
+    ) -> SigningOptions:
         """The options, when their names are known.
 
         Raises:
             ValidationError: one is not.
         """
-        return cls(
-            checked_signing_algorithm(algorithm),
-            checked_message_type(message_type),
-            None if encoding is None else enumerated(encoding, ENCODINGS, "encoding"),
-            deterministic,
-        )
+        try:
+            return _checked(algorithm, message_type, encoding, deterministic)
+        except TypeError:  # of what cannot be hashed, and so is no name
+            raise ValidationError(
+                "algorithm, message_type and encoding are str, and deterministic is bool"
+            ) from None
 
     def form(self, key: KeyMetadata, like: Any = b"") -> Form:
         """How the key's signer is called.
@@ -83,21 +83,7 @@ class SigningOptions:
         Raises:
             InvalidKeyUsage, ValidationError: the key does not sign so.
         """
-        algorithm = signing_algorithm(key.spec, self.algorithm, self.message_type)
-        is_ecdsa = algorithm.startswith("ECDSA")
-        if not is_ecdsa:
-            for asked, what in (
-                (self.encoding is not None, "encoding"), (self.deterministic, "deterministic"),
-            ):  # fmt: skip
-                if asked:
-                    raise ValidationError(f"{what} is a choice of ECDSA alone, not of {algorithm}")
-        rows = is_ecdsa and not isinstance(like, bytes | list)
-        return Form(
-            algorithm,
-            hashed=self.message_type is not MessageType.RAW,
-            raw=self.encoding == "raw" or (rows and self.encoding is None),
-            deterministic=self.deterministic,
-        )
+        return _form(self, key.spec, isinstance(like, bytes | list))
 
     def check_length(self, algorithm: str, size: int, what: str = "Digest") -> None:
         """Passes when a digest or mu has the length of the algorithm's.
@@ -113,8 +99,45 @@ class SigningOptions:
             )
 
 
+# Both are asked for each message that comes alone, and have few answers.
+@lru_cache(maxsize=128)
+def _checked(
+    algorithm: str | None, message_type: str, encoding: str | None, deterministic: bool
+) -> SigningOptions:
+    return SigningOptions(
+        checked_signing_algorithm(algorithm),
+        checked_message_type(message_type),
+        None if encoding is None else enumerated(encoding, ENCODINGS, "encoding"),
+        deterministic,
+    )
+
+
+@lru_cache(maxsize=256)
+def _form(options: SigningOptions, spec: KeySpec, der_by_default: bool) -> Form:
+    algorithm = signing_algorithm(spec, options.algorithm, options.message_type)
+    is_ecdsa = algorithm.startswith("ECDSA")
+    for asked, what in (
+        (options.encoding is not None, "encoding"), (options.deterministic, "deterministic"),
+    ):  # fmt: skip
+        if asked and not is_ecdsa:
+            raise ValidationError(f"{what} is a choice of ECDSA alone, not of {algorithm}")
+    by_default = is_ecdsa and not der_by_default and options.encoding is None
+    return Form(
+        algorithm,
+        hashed=options.message_type is not MessageType.RAW,
+        raw=options.encoding == "raw" or by_default,
+        deterministic=options.deterministic,
+    )
+
+
 class Signing:
-    """Signs and verifies with the keys of one store."""
+    """Signs and verifies with the keys of one store.
+
+    Attributes:
+        options: makes the options of its methods (:meth:`SigningOptions.checked`).
+    """
+
+    options = staticmethod(SigningOptions.checked)
 
     def __init__(self, ring: Keyring) -> None:
         self._ring = ring
@@ -167,7 +190,7 @@ class Signing:
 
     def sign_batch(
         self, raw_id: bytes, messages: Any, options: SigningOptions, threads: int
-    ) -> Any:
+    ) -> Batch:
         """A signature for each message."""
         checked_threads(threads)
         data = _records(messages, "messages")

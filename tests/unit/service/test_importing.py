@@ -229,6 +229,19 @@ def test_material_expires(kms: kmsfast.Kms, path: Path, clock: Clock) -> None:
     assert key.valid_to is None
 
 
+def test_hmac_material_expires_for_calls_that_repeat(kms: kmsfast.Kms, clock: Clock) -> None:
+    key = external(kms, "HMAC_256")
+    bring(key, os.urandom(32), valid_to=in_days(clock, 1))
+    mac = key.mac(b"message")
+    for _ in range(3):
+        assert key.mac(b"message") == mac
+        key.verify_mac(b"message", mac)
+    clock.forward(days=1)
+    for use in (lambda: key.mac(b"message"), lambda: key.verify_mac(b"message", mac)):
+        with pytest.raises(InvalidState, match="pending import"):
+            use()
+
+
 def test_expired_in_another_process_or_while_nobody_looked(
     kms: kmsfast.Kms, path: Path, clock: Clock
 ) -> None:

@@ -222,6 +222,7 @@ def test_parameters(all_keys: AllKeys, kind: Kind) -> None:
         ({"algorithm": "RSA"}, "at 'signingAlgorithm'"),
         ({"message_type": "raw"}, r"at 'messageType' .* set: \[RAW, DIGEST, EXTERNAL_MU\]"),
         ({"encoding": "pem"}, "at 'encoding'"),
+        ({"algorithm": ["RSA"]}, "are str"),
     ):
         with pytest.raises(ValidationError, match=match):
             key.sign(MESSAGE, **wrong)
