@@ -134,6 +134,10 @@ void test_selftest_faults(const kft_env *env);
 
 void test_p256_field_portable(const kft_env *env);
 void test_p256_field_mulx(const kft_env *env);
+void test_p256_lanes_one(const kft_env *env);
+void test_p256_lanes_fma(const kft_env *env);
+void test_p256_lanes_ifma(const kft_env *env);
+void test_p256_residue(const kft_env *env);
 void test_p256_scalars(const kft_env *env);
 void test_p256_points(const kft_env *env);
 void test_p256_additions(const kft_env *env);

@@ -54,6 +54,10 @@ static const kft_test LIBRARY_TESTS[] = {
 static const kft_test P256_TESTS[] = {
     {"p256_field_portable", test_p256_field_portable},
     {"p256_field_mulx", test_p256_field_mulx},
+    {"p256_lanes_one", test_p256_lanes_one},
+    {"p256_lanes_fma", test_p256_lanes_fma},
+    {"p256_lanes_ifma", test_p256_lanes_ifma},
+    {"p256_residue", test_p256_residue},
     {"p256_scalars", test_p256_scalars},
     {"p256_points", test_p256_points},
     {"p256_additions", test_p256_additions},

@@ -61,7 +61,7 @@ c-test-full: $(CT_BUILD)/test/run ## the same with the million accumulated vecto
 # ---- constant time -------------------------------------------------------------------------------
 
 CT_VAES := $(filter %_vaes.c,$(CT_CORE))
-CT_MARKED := $(CT_CORE) tests/c/kft_util.c tests/c/ctime/halves.c
+CT_MARKED := $(CT_CORE) tests/c/kft_util.c tests/c/kft_p256_one.c tests/c/ctime/halves.c tests/c/ctime/lanes_fma.c
 CT_WRAPS := -Wl,--wrap=getrandom,--wrap=read,--wrap=kf_cpu
 
 # $(call ct_halves,NAME,COMPILER,FLAGS): the VAES kernels of a variant as any CPU with AVX2 can run them:
