@@ -12,6 +12,7 @@ from kmsfast.cli.show import facts, json_option, moment, print_json, table
 
 if TYPE_CHECKING:
     from kmsfast.local import Key
+    from kmsfast.model.key import KeyVersion
 
 __all__ = ["key"]
 
@@ -36,6 +37,11 @@ def key() -> None:
     "--usage", metavar="USAGE", shell_complete=named_in("KeyUsage"),
     help="ENCRYPT_DECRYPT, SIGN_VERIFY, GENERATE_VERIFY_MAC or KEY_AGREEMENT, where the spec has "
     "more than one.",
+)  # fmt: skip
+@click.option(
+    "--origin", default="AWS_KMS", show_default=True, metavar="ORIGIN",
+    shell_complete=named_in("Origin"),
+    help="AWS_KMS: material is made here. EXTERNAL: it will be imported (kmsfast material).",
 )  # fmt: skip
 @click.option("--alias", help="Also give it this alias (alias/NAME).")
 @click.option("--description", default="", help="What the key is for.")
@@ -105,11 +111,15 @@ def describe(session: Session, key_name: str, as_json: bool) -> None:
     rotation = known.pop("rotation")
     known["rotation"] = f"every {rotation['period_days']} days" if rotation["enabled"] else "off"
     known["next_rotation"] = rotation["next_rotation"]
+    current = known["current_version"]
     facts({name.replace("_", " "): value for name, value in known.items()})
     click.echo()
     table(
-        ("VERSION", "CREATED", "ORIGIN"),
-        [(item["number"], item["created_at"], item["origin"]) for item in versions],
+        ("VERSION", "CREATED", "ORIGIN", "MATERIAL"),
+        [
+            (item["number"], item["created_at"], item["origin"], _material_of(item, current))
+            for item in versions
+        ],
     )
 
 
@@ -268,6 +278,28 @@ def list_aliases(session: Session, as_json: bool) -> None:
         table(("ALIAS", "KEY"), found)
 
 
+def _material_of(version: dict[str, Any], current: int) -> str:
+    """Imported material in a few words."""
+    if not version.get("is_present", True):
+        return "gone; import it again"
+    words = ["waits for rotation"] if version["number"] > current else []
+    if version.get("valid_to"):
+        words.append(f"expires {version['valid_to']}")
+    return ", ".join(words)
+
+
+def _imported(version: KeyVersion) -> dict[str, Any]:
+    """What is said of imported material."""
+    if version.origin != "imported":
+        return {}
+    return {
+        "material_id": None if version.material_id is None else version.material_id.hex(),
+        "material_description": version.description,
+        "valid_to": moment(version.valid_to),
+        "is_present": version.is_present,
+    }
+
+
 def _described(item: Key) -> dict[str, Any]:
     """A key as JSON shows it."""
     rotation = item.rotation
@@ -295,6 +327,7 @@ def _described(item: Key) -> dict[str, Any]:
                 "number": version.number,
                 "created_at": moment(version.created_at),
                 "origin": version.origin,
+                **_imported(version),
             }
             for version in item.versions()
         ],

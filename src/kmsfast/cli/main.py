@@ -21,6 +21,7 @@ _COLLECT_AFTER = 100_000
 _COMMANDS = {
     "init": ("stores.init", "Make an empty store."),
     "key": ("keys.key", "Keys: create, list, rotate, disable, delete."),
+    "material": ("materials.material", "Import key material from elsewhere."),
     "encrypt": ("files.encrypt", "Encrypt columns of a table, or a file."),
     "decrypt": ("files.decrypt", "Decrypt columns of a table, or a file."),
     "rewrap": ("files.rewrap", "Bring a file to the newest key version."),
