@@ -101,6 +101,7 @@ KF_LANE_FN const kf_lanes_constants *kf_lanes_hidden(void) {
 }
 #define KF_CONSTANT(name) (*(const kf_lane *)kf_lanes_hidden()->name)
 #define KF_UNROLL _Pragma("GCC unroll 10") for
+#define KF_UNROLL_ALL _Pragma("GCC unroll 64") for
 
 /* ---- carries -------------------------------------------------------------------------------------- */
 

@@ -137,7 +137,7 @@ void test_p256_field_mulx(const kft_env *env);
 void test_p256_lanes_one(const kft_env *env);
 void test_p256_lanes_fma(const kft_env *env);
 void test_p256_lanes_ifma(const kft_env *env);
-void test_p256_residue(const kft_env *env);
+void test_p256_lanes_residue(const kft_env *env);
 void test_p256_scalars(const kft_env *env);
 void test_p256_points(const kft_env *env);
 void test_p256_additions(const kft_env *env);
@@ -152,5 +152,6 @@ void test_p256_encodings(const kft_env *env);
 void test_p256_dispatch(const kft_env *env);
 void test_p256_selftest(const kft_env *env);
 void test_p256_library(const kft_env *env);
+void test_p256_residue(const kft_env *env);
 
 #endif

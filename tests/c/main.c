@@ -57,7 +57,7 @@ static const kft_test P256_TESTS[] = {
     {"p256_lanes_one", test_p256_lanes_one},
     {"p256_lanes_fma", test_p256_lanes_fma},
     {"p256_lanes_ifma", test_p256_lanes_ifma},
-    {"p256_residue", test_p256_residue},
+    {"p256_lanes_residue", test_p256_lanes_residue},
     {"p256_scalars", test_p256_scalars},
     {"p256_points", test_p256_points},
     {"p256_additions", test_p256_additions},
@@ -72,6 +72,7 @@ static const kft_test P256_TESTS[] = {
     {"p256_dispatch", test_p256_dispatch},
     {"p256_selftest", test_p256_selftest},
     {"p256_library", test_p256_library},
+    {"p256_residue", test_p256_residue},
 };
 
 static double now(void) {

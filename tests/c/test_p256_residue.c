@@ -1,112 +1,119 @@
 /*
- * What a batch of k G leaves on its stack, as test_residue.c looks for it: no word of a nonce or of its digits, and no
- * limb of the terms of its sum, which say the digits, may be there. Of implementations in lanes.
+ * What P-256 leaves on the stack: no 8 bytes in a row of a private key, a nonce, the forms in which these are computed with,
+ * or a shared secret. On each implementation that this CPU has.
  */
-#include <pthread.h>
 #include <stdlib.h>
 
-#include "kf_p256_base.h"
+#include "kf_p256_nonce.h"
 #include "kf_p256_words.h"
+#include "kf_util.h"
+#include "kft_calls.h"
 #include "kft_p256.h"
+#include "kft_stack.h"
 
-#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if KFT_STACK_TELLS
 
-enum { NUM = 70, STACK_LEN = 1 << 20, WORDS_OF_TERM = 2 * (4 + 5 + 5), MAX_WORDS = NUM * (12 + 32 * WORDS_OF_TERM) };
+enum { MOST = 40, WORDS = 4, PER_NUMBER = 6 * WORDS, ROOM = (MOST + 2) * PER_NUMBER };
 
 typedef struct {
-    const kf_p256_impl *impl;
-    kf_p256_scalar k[NUM];
-    kf_p256_point points[NUM];
-    void *scratch;
-} call;
+    kft_library library;
+    uint64_t key;
+    int num;
+    uint8_t scalar[32], wrapped[KF_WRAPPED_LEN], public_key[64], digests[MOST * 32], out[MOST * 72], status[MOST];
+    int64_t lens[MOST];
+    uint64_t secrets[ROOM];
+    size_t num_secrets;
+} calls;
 
-static int compare(const void *a, const void *b) { return memcmp(a, b, 8); }
-
-static void *run(void *arg) {
-    call *c = arg;
-    c->impl->base_mul(c->points, c->k, NUM, c->scratch);
+static void *run_import(void *arg) {
+    calls *c = arg;
+    uint8_t public_key[64];
+    CHECK(kf_p256_import(c->wrapped, public_key, c->library.store, c->scalar, c->library.key_id, 1, 0) == KF_OK, "import");
     return NULL;
 }
 
-/* Of a field element: its words, its limbs of 52 bits times 2^4, and these as doubles. */
-static size_t words_of_element(uint64_t *words, const kf_p256_fe *a) {
-    kf_p256_fe sixteenth = *a;
-    size_t num = 0;
-    for (int i = 0; i < 4; i++) words[num++] = a->v[i];
-    kft_mod_mul(sixteenth.v, a->v, (const uint64_t[4]){16}, KFT_P);
-    for (int i = 0; i < 5; i++) {
-        const int word = 52 * i / 64, shift = 52 * i % 64;
-        uint64_t limb = sixteenth.v[word] >> shift;
-        if (shift > 12 && word < 3) limb |= sixteenth.v[word + 1] << (64 - shift);
-        limb &= 0xfffffffffffff;
-        const double real = (double)limb;
-        words[num++] = limb;
-        memcpy(&words[num++], &real, sizeof real);
-    }
-    return num;
+static void *run_load(void *arg) {
+    calls *c = arg;
+    uint64_t key;
+    CHECK(kf_p256_load(&key, c->public_key, c->library.store, c->wrapped, c->library.key_id, 1, 0) == KF_OK, "load");
+    kf_key_release(key);
+    return NULL;
 }
 
-static size_t secret_words(uint64_t *words, const call *c) {
-    size_t num = 0;
-    for (int i = 0; i < NUM; i++) {
-        uint64_t even, digits[4], negative;
-        kf_p256_scalar odd;
-        kf_scalar_odd(&odd, &even, &c->k[i]);
-        kf_scalar_digits(digits, &odd);
-        for (int k = 0; k < 4; k++) words[num++] = c->k[i].v[k], words[num++] = odd.v[k], words[num++] = digits[k];
-        for (int w = 0; w < TABLE_WINDOWS; w++) {
-            const uint64_t place = kf_digit_place(&negative, digits[w / 8] >> (w % 8 * 8) & 0xff);
-            const kf_p256_point *term = &kf_p256_base_table[w * TABLE_ENTRIES + place];
-            num += words_of_element(words + num, &term->x);
-            num += words_of_element(words + num, &term->y);
-        }
-    }
-    return num;
+static void *run_sign(void *arg) {
+    calls *c = arg;
+    const struct kf_column in = {.data = c->digests, .data_len = 32 * c->num, .width = 32};
+    int64_t bad;
+    CHECK(kf_p256_sign_batch(c->key, c->out, c->lens, c->status, &bad, &in, c->num, KF_P256_DER, 1, 1) == KF_OK, "sign");
+    return NULL;
 }
 
-static void run_on(uint8_t *stack, call *c) {
-    pthread_attr_t attributes;
-    pthread_t thread;
-    memset(stack, 0, STACK_LEN);
-    pthread_attr_init(&attributes);
-    CHECK(pthread_attr_setstack(&attributes, stack, STACK_LEN) == 0, "setstack");
-    CHECK(pthread_create(&thread, &attributes, run, c) == 0 && pthread_join(thread, NULL) == 0, "thread");
-    pthread_attr_destroy(&attributes);
+static void *run_ecdh(void *arg) {
+    calls *c = arg;
+    CHECK(kf_p256_ecdh(c->key, c->out, c->library.public_key) == KF_OK, "ECDH");
+    return NULL;
 }
 
-/* Words of which 16 bits or fewer are set are too common to mean anything. */
-static size_t found(const uint8_t *stack, const uint64_t *words, size_t num) {
-    size_t hits = 0;
-    for (size_t at = 0; at + 8 <= STACK_LEN; at += 8) {
-        uint64_t word;
-        memcpy(&word, stack + at, sizeof word);
-        hits += __builtin_popcountll(word) > 16 && bsearch(&word, words, num, sizeof word, compare) != NULL;
+/* A number as it is, in Montgomery form, negated, halved as its digits are, as bytes the other way round, inverted. */
+static void add_secret(calls *c, const uint64_t a[4]) {
+    uint64_t form[6][WORDS];
+    kf_p256_scalar odd;
+    uint64_t even;
+    memcpy(form[0], a, sizeof form[0]);
+    kft_to_mont(form[1], a, KFT_N);
+    kft_mod_sub(form[2], (const uint64_t[4]){0}, a, KFT_N);
+    memcpy(odd.v, a, sizeof odd.v), kf_scalar_odd(&odd, &even, &odd), kf_scalar_digits(form[3], &odd);
+    kf_words_to_be((uint8_t *)form[4], a);
+    kft_mod_inverse(form[5], a, KFT_N), kft_to_mont(form[5], form[5], KFT_N);
+    memcpy(c->secrets + c->num_secrets, form, sizeof form);
+    c->num_secrets += PER_NUMBER;
+}
+
+static void check(calls *c, const kf_p256_impl *impl, const char *what, void *(*run)(void *arg)) {
+    uint8_t *stack = kft_stack_new();
+    uint64_t secrets[ROOM];
+    kft_stack_run(stack, run, c);
+    memcpy(secrets, c->secrets, sizeof secrets);
+    const size_t found = kft_stack_found(stack, secrets, c->num_secrets, 8);
+    CHECK(found == 0, "%s: %s of %d leaves %zu secret words on the stack", impl->name, what, c->num, found);
+    free(stack);
+}
+
+static void check_all(calls *c, const kf_p256_impl *impl) {
+    static const int sizes[] = {1, 5, 12, MOST};
+    kf_p256_scalar d, k;
+    c->num_secrets = 0, c->num = 1;
+    kf_words_from_be(d.v, c->scalar);
+    add_secret(c, d.v);
+    check(c, impl, "import", run_import);
+    check(c, impl, "load", run_load);
+    CHECK(kf_p256_load(&c->key, c->public_key, c->library.store, c->wrapped, c->library.key_id, 1, 0) == KF_OK, "load");
+    CHECK(kf_p256_ecdh(c->key, c->out, c->library.public_key) == KF_OK, "ECDH");
+    kf_words_from_be(k.v, c->out);
+    memcpy(c->secrets + c->num_secrets, k.v, sizeof k.v), c->num_secrets += WORDS;
+    memset(c->out, 0, 32);
+    check(c, impl, "ECDH", run_ecdh);
+    for (int i = 0; i < MOST; i++) {
+        kf_p256_nonce_rfc6979(&k, &d, c->digests + 32 * i, 0);
+        add_secret(c, k.v);
     }
-    return hits;
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+        c->num = sizes[s];
+        check(c, impl, "a batch", run_sign);
+    }
+    kf_key_release(c->key);
 }
 
 void test_p256_residue(const kft_env *env) {
-    static call c;
-    uint8_t *stack = aligned_alloc(4096, STACK_LEN);
-    uint64_t *words = kft_alloc(MAX_WORDS * sizeof *words);
-    kft_random random = {78};
+    static calls c;
+    kft_random random = {31};
+    const kf_p256_impl *impl;
     (void)env;
-    CHECK(stack != NULL, "memory");
-    for (int i = 0; stack && (c.impl = kft_p256_impl(i)) != NULL; i++) {
-        if (c.impl != kf_p256_impl_fma() && c.impl != kf_p256_impl_ifma()) continue;
-        c.scratch = kft_p256_scratch(c.impl);
-        for (int k = 0; k < NUM; k++) {
-            kft_fill(&random, (uint8_t *)c.k[k].v, sizeof c.k[k].v);
-            c.k[k].v[3] >>= 1;
-        }
-        const size_t num = secret_words(words, &c);
-        qsort(words, num, sizeof *words, compare);
-        run_on(stack, &c);
-        const size_t hits = found(stack, words, num);
-        CHECK(hits == 0, "%s: %zu words of nonces or of their terms are left", c.impl->name, hits);
-        free(c.scratch);
-    }
-    free(words), free(stack);
+    CHECK(kft_library_open(&c.library) == KF_OK, "open");
+    kft_fill(&random, c.scalar, sizeof c.scalar), kft_fill(&random, c.digests, sizeof c.digests);
+    c.scalar[0] &= 0x7f;
+    for (int n = 0; (impl = kft_p256_impl(n)) != NULL; n++) check_all(&c, impl);
+    kft_library_close(&c.library);
 }
 
 #else
