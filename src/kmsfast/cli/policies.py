@@ -150,7 +150,7 @@ def _question(
         grant_tokens=tokens,
         values=values,
     )
-    on_key = [grant for path in grants for grant in _grants(path)]
+    on_key = [grant for path in grants for grant in _grants(path, key)]
     return request, Policies(key_policy, _identity_policies(identity), on_key)
 
 
@@ -225,7 +225,7 @@ def _identity_policies(paths: Sequence[Path]) -> list[Policy]:
     ]
 
 
-def _grants(path: Path) -> list[Grant]:
+def _grants(path: Path, key: KeyFacts | None = None) -> list[Grant]:
     """The grants of a file: an answer of ListGrants, its list, or one grant."""
     import json
 
@@ -240,6 +240,9 @@ def _grants(path: Path) -> list[Grant]:
     entries = found if isinstance(found, list) else [found]
     if not all(isinstance(entry, dict) for entry in entries):
         raise click.UsageError(f"{path}: a grant is an object, as ListGrants gives it")
+    elsewhere = {entry.get("KeyId", key.arn) for entry in entries} - {key.arn} if key else set()
+    if elsewhere:
+        raise click.UsageError(f"{path} has a grant on another key, {min(map(str, elsewhere))}")
     return [_noted(path, lambda entry=entry: Grant.of_api(entry)) for entry in entries]
 
 
