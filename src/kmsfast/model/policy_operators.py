@@ -15,7 +15,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kmsfast.model.policy_glob import Token, Variable, glob, template
-from kmsfast.model.policy_values import address, arn_pattern, binary, boolean, moment, number
+from kmsfast.model.policy_values import (
+    Range,
+    address,
+    arn_pattern,
+    binary,
+    boolean,
+    moment,
+    network,
+    number,
+)
 
 __all__ = ["OPERATORS", "Operator", "Test"]
 
@@ -102,14 +111,18 @@ def _comparing(
     return tested
 
 
-def _within(inner: Any, outer: Any) -> bool:
-    return inner.version == outer.version and bool(inner.subnet_of(outer))
+def _within(inner: Range, outer: Range) -> bool:
+    return inner.version == outer.version and outer.first <= inner.first <= outer.last
 
 
 def _typed(
     read: Callable[[str], Any], compare: Callable[[Any, Any], bool], *, negated: bool = False
 ) -> Operator:
     return Operator(read, _comparing(read, compare), negated)
+
+
+def _addresses(*, negated: bool = False) -> Operator:
+    return Operator(network, _comparing(address, _within), negated)
 
 
 def _ordered(family: str, read: Callable[[str], Any]) -> dict[str, Operator]:
@@ -145,7 +158,7 @@ OPERATORS: Final[dict[str, Operator]] = {
     **_ordered("Date", moment),
     "Bool": _typed(boolean, operator.eq),
     "BinaryEquals": _typed(binary, operator.eq),
-    "IpAddress": _typed(address, _within),
-    "NotIpAddress": _typed(address, _within, negated=True),
+    "IpAddress": _addresses(),
+    "NotIpAddress": _addresses(negated=True),
     "Null": Operator(boolean, _comparing(boolean, operator.eq), null=True),
 }  # fmt: skip

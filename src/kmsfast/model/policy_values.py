@@ -17,14 +17,23 @@ from binascii import Error as Base64Error
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Final
+from functools import lru_cache
+from ipaddress import ip_address, ip_network
+from typing import Final, NamedTuple
 
 from kmsfast.model.policy_glob import Token, glob
 
-__all__ = ["address", "arn_pattern", "binary", "boolean", "moment", "number"]
+__all__ = ["Range", "address", "arn_pattern", "binary", "boolean", "moment", "network", "number"]
 
-Network = IPv4Network | IPv6Network
+
+class Range(NamedTuple):
+    """Addresses of one family as numbers, both ends included."""
+
+    version: int
+    first: int
+    last: int
+
+
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?")
 _DATE: Final = re.compile(
     r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2})"
@@ -35,7 +44,7 @@ _SECONDS: Final = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{1,6})?")
 _START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK: Final = timedelta(microseconds=1)
 ARN_FIELDS: Final = 6
-MAPPED_BITS: Final = 96  # ::ffff:0:0/96, RFC 4291 section 2.5.5.2
+MAPPED, MASK = 0xFFFF, 0xFFFFFFFF  # ::ffff:0:0/96, RFC 4291 section 2.5.5.2
 
 
 def number(text: str) -> Decimal:
@@ -102,17 +111,31 @@ def binary(text: str) -> bytes:
         raise ValueError(f"{text!r} is no base64") from None
 
 
-def address(text: str) -> Network:
-    """A network, of one address when there is no prefix length; mapped IPv4 is IPv4.
+def network(text: str) -> Range:
+    """A range of addresses, of one when there is no prefix length; mapped IPv4 is IPv4.
+
+    Raises:
+        ValueError: no address and no range.
+    """
+    found = ip_network(text, strict=False)
+    return _range(found.version, int(found.network_address), int(found.broadcast_address))
+
+
+@lru_cache(maxsize=256)
+def address(text: str) -> Range:
+    """One address, as a range of one. A request's is compared with many policies' ranges.
 
     Raises:
         ValueError: no address.
     """
-    network = ip_network(text, strict=False)
-    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
-    if mapped is None or network.prefixlen < MAPPED_BITS:
-        return network
-    return ip_network((mapped, network.prefixlen - MAPPED_BITS), strict=False)
+    found = ip_address(text)
+    return _range(found.version, int(found), int(found))
+
+
+def _range(version: int, first: int, last: int) -> Range:
+    if version == 6 and first >> 32 == last >> 32 == MAPPED:
+        return Range(4, first & MASK, last & MASK)
+    return Range(version, first, last)
 
 
 def arn_pattern(tokens: Sequence[Token]) -> Callable[[str], bool]:
