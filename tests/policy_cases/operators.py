@@ -114,6 +114,7 @@ DATES = [
     _issued("DateEquals", "2026", "2026-01-01T00:00:00Z", True, "DateEquals: a year"),
     _issued("DateEquals", NOON, None, False, "DateEquals: a key that is not there"),
     _issued("DateEquals", NOON, "noon", False, "DateEquals: a value that is no date"),
+    _issued("DateEquals", NOON, "0001-01-01T00:00:00+23:00", False, "DateEquals: long ago"),
     _issued("DateNotEquals", NOON, NOON, False, "DateNotEquals: equal"),
     _issued("DateNotEquals", NOON, "2026-01-31T12:00:01Z", True, "DateNotEquals: another"),
     _issued("DateNotEquals", NOON, None, True, "DateNotEquals: a key that is not there"),

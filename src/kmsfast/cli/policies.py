@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,7 +14,7 @@ from kmsfast.cli.arguments import Pair, pairs
 from kmsfast.cli.exits import Code
 from kmsfast.cli.session import Session, pass_session
 from kmsfast.cli.show import facts, json_option, print_json, table
-from kmsfast.errors import KmsError
+from kmsfast.errors import InvalidArn, KeyNotFound, KmsError, StoreNotFound
 
 if TYPE_CHECKING:
     from kmsfast.local import Key
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from kmsfast.model.policy_trace import Step
 
 __all__ = ["policy"]
+
+T = TypeVar("T")
 
 #: More than any document that is allowed, so that the error can say how much too long it is.
 _MAX_FILE = 1 << 20
@@ -46,7 +49,7 @@ def policy() -> None:
 @click.option("--action", required=True, help="What for, as kms:Decrypt.")
 @click.option("--key", "key_name", help="On which key.")
 @click.option("--alias", "alias_arn", help="ARN of an alias, for the actions on aliases.")
-@click.option("--context", type=Pair(), multiple=True,
+@click.option("-c", "--context", type=Pair(), multiple=True,
               help="A pair of the encryption context. Repeatable.")  # fmt: skip
 @click.option("--policy", "policy_file", type=file_type, help="Key policy, instead of the key's.")
 @identity_option
@@ -99,7 +102,8 @@ def check(  # noqa: PLR0917 - click calls it by name
         )
     else:
         for item in found.findings:
-            click.echo(f"{document}:{item.line}:{item.column}: {item.level}: {item}")
+            place = f"{document}:{item.line}:{item.column}"
+            click.echo(_printable(f"{place}: {item.level}: {item}"))
     if found.policy is None:
         return Code.USAGE
     if principal is not None:
@@ -190,20 +194,36 @@ def _key(
     if policy_file is not None:
         path = policy_file
         given = _noted(path, lambda: key_policy(_text(path), path.name))
-        if name.startswith("arn:") and ":key/" in name:
-            return KeyFacts(name), None, given  # no store is needed
-    found = session.kms.key(name)
+    try:
+        found = session.kms.key(name)
+    except (StoreNotFound, KeyNotFound, InvalidArn):
+        if given is None or not _is_key_arn(name):
+            raise
+        return KeyFacts(name), None, given  # of nobody's store
     resource = name.split(":", 5)[-1]
     alias = resource if resource.startswith("alias/") else None
     facts = _facts(found)
-    if given is None:
-        partition = found.arn.split(":")[1]
-        given = (
-            default_policy(facts.account, partition)
-            if found.policy is None
-            else key_policy(found.policy)
+    if given is None and found.policy is None:
+        given = default_policy(facts.account, found.arn.split(":")[1])
+    return facts, alias, given or _stored(found)
+
+
+def _is_key_arn(name: str) -> bool:
+    return name.startswith("arn:") and ":key/" in name
+
+
+def _stored(key: Key) -> Policy | None:
+    """The key's policy; one that cannot be read allows nothing."""
+    from kmsfast.model.policy_document import key_policy
+
+    try:
+        return key_policy(key.policy or "")
+    except KmsError as error:
+        click.echo(
+            f"kmsfast: the policy of {key.arn} cannot be read and so allows nothing: {error}",
+            err=True,
         )
-    return facts, alias, given
+        return None
 
 
 def _facts(key: Key) -> KeyFacts:
@@ -220,9 +240,10 @@ def _facts(key: Key) -> KeyFacts:
 def _identity_policies(paths: Sequence[Path]) -> list[Policy]:
     from kmsfast.model.policy_document import identity_policy
 
-    return [
-        _noted(path, lambda path=path: identity_policy(_text(path), path.name)) for path in paths
-    ]
+    def read(path: Path) -> Policy:
+        return identity_policy(_text(path), path.name)
+
+    return [_noted(path, partial(read, path)) for path in paths]
 
 
 def _grants(path: Path, key: KeyFacts | None = None) -> list[Grant]:
@@ -243,7 +264,7 @@ def _grants(path: Path, key: KeyFacts | None = None) -> list[Grant]:
     elsewhere = {entry.get("KeyId", key.arn) for entry in entries} - {key.arn} if key else set()
     if elsewhere:
         raise click.UsageError(f"{path} has a grant on another key, {min(map(str, elsewhere))}")
-    return [_noted(path, lambda entry=entry: Grant.of_api(entry)) for entry in entries]
+    return [_noted(path, partial(Grant.of_api, entry)) for entry in entries]
 
 
 def _check_lockout(
@@ -273,7 +294,7 @@ def _text(path: Path) -> str:
         raise click.UsageError(f"{path} is not UTF-8 at byte {error.start}") from None
 
 
-def _noted(path: Path, read: Any) -> Any:
+def _noted(path: Path, read: Callable[[], T]) -> T:
     """What was read of a file; errors say of which."""
     try:
         return read()
@@ -290,7 +311,7 @@ def _print(decision: Decision, steps: Sequence[Step]) -> None:
         {
             "decision": decision.outcome,
             "reason": decision.reason,
-            "made by": "; ".join(_name(source) for source in decision.made_by),
+            "made by": _printable("; ".join(_name(source) for source in decision.made_by)),
         }
     )
     if steps:
@@ -298,7 +319,19 @@ def _print(decision: Decision, steps: Sequence[Step]) -> None:
         table(
             ("POLICY", "STATEMENT", "SID", "EFFECT", "APPLIES", "WHY"),
             [
-                (step.policy, step.index, step.sid, step.effect, _yes(step.applies), step.why)
+                tuple(
+                    map(
+                        _printable,
+                        (
+                            step.policy,
+                            _text_of(step.index),
+                            step.sid or "",
+                            step.effect,
+                            _yes(step.applies),
+                            step.why,
+                        ),
+                    )
+                )
                 for step in steps
             ],
         )
@@ -309,6 +342,15 @@ def _name(source: Any) -> str:
         return f"{source.policy} {source.sid}"
     sid = f" ({source.sid})" if source.sid else ""
     return f"{source.policy} Statement[{source.index}]{sid}"
+
+
+def _text_of(index: int | None) -> str:
+    return "" if index is None else str(index)
+
+
+def _printable(text: str) -> str:
+    """No control character of a document reaches the terminal."""
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def _yes(value: bool) -> str:

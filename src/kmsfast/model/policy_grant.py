@@ -23,6 +23,16 @@ __all__ = ["Grant"]
 MAX_PAIRS: Final = 8
 _UNCONSTRAINED: Final = frozenset({"DescribeKey", "RetireGrant"})
 _TYPES: Final = ("EncryptionContextEquals", "EncryptionContextSubset")
+# Members of a grant as the API has it, their types, and what stands for one that is not there.
+_MEMBERS: Final[tuple[tuple[str, type, Any], ...]] = (
+    ("GranteePrincipal", str, None),
+    ("Operations", list, None),
+    ("GrantId", str, ""),
+    ("RetiringPrincipal", str, ""),
+    ("GrantToken", str, ""),
+    ("Constraints", dict, {}),
+    ("Settled", bool, True),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,27 +87,22 @@ class Grant:
         Raises:
             ValidationError: a member is missing or of the wrong type.
         """
-        constraints = entry.get("Constraints") or {}
-        operations = entry.get("Operations")
-        for name, value, kind in (
-            ("Operations", operations, list),
-            ("GranteePrincipal", entry.get("GranteePrincipal"), str),
-            ("Constraints", constraints, dict),
-        ):
-            if not isinstance(value, kind):
+        for name, kind, absent in _MEMBERS:
+            if not isinstance(entry.get(name, absent), kind):
                 raise ValidationError(f"{name} of a grant is missing or no {kind.__name__}")
+        constraints = entry.get("Constraints", {})
         unknown = set(constraints) - set(_TYPES)
         if unknown:
             raise ValidationError(f"{min(unknown)!r} is no constraint of a grant; {_TYPES} are")
         return cls(
-            id=str(entry.get("GrantId", entry.get("Name", "grant"))),
-            operations=frozenset(map(str, operations or ())),
+            id=entry.get("GrantId", ""),
+            operations=frozenset(map(str, entry["Operations"])),
             grantee=entry["GranteePrincipal"],
             retiring=entry.get("RetiringPrincipal"),
             equals=constraints.get(_TYPES[0]),
             subset=constraints.get(_TYPES[1]),
             token=entry.get("GrantToken"),
-            settled=bool(entry.get("Settled", True)),
+            settled=entry.get("Settled", True),
         )
 
     @property

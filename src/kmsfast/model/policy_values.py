@@ -74,7 +74,7 @@ def moment(text: str) -> int:
         int(year), int(month or 1), int(day or 1), int(hour or 0), int(minute or 0),
         int(second or 0), int((fraction or "0").ljust(6, "0")), tzinfo=UTC,
     )  # fmt: skip
-    return (when - _offset(zone) - _START) // _TICK
+    return (when - _START - _offset(zone)) // _TICK
 
 
 def _offset(zone: str | None) -> timedelta:

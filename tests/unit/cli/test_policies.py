@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import golden
 import pytest
 from cli_runner import Cli
 
@@ -87,6 +89,18 @@ def test_the_stored_policy_of_a_key_decides(cli: Cli) -> None:
     options = ("--policy", account, "--identity-policy", by_tag)
     assert asked(cli, "--key", key.id, *options)["decision"] == "allowed"
     assert asked(cli, "--key", other.id, *options)["decision"] == "implicitDeny"
+    assert asked(cli, "--key", key.arn, *options)["decision"] == "allowed"
+
+
+def test_a_stored_policy_that_cannot_be_read_allows_nothing(empty: Cli) -> None:
+    shutil.copytree(golden.DIRECTORY / "0.1.0-schema-1" / "store", empty.directory / "store")
+    for path in (empty.directory / "store", *(empty.directory / "store").iterdir()):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    result = empty("policy", "simulate", "--principal", ROOT, "--action", "kms:Decrypt",
+                   "--key", "alias/second-name")  # fmt: skip
+    assert result.code == 8
+    assert "cannot be read and so allows nothing: Syntax errors in policy." in result.err
+    assert "neither the key policy nor a grant allows the caller" in result.out
 
 
 def test_a_key_that_no_store_has(empty: Cli) -> None:
@@ -149,7 +163,7 @@ WRONG = [
     (["--principal", ADA, "--action", "ListKeys", "--key", KEY], "is not about a key"),
     (["--principal", ADA, "--action", "RetireGrant", "--key", KEY], "give the one to retire"),
     (["--principal", ADA, "--action", "Decrypt", "--key", KEY, "--grant", "good.json"],
-     "Operations of a grant is missing"),
+     "GranteePrincipal of a grant is missing"),
     (["--principal", ADA, "--action", "Decrypt", "--key", KEY, "--grant", "bad.json"], "no JSON"),
     (["--principal", ADA, "--action", "Decrypt", "--key", KEY, "--identity-policy", "good.json"],
      "good.json: Policy document should not specify a principal."),
@@ -187,6 +201,9 @@ def test_every_mistake_has_its_position(empty: Cli) -> None:
     assert [(item["level"], item["line"], item["column"]) for item in found] == [
         ("warning", 2, 2), ("error", 2, 13), ("error", 3, 24),
     ]  # fmt: skip
+    text = '{"Statement": {"Sid": "\\u001b[2J", "Effect": "Perhaps", "Principal": "*"}}'
+    (empty.directory / "key.json").write_text(text)
+    assert "\x1b" not in empty("policy", "check", "key.json").out
     (empty.directory / "key.json").write_bytes(b"\xff")
     assert "not UTF-8 at byte 0" in empty.refused(2, "policy", "check", "key.json")
     (empty.directory / "key.json").write_text(" " * 40_000)
