@@ -95,6 +95,8 @@ def check(  # noqa: PLR0917 - click calls it by name
 
     if principal is not None and is_identity:
         raise click.UsageError("--principal is for key policies; leave --identity out")
+    if principal is None and (identity or bypass):
+        raise click.UsageError("the check that nobody locks himself out needs --principal")
     found = _noted(document, lambda: examined(_text(document), identity=is_identity))
     if as_json:
         print_json(

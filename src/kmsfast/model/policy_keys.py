@@ -6,10 +6,11 @@ it. The table serves warnings, and the rule on ForAllValues.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["KEYS", "ConditionKey", "condition_key"]
+__all__ = ["KEYS", "ConditionKey", "condition_key", "family"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,18 @@ _ALL: Final = [
 #: By name in lower case; families by their prefix.
 KEYS: Final = {key.name.lower(): key for key in _ALL}
 _FAMILIES: Final = [key for key in _ALL if key.is_family]
+
+
+def family(prefix: str, pairs: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """The condition keys of tags or of an encryption context, in lower case, with their values.
+
+    Condition keys have no case; pairs whose keys differ in case alone are values of one of them.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for key, value in pairs.items():
+        name = f"{prefix}{key}".lower()
+        found[name] = (*found.get(name, ()), value)
+    return found
 
 
 def condition_key(name: str) -> ConditionKey | None:

@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Final
 
 from kmsfast.errors import ValidationError
+from kmsfast.model.policy_keys import family
 
 __all__ = ["ACCOUNT", "SERVICE", "Kind", "Principal", "parsed_arn", "root_arn"]
 
@@ -160,6 +161,6 @@ def _values(
         "aws:principalservicenameslist": principal.arn if service else None,
         "aws:userid": user_id,
         "aws:username": names[0] if kind is Kind.USER else None,
-        **{f"aws:principaltag/{key}".lower(): value for key, value in principal.tags.items()},
     }
-    return {name: (value,) for name, value in values.items() if value is not None}
+    known = {name: (value,) for name, value in values.items() if value is not None}
+    return {**known, **family("aws:principaltag/", principal.tags)}

@@ -18,6 +18,7 @@ from typing import Any, Final
 from kmsfast.errors import ValidationError
 from kmsfast.model.policy_actions import ACTIONS, CRYPTOGRAPHIC, checked_action, on_keys
 from kmsfast.model.policy_grant import Grant
+from kmsfast.model.policy_keys import family
 from kmsfast.model.policy_principal import Principal
 
 __all__ = ["KeyFacts", "Request", "ValueOf", "Values"]
@@ -59,7 +60,7 @@ class KeyFacts:
     """The key that a request is about, as conditions can ask for it.
 
     Attributes:
-        account, region: of the ARN.
+        account: that of the ARN.
         values: condition keys for every policy.
         identity_values: those that identity policies alone can ask for.
 
@@ -91,9 +92,7 @@ class KeyFacts:
             "kms:multiregion": str(self.multi_region_type is not None).lower(),
             "kms:multiregionkeytype": self.multi_region_type,
         }
-        tagged: dict[str, tuple[str, ...]] = {
-            f"aws:resourcetag/{key}".lower(): (text,) for key, text in self.tags.items()
-        }
+        tagged = family("aws:resourcetag/", self.tags)
         if self.aliases:
             tagged["kms:resourcealiases"] = self.aliases
         found: dict[str, tuple[str, ...]] = {
@@ -209,10 +208,11 @@ class Request:
             found.update(self.grant.values)
             context = self.grant.constraint_context
         if context:
-            _add_context(found, context)
+            found["kms:encryptioncontextkeys"] = tuple(context)
+            found.update(family("kms:encryptioncontext:", context))
         if self.tags:
             found["aws:tagkeys"] = tuple(self.tags)
-            found.update({f"aws:requesttag/{k}".lower(): (v,) for k, v in self.tags.items()})
+            found.update(family("aws:requesttag/", self.tags))
         return found
 
     def _moment(self, name: str) -> tuple[str, ...]:
@@ -221,14 +221,6 @@ class Request:
         if name == "aws:epochtime":
             return (str(int(self.time.timestamp())),)
         return _NOTHING
-
-
-def _add_context(found: dict[str, tuple[str, ...]], context: Mapping[str, str]) -> None:
-    """Pairs whose keys differ in case alone are values of one condition key: it has no case."""
-    found["kms:encryptioncontextkeys"] = tuple(context)
-    for key, value in context.items():
-        name = f"kms:encryptioncontext:{key}".lower()
-        found[name] = (*found.get(name, _NOTHING), value)
 
 
 def _with_old_names(values: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:

@@ -225,3 +225,4 @@ def test_whoever_would_lock_himself_out_is_told(empty: Cli) -> None:
     empty.ok("policy", "check", delegating, "--principal", ADA, "--identity-policy", identity)
     empty.ok("policy", "check", delegating, "--principal", ROOT)
     empty.refused(2, "policy", "check", "--identity", identity, "--principal", ADA)
+    empty.refused(2, "policy", "check", policy, "--identity-policy", identity)

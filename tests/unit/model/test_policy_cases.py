@@ -33,6 +33,7 @@ from kmsfast.errors import MalformedPolicyDocument
 from kmsfast.model.policy_decision import Decision, Policies, decide
 from kmsfast.model.policy_document import examined, identity_policy, key_policy
 from kmsfast.model.policy_grant import Grant
+from kmsfast.model.policy_keys import KEYS
 from kmsfast.model.policy_principal import Principal
 from kmsfast.model.policy_request import KeyFacts, Request
 from kmsfast.model.policy_statement import Policy
@@ -140,6 +141,19 @@ def test_documents(item: Document) -> None:
     with pytest.raises(MalformedPolicyDocument) as caught:
         read()
     assert str(mistakes[0]) in str(caught.value)
+
+
+def test_every_condition_key_of_aws_kms_has_a_case() -> None:
+    asked = {
+        key.lower()
+        for row in ROWS
+        for keys in row.condition.values()
+        for key in keys
+        if key.lower().startswith("kms:")
+    }
+    for name, key in KEYS.items():
+        if name.startswith("kms:"):
+            assert any(item.startswith(name) if key.is_family else item == name for item in asked)
 
 
 def test_the_table_is_long_and_every_case_names_its_rule_and_its_page() -> None:
