@@ -165,6 +165,11 @@ KEYS = [
     _null("kms:MultiRegionKeyType", {}, True, "MultiRegionKeyType of multi-Region keys only"),
     _eq("kms:CallerAccount", ACCOUNT, {}, True, "CallerAccount"),
     _eq("kms:CallerAccount", OTHER, {}, False, "CallerAccount: another"),
+    _null("kms:CallerAccount", {"principal": {"arn": "logs.us-west-2.amazonaws.com"}}, True,
+          "CallerAccount: a service has none"),
+    Row("CallerAccount: of operations on keys only", KMS_KEYS,
+        {"Null": {"kms:CallerAccount": "true"}}, {"action": "CreateKey", "key": None}, True,
+        identity=True),
 ]  # fmt: skip
 
 NOTHING = {"key": None}

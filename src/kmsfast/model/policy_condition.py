@@ -18,14 +18,15 @@ from kmsfast.model.policy_glob import resolved
 from kmsfast.model.policy_operators import OPERATORS, Operator, Test
 from kmsfast.model.policy_request import ValueOf
 
-__all__ = ["Condition", "parsed_operator"]
+__all__ = ["Condition", "Parsed", "parsed_operator"]
 
 Quantifier = Literal["ForAllValues", "ForAnyValue", ""]
+Parsed = tuple[Quantifier, str, bool]
 _IF_EXISTS: Final = "IfExists"
 _EMPTY: Final[tuple[tuple[str, ...], ...]] = ((), ("",))
 
 
-def parsed_operator(text: str) -> tuple[Quantifier, str, bool] | None:
+def parsed_operator(text: str) -> Parsed | None:
     """Set operator, name of the operator, and whether IfExists is there; None when unknown."""
     before, colon, name = text.rpartition(":")
     if colon and before not in ("ForAllValues", "ForAnyValue"):
@@ -65,16 +66,16 @@ class Condition:
 
     @classmethod
     def compiled(
-        cls, written: str, key: str, texts: tuple[str, ...], *, variables: bool
+        cls, written: str, known: Parsed, key: str, texts: tuple[str, ...], *, variables: bool
     ) -> Condition:
-        """A condition of an operator that :func:`parsed_operator` knows.
+        """A condition.
+
+        Args:
+            known: what :func:`parsed_operator` says of the operator.
 
         Raises:
             ValueError: a value is not of the operator's type.
         """
-        known = parsed_operator(written)
-        if known is None:
-            raise ValueError(f"{written} is no operator")
         quantifier, name, if_exists = known
         operator = OPERATORS[name]
         parsed = tuple(operator.parsed(text, variables=variables) for text in texts)

@@ -133,7 +133,7 @@ class Grant:
 
     def delegates_retiring_to(self, caller: Principal) -> bool:
         """Whether the account that may retire it is the caller's."""
-        return self.retiring is not None and self.retiring == caller.chain[0] != caller.arn
+        return self.retiring == caller.chain[0] != caller.arn
 
     def _context_refusal(self, context: Mapping[str, str]) -> str | None:
         if self.equals is not None and dict(context) != dict(self.equals):

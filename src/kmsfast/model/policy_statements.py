@@ -12,7 +12,7 @@ from typing import Final
 
 from kmsfast.model import policy_findings as say
 from kmsfast.model.policy_actions import ACTIONS, matched_actions
-from kmsfast.model.policy_condition import Condition, parsed_operator
+from kmsfast.model.policy_condition import Condition, Parsed, parsed_operator
 from kmsfast.model.policy_findings import Findings
 from kmsfast.model.policy_glob import Token, Variable, glob, template
 from kmsfast.model.policy_json import Node
@@ -235,44 +235,45 @@ class StatementReader:
         conditions: list[Condition] = []
         for written, members in found.value.items():
             where = f"{place}.{written}"
-            if parsed_operator(written) is None:
+            known = parsed_operator(written)
+            if known is None:
                 self._findings.mistake(
                     members.offset, where, f"Invalid Condition type : {written}.",
                     "see docs/policies.md for the operators",
                 )  # fmt: skip
             elif self._is_map(members, where):
                 for key, values in members.value.items():
-                    compiled = self._condition(written, key, values, f"{where}.{key}")
+                    compiled = self._condition(written, known, key, values, f"{where}.{key}")
                     conditions.extend([] if compiled is None else [compiled])
         return tuple(conditions)
 
-    def _condition(self, written: str, key: str, node: Node, path: str) -> Condition | None:
+    def _condition(
+        self, written: str, known: Parsed, key: str, node: Node, path: str
+    ) -> Condition | None:
         if not _KEY.fullmatch(key):
             self._findings.mistake(
                 node.offset, path, say.ACTION,
                 f"{key!r} is no condition key; one looks like kms:ViaService",
             )  # fmt: skip
             return None
-        self._check_key(written, key, node, path)
-        texts = self._texts(node, path, kinds=_SCALARS)
+        self._check_key(known, key, node, path)
+        texts = tuple(text for text, _ in self._texts(node, path, kinds=_SCALARS))
         try:
-            return Condition.compiled(
-                written, key, tuple(text for text, _ in texts), variables=self._variables
-            )
+            return Condition.compiled(written, known, key, texts, variables=self._variables)
         except ValueError as error:
             self._syntax(node, path, str(error))
             return None
 
-    def _check_key(self, written: str, key: str, node: Node, path: str) -> None:
+    def _check_key(self, operator: Parsed, key: str, node: Node, path: str) -> None:
+        quantifier, name, _ = operator
         known = condition_key(key)
-        quantifier = written.partition(":")[0] if ":" in written else ""
         if known is None:
             if key.lower().startswith(("kms:", "aws:")):
                 self._findings.warn(node.offset, path, f"no request has {key}")
         elif known.no_for_all is not None and quantifier == "ForAllValues":
             sentence = say.OVERLY_PERMISSIVE.format(what=known.no_for_all)
             self._findings.mistake(node.offset, path, sentence, "AWS KMS refuses it")
-        elif known.several and not quantifier and "Null" not in written:
+        elif known.several and not quantifier and name != "Null":
             self._findings.warn(
                 node.offset, path, f"{key} can have several values: use ForAnyValue or ForAllValues"
             )
