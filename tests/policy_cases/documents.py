@@ -56,6 +56,9 @@ WHOLE = [
     Document("no end", GRAMMAR, GOOD[:-1], SYNTAX),
     Document("something after the end", GRAMMAR, GOOD + "{}", SYNTAX),
     Document("a trailing comma", GRAMMAR, GOOD[:-1] + ",}", SYNTAX),
+    Document("no colon", GRAMMAR, GOOD.replace('"Version":', '"Version"'), SYNTAX),
+    Document("a name without quotes", GRAMMAR, GOOD.replace('"Version"', "Version"), SYNTAX),
+    Document("no comma", GRAMMAR, GOOD.replace(",", " ", 1), SYNTAX),
     Document("a comment", GRAMMAR, "/* */" + GOOD, SYNTAX),
     Document("single quotes", GRAMMAR, GOOD.replace('"', "'"), SYNTAX),
     Document("NaN", GRAMMAR, GOOD.replace('"*"', "NaN"), "NaN is no value of JSON"),
@@ -114,6 +117,8 @@ ELEMENTS = [
     _key("a resource that is no ARN", RESOURCE, 'must be in ARN format or "*"', Resource="key/1"),
     _key("a variable in the account of a resource", VARIABLES, "after the fifth colon",
          Resource="arn:aws:kms:us-west-2:${aws:PrincipalAccount}:key/1"),
+    _key("a variable in the account of a resource, after a wildcard", VARIABLES,
+         "after the fifth colon", Resource="arn:aws:kms:*:${aws:PrincipalAccount}:key/1"),
     _key("a variable in the last field of a resource", VARIABLES, None,
          Resource="arn:aws:kms:us-west-2:111122223333:key/${aws:username}"),
     _key("a variable without a name", VARIABLES, "names no condition key",
@@ -148,6 +153,8 @@ PRINCIPAL_FORMS = [
          Principal={"AWS": "AIDACKCEVSQ6C2EXAMPLE"}),
     _key("a federated provider", KEY_POLICIES, PRINCIPALS,
          Principal={"Federated": "accounts.google.com"}),
+    _key("a federated provider of AWS", KEY_POLICIES, PRINCIPALS,
+         Principal={"Federated": "cognito-identity.amazonaws.com"}),
     _key("a canonical user", KEY_POLICIES, PRINCIPALS, Principal={"CanonicalUser": "79a5"}),
     _key("every service", PRINCIPAL, PRINCIPALS, Principal={"Service": "*"}),
     _key("a service that is none", PRINCIPAL, PRINCIPALS, Principal={"Service": "example.com"}),
@@ -230,8 +237,9 @@ IDENTITY = [
              "Statement IDs (SID) in a single policy must be unique.", identity=True),
     Document("an Id in an identity policy", GRAMMAR, _doc([of_identity()], Id="x"),
              "an identity policy has no Id", identity=True),
-    _identity("a context value beyond Latin-1 in an identity policy", GRAMMAR, None,
-              Condition={"StringEquals": {"kms:EncryptionContext:city": "Łódź"}}),
+    Document("a context value beyond Latin-1 in an identity policy", GRAMMAR,
+             _doc([of_identity(Condition={"StringEquals": {"kms:EncryptionContext:c": "town"}})])
+             .replace("town", "Łódź"), None, identity=True),
 ]  # fmt: skip
 
 DOCUMENTS = [*WHOLE, *ELEMENTS, *PRINCIPAL_FORMS, *CONDITIONS, *IDENTITY]

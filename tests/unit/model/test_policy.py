@@ -22,6 +22,7 @@ from kmsfast.model.policy_document import (
     key_policy,
 )
 from kmsfast.model.policy_grant import Grant
+from kmsfast.model.policy_json import MAX_DEPTH, Invalid, parse
 from kmsfast.model.policy_lockout import check_lockout
 from kmsfast.model.policy_principal import Kind, Principal
 from kmsfast.model.policy_request import KeyFacts, Request
@@ -229,8 +230,29 @@ def test_the_limits_of_documents() -> None:
     assert checked_policy(None) is None
     identity = document(of_identity())
     assert identity_policy(identity + " " * 20_000, "x").statements
+    room = MAX_IDENTITY_POLICY - len("".join(document(of_identity(Sid="")).split()))
+    assert identity_policy(document(of_identity(Sid="a" * room)), "x").statements
+    with pytest.raises(LimitExceeded):
+        identity_policy(document(of_identity(Sid="a" * (room + 1))), "x")
+    with pytest.raises(LimitExceeded):
+        examined(text + " " * MAX_KEY_POLICY, identity=False)
+    assert examined(text + " " * MAX_KEY_POLICY, identity=True).findings
     with pytest.raises(LimitExceeded, match=f"Maximum policy size of {MAX_IDENTITY_POLICY} bytes"):
         identity_policy(document(of_identity(Sid="a" * MAX_IDENTITY_POLICY)), "x")
+
+
+def test_the_depth_of_documents() -> None:
+    assert parse("[" * MAX_DEPTH + "0" + "]" * MAX_DEPTH).kind == "list"
+    objects = '{"a":' * MAX_DEPTH
+    assert parse(objects + "0" + "}" * MAX_DEPTH).kind == "object"
+    for text in ("[" * (MAX_DEPTH + 1), objects + "{"):
+        with pytest.raises(Invalid, match="nested more than 16 deep"):
+            parse(text + '"a":0')
+
+
+def test_a_statement_without_a_list_is_the_first() -> None:
+    (only,) = key_policy(json.dumps({"Statement": statement()})).statements
+    assert only.index == 0
 
 
 def test_every_mistake_is_found_and_the_first_is_raised() -> None:
@@ -260,6 +282,8 @@ def test_warnings_are_about_what_has_no_effect() -> None:
     found = examined(text, identity=False)
     assert found.policy is not None
     assert {item.level for item in found.findings} == {"warning"}
+    tagged = of_identity(Condition={"StringEquals": {"aws:ResourceTag/a": "b"}})
+    assert examined(document(tagged), identity=True).findings == ()
     assert [item.detail for item in found.findings] == [
         "without Action the statement never applies",
         "'s3:*' is no action of AWS KMS",
