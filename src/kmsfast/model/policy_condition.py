@@ -129,4 +129,8 @@ class Condition:
         values = value_of(self.name)
         wanted = ", ".join(map(repr, self.texts))
         found = ", ".join(map(repr, values)) if values else "no value"
-        return f"{self.written} {self.key}: {wanted}; the request has {found}"
+        unknown = self.test is None and any(
+            resolved(tokens, value_of) is None for tokens in self.parsed
+        )
+        more = ", and none for a variable" if unknown else ""
+        return f"{self.written} {self.key}: {wanted}; the request has {found}{more}"

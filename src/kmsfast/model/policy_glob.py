@@ -3,7 +3,7 @@
 Rules:
 - a pattern is a sequence of tokens: literal text, STAR (any text), ONE (any character), Variable;
 - variables are replaced when a request is there; what replaces them is literal, whatever it holds;
-- matching takes length of text times length of pattern at most: no pattern can stall the service;
+- nothing backtracks: matching reads the text once, however the pattern is made;
 - variables exist in documents of version 2012-10-17 only (page "Variables and tags").
 """
 
@@ -124,7 +124,7 @@ def glob(tokens: Sequence[Token]) -> Callable[[str], bool]:
     if len(chunks) == 2 and not last and ONE not in first:
         prefix = "".join(map(str, first))
         return lambda text: text.startswith(prefix)
-    middle = [(chunk, _length(chunk)) for chunk in chunks[1:-1] if chunk]
+    middle = [(_finder(chunk), _length(chunk)) for chunk in chunks[1:-1] if chunk]
     first_len, last_len = _length(first), _length(last)
 
     def matches(text: str) -> bool:
@@ -132,8 +132,8 @@ def glob(tokens: Sequence[Token]) -> Callable[[str], bool]:
         if end < position or not _at(first, text, 0) or not _at(last, text, end):
             return False
         # The first place where a chunk fits leaves the most for those after it.
-        for chunk, length in middle:
-            position = _find(chunk, length, text, position, end)
+        for find, length in middle:
+            position = find(text, position, end)
             if position < 0:
                 return False
             position += length
@@ -172,7 +172,47 @@ def _at(chunk: _Chunk, text: str, position: int) -> bool:
     return True
 
 
-def _find(chunk: _Chunk, length: int, text: str, start: int, end: int) -> int:
+def _finder(chunk: _Chunk) -> Callable[[str, int, int], int]:
+    """The first place of a chunk in text[start:end], or -1: as str.find has it."""
     if len(chunk) == 1 and isinstance(chunk[0], str):
-        return text.find(chunk[0], start, end)
-    return next((at for at in range(start, end - length + 1) if _at(chunk, text, at)), -1)
+        wanted = chunk[0]
+        return lambda text, start, end: text.find(wanted, start, end)
+    return _shift_and(
+        [None if part is ONE else char for part in chunk for char in _characters(part)]
+    )
+
+
+def _characters(part: str | _Wildcard) -> str:
+    """A part of a chunk, as many characters as it matches."""
+    return part if isinstance(part, str) else part.value
+
+
+def _shift_and(wanted: Sequence[str | None]) -> Callable[[str, int, int], int]:
+    """Baeza-Yates and Gonnet, "A new approach to text searching" (1992); None is any character.
+
+    Bit i of the state says that the last i + 1 characters are the first i + 1 that are wanted.
+    """
+    places: dict[str | None, list[int]] = {None: []}
+    for place, char in enumerate(wanted):
+        places.setdefault(char, []).append(place)
+    anything = _bits(places.pop(None), len(wanted))
+    masks = {char: anything | _bits(found, len(wanted)) for char, found in places.items()}
+    last = 1 << (len(wanted) - 1)
+
+    def find(text: str, start: int, end: int) -> int:
+        state = 0
+        for at in range(start, end):
+            state = (state << 1 | 1) & masks.get(text[at], anything)
+            if state & last:
+                return at - len(wanted) + 1
+        return -1
+
+    return find
+
+
+def _bits(places: Iterable[int], size: int) -> int:
+    """A number of so many bits with those at the places set."""
+    data = bytearray((size + 7) // 8)
+    for place in places:
+        data[place >> 3] |= 1 << (place & 7)
+    return int.from_bytes(data, "little")

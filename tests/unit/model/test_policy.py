@@ -96,6 +96,9 @@ def test_why_statements_and_grants_do_not_apply() -> None:
     assert [(step.index, step.sid, step.effect) for step in steps[-2:]] == [
         (7, "no", "Deny"), (None, "g", "Allow"),
     ]  # fmt: skip
+    variable = statement(Condition={"StringEquals": {"kms:ViaService": "${aws:username}"}})
+    (step,) = explained(asked(SESSION), Policies(key_policy(document(variable))))
+    assert step.why.endswith("'${aws:username}'; the request has no value, and none for a variable")
     # A request on no key: its key policy has no say, and is not explained.
     nowhere = asked(action="ListKeys", key=None)
     assert explained(nowhere, Policies(policy)) == ()
