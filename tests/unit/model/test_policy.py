@@ -21,6 +21,7 @@ from kmsfast.model.policy_document import (
     identity_policy,
     key_policy,
 )
+from kmsfast.model.policy_glob import glob, wildcards
 from kmsfast.model.policy_grant import Grant
 from kmsfast.model.policy_json import MAX_DEPTH, Invalid, parse
 from kmsfast.model.policy_lockout import check_lockout
@@ -242,6 +243,13 @@ def test_the_limits_of_documents() -> None:
     assert examined(text + " " * MAX_KEY_POLICY, identity=True).findings
     with pytest.raises(LimitExceeded, match=f"Maximum policy size of {MAX_IDENTITY_POLICY} bytes"):
         identity_policy(document(of_identity(Sid="a" * MAX_IDENTITY_POLICY)), "x")
+
+
+def test_no_pattern_stalls() -> None:
+    matches = glob(wildcards("*" + "a?" * 2_000 + "b*"))
+    assert not matches("a" * 20_000)
+    assert matches("a" * 20_000 + "b" * 4_000 + "a" * 4_000 + "b")
+    assert not glob(wildcards("*a" * 2_000 + "b"))("a" * 20_000)
 
 
 def test_the_depth_of_documents() -> None:
