@@ -34,6 +34,7 @@ __all__ = [
     "KeyNotFound",
     "KmsError",
     "LimitExceeded",
+    "MalformedPolicyDocument",
     "RootKeyMissing",
     "RootKeyWrong",
     "SelfTestFailed",
@@ -134,6 +135,12 @@ class LimitExceeded(KmsError):
     """A quota of the service is reached."""
 
     code = "LimitExceededException"
+
+
+class MalformedPolicyDocument(KmsError, ValueError):
+    """A policy document is no JSON, breaks the grammar, or would lock its writer out."""
+
+    code = "MalformedPolicyDocumentException"
 
 
 class TagError(KmsError, ValueError):

@@ -27,6 +27,10 @@ from kmsfast.model.keyspec import algorithms_of
 from kmsfast.model.message import message_types_of
 
 SIZES = [0, 1, 15, 16, 17, 64, 255, 1000]
+POLICY = (
+    '{"Version": "2012-10-17", "Statement": [{"Sid": "é", "Effect": "Allow", "Principal": '
+    '{"AWS": "arn:aws:iam::000000000000:root"}, "Action": "kms:*", "Resource": "*"}]}'
+)
 CONTEXTS: list[dict[str, str]] = [
     {},
     {"table": "orders"},
@@ -40,7 +44,7 @@ def make_keys(kms: kmsfast.Kms, clock: Clock) -> dict[str, kmsfast.Key]:
         description="several versions",
         alias="alias/golden/several",
         tags={"team": "payments", "ü": "ö", "empty": ""},
-        policy='{"Version": "2012-10-17", "Statement": []}',
+        policy=POLICY,
         rotation_period_days=365,
     )
     kms.create_alias("alias/second-name", several)

@@ -37,6 +37,7 @@ class Code(IntEnum):
     STATE = 5
     FILE = 6
     STORE = 7
+    DENIED = 8
     INTERRUPTED = 128 + signal.SIGINT
     PIPE_CLOSED = 128 + signal.SIGPIPE
 
@@ -68,6 +69,7 @@ _CODES: Final[tuple[tuple[type[BaseException], Code], ...]] = (
     (errors.InvalidAliasName, Code.USAGE),
     (errors.InvalidArn, Code.USAGE),
     (errors.TagError, Code.USAGE),
+    (errors.MalformedPolicyDocument, Code.USAGE),
     (OSError, Code.FILE),
     (click.FileError, Code.FILE),
 )

@@ -21,6 +21,7 @@ _COLLECT_AFTER = 100_000
 _COMMANDS = {
     "init": ("stores.init", "Make an empty store."),
     "key": ("keys.key", "Keys: create, list, rotate, disable, delete."),
+    "policy": ("policies.policy", "Check policies, and ask what they decide."),
     "material": ("materials.material", "Import key material from elsewhere."),
     "encrypt": ("files.encrypt", "Encrypt columns of a table, or a file."),
     "decrypt": ("files.decrypt", "Decrypt columns of a table, or a file."),

@@ -77,10 +77,12 @@ class Kms:
             alias: a name that starts with ``alias/``.
             rotation_period_days: rotate by itself each 90 to 2,560 days; None: never.
             multi_region: the id starts with ``mrk-``, as that of a multi-Region key.
-            policy: the key policy, kept as it is.
+            policy: the key policy, kept as it is when its grammar is right. It is not enforced yet
+                (docs/policies.md).
 
         Raises:
             InvalidAliasName, AliasExists, TagError, ValidationError: a parameter is not allowed.
+            MalformedPolicyDocument, LimitExceeded: the policy is malformed, or too long.
             UnsupportedOperation: a spec that is not offered, or one that does not rotate.
         """
         key = self._management.create_key(

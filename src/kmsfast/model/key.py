@@ -238,12 +238,18 @@ def checked_description(text: str) -> str:
 
 
 def checked_policy(document: str | None) -> str | None:
-    """The policy, when there is one and its length is right.
+    """The key policy, when there is none or it is one that can be evaluated.
 
     Raises:
-        ValidationError: not 1 to 131,072 characters, or no valid Unicode.
+        ValidationError: not 1 to 131,072 characters, or characters that policies cannot have.
+        LimitExceeded: more than 32,768 bytes.
+        MalformedPolicyDocument: it breaks the grammar of policies; the message says where.
     """
-    return None if document is None else _text(document, 1, MAX_POLICY, "policy")
+    from kmsfast.model.policy_document import checked_key_policy
+
+    if document is None:
+        return None
+    return checked_key_policy(_text(document, 1, MAX_POLICY, "policy"))
 
 
 def _text(text: str, low: int, high: int, what: str) -> str:
