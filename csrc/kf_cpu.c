@@ -25,7 +25,7 @@ static const struct {
     {"aesni", KF_CPU_AESNI},     {"pclmul", KF_CPU_PCLMUL},   {"avx", KF_CPU_AVX},
     {"avx2", KF_CPU_AVX2},       {"vaes", KF_CPU_VAES},       {"vpclmul", KF_CPU_VPCLMUL},
     {"shani", KF_CPU_SHANI},     {"bmi2_adx", KF_CPU_BMI2_ADX}, {"fma", KF_CPU_FMA},
-    {"arm_aes", KF_CPU_ARM_AES}, {"arm_sha2", KF_CPU_ARM_SHA2},
+    {"arm_aes", KF_CPU_ARM_AES}, {"arm_sha2", KF_CPU_ARM_SHA2}, {"avx512_ifma", KF_CPU_AVX512_IFMA},
 };
 enum { NUM_FEATURES = sizeof FEATURES / sizeof FEATURES[0] };
 
@@ -64,7 +64,10 @@ static uint32_t detect(void) {
     found |= implied(KF_CPU_FMA, leaf1, fma);
     found |= implied(KF_CPU_AVX2, leaf7_b, avx2);
     if (!(found & KF_CPU_AVX2)) return found;
-    return found | implied(KF_CPU_VAES, leaf7_c, vaes) | implied(KF_CPU_VPCLMUL, leaf7_c, vpclmul);
+    found |= implied(KF_CPU_VAES, leaf7_c, vaes) | implied(KF_CPU_VPCLMUL, leaf7_c, vpclmul);
+    const uint32_t avx512f = 1u << 16, avx512ifma = 1u << 21, avx512bw = 1u << 30, avx512vbmi = 1u << 1;
+    if ((xcr0 & 0xe0) != 0xe0 || !(leaf7_c & avx512vbmi)) return found; /* mask and ZMM state */
+    return found | implied(KF_CPU_AVX512_IFMA, leaf7_b, avx512f | avx512ifma | avx512bw);
 }
 #elif defined(__aarch64__)
 /* Bits of AT_HWCAP: Linux, Documentation/arch/arm64/elf_hwcaps.rst. */

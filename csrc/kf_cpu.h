@@ -16,7 +16,8 @@ enum kf_cpu_feature {
     KF_CPU_BMI2_ADX = 1 << 7,
     KF_CPU_FMA = 1 << 8,
     KF_CPU_ARM_AES = 1 << 9,   /* AES and PMULL */
-    KF_CPU_ARM_SHA2 = 1 << 10
+    KF_CPU_ARM_SHA2 = 1 << 10,
+    KF_CPU_AVX512_IFMA = 1 << 11 /* AVX-512 F, BW, IFMA and VBMI */
 };
 
 /* Features of this CPU, less those that the environment variable KMSFAST_CPU_MASK (a list of

@@ -34,6 +34,8 @@ typedef struct {
 typedef struct {
     /* a b / R mod p */
     void (*fe_mul)(kf_p256_fe *r, const kf_p256_fe *a, const kf_p256_fe *b);
+    /* R^2 / a mod p: the inverse in Montgomery form. 0 to 0. */
+    void (*fe_inverse)(kf_p256_fe *r, const kf_p256_fe *a);
     /* a b / R mod n */
     void (*scalar_mul)(kf_p256_scalar *r, const kf_p256_scalar *a, const kf_p256_scalar *b);
     /* R / a mod n: the inverse in Montgomery form, so that its scalar_mul with b is b / a. 0 to 0. */
@@ -63,5 +65,7 @@ typedef struct {
     /* Whether a Jacobian point is the affine one. */
     int (*is_point_var)(const kf_p256_jacobian *p, const kf_p256_point *q);
 } kf_p256_arith;
+
+extern const kf_p256_arith kf_p256_arith_portable, kf_p256_arith_mulx;
 
 #endif

@@ -8,11 +8,20 @@
  * - so every value stays a point of the curve, no denominator becomes 0, and no item spoils another.
  */
 
+#include "kf_p256_carve.h"
+#include "kf_p256_term.h"
+
 /* d: the denominators, f: the products of their chains before them; num values each. */
 typedef struct {
     kf_p256_fe *d, *f;
     uint8_t *flags;
 } affine_work;
+
+/* Room for num additions, without flags. */
+static void carve_work(affine_work *work, uintptr_t *at, size_t num) {
+    work->d = carve(at, num * sizeof *work->d);
+    work->f = carve(at, num * sizeof *work->f);
+}
 
 static void chains_begin(kf_p256_fe chain[CHAINS]) {
     for (int c = 0; c < CHAINS; c++) chain[c] = kf_p256_one;
@@ -152,13 +161,6 @@ static __attribute__((noinline)) void double_all(kf_p256_point *p, size_t num, c
 }
 
 /* ---- lists ------------------------------------------------------------------------------------------ */
-
-/* *to = *a + *b, or *a - *b when negative; to may be a. */
-typedef struct {
-    kf_p256_point *to;
-    const kf_p256_point *a, *b;
-    uint32_t negative, item;
-} affine_term;
 
 /* The same additions from a list of any length, which has room for CHAINS - 1 more terms. A term whose points have one x
  * coordinate is not added: its item is flagged, and *to is *a. */

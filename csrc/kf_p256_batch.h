@@ -64,6 +64,8 @@ typedef struct {
 /* NULL where this CPU cannot run it. */
 const kf_p256_impl *kf_p256_impl_portable(void);
 const kf_p256_impl *kf_p256_impl_mulx(void);
+const kf_p256_impl *kf_p256_impl_fma(void);
+const kf_p256_impl *kf_p256_impl_ifma(void);
 
 /* The implementation in use (kf_p256_dispatch.c); NULL before kf_p256_init, which kf_init calls. */
 const kf_p256_impl *kf_p256(void);

@@ -20,6 +20,8 @@ kf_p256_point kf_p256_base_table[TABLE_POINTS];
 
 /* Best first. */
 static const kf_p256_impl *(*const IMPLEMENTATIONS[])(void) = {
+    kf_p256_impl_ifma,
+    kf_p256_impl_fma,
     kf_p256_impl_mulx,
     kf_p256_impl_portable,
 };

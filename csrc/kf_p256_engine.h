@@ -10,13 +10,6 @@ enum { PADDING = 32, CHUNK = 128, MANY_CHUNK = 512, BYTES_OF_SCALAR = 32 };
 
 static inline size_t padded(int num) { return ((size_t)num + PADDING - 1) / PADDING * PADDING; }
 
-/* The next len bytes of scratch memory, rounded up to whole cache lines. */
-static void *carve(uintptr_t *at, size_t len) {
-    void *part = (void *)*at;
-    *at += (len + 63) / 64 * 64;
-    return part;
-}
-
 /* Room for trees of this many points per item, and for what sums of half of them need. */
 static kf_p256_point *carve_tree(affine_work *work, uintptr_t *at, size_t points, size_t items) {
     kf_p256_point *tree = carve(at, points * items * sizeof *tree);

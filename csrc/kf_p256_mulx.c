@@ -121,6 +121,7 @@ AVX2 static void look_up(kf_p256_point *r, int window, const uint8_t *digits, si
 }
 
 #define IMPLEMENTATION_NAME "mulx"
+#define ARITHMETIC_NAME kf_p256_arith_mulx
 #include "kf_p256_curve.h"
 #include "kf_p256_affine.h"
 #include "kf_p256_engine.h"

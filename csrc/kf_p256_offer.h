@@ -4,8 +4,9 @@ static void fe_mul_call(kf_p256_fe *r, const kf_p256_fe *a, const kf_p256_fe *b)
 
 static void scalar_mul_call(kf_p256_scalar *r, const kf_p256_scalar *a, const kf_p256_scalar *b) { scalar_mul(r, a, b); }
 
-static const kf_p256_arith arithmetic = {
+const kf_p256_arith ARITHMETIC_NAME = {
     .fe_mul = fe_mul_call,
+    .fe_inverse = fe_inverse,
     .scalar_mul = scalar_mul_call,
     .scalar_inverse = scalar_inverse,
     .scalar_inverse_many = scalar_inverse_many,
@@ -24,7 +25,7 @@ static const kf_p256_arith arithmetic = {
 
 static const kf_p256_impl implementation = {
     .name = IMPLEMENTATION_NAME,
-    .arith = &arithmetic,
+    .arith = &ARITHMETIC_NAME,
     .chunk = CHUNK,
     .many_chunk = MANY_CHUNK,
     .scratch_len = scratch_len,

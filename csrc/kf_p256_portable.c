@@ -33,6 +33,7 @@ static void look_up(kf_p256_point *r, int window, const uint8_t *digits, size_t 
 static void prepare(void) {}
 
 #define IMPLEMENTATION_NAME "portable"
+#define ARITHMETIC_NAME kf_p256_arith_portable
 #include "kf_p256_curve.h"
 #include "kf_p256_affine.h"
 #include "kf_p256_engine.h"

@@ -32,7 +32,7 @@ static size_t sum_layout(sum_scratch *s, int num, const void *base) {
     s->terms = carve(&at, pairs * sizeof *s->terms);
     s->begin = carve(&at, (all + 1) * sizeof *s->begin), s->len = carve(&at, all * sizeof *s->len);
     s->list = carve(&at, all * sizeof *s->list);
-    s->work.d = carve(&at, pairs * sizeof *s->work.d), s->work.f = carve(&at, pairs * sizeof *s->work.f);
+    carve_work(&s->work, &at, pairs);
     s->work.flags = carve(&at, 1);
     return (size_t)(at - (uintptr_t)base);
 }

@@ -25,6 +25,8 @@ void kf_wipe(void *p, size_t len);
 /* Wipes 4 KiB of stack below the caller: what functions that it called have left there, such as registers that a
  * compiler put aside. */
 void kf_wipe_below(void);
+/* 24 KiB, for functions with many vectors on their stack. */
+void kf_wipe_far_below(void);
 
 /* Hides a value from the optimiser, so that masks stay masks. */
 static inline uint64_t kf_barrier64(uint64_t x) {

@@ -14,3 +14,8 @@ __attribute__((noinline)) void kf_wipe_below(void) {
     uint8_t below[4096];
     kf_wipe(below, sizeof below);
 }
+
+__attribute__((noinline)) void kf_wipe_far_below(void) {
+    uint8_t below[24 * 1024];
+    kf_wipe(below, sizeof below);
+}

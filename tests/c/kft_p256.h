@@ -39,6 +39,10 @@ void kft_number(kft_random *random, uint64_t r[4], const uint64_t m[4]);
 
 /* Every implementation that this CPU has, in turn, put in use; NULL past the last, with the best in use again. */
 const kf_p256_impl *kft_p256_impl(int i);
+/* Lanes of plain C (kft_p256_one.c), and the ones of kf_p256_fma.c where they may be wrong (ctime/lanes_fma.c). Both are to
+ * be prepared. */
+const kf_p256_impl *kft_p256_impl_one(void);
+const kf_p256_impl *kft_p256_impl_fma(void);
 /* Memory that is enough for any call of an implementation. */
 void *kft_p256_scratch(const kf_p256_impl *impl);
 

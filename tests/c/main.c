@@ -40,17 +40,24 @@ static const kft_test LIBRARY_TESTS[] = {
     {"hash_vectors", test_hash_vectors}, /* of the file that --rsp names */
     {"hmac_many", test_hmac_many},
     {"dispatch", test_dispatch},
+    {"private", test_private},
     {"blobs", test_blobs},
     {"bound", test_bound},
     {"mac", test_mac},
     {"mac_residue", test_mac_residue},
     {"tiny_columns", test_tiny_columns},
+    {"import", test_import},
+    {"room", test_room},
     {"fork", test_fork},
 };
 
 static const kft_test P256_TESTS[] = {
     {"p256_field_portable", test_p256_field_portable},
     {"p256_field_mulx", test_p256_field_mulx},
+    {"p256_lanes_one", test_p256_lanes_one},
+    {"p256_lanes_fma", test_p256_lanes_fma},
+    {"p256_lanes_ifma", test_p256_lanes_ifma},
+    {"p256_lanes_residue", test_p256_lanes_residue},
     {"p256_scalars", test_p256_scalars},
     {"p256_points", test_p256_points},
     {"p256_additions", test_p256_additions},
