@@ -126,13 +126,32 @@ int kf_key_generate(uint8_t *wrapped72, uint64_t store, const uint8_t *key_id16,
                     uint8_t flags);
 int kf_key_load(uint64_t *key, uint64_t store, const uint8_t *wrapped72, const uint8_t *key_id16,
                 uint32_t version, uint8_t flags);
+/* Material that the caller brings: 32 bytes. */
+int kf_key_import(uint8_t *wrapped72, uint64_t store, const uint8_t *key_id16, uint32_t version, uint8_t flags,
+                  const uint8_t *material32);
+/* What tells this material from all other material of its key, in 32 bytes: an HMAC-SHA-256 under the store's MAC
+ * subkey, so that it says nothing else of the material to whoever has not the store's key. */
+int kf_material_name(uint8_t *name32, uint64_t store, const uint8_t *key_id16, const uint8_t *material,
+                     size_t material_len);
 /* The 56 bytes that start every blob of this key version: header 24, commitment 32. */
 int kf_key_prefix(uint64_t key, uint8_t *prefix56);
 
+/* ---- private keys of the types that the Python layer serves ---------------------------------- */
+
+/* der: 1 to 8192 bytes of a PrivateKeyInfo; wrapped: der_len + 40 bytes. Associated data: key id, version,
+ * flags, algorithm 4, so nothing but what kf_private_wrap wrapped can be unwrapped. */
+int kf_private_wrap(uint8_t *wrapped, uint64_t store, const uint8_t *key_id16, uint32_t version, uint8_t flags,
+                    const uint8_t *der, size_t der_len);
+/* der: wrapped_len - 40 bytes; the caller wipes them (kf_forget). KF_ERR_AUTH: not the material of this id; der
+ * is zeroed then. */
+int kf_private_unwrap(uint8_t *der, uint64_t store, const uint8_t *wrapped, size_t wrapped_len,
+                      const uint8_t *key_id16, uint32_t version, uint8_t flags);
+
 /* ---- MAC keys --------------------------------------------------------------------------------- */
 
-/* HMAC under SHA-224, SHA-256, SHA-384 or SHA-512: bits is 224, 256, 384 or 512 (else KF_ERR_ARGUMENT). Key material and
- * MACs have bits / 8 bytes, wrapped material 40 more. Associated data: key id, version, flags, algorithm 2. */
+/* HMAC under SHA-224, SHA-256, SHA-384 or SHA-512: bits is 224, 256, 384 or 512 (else KF_ERR_ARGUMENT). Key
+ * material and MACs have bits / 8 bytes, wrapped material 40 more. Associated data: key id, version, flags,
+ * algorithm 2. */
 int kf_mac_generate(uint8_t *wrapped, uint64_t store, const uint8_t *key_id16, uint32_t version, uint8_t flags,
                     int bits);
 /* Wraps material that the caller brings, bits / 8 bytes (else KF_ERR_ARGUMENT), and wipes it whatever happens. */
@@ -141,7 +160,8 @@ int kf_mac_import(uint8_t *wrapped, uint64_t store, const uint8_t *key_id16, uin
 int kf_mac_load(uint64_t *key, uint64_t store, const uint8_t *wrapped, size_t wrapped_len, const uint8_t *key_id16,
                 uint32_t version, uint8_t flags, int bits);
 /* The MACs of num records, mac_len bytes each (KF_ERR_ARGUMENT: not those of the key): back to back in out, or, out
- * being NULL, to a buffer per record in out_ptrs. skip[num] (or NULL): 1 leaves the record out. threads >= 1. */
+ * being NULL, to a buffer per record in out_ptrs; not over the records. skip[num] (or NULL): 1 leaves the record
+ * out. threads >= 1. */
 int kf_mac_batch(uint64_t key, uint8_t *out, int64_t out_len, uint8_t *const *out_ptrs, size_t mac_len,
                  const struct kf_column *in, int64_t num, const uint8_t *skip, int threads);
 /* status[num]: KF_REC_OK, KF_REC_AUTH (not the record's MAC, or not of its length) or KF_REC_SKIPPED. */
@@ -282,6 +302,13 @@ int kf_py_alloc(uint8_t **ptrs, uintptr_t list, const int64_t *lens, const uint8
 /* Fills the list (id(list), num items) with new bytes objects: item i holds lens[i] bytes (lens NULL: all stride) from
  * data + i * stride. */
 int kf_py_fill(uintptr_t list, const uint8_t *data, int64_t stride, const int64_t *lens, int64_t num);
+
+/* ---- room for ciphertext ----------------------------------------------------------------------- */
+
+/* Memory of at least len bytes for what sealing writes, of unknown contents; NULL: there is none. Given back, it is
+ * kept for the next one who asks (kf_room.c). */
+uint8_t *kf_room_take(size_t len);
+void kf_room_give(uint8_t *room);
 
 /* Wipes a buffer that held a plaintext which the caller has copied. */
 void kf_forget(uint8_t *bytes, size_t len);

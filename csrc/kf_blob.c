@@ -170,7 +170,9 @@ static int seal_range(void *arg, int64_t begin, int64_t end) {
         for (; n < WINDOW && i < end; i++) {
             if (b->skip && b->skip[i]) continue;
             const kf_span in = kf_column_at(b->in, i);
-            set_record(&rec[n++], b->aad, i, in.at, kf_sink_at(&b->sink, i) + KF_BODY_AT, in.len);
+            set_record(&rec[n], b->aad, i, in.at, kf_sink_at(&b->sink, i) + KF_BODY_AT, in.len);
+            if (i + WINDOW < end) rec[n].next = kf_sink_at(&b->sink, i + WINDOW); /* written soon */
+            n++;
         }
         if ((status = kf_rng_fill(&rng, nonces, n * KF_NONCE_LEN)) != KF_OK) break;
         for (size_t k = 0; k < n; k++) {

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-_Static_assert(offsetof(kf_sha256_ctx, state) == 0 && offsetof(kf_sha512_ctx, state) == 0, "a ctx begins with its state");
+_Static_assert(offsetof(kf_sha256_ctx, state) == 0, "a ctx begins with its state");
+_Static_assert(offsetof(kf_sha512_ctx, state) == 0, "a ctx begins with its state");
 
 static void init_224(kf_hash_ctx *ctx) { kf_sha224_init(&ctx->narrow); }
 static void init_256(kf_hash_ctx *ctx) { kf_sha256_init(&ctx->narrow); }

@@ -4,6 +4,7 @@
  */
 #include "kf_hmac.h"
 
+#include "kf_cpu.h"
 #include "kf_util.h"
 
 /* The state after the key xor pad. */
@@ -31,8 +32,11 @@ static void key_init(const kf_hash *hash, uint8_t *states, const uint8_t *key_by
     pad_state(hash, states, block, 0x36);
     pad_state(hash, states + hash->state_len, block, 0x5c);
     kf_wipe(block, sizeof block);
-    kf_wipe_below(); /* compilers put aside the words that the states are added up from */
+    kf_wipe_below(); /* here too with the SHA extensions: the states have just been computed */
 }
+
+/* The portable compression functions put words of a state aside; with the SHA extensions all stays in registers. */
+static int leaves_words(const kf_hash *hash) { return hash->block_len != 64 || !(kf_cpu() & KF_CPU_SHANI); }
 
 static void mac(const kf_hash *hash, const uint8_t *states, uint8_t *out, const uint8_t *msg, size_t msg_len) {
     uint8_t inner[KF_HASH_MAX_DIGEST];
@@ -44,6 +48,7 @@ static void mac(const kf_hash *hash, const uint8_t *states, uint8_t *out, const 
     hash->update(&ctx, inner, hash->digest_len);
     hash->final(&ctx, out);
     kf_wipe(inner, sizeof inner);
+    if (leaves_words(hash)) kf_wipe_below();
 }
 
 void kf_hmac_any_key_init(kf_hmac_any_key *key, const kf_hash *hash, const uint8_t *key_bytes, size_t key_len) {

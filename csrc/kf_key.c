@@ -41,6 +41,12 @@ int kf_key_generate(uint8_t *wrapped, uint64_t store, const uint8_t *key_id, uin
     return status;
 }
 
+int kf_key_import(uint8_t *wrapped, uint64_t store, const uint8_t *key_id, uint32_t version, uint8_t flags,
+                  const uint8_t *material) {
+    const kf_material_id id = {key_id, version, flags, KF_ALGORITHM_AES256};
+    return kf_material_wrap(wrapped, store, &id, material, MATERIAL_LEN);
+}
+
 int kf_key_load(uint64_t *key, uint64_t store, const uint8_t *wrapped, const uint8_t *key_id, uint32_t version,
                 uint8_t flags) {
     const kf_material_id id = {key_id, version, flags, KF_ALGORITHM_AES256};

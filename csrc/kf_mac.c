@@ -128,7 +128,6 @@ static void compute(const mac_batch *b, const kf_sink *out, int64_t begin, int64
         const kf_span msg = kf_column_at(b->in, i);
         kf_hmac_any(b->key, kf_sink_at(out, i - begin), msg.at, (size_t)msg.len);
     }
-    kf_wipe_below();
 }
 
 static int mac_range(void *arg, int64_t begin, int64_t end) {

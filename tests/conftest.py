@@ -12,6 +12,7 @@ from hypothesis import settings
 sys.path.insert(0, str(Path(__file__).parent))
 
 import reference
+from pairs import AllKeys
 from ring import STORE_ID, Ring
 
 from kmsfast.crypto import keys, native, p256
@@ -50,3 +51,11 @@ def ring(tmp_path: Path) -> Iterator[Ring]:
     seen = reference.unwrap_store_key(Path(path).read_bytes(), wrapped, STORE_ID)
     with store:
         yield Ring(store, seen)
+
+
+@pytest.fixture(scope="session")
+def all_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AllKeys]:
+    """One key of each spec and usage; tests leave them as they are."""
+    keys_of_all_kinds = AllKeys(tmp_path_factory.mktemp("all") / "store")
+    yield keys_of_all_kinds
+    keys_of_all_kinds.kms.close()

@@ -39,9 +39,10 @@ bench_mac *bench_mac_new(size_t num, int64_t len) {
     work->num = num;
     work->offsets = calloc(num + 1, sizeof *work->offsets);
     work->out = calloc(num, MAC_LEN);
-    if (work->offsets)
-        for (size_t i = 0; i < num; i++)
-            work->offsets[i + 1] = work->offsets[i] + (len < 0 ? 1 + (int64_t)(bench_next(&seed) % (uint64_t)-len) : len);
+    for (size_t i = 0; work->offsets && i < num; i++) {
+        const int64_t own = len < 0 ? 1 + (int64_t)(bench_next(&seed) % (uint64_t)-len) : len;
+        work->offsets[i + 1] = work->offsets[i] + own;
+    }
     work->msgs = work->offsets ? malloc((size_t)work->offsets[num] + 1) : NULL;
     bench_fill(key_bytes, sizeof key_bytes, &seed);
     if (!work->out || !work->msgs || !prepare_openssl(work, key_bytes, sizeof key_bytes)) {

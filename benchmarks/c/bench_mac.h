@@ -9,8 +9,8 @@
 
 typedef struct bench_mac bench_mac;
 
-/* num messages of len bytes each, or of 1 to -len bytes when len is negative. NULL when memory, OpenSSL or the library's
- * self-test fails. */
+/* num messages of len bytes each, or of 1 to -len bytes when len is negative. NULL when memory, OpenSSL or the
+ * library's self-test fails. */
 BENCH_API bench_mac *bench_mac_new(size_t num, int64_t len);
 BENCH_API void bench_mac_free(bench_mac *work);
 /* Runs BENCH_OURS or BENCH_OPENSSL reps times over the messages; returns how many failed: 0. */

@@ -15,17 +15,25 @@ if TYPE_CHECKING:
         AliasExists,
         ArenaFull,
         BatchError,
+        ComputationFault,
         ContextError,
+        ExpiredImportToken,
         FrameError,
+        IncorrectKeyMaterial,
         InvalidAliasName,
         InvalidArn,
         InvalidCiphertext,
+        InvalidImportToken,
         InvalidKeyId,
+        InvalidKeyUsage,
+        InvalidMac,
+        InvalidSignature,
         InvalidState,
         KeyDisabled,
         KeyNotFound,
         KmsError,
         LimitExceeded,
+        MalformedPolicyDocument,
         RootKeyMissing,
         RootKeyWrong,
         SelfTestFailed,
@@ -36,6 +44,7 @@ if TYPE_CHECKING:
         StoreNotFound,
         StoreUnusable,
         TagError,
+        UnsupportedOperation,
         ValidationError,
     )
     from kmsfast.local import (
@@ -51,7 +60,13 @@ if TYPE_CHECKING:
     )
     from kmsfast.model.alias import Alias
     from kmsfast.model.blob_info import BlobInfo
+    from kmsfast.model.imports import ExpirationModel, ImportType
     from kmsfast.model.key import KeyState, KeyVersion, RotationStatus
+    from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
+    from kmsfast.model.message import MessageType
+    from kmsfast.service.asymmetric import DataKeyPair
+    from kmsfast.service.importing import ImportedMaterial, ImportParameters
+    from kmsfast.service.verification import verify_batch
 
 __all__ = [
     "Alias",
@@ -60,22 +75,39 @@ __all__ = [
     "BatchError",
     "BatchResult",
     "BlobInfo",
+    "ComputationFault",
     "ContextError",
     "DataKey",
+    "DataKeyPair",
+    "ExpirationModel",
+    "ExpiredImportToken",
     "FrameError",
+    "ImportParameters",
+    "ImportType",
+    "ImportedMaterial",
+    "IncorrectKeyMaterial",
     "InvalidAliasName",
     "InvalidArn",
     "InvalidCiphertext",
+    "InvalidImportToken",
     "InvalidKeyId",
+    "InvalidKeyUsage",
+    "InvalidMac",
+    "InvalidSignature",
     "InvalidState",
     "Key",
     "KeyDisabled",
     "KeyNotFound",
+    "KeySpec",
     "KeyState",
+    "KeyUsage",
     "KeyVersion",
     "Kms",
     "KmsError",
     "LimitExceeded",
+    "MalformedPolicyDocument",
+    "MessageType",
+    "Origin",
     "Packed",
     "Passphrase",
     "RootKeyFile",
@@ -91,18 +123,30 @@ __all__ = [
     "StoreNotFound",
     "StoreUnusable",
     "TagError",
+    "UnsupportedOperation",
     "ValidationError",
     "inspect",
     "open",
+    "verify_batch",
 ]
 
 _ELSEWHERE = {
     "Alias": "kmsfast.model.alias",
     "BlobInfo": "kmsfast.model.blob_info",
+    "ExpirationModel": "kmsfast.model.imports",
+    "ImportParameters": "kmsfast.service.importing",
+    "ImportType": "kmsfast.model.imports",
+    "ImportedMaterial": "kmsfast.service.importing",
+    "DataKeyPair": "kmsfast.service.asymmetric",
+    "KeySpec": "kmsfast.model.keyspec",
     "KeyState": "kmsfast.model.key",
+    "KeyUsage": "kmsfast.model.keyspec",
     "KeyVersion": "kmsfast.model.key",
+    "MessageType": "kmsfast.model.message",
+    "Origin": "kmsfast.model.keyspec",
     "Packed": "kmsfast.crypto.column",
     "RotationStatus": "kmsfast.model.key",
+    "verify_batch": "kmsfast.service.verification",
 }
 _LOCAL = frozenset(
     {"BatchResult", "DataKey", "Key", "Kms", "Passphrase", "RootKeyFile", "SealedBatch",

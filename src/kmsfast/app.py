@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kmsfast.errors import ValidationError
 from kmsfast.model.arn import Home
@@ -16,20 +17,56 @@ from kmsfast.service.ports import Clock
 from kmsfast.store.directory import StoreDirectory, create_store, open_store
 from kmsfast.store.roots import Passphrase, Root, RootKeyFile
 
+if TYPE_CHECKING:
+    from kmsfast.service.asymmetric import Asymmetric
+    from kmsfast.service.importing import Importing
+    from kmsfast.service.macs import Macs
+    from kmsfast.service.signing import Signing
+
 __all__ = ["BUSY_TIMEOUT", "Application", "checked_root", "start"]
 
 BUSY_TIMEOUT = 10.0
 _MAX_TIMEOUT = 86_400
 
 
-@dataclass(frozen=True, slots=True)
 class Application:
-    """The parts of a running service."""
+    """The parts of a running service.
 
-    store: StoreDirectory
-    ring: Keyring
-    management: Management
-    encryption: Encryption
+    What encrypts is there from the start; the others are imported when they are first asked for, so
+    that commands without signatures and MACs do not wait for them.
+    """
+
+    def __init__(self, store: StoreDirectory, ring: Keyring) -> None:
+        self.store, self.ring = store, ring
+        self.management, self.encryption = Management(ring), Encryption(ring)
+
+    @cached_property
+    def asymmetric(self) -> Asymmetric:
+        """Public keys, RSA encryption, key agreement, data key pairs."""
+        from kmsfast.service.asymmetric import Asymmetric
+
+        return Asymmetric(self.ring)
+
+    @cached_property
+    def signing(self) -> Signing:
+        """Signatures."""
+        from kmsfast.service.signing import Signing
+
+        return Signing(self.ring)
+
+    @cached_property
+    def macs(self) -> Macs:
+        """MACs."""
+        from kmsfast.service.macs import Macs
+
+        return Macs(self.ring)
+
+    @cached_property
+    def importing(self) -> Importing:
+        """Import of key material."""
+        from kmsfast.service.importing import Importing
+
+        return Importing(self.ring)
 
 
 def checked_root(root: Root) -> Root:
@@ -78,4 +115,4 @@ def start(
     except BaseException:
         ring.close()
         raise
-    return Application(store, ring, Management(ring), Encryption(ring))
+    return Application(store, ring)

@@ -18,17 +18,23 @@ __all__ = [
     "BatchError",
     "ComputationFault",
     "ContextError",
+    "ExpiredImportToken",
     "FrameError",
+    "IncorrectKeyMaterial",
     "InvalidAliasName",
     "InvalidArn",
     "InvalidCiphertext",
+    "InvalidImportToken",
     "InvalidKeyId",
+    "InvalidKeyUsage",
     "InvalidMac",
+    "InvalidSignature",
     "InvalidState",
     "KeyDisabled",
     "KeyNotFound",
     "KmsError",
     "LimitExceeded",
+    "MalformedPolicyDocument",
     "RootKeyMissing",
     "RootKeyWrong",
     "SelfTestFailed",
@@ -40,6 +46,7 @@ __all__ = [
     "StoreNotFound",
     "StoreUnusable",
     "TagError",
+    "UnsupportedOperation",
     "ValidationError",
 ]
 
@@ -100,6 +107,24 @@ class InvalidState(KmsError):
     code = "KMSInvalidStateException"
 
 
+class InvalidKeyUsage(KmsError):
+    """The key's usage or spec does not fit the operation or the algorithm."""
+
+    code = "InvalidKeyUsageException"
+
+
+class UnsupportedOperation(KmsError):
+    """The operation is not for keys of this kind, or the kind is not offered here."""
+
+    code = "UnsupportedOperationException"
+
+
+class InvalidSignature(KmsError):
+    """The signature is not that of the message by this key and algorithm."""
+
+    code = "KMSInvalidSignatureException"
+
+
 class InvalidMac(KmsError):
     """The MAC is not that of the message under this key."""
 
@@ -110,6 +135,12 @@ class LimitExceeded(KmsError):
     """A quota of the service is reached."""
 
     code = "LimitExceededException"
+
+
+class MalformedPolicyDocument(KmsError, ValueError):
+    """A policy document is no JSON, breaks the grammar, or would lock its writer out."""
+
+    code = "MalformedPolicyDocumentException"
 
 
 class TagError(KmsError, ValueError):
@@ -126,6 +157,24 @@ class InvalidCiphertext(KmsError):
 
 class FrameError(InvalidCiphertext):
     """Bytes that are no blob, a truncated one, or one of an unknown version or suite."""
+
+
+class InvalidImportToken(KmsError):
+    """The import token was not made for this key, or was changed."""
+
+    code = "InvalidImportTokenException"
+
+
+class ExpiredImportToken(KmsError):
+    """The import token is older than 24 hours."""
+
+    code = "ExpiredImportTokenException"
+
+
+class IncorrectKeyMaterial(KmsError):
+    """Imported key material is not what the key takes, or not what it had before."""
+
+    code = "IncorrectKeyMaterialException"
 
 
 class BatchError(KmsError):

@@ -116,6 +116,7 @@ void test_selftest_of_impl(const kft_env *env);
 
 void test_arena(const kft_env *env);
 void test_hashes(const kft_env *env);
+void test_private(const kft_env *env);
 void test_hash_vectors(const kft_env *env);
 void test_hmac_many(const kft_env *env);
 void test_mac(const kft_env *env);
@@ -124,6 +125,8 @@ void test_dispatch(const kft_env *env);
 void test_blobs(const kft_env *env);
 void test_bound(const kft_env *env);
 void test_tiny_columns(const kft_env *env);
+void test_import(const kft_env *env);
+void test_room(const kft_env *env);
 void test_fork(const kft_env *env);
 void test_selftest_faults(const kft_env *env);
 

@@ -81,6 +81,10 @@ CALL(kf_store_mac_check, l->store, l->out, l->text, KFT_TEXT_LEN)
 CALL(kf_key_generate, l->out, l->store, l->key_id, 2, 0)
 CALL(kf_key_load, &l->handle, l->store, l->wrapped_key, l->key_id, 1, 0)
 CALL(kf_key_prefix, l->key, l->out)
+CALL(kf_key_import, l->out, l->store, l->key_id, 2, 0, l->text)
+CALL(kf_material_name, l->out, l->store, l->key_id, l->text, KFT_TEXT_LEN)
+CALL(kf_private_wrap, l->out, l->store, l->key_id, 1, 0, l->text, KFT_TEXT_LEN)
+CALL(kf_private_unwrap, l->out, l->store, l->blob, KFT_BLOB_LEN, l->key_id, 1, 0)
 CALL(kf_mac_generate, l->out, l->store, l->key_id, 2, 0, KFT_MAC_BITS)
 CALL(kf_mac_import, l->out, l->store, l->key_id, 2, 0, KFT_MAC_BITS, l->material, KFT_MAC_LEN)
 CALL(kf_mac_load, &l->handle, l->store, l->wrapped_mac, KFT_WRAPPED_MAC_LEN, l->key_id, 1, 0, KFT_MAC_BITS)
@@ -135,6 +139,10 @@ const kft_call KFT_CALLS[] = {
     ENTRY(kf_key_generate, 1),
     ENTRY(kf_key_load, 1),
     ENTRY(kf_key_prefix, 1),
+    ENTRY(kf_key_import, 1),
+    ENTRY(kf_material_name, 1),
+    ENTRY(kf_private_wrap, 1),
+    ENTRY(kf_private_unwrap, 1),
     ENTRY(kf_mac_generate, 1),
     ENTRY(kf_mac_import, 1),
     ENTRY(kf_mac_load, 1),

@@ -6,7 +6,14 @@
 
 /* Only code that is optimised tells something: without that, a compiler keeps all variables in memory that nobody
  * wipes, and sanitizers keep copies. */
-#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__has_feature) /* clang */
+#define KFT_SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define KFT_SANITIZED 1
+#else
+#define KFT_SANITIZED 0
+#endif
+#if defined(__OPTIMIZE__) && !KFT_SANITIZED
 #define KFT_STACK_TELLS 1
 #else
 #define KFT_STACK_TELLS 0

@@ -40,11 +40,14 @@ static const kft_test LIBRARY_TESTS[] = {
     {"hash_vectors", test_hash_vectors}, /* of the file that --rsp names */
     {"hmac_many", test_hmac_many},
     {"dispatch", test_dispatch},
+    {"private", test_private},
     {"blobs", test_blobs},
     {"bound", test_bound},
     {"mac", test_mac},
     {"mac_residue", test_mac_residue},
     {"tiny_columns", test_tiny_columns},
+    {"import", test_import},
+    {"room", test_room},
     {"fork", test_fork},
 };
 

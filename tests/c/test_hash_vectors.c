@@ -37,7 +37,8 @@ static void run_hash(const hash_case *c, const kf_hash *hash) {
         hash->update(&ctx, c->msg, cut);
         hash->update(&ctx, c->msg + cut, c->msg_len - cut);
         hash->final(&ctx, out);
-        CHECK(memcmp(out, c->digest, c->digest_len) == 0, "SHA-%d of %zu bytes cut at %zu", hash->bits, c->msg_len, cut);
+        CHECK(memcmp(out, c->digest, c->digest_len) == 0, "SHA-%d of %zu bytes cut at %zu", hash->bits, c->msg_len,
+              cut);
     }
 }
 

@@ -32,7 +32,8 @@ static void check_uniform(size_t len, size_t num, enum kft_placement placement, 
     kft_buffer macs = kft_buffer_new(placement, MAC_LEN * num, random);
     kf_hmac_many(&key, macs.bytes, msgs.bytes, len, num);
     for (size_t i = 0; i < num; i++)
-        CHECK(is_mac(&key, macs.bytes + MAC_LEN * i, bytes + len * i, len), "message %zu of %zu, %zu bytes", i, num, len);
+        CHECK(is_mac(&key, macs.bytes + MAC_LEN * i, bytes + len * i, len), "message %zu of %zu, %zu bytes", i, num,
+              len);
     CHECK(kft_buffer_intact(&msgs) && kft_buffer_intact(&macs), "%zu messages of %zu bytes: written outside", num, len);
     CHECK(memcmp(msgs.bytes, bytes, len * num) == 0, "the messages changed");
     free(msgs.allocation), free(macs.allocation);

@@ -1,7 +1,6 @@
 /*
- * What MACs leave on the stack: no two words of the key's states together and no 8 bytes of its material, of a message
- * (which may be a token, or randomness for a nonce) or, after a verification, of a MAC that was computed. On the path that
- * this CPU takes.
+ * What MACs leave on the stack: no 8 bytes of the key's states or its material, of a message (which may be a token, or
+ * randomness for a nonce) or, after a verification, of a MAC that was computed. On the path that this CPU takes.
  */
 #include <stdlib.h>
 
@@ -89,7 +88,7 @@ static void check_stack(const uint8_t *stack, const calls *c, const char *name) 
     CHECK(kf_slot_pin(&body, c->key, KF_KIND_HMAC) == KF_OK, "pin");
     const kf_hmac_any_key *key = &((const kf_mac_slot *)body)->hmac;
     size_t num = eights(found, &key->states, 2u * key->hash->state_len);
-    CHECK(kft_stack_found(stack, found, num, 8) == 0, "%s, %d bits, %zu bytes: states of the key", name, c->bits, c->len);
+    CHECK(kft_stack_found(stack, found, num, 8) == 0, "%s, %d bits, %zu bytes: key states", name, c->bits, c->len);
     kf_slot_unpin(c->key);
     num = eights(found, c->material, c->mac_len);
     CHECK(kft_stack_found(stack, found, num, 8) == 0, "%s, %d bits, %zu bytes: key material", name, c->bits, c->len);

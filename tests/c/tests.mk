@@ -36,6 +36,15 @@ define ct_needs
 	@command -v $(1) >/dev/null || { echo "$@ needs $(1); on Debian: sudo apt-get install -y $(2)" >&2; exit 1; }
 endef
 
+# clang and its runtime, which is a package of its own: the compiler may be there without it.
+ct_links := echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' \
+	| $(CT_CLANG) -fsanitize=fuzzer,address -x c - -o /dev/null 2>/dev/null
+define ct_needs_runtime
+	$(call ct_needs,$(CT_CLANG),clang-14 libclang-rt-14-dev)
+	@$(ct_links) || tools/debian-packages libclang-rt-14-dev
+	@$(ct_links) || { echo "$@ needs clang's runtime; on Debian: sudo apt-get install -y libclang-rt-14-dev" >&2; exit 1; }
+endef
+
 # ---- correctness ---------------------------------------------------------------------------------
 
 $(eval $(call ct_program,test,$(CT_CORE) $(CT_TESTS),$(CT_CC),-DKF_TESTING))
@@ -138,7 +147,7 @@ CT_SANITIZED := ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=77 UBSAN_O
 
 .PHONY: sanitize
 sanitize: ## AddressSanitizer, UndefinedBehaviorSanitizer (gcc and clang) and ThreadSanitizer
-	$(call ct_needs,$(CT_CLANG),clang-14 libclang-rt-14-dev)
+	$(ct_needs_runtime)
 	@$(MAKE) --no-print-directory $(CT_BUILD)/sanitize-gcc/run $(CT_BUILD)/sanitize-clang/run $(CT_BUILD)/races/run
 	$(CT_SANITIZED) timeout 600 $(CT_BUILD)/sanitize-gcc/run
 	$(CT_SANITIZED) timeout 600 $(CT_BUILD)/sanitize-clang/run
@@ -174,11 +183,7 @@ endef
 
 .PHONY: fuzz fuzz-smoke
 fuzz: ## libFuzzer on blobs, sealed batches, root key files and signatures; CT_FUZZ_SECONDS=60 in all
-	$(call ct_needs,$(CT_CLANG),clang-14 libclang-rt-14-dev)
-	@echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | $(CT_CLANG) -fsanitize=fuzzer,address -x c - -o /dev/null 2>/dev/null \
-		|| tools/debian-packages libclang-rt-14-dev
-	@echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | $(CT_CLANG) -fsanitize=fuzzer,address -x c - -o /dev/null 2>/dev/null \
-		|| { echo "fuzz needs clang's runtime; on Debian: sudo apt-get install -y libclang-rt-14-dev" >&2; exit 1; }
+	$(ct_needs_runtime)
 	@$(MAKE) --no-print-directory $(CT_TARGETS:%=$(CT_BUILD)/fuzz/target-%)
 	@mkdir -p $(CT_BUILD)/fuzz/seeds
 	$(CT_BUILD)/fuzz/run 300 $(CT_BUILD)/fuzz/seeds
@@ -197,7 +202,7 @@ $(eval $(call ct_program,x86,$(CT_CORE) $(CT_TESTS),$(CT_CC),-DKF_TESTING,-stati
 # Emulation is slow: the longest tests of the kernels are left to the machine's own CPU, except on ARMv8.
 CT_SOON := aes_blocks,nist_vectors,xaes_vectors,selftest_of_impl,aad,unaligned,page_ends,in_place,corruption,tiny,residue
 CT_P256 := p256_scalars,p256_rfc6979,p256_nonces,p256_signing,p256_faults,p256_encodings,p256_dispatch,p256_selftest
-CT_LIBRARY := selftest_faults,arena,hashes,hmac_many,dispatch,blobs,bound,mac,mac_residue,tiny_columns,fork,$(CT_P256)
+CT_LIBRARY := selftest_faults,arena,hashes,hmac_many,dispatch,blobs,bound,mac,mac_residue,private,tiny_columns,import,room,fork,$(CT_P256)
 CT_EMULATED := KFT_EMULATED=1 timeout 300
 
 .PHONY: qemu

@@ -37,6 +37,7 @@ class Code(IntEnum):
     STATE = 5
     FILE = 6
     STORE = 7
+    DENIED = 8
     INTERRUPTED = 128 + signal.SIGINT
     PIPE_CLOSED = 128 + signal.SIGPIPE
 
@@ -48,6 +49,8 @@ _CODES: Final[tuple[tuple[type[BaseException], Code], ...]] = (
     (BrokenPipeError, Code.PIPE_CLOSED),
     (errors.BatchError, Code.NOT_OPENED),
     (errors.InvalidCiphertext, Code.NOT_OPENED),
+    (errors.InvalidSignature, Code.NOT_OPENED),
+    (errors.InvalidMac, Code.NOT_OPENED),
     (errors.StoreNotFound, Code.NOT_FOUND),
     (errors.KeyNotFound, Code.NOT_FOUND),
     (errors.KeyDisabled, Code.STATE),
@@ -61,9 +64,12 @@ _CODES: Final[tuple[tuple[type[BaseException], Code], ...]] = (
     (errors.RootKeyMissing, Code.STORE),
     (errors.RootKeyWrong, Code.STORE),
     (errors.ValidationError, Code.USAGE),
+    (errors.InvalidKeyUsage, Code.USAGE),
+    (errors.UnsupportedOperation, Code.USAGE),
     (errors.InvalidAliasName, Code.USAGE),
     (errors.InvalidArn, Code.USAGE),
     (errors.TagError, Code.USAGE),
+    (errors.MalformedPolicyDocument, Code.USAGE),
     (OSError, Code.FILE),
     (click.FileError, Code.FILE),
 )

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kmsfast.cli.arguments import Pair, pairs
+from kmsfast.cli.arguments import Pair, named_in, pairs
 from kmsfast.cli.session import Session, pass_session
 from kmsfast.cli.show import facts, json_option, moment, print_json, table
 
 if TYPE_CHECKING:
     from kmsfast.local import Key
+    from kmsfast.model.key import KeyVersion
 
 __all__ = ["key"]
 
@@ -27,6 +28,21 @@ def key() -> None:
 
 
 @key.command()
+@click.option(
+    "--spec", default="SYMMETRIC_DEFAULT", show_default=True, metavar="SPEC",
+    shell_complete=named_in("KeySpec"),
+    help="Kind of key, as AWS names it: RSA_2048, ECC_NIST_P256, HMAC_256, ML_DSA_65...",
+)  # fmt: skip
+@click.option(
+    "--usage", metavar="USAGE", shell_complete=named_in("KeyUsage"),
+    help="ENCRYPT_DECRYPT, SIGN_VERIFY, GENERATE_VERIFY_MAC or KEY_AGREEMENT, where the spec has "
+    "more than one.",
+)  # fmt: skip
+@click.option(
+    "--origin", default="AWS_KMS", show_default=True, metavar="ORIGIN",
+    shell_complete=named_in("Origin"),
+    help="AWS_KMS: material is made here. EXTERNAL: it will be imported (kmsfast material).",
+)  # fmt: skip
 @click.option("--alias", help="Also give it this alias (alias/NAME).")
 @click.option("--description", default="", help="What the key is for.")
 @click.option("--tag", "tags", type=Pair(), multiple=True, help="A tag. Repeatable.")
@@ -62,11 +78,12 @@ def list_keys(session: Session, as_json: bool) -> None:
         print_json([_described(item) for item in found])
         return
     table(
-        ("KEY", "ALIASES", "STATE", "VERSION", "CREATED", "DESCRIPTION"),
+        ("KEY", "ALIASES", "SPEC", "STATE", "VERSION", "CREATED", "DESCRIPTION"),
         [
             (
                 item.id,
                 ",".join(item.aliases),
+                item.spec,
                 item.state,
                 item.current_version,
                 moment(item.created_at),
@@ -89,15 +106,20 @@ def describe(session: Session, key_name: str, as_json: bool) -> None:
         return
     versions = known.pop("versions")
     known["aliases"] = ", ".join(known["aliases"])
+    known["algorithms"] = ", ".join(known["algorithms"])
     known["tags"] = ", ".join(f"{name}={value}" for name, value in known["tags"].items())
     rotation = known.pop("rotation")
     known["rotation"] = f"every {rotation['period_days']} days" if rotation["enabled"] else "off"
     known["next_rotation"] = rotation["next_rotation"]
+    current = known["current_version"]
     facts({name.replace("_", " "): value for name, value in known.items()})
     click.echo()
     table(
-        ("VERSION", "CREATED", "ORIGIN"),
-        [(item["number"], item["created_at"], item["origin"]) for item in versions],
+        ("VERSION", "CREATED", "ORIGIN", "MATERIAL"),
+        [
+            (item["number"], item["created_at"], item["origin"], _material_of(item, current))
+            for item in versions
+        ],
     )
 
 
@@ -256,6 +278,28 @@ def list_aliases(session: Session, as_json: bool) -> None:
         table(("ALIAS", "KEY"), found)
 
 
+def _material_of(version: dict[str, Any], current: int) -> str:
+    """Imported material in a few words."""
+    if not version.get("is_present", True):
+        return "gone; import it again"
+    words = ["waits for rotation"] if version["number"] > current else []
+    if version.get("valid_to"):
+        words.append(f"expires {version['valid_to']}")
+    return ", ".join(words)
+
+
+def _imported(version: KeyVersion) -> dict[str, Any]:
+    """What is said of imported material."""
+    if version.origin != "imported":
+        return {}
+    return {
+        "material_id": None if version.material_id is None else version.material_id.hex(),
+        "material_description": version.description,
+        "valid_to": moment(version.valid_to),
+        "is_present": version.is_present,
+    }
+
+
 def _described(item: Key) -> dict[str, Any]:
     """A key as JSON shows it."""
     rotation = item.rotation
@@ -263,6 +307,10 @@ def _described(item: Key) -> dict[str, Any]:
         "id": item.id,
         "arn": item.arn,
         "aliases": sorted(item.aliases),
+        "spec": str(item.spec),
+        "usage": str(item.usage),
+        "origin": str(item.origin),
+        "algorithms": list(item.algorithms),
         "state": str(item.state),
         "description": item.description,
         "tags": dict(item.tags),
@@ -279,6 +327,7 @@ def _described(item: Key) -> dict[str, Any]:
                 "number": version.number,
                 "created_at": moment(version.created_at),
                 "origin": version.origin,
+                **_imported(version),
             }
             for version in item.versions()
         ],

@@ -64,8 +64,8 @@ class ArrowColumn(PackedColumn):
 
 
 class FixedArrowSink(FixedSink):
-    def __init__(self, num: int, width: int, skip: U8 | None) -> None:
-        super().__init__(num, width, flat=False)
+    def __init__(self, num: int, width: int, skip: U8 | None, *, ciphertext: bool = False) -> None:
+        super().__init__(num, width, flat=False, ciphertext=ciphertext)
         self._skip = skip
         if skip is not None:
             self._data[skip != 0] = 0
@@ -95,7 +95,8 @@ class FixedArrowColumn(FixedColumn):
         """Room of the same kind."""
         if self._width + delta < 0:
             raise ValidationError(f"records of {self._width} bytes are shorter than {-delta}")
-        return self.plan_fixed(self._width + delta)
+        width = self._width + delta
+        return FixedArrowSink(self.num, width, self.skip, ciphertext=delta > 0)
 
     def plan_fixed(self, width: int) -> Sink:
         """A fixed_size_binary array."""

@@ -32,14 +32,32 @@ class Packed(NamedTuple):
     offsets: npt.NDArray[np.int64]
 
 
+# ---- memory for results ---------------------------------------------------------------------
+
+_ROOM_MIN = 4 << 20  # bytes; what is smaller comes from malloc's own memory
+
+
+def new_results(size: int, *, ciphertext: bool) -> U8:
+    """A new array for results, of any contents.
+
+    Large ones of ciphertext take the memory of earlier ones that are gone (kf_room.c).
+    """
+    if not ciphertext or size < _ROOM_MIN:
+        return np.empty(size, np.uint8)
+    room = lib.kf_room_take(size)
+    if room == ffi.NULL:
+        raise MemoryError(f"no memory for {size} bytes of results")
+    return np.frombuffer(ffi.buffer(ffi.gc(room, lib.kf_room_give), size), np.uint8)
+
+
 # ---- of one width ---------------------------------------------------------------------------
 
 
 class FixedSink(Sink):
     """A new array of (n, width), flat: of dtype V."""
 
-    def __init__(self, num: int, width: int, flat: bool) -> None:
-        self._data: U8 = np.empty((num, width), np.uint8)
+    def __init__(self, num: int, width: int, *, flat: bool, ciphertext: bool = False) -> None:
+        self._data: U8 = new_results(num * width, ciphertext=ciphertext).reshape(num, width)
         self._flat = flat
         self.out, self.out_len = u8(self._data), self._data.size
 
@@ -86,7 +104,7 @@ class FixedColumn(Column):
                 f"records of {self._width} bytes are too short: this operation takes "
                 f"{-delta} bytes from each, and dtype V cannot be empty"
             )
-        return FixedSink(self.num, width, self._flat)
+        return FixedSink(self.num, width, flat=self._flat, ciphertext=delta > 0)
 
     def plan_fixed(self, width: int) -> Sink:
         """An array of (n, width)."""
@@ -129,7 +147,7 @@ class PackedSink(Sink):
                 f"the {column.size} bytes of data"
             )
         check(status)
-        self.data: U8 = np.empty(int(self.plan[-1]), np.uint8)
+        self.data: U8 = new_results(int(self.plan[-1]), ciphertext=delta > 0)
         self.out, self.out_len = u8(self.data), self.data.size
 
     def _plan(self, column: PackedColumn, delta: int, bad: Any) -> int:

@@ -36,6 +36,7 @@ __all__ = [
     "describe",
     "ffi",
     "force",
+    "forget",
     "lib",
     "names",
     "with_handle",
@@ -126,6 +127,12 @@ def with_handle(find: Callable[[], H], use: Callable[[H], T]) -> T:
         with suppress(StaleHandle):  # found again in the next round
             return use(find())
     raise StaleHandle("keys are evicted from the arena faster than they can be used")
+
+
+def forget(secret: bytes | bytearray) -> None:
+    """Overwrites bytes that held a secret and that nobody else has."""
+    if len(secret) > 1:  # the interpreter has one object for each bytes of length 0 and 1
+        lib.kf_forget(ffi.from_buffer("uint8_t[]", secret), len(secret))
 
 
 def checked_threads(threads: int) -> int:

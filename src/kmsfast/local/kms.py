@@ -16,6 +16,7 @@ from kmsfast.local.key import Key, Tags
 from kmsfast.local.remembered import NOTHING_TO_OPEN, Context, Opening
 from kmsfast.model.alias import Alias
 from kmsfast.model.context import copied
+from kmsfast.model.keyspec import KeySpec, Origin
 from kmsfast.service import streams
 from kmsfast.service.encryption import Errors, SealedBatch
 from kmsfast.store.roots import Root
@@ -54,6 +55,9 @@ class Kms:
     def create_key(
         self,
         *,
+        spec: str = KeySpec.SYMMETRIC_DEFAULT,
+        usage: str | None = None,
+        origin: str = Origin.AWS_KMS,
         description: str = "",
         alias: str | None = None,
         tags: Tags | None = None,
@@ -61,20 +65,29 @@ class Kms:
         multi_region: bool = False,
         policy: str | None = None,
     ) -> Key:
-        """A new, enabled AES-256 key with one version.
+        """A new, enabled key with one version; by default an AES-256 key that encrypts.
 
         Args:
+            spec: SYMMETRIC_DEFAULT, RSA_2048, ECC_NIST_P256, HMAC_256 and so on, as AWS names them
+                (:class:`KeySpec`).
+            usage: ENCRYPT_DECRYPT, SIGN_VERIFY, GENERATE_VERIFY_MAC or KEY_AGREEMENT; None: the
+                only one that the spec has.
+            origin: EXTERNAL: the key has no material until some is imported
+                (:meth:`Key.get_parameters_for_import`).
             alias: a name that starts with ``alias/``.
             rotation_period_days: rotate by itself each 90 to 2,560 days; None: never.
             multi_region: the id starts with ``mrk-``, as that of a multi-Region key.
-            policy: the key policy, kept as it is.
+            policy: the key policy, kept as it is when its grammar is right. It is not enforced yet
+                (docs/policies.md).
 
         Raises:
             InvalidAliasName, AliasExists, TagError, ValidationError: a parameter is not allowed.
+            MalformedPolicyDocument, LimitExceeded: the policy is malformed, or too long.
+            UnsupportedOperation: a spec that is not offered, or one that does not rotate.
         """
         key = self._management.create_key(
-            description=description, alias=alias, tags=tags, policy=policy,
-            rotation_period_days=rotation_period_days, multi_region=multi_region,
+            spec=spec, usage=usage, origin=origin, description=description, alias=alias, tags=tags,
+            policy=policy, rotation_period_days=rotation_period_days, multi_region=multi_region,
         )  # fmt: skip
         return Key(self._app, key)
 

@@ -2,6 +2,7 @@
 
 Rules:
 - states and their names are those of AWS KMS; a table says what each state allows;
+- what a key is of and for is said by :mod:`.keyspec`; it is checked before the state, as AWS does;
 - a key's id is a UUID; that of a multi-Region key is written ``mrk-`` and 32 hexadecimal digits;
 - versions are numbered from 1 without gaps, the last one is current, none goes before the key;
 - times are aware datetimes in UTC.
@@ -16,7 +17,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from kmsfast.errors import InvalidState, KeyDisabled, ValidationError
+from kmsfast.errors import InvalidKeyUsage, InvalidState, KeyDisabled, ValidationError
+from kmsfast.model.keyspec import (
+    KeySpec,
+    KeyUsage,
+    Origin,
+    algorithms_of,
+    is_asymmetric,
+    require_algorithm,
+)
 
 __all__ = [
     "FLAG_MULTI_REGION",
@@ -33,6 +42,8 @@ __all__ = [
     "format_key_id",
     "parse_key_id",
     "require",
+    "require_symmetric",
+    "require_usage",
 ]
 
 FLAG_MULTI_REGION = 1
@@ -53,6 +64,7 @@ class KeyState(StrEnum):
 
     ENABLED = "Enabled"
     DISABLED = "Disabled"
+    PENDING_IMPORT = "PendingImport"
     PENDING_DELETION = "PendingDeletion"
     DELETED = "Deleted"
 
@@ -60,18 +72,36 @@ class KeyState(StrEnum):
 # What each state allows; "read" needs no state at all.
 _ALLOWED: dict[str, frozenset[KeyState]] = {
     "use": frozenset({KeyState.ENABLED}),
-    "change": frozenset({KeyState.ENABLED, KeyState.DISABLED}),
+    "switch": frozenset({KeyState.ENABLED, KeyState.DISABLED}),
+    "change": frozenset({KeyState.ENABLED, KeyState.DISABLED, KeyState.PENDING_IMPORT}),
+    "drop": frozenset({KeyState.ENABLED, KeyState.DISABLED, KeyState.PENDING_DELETION}),
     "cancel": frozenset({KeyState.PENDING_DELETION}),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class KeyVersion:
-    """One generation of key material. The material itself is only in the store and in C."""
+    """One generation of key material. The material itself is only in the store and in C.
+
+    Attributes:
+        number: from 1. An imported one that is newer than the key's current version waits for the
+            rotation that makes it current.
+        origin: how it came about.
+        public_key: of a key pair, as a DER SubjectPublicKeyInfo (RFC 5280).
+        material_id: of imported material, 32 bytes that name it among all that the key had.
+        description: what was said of imported material.
+        valid_to: when imported material expires (UTC), or None.
+        is_present: whether there is material; what was imported can be deleted and expire.
+    """
 
     number: int
     created_at: datetime
     origin: str
+    public_key: bytes | None = None
+    material_id: bytes | None = None
+    description: str = ""
+    valid_to: datetime | None = None
+    is_present: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +121,9 @@ class KeyMetadata:
         raw_id: the 16 bytes that blobs carry.
         current_version: number of the newest version, which encrypts.
         deletion_date: when the material goes, while the key waits for its deletion.
+        public_key: that of the current version, where the key is a pair.
+        valid_to: when the imported material of the current version expires.
+        expires: when the first of the key's imported materials expires.
     """
 
     raw_id: bytes
@@ -105,6 +138,12 @@ class KeyMetadata:
     aliases: tuple[str, ...]
     tags: Mapping[str, str]
     policy: str | None
+    spec: KeySpec = KeySpec.SYMMETRIC_DEFAULT
+    usage: KeyUsage = KeyUsage.ENCRYPT_DECRYPT
+    origin: Origin = Origin.AWS_KMS
+    public_key: bytes | None = None
+    valid_to: datetime | None = None
+    expires: datetime | None = None
 
     @property
     def id(self) -> str:
@@ -116,21 +155,63 @@ class KeyMetadata:
         """The flags byte of the key's blobs."""
         return FLAG_MULTI_REGION if self.multi_region else 0
 
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """The algorithms that the key works with."""
+        return algorithms_of(self.spec, self.usage)
+
+    @property
+    def is_asymmetric(self) -> bool:
+        """Whether the key is a pair."""
+        return is_asymmetric(self.spec)
+
+    @property
+    def rotates(self) -> bool:
+        """Whether new versions can be added: to symmetric encryption keys alone, as in AWS."""
+        return self.spec is KeySpec.SYMMETRIC_DEFAULT
+
 
 def require(key: KeyMetadata, what: str) -> None:
-    """Passes when the key's state allows ``what``: use, change or cancel.
+    """Passes when the key's state allows ``what``, which is one of the words of the table above.
 
     Raises:
         KeyDisabled: it is disabled.
-        InvalidState: it waits for deletion, or it does not.
+        InvalidState: it waits for deletion or import, or it does not.
     """
     if key.state in _ALLOWED[what]:
         return
     if key.state is KeyState.DISABLED and what == "use":
         raise KeyDisabled(f"{key.arn} is disabled.")
+    if key.state is KeyState.PENDING_IMPORT and what != "cancel":
+        raise InvalidState(f"{key.arn} is pending import.")
     if key.state is KeyState.PENDING_DELETION:
         raise InvalidState(f"{key.arn} is pending deletion. 'kmsfast key cancel-deletion' keeps it")
     raise InvalidState(f"{key.arn} is not pending deletion.")
+
+
+def require_usage(key: KeyMetadata, usage: KeyUsage, operation: str) -> None:
+    """Passes when the key is for this usage; asked before its state is.
+
+    Args:
+        operation: as AWS names it.
+
+    Raises:
+        InvalidKeyUsage: it is for another one.
+    """
+    if key.usage is not usage:
+        raise InvalidKeyUsage(
+            f"{key.arn} key usage is {key.usage} which is not valid for {operation}."
+        )
+
+
+def require_symmetric(key: KeyMetadata, operation: str) -> None:
+    """Passes when the key makes and opens blobs.
+
+    Raises:
+        InvalidKeyUsage: it is for something else, or encrypts by an algorithm that must be named.
+    """
+    require_usage(key, KeyUsage.ENCRYPT_DECRYPT, operation)
+    require_algorithm(key.spec, key.usage, KeySpec.SYMMETRIC_DEFAULT)
 
 
 def format_key_id(raw_id: bytes, multi_region: bool) -> str:
@@ -157,12 +238,18 @@ def checked_description(text: str) -> str:
 
 
 def checked_policy(document: str | None) -> str | None:
-    """The policy, when there is one and its length is right.
+    """The key policy, when there is none or it is one that can be evaluated.
 
     Raises:
-        ValidationError: not 1 to 131,072 characters, or no valid Unicode.
+        ValidationError: not 1 to 131,072 characters, or characters that policies cannot have.
+        LimitExceeded: more than 32,768 bytes.
+        MalformedPolicyDocument: it breaks the grammar of policies; the message says where.
     """
-    return None if document is None else _text(document, 1, MAX_POLICY, "policy")
+    from kmsfast.model.policy_document import checked_key_policy
+
+    if document is None:
+        return None
+    return checked_key_policy(_text(document, 1, MAX_POLICY, "policy"))
 
 
 def _text(text: str, low: int, high: int, what: str) -> str:

@@ -13,7 +13,7 @@ from kmsfast.crypto import blob, sealed
 from kmsfast.crypto.native import with_handle
 from kmsfast.errors import BatchError, InvalidCiphertext, KmsError, ValidationError
 from kmsfast.model.context import canonical
-from kmsfast.model.key import FLAG_MULTI_REGION, format_key_id
+from kmsfast.model.key import FLAG_MULTI_REGION, format_key_id, require_symmetric
 from kmsfast.service import kinds
 from kmsfast.service.bindings import Bindings
 from kmsfast.service.keyring import Keyring
@@ -107,7 +107,9 @@ class Encryption:
         """A fresh data key."""
         bound = canonical(context)
         plaintext, sealed_key = self._ring.with_current(
-            raw_id, lambda h: blob.data_key(h, num_bytes, bound, with_plaintext)
+            raw_id,
+            lambda h: blob.data_key(h, num_bytes, bound, with_plaintext),
+            "GenerateDataKey" if with_plaintext else "GenerateDataKeyWithoutPlaintext",
         )
         return DataKey(plaintext, sealed_key, self._ring.key(raw_id).arn)
 
@@ -223,6 +225,7 @@ class Encryption:
     def _resolver(self, only: bytes | None) -> Callable[[bytes], int]:
         if only is None:
             return self._ring.resolve
+        require_symmetric(self._ring.key(only), "Decrypt")
 
         def resolve(prefix: bytes) -> int:
             name = blob.parse_key(prefix)

@@ -4,6 +4,8 @@ Rules:
 - what was read of the store is used only while the store's epoch has not moved;
 - a key whose waiting period is over is purged by the first access that notices;
 - a key whose rotation is due is rotated by the encryption that notices;
+- imported material that has expired is removed by the first access that notices, and keys with such
+  material are never used without asking for the time;
 - a handle that C has evicted is loaded again, by whoever finds it stale.
 """
 
@@ -13,11 +15,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
-from kmsfast.crypto import blob, keys
+from kmsfast.crypto import blob, keys, pkcs8
 from kmsfast.crypto.native import with_handle
-from kmsfast.errors import InvalidKeyId, KeyNotFound, KmsError
+from kmsfast.errors import InvalidKeyId, InvalidState, KeyNotFound, KmsError
 from kmsfast.model.alias import PREFIX, checked_alias
 from kmsfast.model.key import (
     KeyMetadata,
@@ -26,10 +28,14 @@ from kmsfast.model.key import (
     format_key_id,
     parse_key_id,
     require,
+    require_symmetric,
+    require_usage,
 )
+from kmsfast.model.keyspec import KeyUsage, Origin
+from kmsfast.service import material
 from kmsfast.service.ports import Clock, Reader, Store, Writer
 
-__all__ = ["NEVER", "Keyring", "Ready", "add_rotation"]
+__all__ = ["NEVER", "Keyring", "Ready", "add_rotation", "lacks_material", "remove_material"]
 
 _HEADER_LEN: Final = 24
 NEVER: Final = -1  # no epoch has this value
@@ -75,6 +81,7 @@ class Keyring:
         self.store, self.clock, self.epoch = store, clock, store.epoch
         self._seen = _Seen(NEVER)
         self._handles: dict[tuple[bytes, int], int] = {}
+        self._privates = material.PrivateKeys()
         self._closed = False
 
     # ---- keys by name -----------------------------------------------------------------------
@@ -129,10 +136,15 @@ class Keyring:
                     raise self.not_found(raw_id, multi_region)
             seen.keys[raw_id] = key
         if _over(key, self.now()):
-            self._forget(raw_id)
+            self.forget(raw_id)
             if key.state is not KeyState.DELETED:
                 self._purge(key)
             raise _deleted(key)
+        if key.expires is not None and key.expires <= self.now():
+            self._expire(key)
+            return self.key(raw_id)
+        if key.state is KeyState.PENDING_IMPORT:
+            self.forget(raw_id)
         return key
 
     def not_found(self, raw_id: bytes, multi_region: bool) -> KeyNotFound:
@@ -163,23 +175,52 @@ class Keyring:
 
     # ---- versions in the arena --------------------------------------------------------------
 
-    def ready(self, raw_id: bytes) -> Ready:
+    def ready(self, raw_id: bytes, operation: str = "Encrypt") -> Ready:
         """The current version of a key, for encryption; rotates the key first when that is due.
 
         Raises:
-            KeyDisabled, InvalidState, KeyNotFound: the key cannot encrypt.
+            KeyDisabled, InvalidState, KeyNotFound, InvalidKeyUsage: the key cannot encrypt.
         """
-        epoch, key, due = self._usable(raw_id)
+        epoch, key, due = self._encrypting(raw_id, operation)
         if due is not None and due <= self.now():
             self._rotate_if_due(raw_id)
-            epoch, key, due = self._usable(raw_id)
+            epoch, key, due = self._encrypting(raw_id, operation)
         handle = self._handle(key, key.current_version)
-        settled = epoch if epoch % 2 == 0 else NEVER
+        settled = NEVER if key.expires is not None else _settled(epoch)
         return Ready(settled, handle, None if due is None else due.timestamp())
 
-    def with_current(self, raw_id: bytes, use: Callable[[int], T]) -> T:
+    def settled(self) -> int:
+        """The epoch, to be read before what is good while it stands; NEVER during a change."""
+        return _settled(self.epoch[0])
+
+    def with_current(self, raw_id: bytes, use: Callable[[int], T], operation: str = "Encrypt") -> T:
         """Calls ``use`` with a handle of the current version, again when the handle was stale."""
-        return with_handle(lambda: self.ready(raw_id).handle, use)
+        return with_handle(lambda: self.ready(raw_id, operation).handle, use)
+
+    def usable(self, raw_id: bytes, usage: KeyUsage, operation: str) -> KeyMetadata:
+        """The key, when it is for the operation and enabled; asked in the order of AWS.
+
+        Raises:
+            KeyNotFound: none. InvalidKeyUsage: for something else. KeyDisabled, InvalidState.
+        """
+        key = self.key(raw_id)
+        require_usage(key, usage, operation)
+        require(key, "use")
+        return key
+
+    def with_version(self, key: KeyMetadata, use: Callable[[int], T]) -> T:
+        """Calls ``use`` with a handle of the current version of a key that C computes with."""
+        return with_handle(lambda: self._handle(key, key.current_version), use)
+
+    def private_key(self, key: KeyMetadata) -> Any:
+        """The current private key of a key that `cryptography` serves, as its object."""
+        found = self._privates.of(
+            key.raw_id, key.current_version, lambda: self._loaded_private(key)
+        )
+        if self._closed:  # meanwhile; close may have been here before this one was kept
+            self._privates.clear()
+            self.check_open()
+        return found
 
     def opener(self, start: bytes) -> int | None:
         """The handle for a blob's first 24 bytes, when this epoch has seen them; no checks."""
@@ -190,18 +231,20 @@ class Keyring:
         """The handle for the blobs that start with ``prefix``; another one when C evicted the last.
 
         Raises:
-            FrameError: no blob. KeyNotFound: no such key or version. KeyDisabled, InvalidState:
-                the key cannot decrypt.
+            FrameError: no blob. KeyNotFound: no such key or version. KeyDisabled, InvalidState,
+                InvalidKeyUsage: the key cannot decrypt.
         """
         name = blob.parse_key(prefix)
         multi_region = bool(name.flags & 1)
         seen = self._current()
         key = self.key(name.key_id, multi_region=multi_region)
+        require_symmetric(key, "Decrypt")
         require(key, "use")
         if key.multi_region != multi_region:
             raise self.not_found(name.key_id, multi_region)
         handle = self._handle(key, name.version)
-        seen.openers[prefix[:_HEADER_LEN]] = handle
+        if key.expires is None:
+            seen.openers[prefix[:_HEADER_LEN]] = handle
         return handle
 
     def close(self) -> None:
@@ -211,7 +254,8 @@ class Keyring:
         self._closed = True
         self._seen = _Seen(NEVER)
         for raw_id, _ in list(self._handles):
-            self._forget(raw_id)
+            self.forget(raw_id)
+        self._privates.clear()
         self.store.close()
 
     # ---- within -----------------------------------------------------------------------------
@@ -220,7 +264,7 @@ class Keyring:
         """What was read in this epoch; nothing at all while a change is being committed."""
         epoch = self.epoch[0]
         if self._seen.epoch != epoch or epoch % 2:
-            self._seen = _Seen(epoch if epoch % 2 == 0 else NEVER)
+            self._seen = _Seen(_settled(epoch))
         return self._seen
 
     def _check_complete(self, rows: Reader, seen: _Seen) -> None:
@@ -232,10 +276,13 @@ class Keyring:
             rows.check_complete()
             seen.complete = True
 
-    def _usable(self, raw_id: bytes) -> tuple[int, KeyMetadata, datetime | None]:
-        """The epoch from before it was read, a key that may be used, and when it rotates."""
+    def _encrypting(
+        self, raw_id: bytes, operation: str
+    ) -> tuple[int, KeyMetadata, datetime | None]:
+        """The epoch from before it was read, a key that may encrypt, and when it rotates."""
         epoch = self.epoch[0]
         key = self.key(raw_id)
+        require_symmetric(key, operation)
         require(key, "use")
         return epoch, key, key.rotation.next_rotation
 
@@ -266,15 +313,18 @@ class Keyring:
 
     def _loaded(self, rows: Reader, key: KeyMetadata, number: int) -> int:
         """A new handle of a version that has none; two would be one that close and purge miss."""
-        wrapped = rows.material(key, number)
-        if wrapped is None:
-            raise KeyNotFound(f"{key.arn} has no version {number}")
-        handle = self.store.store_key.load_material(wrapped, key.raw_id, number, key.flags)
+        wrapped = _wrapped(rows, key, number)
+        handle = material.load(self.store.store_key, key, number, wrapped)
         self._handles[key.raw_id, number] = handle
         if self._closed:  # meanwhile; close may have been here before this handle was
-            self._forget(key.raw_id)
+            self.forget(key.raw_id)
             self.check_open()
         return handle
+
+    def _loaded_private(self, key: KeyMetadata) -> Any:
+        with self.store.read() as rows:
+            wrapped = _wrapped(rows, key, key.current_version)
+        return pkcs8.load(self.store.store_key, wrapped, key.raw_id, key.current_version, key.flags)
 
     def _rotate_if_due(self, raw_id: bytes) -> None:
         with self.store.write() as rows:
@@ -294,20 +344,89 @@ class Keyring:
                 rows.purge(found, self.now())
         self.store.forget_deleted()
 
-    def _forget(self, raw_id: bytes) -> None:
-        """Wipes the key's versions from the arena."""
+    def _expire(self, key: KeyMetadata) -> None:
+        """Removes the key's material that has expired; it is pending import then, as in AWS KMS."""
+        self.forget(key.raw_id)
+        with self.store.write() as rows:
+            found, now = rows.key(key.raw_id), self.now()
+            if found is None:
+                return
+            for version in rows.versions(found):
+                if version.valid_to is not None and version.valid_to <= now:
+                    remove_material(rows, found, version)
+        self.store.forget_deleted()
+
+    def forget(self, raw_id: bytes) -> None:
+        """Wipes the key's versions from the arena, and drops its private key."""
+        self._privates.forget(raw_id)
         for name in [name for name in list(self._handles) if name[0] == raw_id]:
             keys.release(self._handles.pop(name, 0))
 
 
 def add_rotation(ring: Keyring, rows: Writer, key: KeyMetadata, origin: str) -> KeyMetadata:
-    """Adds a version with fresh material, current from now on, to a key of the transaction."""
-    number = key.current_version + 1
+    """Makes another version current, of a key of the transaction: a fresh one, or the imported one.
+
+    Raises:
+        InvalidState: the key takes imported material, and none is there that waits.
+    """
+    rotated = replace(key, current_version=key.current_version + 1)
+    if key.origin is Origin.EXTERNAL:
+        return _rotate_to_imported(ring, rows, key, rotated)
+    number = rotated.current_version
     wrapped = ring.store.store_key.generate_material(key.raw_id, number, key.flags)
-    rotated = replace(key, current_version=number)
     rows.save(rotated)
     rows.add_version(rotated, KeyVersion(number, ring.now(), origin), wrapped)
     return rotated
+
+
+def _rotate_to_imported(
+    ring: Keyring, rows: Writer, key: KeyMetadata, rotated: KeyMetadata
+) -> KeyMetadata:
+    waiting = [v for v in rows.versions(key) if v.number == rotated.current_version]
+    if not waiting:
+        raise InvalidState(f"No available key material pending rotation for the key: {key.arn}.")
+    rows.save(rotated)
+    rows.save_version(rotated, replace(waiting[0], created_at=ring.now()))
+    return replace(rotated, valid_to=waiting[0].valid_to)
+
+
+def lacks_material(rows: Reader, key: KeyMetadata) -> bool:
+    """Whether imported material of any version up to the current one is gone, or none came."""
+    used = [each for each in rows.versions(key) if each.number <= key.current_version]
+    return not used or not all(each.is_present for each in used)
+
+
+def remove_material(rows: Writer, key: KeyMetadata, version: KeyVersion) -> None:
+    """Takes the material from a version of a key of the transaction.
+
+    What waits for its rotation goes as a whole, and the key stays as it is; without any other
+    material the key is unusable until the same is imported again.
+    """
+    if version.number > key.current_version:
+        rows.drop_version(key, version.number)
+        return
+    rows.save_version(key, replace(version, is_present=False, valid_to=None))
+    if key.state is not KeyState.PENDING_DELETION:
+        rows.save(replace(key, state=KeyState.PENDING_IMPORT))
+
+
+def _settled(epoch: int) -> int:
+    """The epoch, or NEVER while a change is being committed: an odd one."""
+    return epoch if epoch % 2 == 0 else NEVER
+
+
+def _wrapped(rows: Reader, key: KeyMetadata, number: int) -> bytes:
+    """The wrapped material of a version.
+
+    Raises:
+        KeyNotFound: the key has no such version. InvalidState: its imported material is gone.
+    """
+    wrapped = rows.material(key, number)
+    if wrapped is None or number > key.current_version:
+        raise KeyNotFound(f"{key.arn} has no version {number}")
+    if not wrapped:
+        raise InvalidState(f"{key.arn} is pending import.")
+    return wrapped
 
 
 def _over(key: KeyMetadata, now: datetime) -> bool:

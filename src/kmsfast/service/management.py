@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from kmsfast.errors import AliasExists, KeyNotFound
+from kmsfast.errors import AliasExists, KeyNotFound, UnsupportedOperation
 from kmsfast.model.alias import Alias, checked_alias
 from kmsfast.model.key import (
     KeyMetadata,
@@ -26,8 +26,10 @@ from kmsfast.model.key import (
     format_key_id,
     require,
 )
+from kmsfast.model.keyspec import Origin, checked_origin, checked_spec, checked_usage
 from kmsfast.model.tags import checked_tags, merged
-from kmsfast.service.keyring import Keyring, add_rotation
+from kmsfast.service import material
+from kmsfast.service.keyring import Keyring, add_rotation, lacks_material
 from kmsfast.service.ports import Writer
 
 __all__ = ["Management"]
@@ -47,6 +49,9 @@ class Management:
     def create_key(
         self,
         *,
+        spec: str,
+        usage: str | None,
+        origin: str,
         description: str,
         alias: str | None,
         tags: Tags | None,
@@ -54,28 +59,39 @@ class Management:
         multi_region: bool,
         policy: str | None,
     ) -> KeyMetadata:
-        """A new, enabled key with one version."""
+        """A new key: enabled, with one version, or for import, with none."""
         now, raw_id = self._begin(), _new_id(multi_region)
+        known, external = checked_spec(spec), checked_origin(origin) is Origin.EXTERNAL
         key = KeyMetadata(
             raw_id=raw_id,
             arn=self._store.home.arn(f"key/{format_key_id(raw_id, multi_region)}"),
-            state=KeyState.ENABLED,
+            state=KeyState.PENDING_IMPORT if external else KeyState.ENABLED,
             description=checked_description(description),
             multi_region=multi_region,
             created_at=now,
-            current_version=1,
+            current_version=0 if external else 1,
             rotation=_rotation(rotation_period_days, now),
             deletion_date=None,
             aliases=() if alias is None else (checked_alias(alias),),
             tags=checked_tags(tags),
             policy=checked_policy(policy),
+            spec=known,
+            usage=checked_usage(known, usage),
+            origin=Origin(origin),
         )
-        wrapped = self._store.store_key.generate_material(raw_id, 1, key.flags)
+        if key.rotation.enabled:
+            _require_rotates_by_itself(key)
+        made = None
+        if not external:
+            made = material.make(self._store.store_key, known, raw_id, 1, key.flags)
+            key = replace(key, public_key=made.public_key)
         with self._store.write() as rows:
             if alias is not None:
                 self._refuse_taken(rows, alias)
             rows.add(key)
-            rows.add_version(key, KeyVersion(1, now, "created"), wrapped)
+            if made is not None:
+                version = KeyVersion(1, now, "created", made.public_key)
+                rows.add_version(key, version, made.wrapped)
             if alias is not None:
                 rows.put_alias(self._alias(alias, key, now, now))
         return key
@@ -97,8 +113,8 @@ class Management:
             return rows.versions(key)
 
     def rotate(self, raw_id: bytes) -> KeyMetadata:
-        """Adds a version with fresh material; it encrypts from now on."""
-        self._ring.key(raw_id)
+        """Another version encrypts from now on: a fresh one, or the imported one that waits."""
+        _require_rotates(self._ring.key(raw_id))
         with self._store.write() as rows:
             key = self._ring.writable(rows, raw_id)
             require(key, "use")
@@ -107,19 +123,21 @@ class Management:
     def enable_rotation(self, raw_id: bytes, period_days: int) -> KeyMetadata:
         """Rotates the key by itself from now on, each ``period_days`` days (90 to 2,560)."""
         rotation = _rotation(period_days, self._ring.now())
+        _require_rotates_by_itself(self._ring.key(raw_id))
         return self._change(raw_id, "use", lambda key: replace(key, rotation=rotation))
 
     def disable_rotation(self, raw_id: bytes) -> KeyMetadata:
         """Ends automatic rotation."""
+        _require_rotates_by_itself(self._ring.key(raw_id))
         return self._change(raw_id, "use", lambda key: replace(key, rotation=_NO_ROTATION))
 
     def enable(self, raw_id: bytes) -> KeyMetadata:
         """Lets the key encrypt and decrypt again."""
-        return self._change(raw_id, "change", lambda key: replace(key, state=KeyState.ENABLED))
+        return self._change(raw_id, "switch", lambda key: replace(key, state=KeyState.ENABLED))
 
     def disable(self, raw_id: bytes) -> KeyMetadata:
         """Keeps the key from encrypting and decrypting."""
-        return self._change(raw_id, "change", lambda key: replace(key, state=KeyState.DISABLED))
+        return self._change(raw_id, "switch", lambda key: replace(key, state=KeyState.DISABLED))
 
     def schedule_deletion(self, raw_id: bytes, days: int) -> KeyMetadata:
         """Deletes the key after a waiting period of 7 to 30 days, during which it is unusable."""
@@ -130,12 +148,15 @@ class Management:
         )
 
     def cancel_deletion(self, raw_id: bytes) -> KeyMetadata:
-        """Keeps the key after all; it is disabled then, as in AWS KMS."""
-        return self._change(
-            raw_id,
-            "cancel",
-            lambda key: replace(key, state=KeyState.DISABLED, deletion_date=None),
-        )
+        """Keeps the key after all; it is disabled then, or pending import, as in AWS KMS."""
+        self._ring.key(raw_id)
+        with self._store.write() as rows:
+            key = self._ring.writable(rows, raw_id)
+            require(key, "cancel")
+            state = KeyState.PENDING_IMPORT if lacks_material(rows, key) else KeyState.DISABLED
+            kept = replace(key, state=state, deletion_date=None)
+            rows.save(kept)
+        return kept
 
     def update_description(self, raw_id: bytes, text: str) -> KeyMetadata:
         """Another description."""
@@ -255,6 +276,33 @@ class Management:
 
 def _new_id(multi_region: bool) -> bytes:
     return os.urandom(16) if multi_region else uuid.uuid4().bytes
+
+
+def _require_rotates(key: KeyMetadata) -> None:
+    """Passes for keys that AWS rotates.
+
+    Raises:
+        UnsupportedOperation: an asymmetric or HMAC key.
+    """
+    if not key.rotates:
+        raise UnsupportedOperation(
+            f"{key.arn} is of spec {key.spec}; only symmetric encryption keys rotate. Make a new "
+            "key and point the alias to it"
+        )
+
+
+def _require_rotates_by_itself(key: KeyMetadata) -> None:
+    """Passes for keys that AWS rotates by period.
+
+    Raises:
+        UnsupportedOperation: an asymmetric or HMAC key, or one with imported material.
+    """
+    _require_rotates(key)
+    if key.origin is Origin.EXTERNAL:
+        raise UnsupportedOperation(
+            f"{key.arn} origin is {key.origin} which is not valid for this operation. Import new "
+            "key material and rotate the key on demand"
+        )
 
 
 def _rotation(days: int | None, now: datetime) -> RotationStatus:

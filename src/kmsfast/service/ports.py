@@ -34,7 +34,7 @@ class Reader(Protocol):
         """The key's versions, oldest first."""
 
     def material(self, key: KeyMetadata, number: int) -> bytes | None:
-        """The wrapped material of a version, or None."""
+        """The wrapped material of a version, empty when it is gone; None: no such version."""
 
     def alias(self, name: str) -> Alias | None:
         """The alias, or None."""
@@ -57,6 +57,14 @@ class Writer(Reader, Protocol):
 
     def add_version(self, key: KeyMetadata, version: KeyVersion, wrapped: bytes) -> None:
         """A version and its wrapped material."""
+
+    def save_version(
+        self, key: KeyMetadata, version: KeyVersion, wrapped: bytes | None = None
+    ) -> None:
+        """A version's new state; its wrapped material stays, goes, or is the one that is given."""
+
+    def drop_version(self, key: KeyMetadata, number: int) -> None:
+        """Removes a version that was never current."""
 
     def put_alias(self, alias: Alias) -> None:
         """A new alias, or where an existing one leads now."""

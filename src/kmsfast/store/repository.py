@@ -25,6 +25,7 @@ from kmsfast.model.key import (
     RotationStatus,
     format_key_id,
 )
+from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
 from kmsfast.store import schema
 from kmsfast.store.roots import RootRow
 from kmsfast.store.rows import Macs, added, sealed, verified
@@ -90,12 +91,10 @@ class Repository:
         """The key's versions, oldest first."""
         rows = self._of(schema.key_versions, key.raw_id)
         rows.sort(key=lambda row: row["number"])
-        return tuple(
-            KeyVersion(row["number"], from_micros(row["created_at"]), row["origin"]) for row in rows
-        )
+        return tuple(_version(row) for row in rows)
 
     def material(self, key: KeyMetadata, number: int) -> bytes | None:
-        """The wrapped material of a version, or None."""
+        """The wrapped material of a version, empty when it is gone; None: no such version."""
         table = schema.key_versions
         rows = self._rows(table, key_id=key.raw_id, number=number)
         if not rows and 1 <= number <= key.current_version:
@@ -137,14 +136,23 @@ class Repository:
 
     def add_version(self, key: KeyMetadata, version: KeyVersion, wrapped: bytes) -> None:
         """A version and its wrapped material."""
-        row = {
-            "key_id": key.raw_id,
-            "number": version.number,
-            "created_at": to_micros(version.created_at),
-            "origin": version.origin,
-            "wrapped": wrapped,
-        }
-        self._insert(schema.key_versions, [row])
+        self._insert(schema.key_versions, [_version_row(key, version, wrapped)])
+
+    def save_version(
+        self, key: KeyMetadata, version: KeyVersion, wrapped: bytes | None = None
+    ) -> None:
+        """A version's new state; its wrapped material stays, goes, or is the one that is given."""
+        table = schema.key_versions
+        rows = self._rows(table, key_id=key.raw_id, number=version.number)
+        if not rows:
+            raise _missing(table)
+        kept = rows[0]["wrapped"] if wrapped is None else wrapped
+        changed = _version_row(key, version, kept if version.is_present else b"")
+        self._replace(table, rows[0], changed)
+
+    def drop_version(self, key: KeyMetadata, number: int) -> None:
+        """Removes a version that was never current."""
+        self._delete(schema.key_versions, key_id=key.raw_id, number=number)
 
     def put_alias(self, alias: Alias) -> None:
         """A new alias, or where an existing one leads now."""
@@ -196,9 +204,12 @@ class Repository:
                 "rows of a key are missing, or were added or put back: the store was changed from "
                 "outside; restore it from a backup"
             )
-        aliases, tags, policies = (
-            children.get(table.name, ()) for table in (schema.aliases, schema.tags, schema.policies)
+        aliases, tags, policies, rows = (
+            children.get(table.name, ())
+            for table in (schema.aliases, schema.tags, schema.policies, schema.key_versions)
         )
+        versions = {version.number: version for version in map(_version, rows)}
+        current = versions.get(row["num_versions"])
         key_id = row["key_id"]
         multi_region = bool(row["flags"] & FLAG_MULTI_REGION)
         return KeyMetadata(
@@ -218,6 +229,12 @@ class Repository:
             aliases=tuple(sorted(alias["name"] for alias in aliases)),
             tags={tag["tag_key"]: tag["tag_value"] for tag in tags},
             policy=policies[0]["document"] if policies else None,
+            spec=KeySpec(row["spec"]),
+            usage=KeyUsage(row["usage"]),
+            origin=Origin(row["origin"]),
+            public_key=None if current is None else current.public_key,
+            valid_to=None if current is None else current.valid_to,
+            expires=min((v.valid_to for v in versions.values() if v.valid_to), default=None),
         )
 
     def _alias(self, row: Row) -> Alias:
@@ -304,6 +321,9 @@ def _key_row(key: KeyMetadata) -> Row:
     return {
         "key_id": key.raw_id,
         "flags": key.flags,
+        "spec": key.spec.value,
+        "usage": key.usage.value,
+        "origin": key.origin.value,
         "state": key.state.value,
         "description": key.description,
         "created_at": to_micros(key.created_at),
@@ -311,6 +331,33 @@ def _key_row(key: KeyMetadata) -> Row:
         "next_rotation": _micros(key.rotation.next_rotation),
         "deletion_date": _micros(key.deletion_date),
         "num_versions": key.current_version,
+    }
+
+
+def _version(row: Row) -> KeyVersion:
+    return KeyVersion(
+        number=row["number"],
+        created_at=from_micros(row["created_at"]),
+        origin=row["origin"],
+        public_key=row["public_key"],
+        material_id=row["material_id"],
+        description=row["description"],
+        valid_to=_moment(row["valid_to"]),
+        is_present=row["wrapped"] != b"",
+    )
+
+
+def _version_row(key: KeyMetadata, version: KeyVersion, wrapped: bytes) -> Row:
+    return {
+        "key_id": key.raw_id,
+        "number": version.number,
+        "created_at": to_micros(version.created_at),
+        "origin": version.origin,
+        "wrapped": wrapped,
+        "public_key": version.public_key,
+        "material_id": version.material_id,
+        "description": version.description,
+        "valid_to": _micros(version.valid_to),
     }
 
 

@@ -212,6 +212,16 @@ static void open_hierarchy(hierarchy *h) {
     kf_key_release(other_store);
 }
 
+/* Material that the caller brings. */
+static void check_import(const hierarchy *h) {
+    uint8_t material[32] = {1}, name[32], wrapped[KF_WRAPPED_LEN];
+    KF_SECRET(material, sizeof material);
+    ok_or_end(kf_material_name(name, h->store, h->key_id, material, sizeof material), "kf_material_name");
+    require(!is_secret(name, sizeof name), "a name of key material is still marked");
+    ok_or_end(kf_key_import(wrapped, h->store, h->key_id, 1, 0, material), "kf_key_import");
+    publish(wrapped, KF_WRAPPED_LEN, 32 + KF_TAG_LEN, "imported key");
+}
+
 static void check_macs(const hierarchy *h) {
     uint8_t mac[32], msg[100] = {0};
     KF_SECRET(msg, sizeof msg);
@@ -365,6 +375,7 @@ int main(int argc, char **argv) {
     check_generator();
     hierarchy h;
     open_hierarchy(&h);
+    check_import(&h);
     check_macs(&h);
     check_mac_keys(&h);
     check_one_blob(&h), check_bound_blob(&h);

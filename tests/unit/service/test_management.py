@@ -16,20 +16,26 @@ from kmsfast.errors import (
     InvalidState,
     KeyDisabled,
     KeyNotFound,
+    LimitExceeded,
+    MalformedPolicyDocument,
     TagError,
     ValidationError,
 )
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+POLICY = (
+    '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": '
+    '{"AWS": "000000000000"}, "Action": "kms:*", "Resource": "*"}]}'
+)
 
 
 def test_a_new_key(kms: kmsfast.Kms) -> None:
     key = kms.create_key(
-        description="orders", alias="alias/orders", tags={"team": "x"}, policy='{"a":1}'
+        description="orders", alias="alias/orders", tags={"team": "x"}, policy=POLICY
     )
     assert key.state == "Enabled"
     assert (key.description, key.aliases, key.tags) == ("orders", ("alias/orders",), {"team": "x"})
-    assert (key.created_at, key.current_version, key.policy) == (START, 1, '{"a":1}')
+    assert (key.created_at, key.current_version, key.policy) == (START, 1, POLICY)
     assert not key.rotation.enabled
     assert key.deletion_date is None
     assert [(v.number, v.origin) for v in key.versions()] == [(1, "created")]
@@ -90,6 +96,11 @@ def test_the_id_of_one_kind_is_not_that_of_the_other(kms: kmsfast.Kms) -> None:
         ({"rotation_period_days": 89}, ValidationError),
         ({"policy": ""}, ValidationError),
         ({"policy": {"a": 1}}, ValidationError),
+        ({"policy": "{}"}, MalformedPolicyDocument),
+        ({"policy": POLICY.replace("000000000000", "everyone")}, MalformedPolicyDocument),
+        ({"policy": POLICY.replace("kms:*", "\u0142")}, ValidationError),
+        ({"policy": POLICY + " " * 32_768}, LimitExceeded),
+        ({"policy": " " * 131_073}, ValidationError),
     ],
 )
 def test_a_wrong_parameter_makes_no_key(kms: kmsfast.Kms, wrong: dict, error: type) -> None:
@@ -152,7 +163,7 @@ def test_waiting_periods_out_of_range(kms: kmsfast.Kms, days: int) -> None:
 
 def test_a_deleted_key_is_gone_with_all_its_rows(kms: kmsfast.Kms, clock: Clock) -> None:
     kept = kms.create_key(alias="alias/kept")
-    key = kms.create_key(alias="alias/a", tags={"a": "b"}, policy="{}")
+    key = kms.create_key(alias="alias/a", tags={"a": "b"}, policy=POLICY)
     blobs = [key.encrypt(b"x"), kept.encrypt(b"y")]
     key.schedule_deletion(7)
     clock.forward(days=7)

@@ -14,6 +14,10 @@ import kmsfast
 from kmsfast.errors import KmsError, RootKeyWrong, StoreIntegrity, StoreUnusable
 from kmsfast.store import schema
 
+POLICY = (
+    '{"Statement": {"Effect": "Allow", "Principal": {"AWS": "000000000000"}, '
+    '"Action": "kms:*", "Resource": "*"}}'
+)
 TABLES = ["store", "keys", "key_versions", "aliases", "tags", "policies"]
 CELLS = [(table, column) for table in TABLES for column in getattr(schema, table).columns]
 
@@ -24,7 +28,7 @@ def closed(path: Path) -> Path:
     with kmsfast.open(path, create=True) as kms:
         for name in ("one", "two"):
             key = kms.create_key(
-                alias=f"alias/{name}", tags={"name": name}, policy="{}", description=name,
+                alias=f"alias/{name}", tags={"name": name}, policy=POLICY, description=name,
                 rotation_period_days=90,
             )  # fmt: skip
             key.rotate()

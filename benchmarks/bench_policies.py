@@ -1,0 +1,60 @@
+"""Decisions on policies that are compiled, against a limit of time rather than a peer."""
+
+import json
+from datetime import UTC, datetime
+from itertools import count
+
+from conftest import Compare
+from rows import Row
+
+from kmsfast.model.policy_decision import Outcome, Policies, decide
+from kmsfast.model.policy_document import key_policy
+from kmsfast.model.policy_principal import Principal
+from kmsfast.model.policy_request import KeyFacts, Request
+
+CALLS, ROUNDS = 1_000, 60
+LIMIT = 60e-6  # seconds for one decision
+ACCOUNT = "111122223333"
+ALICE = f"arn:aws:iam::{ACCOUNT}:user/alice"
+NETWORKS = {"aws:SourceIp": ["10.0.0.0/8", "192.168.0.0/16"]}
+
+
+def _statement(index: int) -> dict[str, object]:
+    """About the caller and the action, so that only its conditions keep it from applying."""
+    return {
+        "Sid": f"Statement {index}",
+        "Effect": "Deny" if index % 2 else "Allow",
+        "Principal": {"AWS": [f"arn:aws:iam::{ACCOUNT}:user/other-{index}", ALICE]},
+        "Action": ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
+        "Resource": "*",
+        "Condition": {
+            "IpAddress": NETWORKS,
+            "StringLike": {"kms:EncryptionContext:table": f"table-{index}-*"},
+        },
+    }
+
+
+def test_a_decision_on_ten_statements(compare: Compare) -> None:
+    """Every call builds its request, as a door would, and comes from another address."""
+    last = {**_statement(10), "Condition": {"IpAddress": NETWORKS}}
+    document = {"Version": "2012-10-17", "Statement": [*map(_statement, range(9)), last]}
+    policies = Policies(key_policy(json.dumps(document)))
+    caller, now = Principal(ALICE), datetime.now(UTC)
+    key = KeyFacts(f"arn:aws:kms:us-west-2:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab")
+    context = {"table": "orders", "column": "email"}
+    number = count()
+
+    def once() -> Outcome:
+        third, fourth = divmod(next(number) % 65_536, 256)
+        values = {"aws:SourceIp": f"192.168.{third}.{fourth}", "aws:SecureTransport": "true"}
+        request = Request(caller, "Decrypt", now, key=key, context=context, values=values)
+        return decide(request, policies).outcome
+
+    assert once() is Outcome.ALLOWED
+
+    def ours() -> None:
+        for _ in range(CALLS):
+            once()
+
+    row = Row("policy decision, 10 statements, vs 60 us", 1, unit="runs/s")
+    compare(row, ours, lambda: LIMIT * CALLS, units=CALLS, rounds=ROUNDS, own_clock=True)
