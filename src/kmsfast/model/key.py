@@ -245,10 +245,10 @@ def checked_policy(document: str | None) -> str | None:
         LimitExceeded: more than 32,768 bytes.
         MalformedPolicyDocument: it breaks the grammar of policies; the message says where.
     """
+    if document is None:
+        return None  # and no import: a child that is forked during one waits for it for ever
     from kmsfast.model.policy_document import checked_key_policy
 
-    if document is None:
-        return None
     return checked_key_policy(_text(document, 1, MAX_POLICY, "policy"))
 
 
