@@ -1,9 +1,9 @@
 """`make bench`: runs the benchmarks in both profiles and sums them up in build/bench.json.
 
-The judged profile is that of an AES-NI machine without VAES, whatever this machine can do:
-kmsfast runs its AES-NI kernels and P-256 with FMA, and OpenSSL (the system's and the one inside
-cryptography) is told that the CPU has no VAES, VPCLMULQDQ or AVX-512. The native profile leaves
-all of them free and only informs.
+The judged profile is that of an AES-NI machine without VAES, whatever this machine can do: kmsfast
+runs its AES-NI kernels, and P-256 with FMA, and OpenSSL (the system's and the one inside
+cryptography) is told that the CPU has no VAES, VPCLMULQDQ or AVX-512. The native profile leaves all
+of them free and only informs.
 """
 
 import argparse

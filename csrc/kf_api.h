@@ -250,8 +250,8 @@ enum kf_p256_encoding {
     KF_P256_DER = 1  /* SEQUENCE of two INTEGERs, at most 72 bytes */
 };
 
-/* As kf_impl_name, kf_impl_available and kf_impl_force: "mulx" or "portable". KMSFAST_P256_IMPL in the
- * environment names another than the best. */
+/* As kf_impl_name, kf_impl_available and kf_impl_force: "ifma", "fma", "mulx" or "portable". KMSFAST_P256_IMPL in
+ * the environment names another than the best. */
 const char *kf_p256_impl_name(void);
 const char *kf_p256_impl_available(int i);
 int kf_p256_impl_force(const char *name);

@@ -18,7 +18,7 @@
 #include "kf_p256_lanes_batch.h"
 
 /* 3 (2^52 - 1) is 2 2^52 and almost one more. */
-static KF_LANE_TARGET __attribute__((noinline)) int upper_half_is_cut(void) {
+KF_LANE_CALL int upper_half_is_cut(void) {
     volatile uint64_t limb = KF_LIMB_MASK, three = 3;
     kf_lane low = kf_lane_all(KF_LANE_BIAS(1, 0)), high = kf_lane_all(KF_LANE_BIAS(0, 1));
     kf_lane_multiply(&low, &high, kf_lane_operand(kf_lane_all(limb)), kf_lane_operand(kf_lane_all(three)));

@@ -100,6 +100,8 @@ KF_LANE_FN const kf_lanes_constants *kf_lanes_hidden(void) {
     return constants;
 }
 #define KF_CONSTANT(name) (*(const kf_lane *)kf_lanes_hidden()->name)
+/* A function that is called, not inlined: see kf_lanes_enter of kf_p256_lane_fma.h. */
+#define KF_LANE_CALL static KF_LANE_TARGET __attribute__((noinline))
 #define KF_UNROLL _Pragma("GCC unroll 10") for
 #define KF_UNROLL_ALL _Pragma("GCC unroll 64") for
 

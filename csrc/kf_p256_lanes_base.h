@@ -15,7 +15,7 @@ enum { KF_LIMB_BYTES = 34 };
 
 /* Byte by byte (kf_lanes_look_up): of x, then of y, 7 bytes of limbs 0 to 3 and 6 of limb 4. */
 static uint8_t kf_columns[TABLE_WINDOWS][2 * KF_LIMB_BYTES][TABLE_ENTRIES] __attribute__((aligned(64)));
-static kf_p256_point kf_exception; /* k G for the k that kf_lanes_base_mul is about */
+static kf_p256_point kf_exception; /* k G for the one k of kf_base_mul_in_lanes */
 
 /* The bytes of limbs of a 2^4, as numbers have it. */
 static void kf_limb_bytes(uint8_t bytes[KF_LIMB_BYTES], const kf_p256_fe *a) {
@@ -93,8 +93,7 @@ static void kf_look_up_row(kf_points *row, size_t vectors, size_t window, const 
 }
 
 /* The points of a row to memory: those of which x was the same as the exception, and those of even k negated. */
-static KF_LANE_TARGET __attribute__((noinline)) void kf_store_row(kf_p256_point *r, const kf_tree *tree, const uint64_t *even,
-                                                                  int num) {
+KF_LANE_CALL void kf_store_row(kf_p256_point *r, const kf_tree *tree, const uint64_t *even, int num) {
     kf_p256_point spare[KF_LANES];
     for (size_t v = 0; v < tree->vectors; v++) {
         kf_p256_fe *x[KF_LANES], *y[KF_LANES];
@@ -121,8 +120,7 @@ static KF_LANE_TARGET __attribute__((noinline)) void kf_store_row(kf_p256_point 
  * only where window 0, since n is odd, and window 31, for its size, are among them. At the last level they are: a, the even
  * windows, is below 2^248, so that a + b = k, odd and from 1 to n - 1, leaves b - a = n alone: the digits of b and -a are
  * those of n, and k is the one of kf_exception. */
-static KF_LANE_TARGET __attribute__((noinline)) void kf_base_mul_in_lanes(kf_p256_point *r, const kf_p256_scalar *k, int num,
-                                                                          void *scratch) {
+KF_LANE_CALL void kf_base_mul_in_lanes(kf_p256_point *r, const kf_p256_scalar *k, int num, void *scratch) {
     kf_base_work work;
     kf_base_carve(&work, num, scratch);
     kf_tree *tree = &work.tree;

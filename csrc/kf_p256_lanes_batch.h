@@ -36,7 +36,8 @@ static size_t kf_lanes_many_scratch_len(int num) {
     return kf_many_carve(&work, num, NULL);
 }
 
-static int kf_lanes_sum_var(kf_p256_jacobian *r, const kf_p256_point *points, const uint64_t *c, int num, void *scratch) {
+static int kf_lanes_sum_var(kf_p256_jacobian *r, const kf_p256_point *points, const uint64_t *c, int num,
+                            void *scratch) {
     const unsigned before = kf_lanes_enter();
     const int ok = sum_var(r, points, c, num, scratch);
     kf_lanes_leave(before);

@@ -36,7 +36,7 @@ KF_LANE_FN void kf_lanes_one(kf_factor *r) {
 }
 
 /* The inverses of a, which is not zero in any lane and below 2 p. */
-static KF_LANE_TARGET __attribute__((noinline)) void kf_lanes_invert(kf_factor *r, const kf_factor *a) {
+KF_LANE_CALL void kf_lanes_invert(kf_factor *r, const kf_factor *a) {
     kf_p256_fe lane[KF_LANES], before[KF_LANES], inverse;
     kf_p256_fe *to[KF_LANES];
     const kf_p256_fe *from[KF_LANES];
@@ -98,7 +98,8 @@ KF_LANE_FN void kf_quotients_take(const kf_quotients *quotients, size_t i) {
     kf_lanes_mul(&quotients->before[i + KF_CHAINS], &quotients->before[i], &quotients->difference[i]);
 }
 /* The second half, from the last to the first: 1 / difference[i]. chain: what kf_lanes_invert_chains gave. */
-KF_LANE_FN void kf_quotients_give(kf_factor *inverse, kf_factor chain[KF_CHAINS], const kf_quotients *quotients, size_t i) {
+KF_LANE_FN void kf_quotients_give(kf_factor *inverse, kf_factor chain[KF_CHAINS], const kf_quotients *quotients,
+                                  size_t i) {
     kf_lanes_mul(inverse, &chain[i % KF_CHAINS], &quotients->before[i]);
     kf_lanes_mul(&chain[i % KF_CHAINS], &chain[i % KF_CHAINS], &quotients->difference[i]);
 }
@@ -127,22 +128,19 @@ KF_LANE_FN void kf_lanes_add_pairs(kf_points *p, const kf_points *q, size_t num,
 }
 
 /* p[i] += q[i] for num vectors of points of different x. */
-static KF_LANE_TARGET __attribute__((noinline)) void kf_lanes_add_all(kf_points *p, const kf_points *q, size_t num,
-                                                                      const kf_quotients *quotients) {
+KF_LANE_CALL void kf_lanes_add_all(kf_points *p, const kf_points *q, size_t num, const kf_quotients *quotients) {
     kf_lanes_add_pairs(p, q, num, quotients, NULL, 1);
 }
 
 /* The same of any points; where x is the same, bits of zero[i % num_zero] are set. */
-static KF_LANE_TARGET __attribute__((noinline)) void kf_lanes_add_checked(kf_points *p, const kf_points *q, size_t num,
-                                                                          const kf_quotients *quotients, kf_lane *zero,
-                                                                          size_t num_zero) {
+KF_LANE_CALL void kf_lanes_add_checked(kf_points *p, const kf_points *q, size_t num, const kf_quotients *quotients,
+                                       kf_lane *zero, size_t num_zero) {
     kf_lanes_add_pairs(p, q, num, quotients, zero, num_zero);
 }
 
 /* p[i] += p[i] for num vectors of points: the slope is (3 x^2 - 3) / (2 y), and y is not zero, for no point of the
  * curve has order 2. */
-static KF_LANE_TARGET __attribute__((noinline)) void kf_lanes_double_all(kf_points *p, size_t num,
-                                                                         const kf_quotients *quotients) {
+KF_LANE_CALL void kf_lanes_double_all(kf_points *p, size_t num, const kf_quotients *quotients) {
     kf_factor chain[KF_CHAINS], inverse, slope, x;
     kf_number thrice, three;
     kf_lanes_one(&x);

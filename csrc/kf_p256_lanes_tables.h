@@ -19,7 +19,8 @@ typedef struct {
 
 /* A wider window for G than keys have: its table is made once, and each window less saves an addition. */
 enum { WIDE_BITS = 10, WIDE_WINDOWS = 26, WIDE_ENTRIES = 512, MOST_WINDOWS = 52 };
-static const kf_shape KF_KEY_SHAPE = {8, TABLE_WINDOWS, TABLE_ENTRIES}, KF_WIDE_SHAPE = {WIDE_BITS, WIDE_WINDOWS, WIDE_ENTRIES};
+static const kf_shape KF_KEY_SHAPE = {8, TABLE_WINDOWS, TABLE_ENTRIES};
+static const kf_shape KF_WIDE_SHAPE = {WIDE_BITS, WIDE_WINDOWS, WIDE_ENTRIES};
 
 /* ---- digits ---------------------------------------------------------------------------------------------- */
 
@@ -34,8 +35,8 @@ static const kf_p256_scalar *kf_scalar_at(const kf_scalars *scalars, size_t i) {
     return (const kf_p256_scalar *)(scalars->at + (i < (size_t)scalars->num ? i : 0) * scalars->stride);
 }
 
-/* An odd number is the sum of (2 digit[i] - (2^bits - 1)) 2^(bits i). choice[i]: the place of the absolute value of term i in
- * its window, and NEGATIVE. Returns a mask that says n - u. */
+/* An odd number is the sum of (2 digit[i] - (2^bits - 1)) 2^(bits i). choice[i]: the place of the absolute value of
+ * term i in its window, and NEGATIVE. Returns a mask that says n - u. */
 enum { NEGATIVE = 1 << 15, AHEAD = 3 };
 KF_LANE_FN uint64_t kf_choices_var(uint16_t choice[MOST_WINDOWS], const kf_p256_scalar *u, const kf_shape *shape) {
     const int top = shape->bits * shape->windows - 1;
@@ -55,8 +56,8 @@ KF_LANE_FN uint64_t kf_choices_var(uint16_t choice[MOST_WINDOWS], const kf_p256_
 KF_LANE_FN uint64_t kf_negative_var(uint16_t choice) { return 0 - (uint64_t)(choice / NEGATIVE); }
 
 /* Columns of terms of u P. Of a table that is larger than the nearest caches entries are fetched ahead. */
-KF_LANE_FN void kf_gather_by_shape_var(kf_points *points, size_t vectors, const kf_p256_point *table, const kf_shape *shape,
-                                       const kf_scalars *scalars) {
+KF_LANE_FN void kf_gather_by_shape_var(kf_points *points, size_t vectors, const kf_p256_point *table,
+                                       const kf_shape *shape, const kf_scalars *scalars) {
     const size_t windows = (size_t)shape->windows, entries = (size_t)shape->entries;
     for (size_t v = 0; v < vectors; v++) {
         uint16_t choice[KF_LANES][MOST_WINDOWS];
@@ -78,12 +79,12 @@ KF_LANE_FN void kf_gather_by_shape_var(kf_points *points, size_t vectors, const 
     }
 }
 
-static KF_LANE_TARGET __attribute__((noinline)) void kf_gather_var(kf_points *points, size_t vectors, const kf_p256_point *table,
-                                                                   const kf_scalars *scalars) {
+KF_LANE_CALL void kf_gather_var(kf_points *points, size_t vectors, const kf_p256_point *table,
+                                const kf_scalars *scalars) {
     kf_gather_by_shape_var(points, vectors, table, &KF_KEY_SHAPE, scalars);
 }
-static KF_LANE_TARGET __attribute__((noinline)) void kf_gather_wide_var(kf_points *points, size_t vectors, const kf_p256_point *table,
-                                                                        const kf_scalars *scalars) {
+KF_LANE_CALL void kf_gather_wide_var(kf_points *points, size_t vectors, const kf_p256_point *table,
+                                     const kf_scalars *scalars) {
     kf_gather_by_shape_var(points, vectors, table, &KF_WIDE_SHAPE, scalars);
 }
 
@@ -134,7 +135,8 @@ static void kf_fill_table_var(kf_p256_point *table, const kf_shape *shape, const
         for (int i = 0; i < shape->windows; i++) {
             kf_p256_point *window = table + i * shape->entries;
             for (int j = 0; j < half; j++)
-                work->terms[num++] = (affine_term){&window[half + j], &window[j], &work->power[shape->bits * i + m], 0, 0};
+                work->terms[num++] =
+                    (affine_term){&window[half + j], &window[j], &work->power[shape->bits * i + m], 0, 0};
         }
         add_list_var(work->terms, num, &additions);
     }

@@ -26,8 +26,11 @@ static int kf_x_is_var(const kf_p256_fe *x, const kf_p256_scalar *r) {
 }
 
 /* u = 0 has no digits of its own: kf_gather_var has read n P, infinity, which only a flag can follow. */
-static KF_LANE_TARGET __attribute__((noinline)) void kf_compare_var(uint8_t *outcome, const kf_p256_equation *equations,
-                                                                    const kf_tree *tree, int num) {
+static int kf_is_exception(uint64_t zero, const kf_p256_equation *equation) {
+    return zero || kf_words_zero(equation->u1.v) || kf_words_zero(equation->u2.v);
+}
+
+KF_LANE_CALL void kf_compare_var(uint8_t *outcome, const kf_p256_equation *equations, const kf_tree *tree, int num) {
     kf_p256_fe x[KF_LANES], *to[KF_LANES];
     for (size_t i = 0; i < KF_LANES; i++) to[i] = &x[i];
     for (size_t v = 0; v < tree->vectors; v++) {
@@ -35,15 +38,16 @@ static KF_LANE_TARGET __attribute__((noinline)) void kf_compare_var(uint8_t *out
         kf_lanes_store(to, &tree->points[v].x);
         for (size_t i = 0; i < KF_LANES && v * KF_LANES + i < (size_t)num; i++) {
             const kf_p256_equation *equation = &equations[v * KF_LANES + i];
-            const int exception = zero[i] || kf_words_zero(equation->u1.v) || kf_words_zero(equation->u2.v);
-            outcome[v * KF_LANES + i] = exception ? KF_P256_EXCEPTION : kf_x_is_var(&x[i], &equation->r) ? KF_P256_YES : KF_P256_NO;
+            outcome[v * KF_LANES + i] = kf_is_exception(zero[i], equation)   ? KF_P256_EXCEPTION
+                                        : kf_x_is_var(&x[i], &equation->r) ? KF_P256_YES
+                                                                           : KF_P256_NO;
         }
     }
 }
 
 /* Up to KF_PART items: with two terms for each digit more would not stay in the cache. */
-static KF_LANE_TARGET __attribute__((noinline)) void kf_verify_key_in_lanes(uint8_t *outcome, const kf_p256_equation *equations,
-                                                                            const void *table, int num, void *scratch) {
+KF_LANE_CALL void kf_verify_key_in_lanes(uint8_t *outcome, const kf_p256_equation *equations, const void *table,
+                                         int num, void *scratch) {
     const size_t vectors = kf_vectors_of(num);
     const kf_scalars u1 = {(const uint8_t *)&equations->u1, sizeof *equations, num};
     const kf_scalars u2 = {(const uint8_t *)&equations->u2, sizeof *equations, num};
@@ -102,7 +106,7 @@ static void kf_odd_multiples(kf_points *odd, kf_points *twice, size_t vectors, c
     }
 }
 
-static KF_LANE_TARGET __attribute__((noinline)) void kf_load_keys(kf_points *row, size_t vectors, const kf_p256_point *keys, int num) {
+KF_LANE_CALL void kf_load_keys(kf_points *row, size_t vectors, const kf_p256_point *keys, int num) {
     for (size_t v = 0; v < vectors; v++) {
         const kf_p256_fe *x[KF_LANES], *y[KF_LANES];
         for (size_t i = 0; i < KF_LANES; i++) {
@@ -132,8 +136,8 @@ KF_LANE_FN void kf_pick_multiple_var(kf_number *x, kf_lane y[5], const kf_points
 }
 
 /* sum = u2 Q of one vector of items, whose odd multiples stand every vectors ones. The top digit is always 16: Q. */
-static KF_LANE_TARGET __attribute__((noinline)) void kf_multiply_keys_var(kf_jacobians *sum, const kf_points *odd, size_t vectors,
-                                                                          const kf_scalars *u2, size_t first) {
+KF_LANE_CALL void kf_multiply_keys_var(kf_jacobians *sum, const kf_points *odd, size_t vectors, const kf_scalars *u2,
+                                       size_t first) {
     uint16_t choice[KF_LANES][MOST_WINDOWS];
     uint64_t even[KF_LANES];
     kf_lane limb[5];
@@ -152,7 +156,7 @@ static KF_LANE_TARGET __attribute__((noinline)) void kf_multiply_keys_var(kf_jac
 }
 
 /* u1 G + u2 Q, as x and z^2. */
-static KF_LANE_TARGET __attribute__((noinline)) void kf_join_var(kf_p256_fe *x, kf_p256_fe *zz, kf_jacobians *sum, const kf_points *base) {
+KF_LANE_CALL void kf_join_var(kf_p256_fe *x, kf_p256_fe *zz, kf_jacobians *sum, const kf_points *base) {
     kf_p256_fe *to_x[KF_LANES], *to_zz[KF_LANES];
     kf_factor base_x, base_y, square;
     kf_number number;
@@ -177,8 +181,8 @@ static int kf_x_over_zz_is_var(const kf_p256_fe *x, const kf_p256_fe *zz, const 
 }
 
 /* A part of the items: u1 G by a tree, and the comparison. sums: u2 Q. */
-static KF_LANE_TARGET __attribute__((noinline)) void kf_finish_many_var(uint8_t *outcome, const kf_p256_equation *equations,
-                                                                        kf_jacobians *sums, const kf_tree *tree, int num) {
+KF_LANE_CALL void kf_finish_many_var(uint8_t *outcome, const kf_p256_equation *equations, kf_jacobians *sums,
+                                     const kf_tree *tree, int num) {
     const kf_scalars u1 = {(const uint8_t *)&equations->u1, sizeof *equations, num};
     kf_gather_wide_var(tree->points, tree->vectors, kf_wide_table, &u1);
     kf_add_up_var(tree, WIDE_WINDOWS);
@@ -188,7 +192,7 @@ static KF_LANE_TARGET __attribute__((noinline)) void kf_finish_many_var(uint8_t 
         kf_join_var(x, zz, &sums[v], &tree->points[v]);
         for (size_t i = 0; i < KF_LANES && v * KF_LANES + i < (size_t)num; i++) {
             const kf_p256_equation *equation = &equations[v * KF_LANES + i];
-            const int exception = zero[i] || kf_words_zero(zz[i].v) || kf_words_zero(equation->u1.v) || kf_words_zero(equation->u2.v);
+            const int exception = kf_is_exception(zero[i], equation) || kf_words_zero(zz[i].v);
             outcome[v * KF_LANES + i] = exception                                          ? KF_P256_EXCEPTION
                                         : kf_x_over_zz_is_var(&x[i], &zz[i], &equation->r) ? KF_P256_YES
                                                                                            : KF_P256_NO;
@@ -196,8 +200,8 @@ static KF_LANE_TARGET __attribute__((noinline)) void kf_finish_many_var(uint8_t 
     }
 }
 
-static KF_LANE_TARGET __attribute__((noinline)) void kf_verify_many_in_lanes(uint8_t *outcome, const kf_p256_equation *equations,
-                                                                             const kf_p256_point *keys, int num, void *scratch) {
+KF_LANE_CALL void kf_verify_many_in_lanes(uint8_t *outcome, const kf_p256_equation *equations,
+                                          const kf_p256_point *keys, int num, void *scratch) {
     const kf_scalars u2 = {(const uint8_t *)&equations->u2, sizeof *equations, num};
     kf_many_work work;
     kf_many_carve(&work, num, scratch);
@@ -212,8 +216,8 @@ static KF_LANE_TARGET __attribute__((noinline)) void kf_verify_many_in_lanes(uin
     }
 }
 
-static void kf_lanes_verify_many_var(uint8_t *outcome, const kf_p256_equation *equations, const kf_p256_point *keys, int num,
-                                     void *scratch) {
+static void kf_lanes_verify_many_var(uint8_t *outcome, const kf_p256_equation *equations, const kf_p256_point *keys,
+                                     int num, void *scratch) {
     const unsigned before = kf_lanes_enter();
     kf_verify_many_in_lanes(outcome, equations, keys, num, scratch);
     kf_lanes_leave(before);

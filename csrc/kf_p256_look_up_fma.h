@@ -20,7 +20,8 @@ KF_LANE_FN __m256i kf_split_pairs(__m256i bytes) {
 }
 
 /* Of num columns of bytes (up to 8) those at the places, as 64-bit limbs of 32 items. */
-KF_LANE_FN void kf_gather_limb(kf_lane *r, size_t stride, const uint8_t column[][128], int num, const __m256i place[8]) {
+KF_LANE_FN void kf_gather_limb(kf_lane *r, size_t stride, const uint8_t column[][128], int num,
+                               const __m256i place[8]) {
     __m256i byte[8], two[8], four[8];
     KF_UNROLL(int b = 0; b < 8; b++) {
         byte[b] = _mm256_setzero_si256();
@@ -48,9 +49,8 @@ KF_LANE_FN void kf_gather_limb(kf_lane *r, size_t stride, const uint8_t column[]
 }
 
 /* The terms that the digits stand for: (2 digit - 255) 256^window G. */
-static KF_LANE_TARGET __attribute__((noinline)) void kf_lanes_look_up(kf_points r[KF_LOOK_UP_VECTORS],
-                                                                      const uint8_t column[][128],
-                                                                      const uint8_t digits[KF_LOOK_UPS]) {
+KF_LANE_CALL void kf_lanes_look_up(kf_points r[KF_LOOK_UP_VECTORS], const uint8_t column[][128],
+                                   const uint8_t digits[KF_LOOK_UPS]) {
     const __m256i digit = _mm256_loadu_si256((const __m256i *)digits);
     const __m256i negative = _mm256_cmpgt_epi8(digit, _mm256_set1_epi8(-1)); /* the top bit is not set */
     const __m256i entry = kf_split_pairs(_mm256_and_si256(_mm256_xor_si256(digit, negative), _mm256_set1_epi8(0x7f)));

@@ -12,8 +12,9 @@ enum { KF_LOOK_UPS = 64, KF_LOOK_UP_VECTORS = KF_LOOK_UPS / KF_LANES };
 /* Pair q of every eight bytes to quarter q: the order in which kf_gather_limb leaves items. */
 KF_LANE_FN __m512i kf_split_pairs(__m512i bytes) {
     static const uint8_t from[64] = {
-        0, 1, 8,  9,  16, 17, 24, 25, 32, 33, 40, 41, 48, 49, 56, 57, 2, 3, 10, 11, 18, 19, 26, 27, 34, 35, 42, 43, 50, 51, 58, 59,
-        4, 5, 12, 13, 20, 21, 28, 29, 36, 37, 44, 45, 52, 53, 60, 61, 6, 7, 14, 15, 22, 23, 30, 31, 38, 39, 46, 47, 54, 55, 62, 63};
+        0, 1, 8,  9,  16, 17, 24, 25, 32, 33, 40, 41, 48, 49, 56, 57, 2, 3, 10, 11, 18, 19,
+        26, 27, 34, 35, 42, 43, 50, 51, 58, 59, 4, 5, 12, 13, 20, 21, 28, 29, 36, 37, 44, 45,
+        52, 53, 60, 61, 6, 7, 14, 15, 22, 23, 30, 31, 38, 39, 46, 47, 54, 55, 62, 63};
     return _mm512_permutexvar_epi8(_mm512_loadu_si512(from), bytes);
 }
 
@@ -40,9 +41,8 @@ KF_LANE_FN void kf_gather_limb(kf_lane *r, size_t stride, const uint8_t column[]
 }
 
 /* The terms that the digits stand for: (2 digit - 255) 256^window G. */
-static KF_LANE_TARGET __attribute__((noinline)) void kf_lanes_look_up(kf_points r[KF_LOOK_UP_VECTORS],
-                                                                      const uint8_t column[][128],
-                                                                      const uint8_t digits[KF_LOOK_UPS]) {
+KF_LANE_CALL void kf_lanes_look_up(kf_points r[KF_LOOK_UP_VECTORS], const uint8_t column[][128],
+                                   const uint8_t digits[KF_LOOK_UPS]) {
     const __m512i digit = _mm512_loadu_si512(digits);
     const __m512i negative = _mm512_movm_epi8(~_mm512_movepi8_mask(digit)); /* the top bit is not set */
     const __m512i place = kf_split_pairs(_mm512_xor_si512(digit, negative)); /* a place is 7 bits */

@@ -63,7 +63,7 @@ typedef struct {
     lanes_limbs a, b, c, d, mul, sqr, mul_sub, sqr_sub, sub, zero;
 } lanes_case;
 
-static KF_LANE_TARGET __attribute__((noinline)) void lanes_compute(lanes_case *t, int negated) {
+KF_LANE_CALL void lanes_compute(lanes_case *t, int negated) {
     kf_factor a, b, r;
     kf_number c, d, n;
     lanes_to_factor(&a, &t->a), lanes_to_factor(&b, &t->b);
@@ -145,7 +145,7 @@ typedef struct {
     int invert;
 } lanes_words;
 
-static KF_LANE_TARGET __attribute__((noinline)) void lanes_through(lanes_words *t) {
+KF_LANE_CALL void lanes_through(lanes_words *t) {
     const kf_p256_fe *from[KF_LANES];
     kf_p256_fe *to[KF_LANES];
     kf_number a;
@@ -161,7 +161,7 @@ static KF_LANE_TARGET __attribute__((noinline)) void lanes_through(lanes_words *
     kf_lanes_store(to, &a);
 }
 
-static KF_LANE_TARGET __attribute__((noinline)) void lanes_store_limbs(kf_p256_fe out[KF_LANES], const lanes_limbs *limbs) {
+KF_LANE_CALL void lanes_store_limbs(kf_p256_fe out[KF_LANES], const lanes_limbs *limbs) {
     kf_p256_fe *to[KF_LANES];
     kf_number a;
     for (int i = 0; i < KF_LANES; i++) to[i] = &out[i];
@@ -169,7 +169,7 @@ static KF_LANE_TARGET __attribute__((noinline)) void lanes_store_limbs(kf_p256_f
     kf_lanes_store(to, &a);
 }
 
-static KF_LANE_TARGET __attribute__((noinline)) void lanes_zero(lanes_limbs *zero, const lanes_limbs *limbs) {
+KF_LANE_CALL void lanes_zero(lanes_limbs *zero, const lanes_limbs *limbs) {
     kf_factor a;
     lanes_to_factor(&a, limbs);
     zero->vector[0] = kf_lanes_is_zero(&a);
@@ -256,7 +256,7 @@ KF_LANE_FN void lanes_store_points(kf_p256_point *r, const kf_points *from) {
 }
 
 /* num vectors of a + b, or of 2 a. */
-static KF_LANE_TARGET __attribute__((noinline)) void lanes_add(lanes_points *t, size_t num, int twice) {
+KF_LANE_CALL void lanes_add(lanes_points *t, size_t num, int twice) {
     const kf_quotients quotients = {t->difference, t->before};
     kf_lane zero = kf_lane_all(0);
     for (size_t v = 0; v < num; v++)
@@ -270,7 +270,7 @@ static KF_LANE_TARGET __attribute__((noinline)) void lanes_add(lanes_points *t, 
 }
 
 /* 4 a + b as x and z^2 of each lane. */
-static KF_LANE_TARGET __attribute__((noinline)) void lanes_jacobian(lanes_points *t) {
+KF_LANE_CALL void lanes_jacobian(lanes_points *t) {
     lanes_load_points(&t->p[0], t->a), lanes_load_points(&t->q[0], t->b);
     t->jacobian.x = t->p[0].x, t->jacobian.y = t->p[0].y;
     kf_lanes_one(&t->jacobian.z);
