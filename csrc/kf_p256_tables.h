@@ -1,5 +1,5 @@
 /*
- * Tables of multiples of public keys, for many verifications under one key. A table takes as long to make as a score of
+ * Tables of multiples of public keys, for many verifications under one key. A table takes as long to make as a dozen
  * verifications without it, and is kept for later calls: KF_P256_TABLES of them, the least recently used gives
  * way. A key is counted from its first use on, and gets a table when its uses have reached KF_P256_TABLE_PAYS.
  * Rules: everything here is public; a table in use is not freed; forks are safe.
@@ -11,7 +11,7 @@
 
 enum {
     KF_P256_TABLES = 32, /* 8 MiB with tables of 256 KiB */
-    KF_P256_TABLE_PAYS = 20
+    KF_P256_TABLE_PAYS = 12
 };
 
 /* How a table is made; tables of different makers are different. */
