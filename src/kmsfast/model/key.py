@@ -129,7 +129,9 @@ def require(key: KeyMetadata, what: str) -> None:
     if key.state is KeyState.DISABLED and what == "use":
         raise KeyDisabled(f"{key.arn} is disabled.")
     if key.state is KeyState.PENDING_DELETION:
-        raise InvalidState(f"{key.arn} is pending deletion. 'kmsfast key cancel-deletion' keeps it")
+        raise InvalidState(
+            f"{key.arn} is pending deletion.", hint="'kmsfast key cancel-deletion' keeps it"
+        )
     raise InvalidState(f"{key.arn} is not pending deletion.")
 
 

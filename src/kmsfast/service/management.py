@@ -232,8 +232,8 @@ class Management:
     def _refuse_taken(self, rows: Writer, name: str) -> None:
         if rows.alias(name) is not None:
             raise AliasExists(
-                f"An alias with the name {self._store.home.arn(name)} already exists; choose "
-                "another name, or point it to the key with 'kmsfast key alias update'"
+                f"An alias with the name {self._store.home.arn(name)} already exists",
+                hint="choose another name, or point it to the key with 'kmsfast key alias update'",
             )
 
     def _adopt(
