@@ -12,9 +12,13 @@ from kmsfast.model.arn import Home
 from kmsfast.service.encryption import Encryption
 from kmsfast.service.keyring import Keyring
 from kmsfast.service.management import Management
+from kmsfast.service.policies import Policies
 from kmsfast.service.ports import Clock
+from kmsfast.service.rotations import Rotations
+from kmsfast.service.singles import Singles
 from kmsfast.store.directory import StoreDirectory, create_store, open_store
 from kmsfast.store.roots import Passphrase, Root, RootKeyFile
+from kmsfast.wire.markers import Markers
 
 __all__ = ["BUSY_TIMEOUT", "Application", "checked_root", "start"]
 
@@ -30,6 +34,10 @@ class Application:
     ring: Keyring
     management: Management
     encryption: Encryption
+    policies: Policies
+    rotations: Rotations
+    singles: Singles
+    markers: Markers
 
 
 def checked_root(root: Root) -> Root:
@@ -78,4 +86,14 @@ def start(
     except BaseException:
         ring.close()
         raise
-    return Application(store, ring, Management(ring), Encryption(ring))
+    encryption = Encryption(ring)
+    return Application(
+        store=store,
+        ring=ring,
+        management=Management(ring),
+        encryption=encryption,
+        policies=Policies(ring),
+        rotations=Rotations(ring),
+        singles=Singles(ring, encryption.bindings),
+        markers=Markers(store.store_key.mac, ticking),
+    )

@@ -13,6 +13,7 @@ from kmsfast.cli.exits import run
 from kmsfast.cli.files import decrypt, encrypt, rewrap
 from kmsfast.cli.inspecting import inspect
 from kmsfast.cli.keys import key
+from kmsfast.cli.serving import env, serve
 from kmsfast.cli.session import Session, default_store
 from kmsfast.cli.stores import change_root, completion, doctor, init
 
@@ -67,7 +68,9 @@ def cli(context: click.Context, store: Path, root_key: Path | None, passphrase: 
     context.call_on_close(context.obj.close)
 
 
-for command in (init, key, encrypt, decrypt, rewrap, inspect, doctor, change_root, completion):
+for command in (
+    init, key, encrypt, decrypt, rewrap, inspect, serve, env, doctor, change_root, completion,
+):  # fmt: skip
     cli.add_command(command)
 
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-__all__ = ["NOBODY", "Credential", "credential_of"]
+__all__ = ["NOBODY", "Credential", "credential_of", "scope_of"]
 
-_CREDENTIAL: Final = re.compile(
-    rb"AWS4-HMAC-SHA256\s+(?:.*[,\s])?Credential=([^/,\s]+)/[0-9]{8}/([a-z0-9-]+)/kms/aws4_request"
-    rb"(?:[,\s].*)?"
+_SCHEME: Final = b"AWS4-HMAC-SHA256"
+_NAME: Final = b"Credential="
+# access key / day / region / service / terminator
+_SCOPE: Final = re.compile(
+    rb"Credential=([A-Za-z0-9]{1,128})/[0-9]{8}/([a-z0-9-]{1,64})/kms/aws4_request"
 )
 
 
 class Credential(NamedTuple):
-    """The credential scope of a signature."""
+    """The credential scope of a signature; empty texts when there is none."""
 
     access_key: str
     region: str
@@ -26,15 +28,22 @@ class Credential(NamedTuple):
     def account(self) -> str | None:
         """The account that the access key is the number of, or None."""
         key = self.access_key
-        return key if len(key) == 12 and key.isascii() and key.isdigit() else None
+        return key if len(key) == 12 and key.isdigit() else None
 
 
 NOBODY: Final = Credential("", "")
 
 
-def credential_of(authorization: bytes) -> Credential:
-    """The credential of an Authorization header, or NOBODY."""
-    found = _CREDENTIAL.fullmatch(authorization)
-    if found is None:
-        return NOBODY
-    return Credential(found[1].decode("ascii", "replace"), found[2].decode())
+def scope_of(authorization: bytes) -> bytes:
+    """The part of an Authorization header that names somebody; it is the same all day."""
+    start = authorization.find(_NAME)
+    if start < 0 or not authorization.startswith(_SCHEME):
+        return b""
+    end = authorization.find(b",", start)
+    return authorization[start:] if end < 0 else authorization[start:end]
+
+
+def credential_of(scope: bytes) -> Credential:
+    """The credential that such a part names, or NOBODY."""
+    found = _SCOPE.fullmatch(scope)
+    return NOBODY if found is None else Credential(found[1].decode(), found[2].decode())

@@ -1,0 +1,180 @@
+"""Single records of callers that name the key by text with every call, as network doors do.
+
+Rules:
+- what a call needed is remembered by the names that it used: key, context, key version of a blob;
+- it is good while the store's epoch stands and no rotation is due; then, and whenever anything is
+  unusual, a warm call answers None, and the caller takes the way that looks into the store;
+- a warm call does no I/O and takes no lock;
+- no more than 1,024 of each are kept; what is remembered holds handles, never key material.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from kmsfast.crypto import blob
+from kmsfast.crypto.blob import seal_bound, try_open
+from kmsfast.errors import StaleHandle
+from kmsfast.model.context import canonical
+from kmsfast.model.key import KeyMetadata
+from kmsfast.model.material_id import material_id
+from kmsfast.service.bindings import Bindings
+from kmsfast.service.keyring import NEVER, Keyring
+
+__all__ = ["DataKeyOf", "Opened", "Sealed", "Singles"]
+
+_MOST: Final = 1024
+_HEADER_LEN: Final = 24
+
+Context = dict[str, str] | None
+_Pairs = tuple[tuple[str, str], ...]
+
+
+class Sealed(NamedTuple):
+    """A blob, and the key that made it."""
+
+    ciphertext: bytes
+    key_arn: str
+
+
+class Opened(NamedTuple):
+    """A plaintext, and the key and material that opened its blob."""
+
+    plaintext: bytes
+    key_arn: str
+    material_id: str
+
+
+class DataKeyOf(NamedTuple):
+    """A data key; the plaintext is None when it was not asked for."""
+
+    plaintext: bytes | None
+    ciphertext: bytes
+    key_arn: str
+    material_id: str
+
+
+class _Sealing(NamedTuple):
+    epoch: int
+    due: float | None
+    handle: int
+    binding: Any
+    key_arn: str
+    material_id: str
+
+
+class _Opening(NamedTuple):
+    epoch: int
+    binding: Any
+    key_arn: str
+    material_id: str
+
+
+class Singles:
+    """Encrypts and decrypts single records with the keys of one store."""
+
+    def __init__(self, ring: Keyring, bindings: Bindings) -> None:
+        self._ring, self._epoch, self._clock = ring, ring.epoch, ring.clock
+        self._bindings = bindings
+        self._sealing: dict[tuple[str, _Pairs], _Sealing] = {}
+        self._opening: dict[tuple[bytes, str | None, _Pairs], _Opening] = {}
+
+    # ---- without a look into the store ------------------------------------------------------
+
+    def seal_warm(self, name: str, plaintext: bytes, context: Context) -> Sealed | None:
+        """The blob of one record, when all that it needs is known.
+
+        Args:
+            name: of the key, as the caller gave it.
+        """
+        known = self._good(name, context)
+        if known is None:
+            return None
+        try:
+            return Sealed(seal_bound(known.binding, plaintext), known.key_arn)
+        except StaleHandle:
+            return None
+
+    def data_key_warm(
+        self, name: str, num_bytes: int, context: Context, *, with_plaintext: bool
+    ) -> DataKeyOf | None:
+        """A data key, when all that it needs is known."""
+        known = self._good(name, context)
+        if known is None:
+            return None
+        try:
+            plaintext, sealed = blob.data_key(
+                known.handle, num_bytes, canonical(context), with_plaintext
+            )
+        except StaleHandle:
+            return None
+        return DataKeyOf(plaintext, sealed, known.key_arn, known.material_id)
+
+    def open_warm(self, name: str | None, data: bytes, context: Context) -> Opened | None:
+        """The plaintext of one blob, when its key version is known for this context.
+
+        Args:
+            name: of the key that must have made it, as the caller gave it; None: any.
+        """
+        known = self._opening.get((data[:_HEADER_LEN], name, _pairs(context)))
+        if known is None or known.epoch != self._epoch[0]:
+            return None
+        plaintext = try_open(known.binding, data)
+        return None if plaintext is None else Opened(plaintext, known.key_arn, known.material_id)
+
+    # ---- what warm calls need ---------------------------------------------------------------
+
+    def remember_seal(self, epoch: int, name: str, key: KeyMetadata, context: Context) -> None:
+        """Makes the next warm calls with this name and context possible.
+
+        Args:
+            epoch: of the store, from before ``name`` was found to be ``key``.
+        """
+        ready = self._ring.ready(key.raw_id)
+        if ready.epoch != epoch:
+            return
+        current = self._ring.key(key.raw_id)
+        known = _Sealing(
+            epoch,
+            ready.rotation_due,
+            ready.handle,
+            self._bindings.of(ready.handle, context),
+            current.arn,
+            material_id(current.raw_id, current.current_version),
+        )
+        _keep(self._sealing, (name, _pairs(context)), known)
+
+    def remember_open(
+        self, epoch: int, name: str | None, key: KeyMetadata, data: bytes, context: Context
+    ) -> None:
+        """The same for blobs of the key version that this one names; it was opened just now."""
+        start = data[:_HEADER_LEN]
+        handle = self._ring.opener(start)
+        if handle is None or epoch % 2:
+            return
+        version = int.from_bytes(start[20:24], "big")
+        known = _Opening(
+            epoch, self._bindings.of(handle, context), key.arn, material_id(key.raw_id, version)
+        )
+        _keep(self._opening, (start, name, _pairs(context)), known)
+
+    def _good(self, name: str, context: Context) -> _Sealing | None:
+        known = self._sealing.get((name, _pairs(context)))
+        if (
+            known is None
+            or known.epoch != self._epoch[0]
+            or known.epoch == NEVER
+            or (known.due is not None and self._clock() >= known.due)
+        ):
+            return None
+        return known
+
+
+def _pairs(context: Context) -> _Pairs:
+    return tuple(context.items()) if context else ()
+
+
+def _keep(known: dict[Any, Any], name: Any, value: Any) -> None:
+    if len(known) >= _MOST:
+        known.clear()
+    known[name] = value
