@@ -12,7 +12,13 @@ from typing import Final
 
 from kmsfast.app import Application
 from kmsfast.crypto.blob import parse_key, start_of
-from kmsfast.errors import CiphertextOfUnknownKey, IncorrectKey, KeyNotFound, ValidationError
+from kmsfast.errors import (
+    CiphertextOfUnknownKey,
+    IncorrectKey,
+    InvalidCiphertext,
+    KeyNotFound,
+    ValidationError,
+)
 from kmsfast.model.key import KeyMetadata, require
 from kmsfast.model.material_id import material_id
 from kmsfast.operations.metadata import SYMMETRIC, require_symmetric_algorithm
@@ -221,7 +227,7 @@ def _key_of(app: Application, data: bytes, name: str | None) -> KeyMetadata:
 
     Raises:
         IncorrectKey: another one made it. CiphertextOfUnknownKey: it is not here.
-        FrameError: no blob.
+        InvalidCiphertext: it has no version of that number. FrameError: no blob.
     """
     wanted = None if name is None else any_name(app, name)
     named = parse_key(start_of(data))
@@ -230,12 +236,15 @@ def _key_of(app: Application, data: bytes, name: str | None) -> KeyMetadata:
             "The key ID in the request does not identify a CMK that can perform this operation."
         )
     try:
-        return app.ring.key(named.key_id, multi_region=bool(named.flags & 1))
+        key = app.ring.key(named.key_id, multi_region=bool(named.flags & 1))
     except KeyNotFound:
         raise CiphertextOfUnknownKey(
             "The ciphertext refers to a customer master key that does not exist, does not exist in "
             "this region, or you are not allowed to access."
         ) from None
+    if not 1 <= named.version <= key.current_version or named.flags != key.flags:
+        raise InvalidCiphertext("the blob names a version that the key does not have")
+    return key
 
 
 def _material_of(key: KeyMetadata, data: bytes) -> str:
