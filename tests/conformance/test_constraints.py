@@ -12,7 +12,6 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -145,7 +144,9 @@ def list_violations(model: dict[str, Any], path: str) -> Iterator[tuple[str, Any
         all_words = [f"Member must have length less than or equal to {each['max']}",
                      f"Member must have length greater than or equal to {each['min']}"]  # fmt: skip
         bad = list(bad_strings(each))
-    words = f"Member must satisfy constraint: [{', '.join([*all_words, 'Member must not be null'])}]"
+    words = (
+        f"Member must satisfy constraint: [{', '.join([*all_words, 'Member must not be null'])}]"
+    )
     for what, value in bad:
         yield f"second: {what}", [good, value], failed(f" '[{good}, {value}]'", path, words)
     yield "second: null", [good, None], failed(f" '[{good}, null]'", path, words)

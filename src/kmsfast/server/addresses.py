@@ -105,7 +105,8 @@ def listening_socket(address: Address) -> socket.socket:
         made.listen(_BACKLOG)
     except OSError as error:
         made.close()
-        raise OSError(error.errno, os.strerror(error.errno or 0), url_of_host(address)) from error
+        where = f"{address.host}:{address.port}"
+        raise OSError(error.errno, os.strerror(error.errno or 0), where) from error
     return made
 
 
@@ -131,11 +132,6 @@ def url_of(listening: socket.socket, *, tls: bool) -> str:
         return f"unix:{listening.getsockname()}"
     host, port = listening.getsockname()[:2]
     return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
-
-
-def url_of_host(address: Address) -> str:
-    """The address as it was given."""
-    return f"{address.host}:{address.port}"
 
 
 def _unix_socket(path: str) -> socket.socket:

@@ -8,7 +8,6 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from kmsfast.app import Application
@@ -45,7 +44,8 @@ def serve(
             "machine without"
         )
     context = None if tls is None else tls.context()
-    listening = listening_socket(parse_address(address))
+    place = parse_address(address)
+    listening = listening_socket(place)
     try:
         require_loopback(listening)
         model = load_service_model()
@@ -62,10 +62,9 @@ def serve(
                 )
             )
     finally:
-        if listening.family == socket.AF_UNIX:
-            with suppress(OSError):
-                Path(listening.getsockname()).unlink()
         listening.close()
+        if place.path:
+            Path(place.path).unlink(missing_ok=True)
 
 
 def _runner() -> asyncio.Runner:

@@ -72,9 +72,7 @@ def test_the_second_call_needs_no_store(api: Api, arn: str) -> None:
 @pytest.mark.parametrize(
     "change", ["disable", "delete", "alias", "rotation due", "rotated"],
 )  # fmt: skip
-def test_no_change_is_missed_by_warm_calls(
-    api: Api, arn: str, clock: Clock, change: str
-) -> None:
+def test_no_change_is_missed_by_warm_calls(api: Api, arn: str, clock: Clock, change: str) -> None:
     api("EnableKeyRotation", KeyId=arn, RotationPeriodInDays=90)
     for _ in range(2):
         blob = api("Encrypt", KeyId="alias/orders", Plaintext=b"x")["CiphertextBlob"]

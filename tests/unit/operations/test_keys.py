@@ -96,9 +96,7 @@ def test_a_multi_region_key(api: Api) -> None:
         ),
     ],
 )
-def test_keys_that_cannot_be(
-    api: Api, members: dict[str, object], code: str, message: str
-) -> None:
+def test_keys_that_cannot_be(api: Api, members: dict[str, object], code: str, message: str) -> None:
     assert api.refused("CreateKey", **members) == (code, message)
     assert api("ListKeys")["Keys"] == []
 

@@ -14,9 +14,7 @@ from kmsfast.wire.credentials import NOBODY, Credential, credential_of, scope_of
 from kmsfast.wire.faults import fault_of
 from kmsfast.wire.refusals import RequestTooLarge, UnknownOperation
 
-HEADER = (
-    "AWS4-HMAC-SHA256 Credential={}, SignedHeaders=host;x-amz-date, Signature=" + "0" * 64
-)
+HEADER = "AWS4-HMAC-SHA256 Credential={}, SignedHeaders=host;x-amz-date, Signature=" + "0" * 64
 
 
 def test_members_that_are_none_are_left_out_and_unknown_ones_are_a_mistake() -> None:
