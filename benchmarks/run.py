@@ -18,7 +18,7 @@ from rows import JUDGED, NATIVE, Result, results, table
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parent / "build"
-FILES = ["bench_kernels.py", "bench_batches.py", "bench_commands.py"]
+FILES = ["bench_kernels.py", "bench_batches.py", "bench_commands.py", "bench_http.py"]
 NATIVE_FILES = ["bench_kernels.py", "bench_batches.py"]
 
 # OPENSSL_ia32cap(3): the second word is CPUID leaf 7, EBX then ECX; `~` clears bits. EBX 16, 17,

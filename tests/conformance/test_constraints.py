@@ -239,12 +239,14 @@ def test_there_are_as_many_cases_as_the_model_has_constraints() -> None:
 def test_several_failures_are_reported_together(api: Api) -> None:
     assert api.refused("Encrypt", KeyId="", Plaintext=b"", GrantTokens=[""]) == (
         "ValidationException",
-        "3 validation errors detected: Value '' at 'keyId' failed to satisfy constraint: Member "
-        "must have length greater than or equal to 1; Value at 'plaintext' failed to satisfy "
-        "constraint: Member must have length greater than or equal to 1; Value '[]' at "
-        "'grantTokens' failed to satisfy constraint: Member must satisfy constraint: [Member must "
-        "have length less than or equal to 8192, Member must have length greater than or equal "
-        "to 1, Member must not be null]",
+        (
+            "3 validation errors detected: Value '' at 'keyId' failed to satisfy constraint: "
+            "Member must have length greater than or equal to 1; Value at 'plaintext' failed to satisfy "
+            "constraint: Member must have length greater than or equal to 1; Value '[]' at "
+            "'grantTokens' failed to satisfy constraint: Member must satisfy constraint: [Member "
+            "must have length less than or equal to 8192, Member must have length greater than or equal "
+            "to 1, Member must not be null]"
+        ),
     )
 
 

@@ -15,8 +15,10 @@ CONTEXT = {"table": "orders", "column": "email"}
 DRY_RUN = ("DryRunOperationException",
            "The request would have succeeded, but the DryRun option is set.")  # fmt: skip
 SILENT = ("InvalidCiphertextException", None)
-WRONG_KEY = ("IncorrectKeyException",
-    "The key ID in the request does not identify a CMK that can perform this operation.")  # fmt: skip
+WRONG_KEY = (
+    "IncorrectKeyException",
+    "The key ID in the request does not identify a CMK that can perform this operation.",
+)
 
 
 @pytest.fixture
@@ -196,8 +198,10 @@ def test_dry_runs_check_everything_and_do_nothing(api: Api, arn: str) -> None:
     assert api.refused("Decrypt", KeyId=arn, **ignoring) == DRY_RUN
     assert api.refused("Decrypt", KeyId=arn, CiphertextBlob=b"x", **ignoring) == DRY_RUN
     assert api.refused("ReEncrypt", SourceKeyId=arn, DestinationKeyId=arn, **ignoring) == DRY_RUN
-    missing = "1 validation error detected: Value null at '{}' failed to satisfy constraint: " \
-        "Member must not be null"  # fmt: skip
+    missing = (
+        "1 validation error detected: Value null at '{}' failed to satisfy constraint: "
+        "Member must not be null"
+    )
     for operation, member, members in (
         ("Decrypt", "keyId", ignoring),
         ("ReEncrypt", "sourceKeyId", {"DestinationKeyId": arn, **ignoring}),

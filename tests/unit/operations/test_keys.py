@@ -50,14 +50,18 @@ def test_a_multi_region_key(api: Api) -> None:
         (
             {"KeySpec": "SYMMETRIC_DEFAULT", "CustomerMasterKeySpec": "SYMMETRIC_DEFAULT"},
             "ValidationException",
-            "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. "
-            "CustomerMasterKeySpec is deprecated.",
+            (
+                "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. "
+                "CustomerMasterKeySpec is deprecated."
+            ),
         ),
         (
             {"KeySpec": "RSA_2048"},
             "ValidationException",
-            "You must specify a KeyUsage value for all KMS keys except for symmetric encryption "
-            "keys.",
+            (
+                "You must specify a KeyUsage value for all KMS keys except for symmetric "
+                "encryption keys."
+            ),
         ),
         (
             {"KeyUsage": "SIGN_VERIFY"},

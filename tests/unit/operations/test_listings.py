@@ -77,8 +77,10 @@ def test_the_greatest_page(full: Api, operation: str, most: int) -> None:
     full(operation, Limit=most, **members)
     assert full.refused(operation, Limit=most + 1, **members) == (
         "ValidationException",
-        f"1 validation error detected: Value '{most + 1}' at 'limit' failed to satisfy "
-        f"constraint: Member must have value less than or equal to {most}",
+        (
+            f"1 validation error detected: Value '{most + 1}' at 'limit' failed to satisfy "
+            f"constraint: Member must have value less than or equal to {most}"
+        ),
     )
 
 
@@ -146,8 +148,10 @@ def test_names_that_are_no_alias_of_the_user(api: Api, operation: str) -> None:
     target = {} if operation == "DeleteAlias" else {"TargetKeyId": api.create_key()["KeyId"]}
     assert api.refused(operation, AliasName="orders", **target) == (
         "ValidationException",
-        'Alias must start with the prefix "alias/". Please see '
-        "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html",
+        (
+            'Alias must start with the prefix "alias/". Please see '
+            "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html"
+        ),
     )
     code, _ = api.refused(operation, AliasName="alias/aws/s3", **target)
     assert code == "NotAuthorizedException"
@@ -239,7 +243,9 @@ def test_rotations_on_demand_are_25(api: Api) -> None:
         api("RotateKeyOnDemand", KeyId=arn)
     assert api.refused("RotateKeyOnDemand", KeyId=arn) == (
         "LimitExceededException",
-        "The on-demand rotations limit has been reached for the given keyId. No more on-demand "
-        f"rotations can be performed for this key: {arn}",
+        (
+            "The on-demand rotations limit has been reached for the given keyId. No more on-demand "
+            f"rotations can be performed for this key: {arn}"
+        ),
     )
     assert len(api("ListKeyRotations", KeyId=arn)["Rotations"]) == 25
