@@ -241,11 +241,11 @@ def test_several_failures_are_reported_together(api: Api) -> None:
         "ValidationException",
         (
             "3 validation errors detected: Value '' at 'keyId' failed to satisfy constraint: "
-            "Member must have length greater than or equal to 1; Value at 'plaintext' failed to satisfy "
-            "constraint: Member must have length greater than or equal to 1; Value '[]' at "
+            "Member must have length greater than or equal to 1; Value at 'plaintext' failed to "
+            "satisfy constraint: Member must have length greater than or equal to 1; Value '[]' at "
             "'grantTokens' failed to satisfy constraint: Member must satisfy constraint: [Member "
-            "must have length less than or equal to 8192, Member must have length greater than or equal "
-            "to 1, Member must not be null]"
+            "must have length less than or equal to 8192, Member must have length greater than or "
+            "equal to 1, Member must not be null]"
         ),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from kmsfast.wire.refusals import SerializationError
 
@@ -19,7 +19,10 @@ def parse_object(body: bytes) -> dict[str, Any]:
     if not body:
         return {}
     try:
-        value = _DECODER.decode(body.decode())
+        text = body.decode()
+        value, end = _scan(text) if text[0] == "{" else (None, 0)
+        if end != len(text):  # white space around the object, or something that is none
+            value = _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         # Of the error only what it says of the form: the document may hold plaintext.
         reason = getattr(error, "msg", "not UTF-8" if isinstance(error, UnicodeError) else error)
@@ -40,4 +43,5 @@ def _refused(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON number")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_distinct, parse_constant=_refused)
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_distinct, parse_constant=_refused)
+_scan: Final = _DECODER.raw_decode
