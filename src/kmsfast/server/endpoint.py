@@ -115,8 +115,7 @@ class Endpoint:
         given = bound.shape.read(request.body)
         operation = bound.operation
         if operation is None:
-            name = bound.shape.name
-            raise UnsupportedOperation(f"{name} is not supported by this release: {MISSING[name]}")
+            raise _not_offered(bound.shape.name)
         if operation.warm is not None:
             result = operation.warm(self._app, given)
             if result is not None:
@@ -196,6 +195,11 @@ def _names_this_machine(host: str) -> bool:
     digits = name.split(".")
     loopback = len(digits) == 4 and digits[0] == "127" and all(part.isdigit() for part in digits)
     return loopback or name == "localhost" or name.endswith(".localhost")
+
+
+def _not_offered(name: str) -> UnsupportedOperation:
+    why = MISSING.get(name, "AWS has added it since")  # a botocore that is newer than the release
+    return UnsupportedOperation(f"{name} is not supported by this release: {why}")
 
 
 def _refusal(error: Exception, request_id: str) -> Reply:
