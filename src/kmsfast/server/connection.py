@@ -116,6 +116,7 @@ class Connection(asyncio.Protocol):
         """The client is gone."""
         self._last = True
         self._hub.closed(self)
+        del self._parser  # which holds this object
 
     def data_received(self, data: bytes) -> None:
         """Bytes of requests."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -259,6 +260,16 @@ def test_a_client_that_left_meanwhile(line: Line) -> None:
     line.hub.finish()
     assert line.transport.sent == b""
     assert line.hub.connections == set()
+
+
+def test_a_connection_that_ended_leaves_nothing_behind(line: Line) -> None:
+    line.send(request())
+    line.connection.connection_lost(None)
+    gc.disable()  # nothing may have to wait for it
+    del line.connection
+    left = [each for each in gc.get_objects() if isinstance(each, Connection)]
+    gc.enable()
+    assert left == []
 
 
 def test_stopping(line: Line) -> None:
