@@ -1,7 +1,7 @@
 """Encrypting, decrypting, data keys, random bytes.
 
 Checks come in the order of AWS: parameters, key, usage, state, algorithm; then DryRun ends it.
-Each operation on one record has a warm way, for keys and contexts that were used lately.
+Each operation on one record has a warm way, for keys that were used lately.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def encrypt(app: Application, given: Given) -> Result:
     _check_use(key, given, "EncryptionAlgorithm")
     refuse_dry_run(given)
     sealed = app.encryption.encrypt(key.raw_id, given["Plaintext"], context, None)
-    app.singles.remember_seal(epoch, name, key, context)
+    app.singles.remember_seal(epoch, name, key)
     return _encrypted(Sealed(sealed, key.arn))
 
 
@@ -79,7 +79,7 @@ def decrypt(app: Application, given: Given) -> Result:
     _check_use(key, given, "EncryptionAlgorithm")
     plaintext = app.encryption.decrypt(data, context, None)
     refuse_dry_run(given)
-    app.singles.remember_open(epoch, name, key, data, context)
+    app.singles.remember_open(epoch, name, key, data)
     return _decrypted(Opened(plaintext, key.arn, _material_of(key, data)))
 
 
@@ -179,7 +179,7 @@ def _data_key(app: Application, given: Given, *, with_plaintext: bool) -> Result
     require(key, "use")
     refuse_dry_run(given)
     made = app.encryption.data_key(key.raw_id, size, context, with_plaintext=with_plaintext)
-    app.singles.remember_seal(epoch, name, key, context)
+    app.singles.remember_seal(epoch, name, key)
     material = _material_of(key, made.ciphertext_blob)
     return _generated(DataKeyOf(made.plaintext, made.ciphertext_blob, key.arn, material))
 

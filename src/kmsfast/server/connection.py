@@ -81,6 +81,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_begun",
+        "_choked",
         "_chunks",
         "_drained",
         "_head",
@@ -100,7 +101,7 @@ class Connection(asyncio.Protocol):
         self._hub = hub
         self._parser = httptools.HttpRequestParser(self)
         self._queue: deque[Request] = deque()
-        self._working = self._last = self._begun = False
+        self._working = self._last = self._begun = self._choked = False
         self._reset()
 
     # ---- the transport's side ---------------------------------------------------------------
@@ -142,14 +143,13 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client does not take its replies: nothing more is read until it does."""
-        self.deadline = self._hub.now + _REQUEST_TIME
+        self._choked, self.deadline = True, self._hub.now + _REQUEST_TIME
         self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         """It took them."""
-        self.deadline = self._hub.now + IDLE
-        if not self._working:
-            self._transport.resume_reading()
+        self._choked, self.deadline = False, self._hub.now + IDLE
+        self._read_on()
 
     def expire(self) -> None:
         """The deadline is over."""
@@ -189,7 +189,7 @@ class Connection(asyncio.Protocol):
             if getattr(self._request, place):
                 self._refuse(400)  # which of the two was meant, nobody can say
             setattr(self._request, place, value)
-        elif lowered == b"expect" and value.lower() == b"100-continue":
+        elif lowered == b"expect" and value.lower() == b"100-continue" and not self._working:
             self._transport.write(_CONTINUE)
 
     def on_headers_complete(self) -> None:
@@ -250,8 +250,7 @@ class Connection(asyncio.Protocol):
         self._write(request, done.result())
         while self._queue and not self._working and not self._transport.is_closing():
             self._serve(self._queue.popleft())
-        if not self._working and not self._transport.is_closing():
-            self._transport.resume_reading()
+        self._read_on()
 
     def _write(self, request: Request, reply: Reply) -> None:
         hub = self._hub
@@ -271,9 +270,15 @@ class Connection(asyncio.Protocol):
                 b"" if request.method == "HEAD" else body,
             )
         )
-        self.deadline = hub.now + IDLE
+        if not self._choked:
+            self.deadline = hub.now + IDLE
         if not keep:
             self._finish()
+
+    def _read_on(self) -> None:
+        """Reads again, unless a request is in work or the client does not take its replies."""
+        if not (self._working or self._choked or self._transport.is_closing()):
+            self._transport.resume_reading()
 
     def _refuse(self, status: int) -> None:
         """Ends a connection that cannot go on, after what is in work."""

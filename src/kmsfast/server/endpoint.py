@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from kmsfast.app import Application
 from kmsfast.errors import KmsError, UnsupportedOperation
@@ -28,7 +28,9 @@ __all__ = ["MAX_BODY", "Endpoint", "Later", "Reply", "Request"]
 
 # A policy of 131,072 characters, each escaped as six, and the rest of its request.
 MAX_BODY: Final = 1 << 20
-_MOST_SCOPES: Final = 1024
+# Of hosts and credential scopes that are remembered.
+_MOST_KNOWN: Final = 1024
+_LONGEST_KNOWN: Final = 256
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -103,7 +105,8 @@ class Endpoint:
         if not self._is_local(request.host):
             return _FORBIDDEN
         if request.method != "POST" or request.path != "/":
-            return self._pages.get((request.method, request.path), _NOWHERE)
+            page = self._pages.get((request.method, request.path), _NOWHERE)
+            return page if isinstance(page, Reply) else _guarded(page, request.request_id)
         if request.too_long:
             raise RequestTooLarge(f"The request has more than {MAX_BODY} bytes")
         bound = self._targets.get(request.target)
@@ -120,20 +123,8 @@ class Endpoint:
             result = operation.warm(self._app, given)
             if result is not None:
                 return Reply(200, bound.shape.write(result))
-        run, write, request_id = operation.run, bound.shape.write, request.request_id
-        return lambda: self._done(run, given, write, request_id)
-
-    def _done(
-        self,
-        run: Callable[[Application, dict[str, Any]], Mapping[str, Any]],
-        given: dict[str, Any],
-        write: Callable[[Mapping[str, Any]], str],
-        request_id: str,
-    ) -> Reply:
-        try:
-            return Reply(200, write(run(self._app, given)))
-        except Exception as error:  # noqa: BLE001 - one request must not end the server
-            return _refusal(error, request_id)
+        run, write = operation.run, bound.shape.write
+        return _guarded(lambda: Reply(200, write(run(self._app, given))), request.request_id)
 
     def _check_scope(self, scope: bytes) -> None:
         """Passes for credentials of the region and account that are served.
@@ -153,9 +144,10 @@ class Endpoint:
                     "The security token included in the request is invalid. This server serves "
                     f"account {self._home.account}."
                 )
-        if len(self._scopes) >= _MOST_SCOPES:
+        if len(self._scopes) >= _MOST_KNOWN:
             self._scopes = {b""}
-        self._scopes.add(scope)
+        if len(scope) <= _LONGEST_KNOWN:
+            self._scopes.add(scope)
 
     def _is_local(self, host: bytes) -> bool:
         """Whether the client means this machine.
@@ -165,7 +157,7 @@ class Endpoint:
         known = self._hosts.get(host)
         if known is None:
             known = _names_this_machine(host.decode("latin-1"))
-            if len(self._hosts) < _MOST_SCOPES:
+            if len(self._hosts) < _MOST_KNOWN and len(host) <= _LONGEST_KNOWN:
                 self._hosts[host] = known
         return known
 
@@ -200,6 +192,18 @@ def _names_this_machine(host: str) -> bool:
 def _not_offered(name: str) -> UnsupportedOperation:
     why = MISSING.get(name, "AWS has added it since")  # a botocore that is newer than the release
     return UnsupportedOperation(f"{name} is not supported by this release: {why}")
+
+
+def _guarded(work: Later, request_id: str) -> Later:
+    """The work, with a reply for every way in which it can fail."""
+
+    def guarded() -> Reply:
+        try:
+            return work()
+        except Exception as error:  # noqa: BLE001 - one request must not end the server
+            return _refusal(error, request_id)
+
+    return guarded
 
 
 def _refusal(error: Exception, request_id: str) -> Reply:

@@ -88,7 +88,7 @@ async def _serve(
 
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     server = Server(endpoint, loop)
     listener = await loop.create_server(server.connection, sock=listening, ssl=context)

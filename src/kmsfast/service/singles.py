@@ -1,7 +1,8 @@
 """Single records of callers that name the key by text with every call, as network doors do.
 
 Rules:
-- what a call needed is remembered by the names that it used: key, context, key version of a blob;
+- what a call needed is remembered by the names that it used: of the key, and the key version of a
+  blob; contexts are bound to it without the store (:mod:`.bindings`);
 - it is good while the store's epoch stands and no rotation is due; then, and whenever anything is
   unusual, a warm call answers None, and the caller takes the way that looks into the store;
 - a warm call does no I/O and takes no lock;
@@ -19,7 +20,7 @@ from kmsfast.model.context import canonical
 from kmsfast.model.key import KeyMetadata
 from kmsfast.model.material_id import material_id
 from kmsfast.service.bindings import Bindings
-from kmsfast.service.keyring import NEVER, Keyring
+from kmsfast.service.keyring import Keyring
 
 __all__ = ["DataKeyOf", "Opened", "Sealed", "Singles"]
 
@@ -27,7 +28,6 @@ _MOST: Final = 1024
 _HEADER_LEN: Final = 24
 
 Context = dict[str, str] | None
-_Pairs = tuple[tuple[str, str], ...]
 
 
 class Sealed(NamedTuple):
@@ -58,14 +58,13 @@ class _Sealing(NamedTuple):
     epoch: int
     due: float | None
     handle: int
-    binding: Any
     key_arn: str
     material_id: str
 
 
 class _Opening(NamedTuple):
     epoch: int
-    binding: Any
+    handle: int
     key_arn: str
     material_id: str
 
@@ -76,8 +75,8 @@ class Singles:
     def __init__(self, ring: Keyring, bindings: Bindings) -> None:
         self._ring, self._epoch, self._clock = ring, ring.epoch, ring.clock
         self._bindings = bindings
-        self._sealing: dict[tuple[str, _Pairs], _Sealing] = {}
-        self._opening: dict[tuple[bytes, str | None, _Pairs], _Opening] = {}
+        self._sealing: dict[str, _Sealing] = {}
+        self._opening: dict[tuple[bytes, str | None], _Opening] = {}
 
     # ---- without a look into the store ------------------------------------------------------
 
@@ -87,11 +86,12 @@ class Singles:
         Args:
             name: of the key, as the caller gave it.
         """
-        known = self._good(name, context)
+        known = self._good(name)
         if known is None:
             return None
         try:
-            return Sealed(seal_bound(known.binding, plaintext), known.key_arn)
+            binding = self._bindings.of(known.handle, context)
+            return Sealed(seal_bound(binding, plaintext), known.key_arn)
         except StaleHandle:
             return None
 
@@ -99,7 +99,7 @@ class Singles:
         self, name: str, num_bytes: int, context: Context, *, with_plaintext: bool
     ) -> DataKeyOf | None:
         """A data key, when all that it needs is known."""
-        known = self._good(name, context)
+        known = self._good(name)
         if known is None:
             return None
         try:
@@ -116,16 +116,19 @@ class Singles:
         Args:
             name: of the key that must have made it, as the caller gave it; None: any.
         """
-        known = self._opening.get((data[:_HEADER_LEN], name, _pairs(context)))
+        known = self._opening.get((data[:_HEADER_LEN], name))
         if known is None or known.epoch != self._epoch[0]:
             return None
-        plaintext = try_open(known.binding, data)
+        try:
+            plaintext = try_open(self._bindings.of(known.handle, context), data)
+        except StaleHandle:
+            return None
         return None if plaintext is None else Opened(plaintext, known.key_arn, known.material_id)
 
     # ---- what warm calls need ---------------------------------------------------------------
 
-    def remember_seal(self, epoch: int, name: str, key: KeyMetadata, context: Context) -> None:
-        """Makes the next warm calls with this name and context possible.
+    def remember_seal(self, epoch: int, name: str, key: KeyMetadata) -> None:
+        """Makes the next warm calls with this name possible.
 
         Args:
             epoch: of the store, from before ``name`` was found to be ``key``.
@@ -138,40 +141,30 @@ class Singles:
             epoch,
             ready.rotation_due,
             ready.handle,
-            self._bindings.of(ready.handle, context),
             current.arn,
             material_id(current.raw_id, current.current_version),
         )
-        _keep(self._sealing, (name, _pairs(context)), known)
+        _keep(self._sealing, name, known)
 
-    def remember_open(
-        self, epoch: int, name: str | None, key: KeyMetadata, data: bytes, context: Context
-    ) -> None:
+    def remember_open(self, epoch: int, name: str | None, key: KeyMetadata, data: bytes) -> None:
         """The same for blobs of the key version that this one names; it was opened just now."""
         start = data[:_HEADER_LEN]
         handle = self._ring.opener(start)
         if handle is None or epoch % 2:
             return
         version = int.from_bytes(start[20:24], "big")
-        known = _Opening(
-            epoch, self._bindings.of(handle, context), key.arn, material_id(key.raw_id, version)
-        )
-        _keep(self._opening, (start, name, _pairs(context)), known)
+        known = _Opening(epoch, handle, key.arn, material_id(key.raw_id, version))
+        _keep(self._opening, (start, name), known)
 
-    def _good(self, name: str, context: Context) -> _Sealing | None:
-        known = self._sealing.get((name, _pairs(context)))
+    def _good(self, name: str) -> _Sealing | None:
+        known = self._sealing.get(name)
         if (
             known is None
             or known.epoch != self._epoch[0]
-            or known.epoch == NEVER
             or (known.due is not None and self._clock() >= known.due)
         ):
             return None
         return known
-
-
-def _pairs(context: Context) -> _Pairs:
-    return tuple(context.items()) if context else ()
 
 
 def _keep(known: dict[Any, Any], name: Any, value: Any) -> None:
