@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 from conftest import Compare
-from harness import Party, Workload
+from harness import MacWorkload, Party, Workload
 from rows import Row
 
 # A batch is 1,024 records, or as many as keep what is read and written within the second-level
@@ -88,7 +88,7 @@ def work(case: Case, opening: bool) -> Iterator[Workload]:
         yield made
 
 
-def _reps(work: Workload, party: Party) -> int:
+def reps(work: Workload | MacWorkload, party: Party) -> int:
     """How often the workload fits into a round."""
     work.run(party, 1)
     start = time.perf_counter()
@@ -99,12 +99,12 @@ def _reps(work: Workload, party: Party) -> int:
 def test_kernel(case: Case, opening: bool, work: Workload, compare: Compare) -> None:
     """Equal outputs first, then the race."""
     row = Row(f"{case.name}, {'open' if opening else 'seal'}", case.target, case.beyond)
-    ours = _reps(work, Party.OURS)
+    ours = reps(work, Party.OURS)
     if not work.has(case.peer):
         compare(row, lambda: work.run(Party.OURS, ours), None, units=ours * work.num, rounds=ROUNDS)
         return
     assert work.agree(Party.OURS, case.peer), "the peer's output differs: nothing to compare"
-    theirs = _reps(work, case.peer)
+    theirs = reps(work, case.peer)
     compare(
         row,
         lambda: work.run(Party.OURS, ours),

@@ -27,6 +27,14 @@ def _load() -> ctypes.CDLL:
         "bench_has": (number, [work, number]),
         "bench_run": (size, [work, number, ctypes.c_int64]),
         "bench_agree": (number, [work, number, number]),
+        "bench_mac_new": (work, [size, ctypes.c_int64]),
+        "bench_mac_free": (None, [work]),
+        "bench_mac_run": (size, [work, number, ctypes.c_int64]),
+        "bench_mac_agree": (number, [work]),
+        "bench_p256_new": (work, [size, ctypes.c_char_p]),
+        "bench_p256_free": (None, [work]),
+        "bench_p256_run": (size, [work, number, number, ctypes.c_int64]),
+        "bench_p256_agree": (number, [work]),
         "bench_versions": (ctypes.c_char_p, []),
     }
     for name, (restype, argtypes) in signatures.items():
@@ -79,3 +87,86 @@ class Workload:
         failed = _lib.bench_run(self._work, party, reps)
         if failed:
             raise RuntimeError(f"{party.name}: {failed} records failed")
+
+
+class MacWorkload:
+    """Messages to make HMAC-SHA-256 of, for ours and OpenSSL (``bench_mac.h``).
+
+    length: bytes of each, or negative: 1 to as many.
+    """
+
+    def __init__(self, *, num: int, length: int) -> None:
+        self._work = _lib.bench_mac_new(num, length)
+        if not self._work:
+            raise RuntimeError("bench_mac_new failed: no memory, no OpenSSL, or a failed self-test")
+        self.num = num
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        _lib.bench_mac_free(self._work)
+
+    def agree(self) -> bool:
+        """Whether both write the same bytes."""
+        return bool(_lib.bench_mac_agree(self._work))
+
+    def run(self, party: Party, reps: int) -> None:
+        """Does the whole workload ``reps`` times."""
+        failed = _lib.bench_mac_run(self._work, party, reps)
+        if failed:
+            raise RuntimeError(f"{party.name}: {failed} messages failed")
+
+
+class Task(IntEnum):
+    """What is done with signatures; the numbers of ``enum bench_p256_task``."""
+
+    SIGN_UNCHECKED = 0
+    SIGN = 1
+    SIGN_TWO_THREADS = 2
+    SIGN_ONE = 3
+    VERIFY_KEY = 4
+    VERIFY_TWO_THREADS = 5
+    VERIFY_MANY = 6
+    VERIFY_ONE = 7
+    VERIFY_AGAIN = 8
+
+
+class SignatureWorkload:
+    """Digests to sign with ECDSA P-256, and signatures to verify (``bench_p256.h``).
+
+    implementation: of P-256, forced from now on; None: the best of this CPU.
+    """
+
+    def __init__(self, *, num: int, implementation: str | None) -> None:
+        name = implementation.encode() if implementation else None
+        self._work = _lib.bench_p256_new(num, name)
+        if not self._work:
+            raise RuntimeError(f"bench_p256_new failed: no memory, no OpenSSL, or no {name!r} here")
+        self.num = num
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        _lib.bench_p256_free(self._work)
+
+    def agree(self) -> bool:
+        """Whether each verifies what the other signed, and both refuse what was changed."""
+        return bool(_lib.bench_p256_agree(self._work))
+
+    def run(self, task: Task, party: Party, reps: int = 1) -> None:
+        """Does the task for all digests ``reps`` times."""
+        failed = _lib.bench_p256_run(self._work, task, party, reps)
+        if failed:
+            raise RuntimeError(f"{party.name}: {failed} of {task.name} failed")

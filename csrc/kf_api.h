@@ -20,7 +20,8 @@ enum kf_status {
     KF_ERR_CAPACITY = -11, /* more distinct headers than the caller's array holds */
     KF_ERR_FINISHED = -12, /* the sealed batch has its final record already */
     KF_ERR_FORMAT = -13,   /* a file or header is not of the expected format */
-    KF_ERR_TYPE = -14      /* a Python object is not of the expected type */
+    KF_ERR_TYPE = -14,     /* a Python object is not of the expected type */
+    KF_ERR_FAULT = -15     /* a result failed its check before release: this machine computed wrongly */
 };
 
 /* What became of one record of a batch (one byte each). */
@@ -33,7 +34,8 @@ enum kf_record_status {
     KF_REC_SUITE = 5,      /* a suite that this release does not know */
     KF_REC_FLAGS = 6,      /* a reserved flag is set */
     KF_REC_COMMITMENT = 7, /* the key commitment is not that of the key version it names */
-    KF_REC_AUTH = 8        /* the tag does not verify */
+    KF_REC_AUTH = 8,       /* the tag does not verify */
+    KF_REC_FAULT = 9       /* the signature failed its check before release: it is zeros */
 };
 
 /* ---- library -------------------------------------------------------------------------------- */
@@ -127,6 +129,41 @@ int kf_key_load(uint64_t *key, uint64_t store, const uint8_t *wrapped72, const u
 /* The 56 bytes that start every blob of this key version: header 24, commitment 32. */
 int kf_key_prefix(uint64_t key, uint8_t *prefix56);
 
+/* ---- private keys of the types that the Python layer serves ---------------------------------- */
+
+/* der: 1 to 8192 bytes of a PrivateKeyInfo; wrapped: der_len + 40 bytes. Associated data: key id, version,
+ * flags, algorithm 4, so nothing but what kf_private_wrap wrapped can be unwrapped. */
+int kf_private_wrap(uint8_t *wrapped, uint64_t store, const uint8_t *key_id16, uint32_t version, uint8_t flags,
+                    const uint8_t *der, size_t der_len);
+/* der: wrapped_len - 40 bytes; the caller wipes them (kf_forget). KF_ERR_AUTH: not the material of this id; der
+ * is zeroed then. */
+int kf_private_unwrap(uint8_t *der, uint64_t store, const uint8_t *wrapped, size_t wrapped_len,
+                      const uint8_t *key_id16, uint32_t version, uint8_t flags);
+
+/* ---- MAC keys --------------------------------------------------------------------------------- */
+
+/* HMAC under SHA-224, SHA-256, SHA-384 or SHA-512: bits is 224, 256, 384 or 512 (else KF_ERR_ARGUMENT). Key
+ * material and MACs have bits / 8 bytes, wrapped material 40 more. Associated data: key id, version, flags,
+ * algorithm 2. */
+int kf_mac_generate(uint8_t *wrapped, uint64_t store, const uint8_t *key_id16, uint32_t version, uint8_t flags,
+                    int bits);
+/* Wraps material that the caller brings, bits / 8 bytes (else KF_ERR_ARGUMENT), and wipes it whatever happens. */
+int kf_mac_import(uint8_t *wrapped, uint64_t store, const uint8_t *key_id16, uint32_t version, uint8_t flags,
+                  int bits, uint8_t *material, size_t material_len);
+int kf_mac_load(uint64_t *key, uint64_t store, const uint8_t *wrapped, size_t wrapped_len, const uint8_t *key_id16,
+                uint32_t version, uint8_t flags, int bits);
+/* The MACs of num records, mac_len bytes each (KF_ERR_ARGUMENT: not those of the key): back to back in out, or, out
+ * being NULL, to a buffer per record in out_ptrs; not over the records. skip[num] (or NULL): 1 leaves the record
+ * out. threads >= 1. */
+int kf_mac_batch(uint64_t key, uint8_t *out, int64_t out_len, uint8_t *const *out_ptrs, size_t mac_len,
+                 const struct kf_column *in, int64_t num, const uint8_t *skip, int threads);
+/* status[num]: KF_REC_OK, KF_REC_AUTH (not the record's MAC, or not of its length) or KF_REC_SKIPPED. */
+int kf_mac_verify_batch(uint64_t key, uint8_t *status, const struct kf_column *in, const struct kf_column *macs,
+                        int64_t num, const uint8_t *skip, int threads);
+/* One message, the short path. kf_mac_verify_one: KF_ERR_AUTH when mac is not the message's. */
+int kf_mac_one(uint64_t key, uint8_t *out, size_t mac_len, const uint8_t *msg, size_t msg_len);
+int kf_mac_verify_one(uint64_t key, const uint8_t *mac, size_t mac_len, const uint8_t *msg, size_t msg_len);
+
 /* ---- blobs (docs/blob-format.md) ------------------------------------------------------------ */
 
 /* Seals num records: out holds, for each, prefix 56, nonce 24, ciphertext, tag 16. out_offsets
@@ -199,6 +236,49 @@ int kf_sealed_open(uint64_t batch, uint8_t *out, int64_t out_len, const void *ou
                    uint8_t *status, int64_t *num_bad, uint64_t first, const struct kf_column *in,
                    int64_t num, int last, int threads);
 
+/* ---- ECDSA and ECDH on P-256 (docs/p256.md) ---------------------------------------------------- */
+
+enum kf_p256_encoding {
+    KF_P256_RAW = 0, /* r || s, 64 bytes (IEEE P1363) */
+    KF_P256_DER = 1  /* SEQUENCE of two INTEGERs, at most 72 bytes */
+};
+
+/* As kf_impl_name, kf_impl_available and kf_impl_force: "mulx" or "portable". KMSFAST_P256_IMPL in the
+ * environment names another than the best. */
+const char *kf_p256_impl_name(void);
+const char *kf_p256_impl_available(int i);
+int kf_p256_impl_force(const char *name);
+
+/* public64: x || y, big-endian, written by all of these. wrapped72: the private scalar, wrapped by the store key for
+ * algorithm 3 (P-256). Import: KF_ERR_ARGUMENT unless scalar32 (big-endian) is from 1 to n - 1. */
+int kf_p256_generate(uint8_t *wrapped72, uint8_t *public64, uint64_t store, const uint8_t *key_id16, uint32_t version,
+                     uint8_t flags);
+int kf_p256_import(uint8_t *wrapped72, uint8_t *public64, uint64_t store, const uint8_t *scalar32,
+                   const uint8_t *key_id16, uint32_t version, uint8_t flags);
+int kf_p256_load(uint64_t *key, uint8_t *public64, uint64_t store, const uint8_t *wrapped72, const uint8_t *key_id16,
+                 uint32_t version, uint8_t flags);
+/* KF_OK for a point of the curve, else KF_ERR_FORMAT. */
+int kf_p256_public_check(const uint8_t *public64);
+
+/* Signs num digests of 32 bytes each. out: 64 bytes for each, or 72 and its length in lens[i] for DER (lens may be NULL
+ * for raw). deterministic != 0: RFC 6979, else hedged nonces. Every signature is checked before it is written;
+ * one that fails is zeros, its status KF_REC_FAULT, and it is counted in *num_bad. On an error out is zeros. */
+int kf_p256_sign_batch(uint64_t key, uint8_t *out, int64_t *lens, uint8_t *status, int64_t *num_bad,
+                       const struct kf_column *digests, int64_t num, int encoding, int deterministic, int threads);
+/* valid[i]: 1 or 0. Signatures of a wrong form or length are not valid. KF_ERR_FORMAT: public64 is not a point. */
+int kf_p256_verify_batch(uint8_t *valid, const uint8_t *public64, const struct kf_column *digests,
+                         const struct kf_column *signatures, int64_t num, int encoding, int threads);
+/* A public key of 64 bytes for each; where it is no point, valid[i] is 0. */
+int kf_p256_verify_many(uint8_t *valid, const uint8_t *public_keys, const struct kf_column *digests,
+                        const struct kf_column *signatures, int64_t num, int encoding, int threads);
+/* One of 32 bytes. out: room for 72 bytes. KF_ERR_FAULT: the check before release failed. */
+int kf_p256_sign(uint64_t key, uint8_t *out, int64_t *out_len, const uint8_t *digest32, int encoding, int deterministic);
+/* KF_OK or KF_ERR_AUTH; KF_ERR_FORMAT as above. */
+int kf_p256_verify(const uint8_t *public64, const uint8_t *digest32, const uint8_t *signature, int64_t signature_len,
+                   int encoding);
+/* The x coordinate of the shared point, 32 bytes. KF_ERR_FORMAT: public64 is not a point. */
+int kf_p256_ecdh(uint64_t key, uint8_t *shared32, const uint8_t *public64);
+
 /* ---- Python lists of bytes (CPython only; take the GIL themselves) --------------------------- */
 
 /* Pointers and lengths of the bytes objects in a list (id(list)); None gives skip[i] = 1. Takes a reference to each
@@ -211,6 +291,10 @@ void kf_py_release(const uintptr_t *owners, int64_t num);
  * returns their buffers for one writer; records with skip[i] stay None. */
 int kf_py_alloc(uint8_t **ptrs, uintptr_t list, const int64_t *lens, const uint8_t *skip,
                 int64_t num, int64_t delta);
+
+/* Fills the list (id(list), num items) with new bytes objects: item i holds lens[i] bytes (lens NULL: all stride) from
+ * data + i * stride. */
+int kf_py_fill(uintptr_t list, const uint8_t *data, int64_t stride, const int64_t *lens, int64_t num);
 
 /* ---- room for ciphertext ----------------------------------------------------------------------- */
 

@@ -29,6 +29,8 @@ typedef union {
     kf_store_slot store;
     kf_key_slot key;
     kf_sealed_slot sealed;
+    kf_mac_slot mac;
+    kf_p256_slot p256;
 } slot_body;
 
 enum {
@@ -247,6 +249,11 @@ static int end_generation(slot_meta *meta, uint64_t state) {
     return __atomic_compare_exchange_n(&meta->state, &state, next, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
+/* What can be loaded again: key versions. */
+static int evictable(enum kf_slot_kind kind) {
+    return kind == KF_KIND_KEY || kind == KF_KIND_HMAC || kind == KF_KIND_P256;
+}
+
 /* Frees the least recently used key that no call is using. */
 static int evict(void) {
     for (;;) {
@@ -256,7 +263,7 @@ static int evict(void) {
             slot_meta *meta = &arena.slots[i];
             const uint64_t state = __atomic_load_n(&meta->state, __ATOMIC_RELAXED);
             const uint64_t used = __atomic_load_n(&meta->used, __ATOMIC_RELAXED);
-            if (KIND(state) == KF_KIND_KEY && PINS(state) == 0 && used < oldest_used)
+            if (evictable(KIND(state)) && PINS(state) == 0 && used < oldest_used)
                 oldest = meta, oldest_state = state, oldest_used = used;
         }
         if (!oldest) return KF_ERR_FULL;

@@ -11,7 +11,8 @@
 #include <stdint.h>
 
 #include "kf_aead.h"
-#include "kf_sha256.h"
+#include "kf_hmac.h"
+#include "kf_p256.h"
 
 enum kf_slot_kind {
     KF_KIND_FREE = 0,
@@ -19,7 +20,9 @@ enum kf_slot_kind {
     KF_KIND_ROOT,
     KF_KIND_STORE,
     KF_KIND_KEY,
-    KF_KIND_SEALED
+    KF_KIND_SEALED,
+    KF_KIND_HMAC,
+    KF_KIND_P256
 };
 
 typedef struct {
@@ -50,8 +53,18 @@ typedef struct {
     uint8_t finished;     /* the final record was sealed */
 } kf_sealed_slot;
 
-/* A zeroed slot of the kind, pinned. Evictable slots (only KF_KIND_KEY) give way, least recently
- * used first, when the arena is full. */
+typedef struct {
+    kf_hmac_any_key hmac;
+} kf_mac_slot;
+
+typedef struct {
+    kf_p256_scalar d, d_mont; /* the private scalar, twice: the release check uses the copy that signing does not */
+    kf_hmac_key nonce;        /* of hedged nonces */
+    uint8_t public_key[64];   /* x || y, big-endian */
+} kf_p256_slot;
+
+/* A zeroed slot of the kind, pinned. Evictable slots, those of key versions (KF_KIND_KEY, KF_KIND_HMAC, KF_KIND_P256),
+ * give way, least recently used first, when the arena is full. */
 int kf_slot_new(uint64_t *handle, void **body, enum kf_slot_kind kind);
 /* Pins the slot and gives its body. KF_ERR_FORKED, KF_ERR_STALE, KF_ERR_KIND. */
 int kf_slot_pin(void **body, uint64_t handle, enum kf_slot_kind kind);

@@ -11,6 +11,7 @@
 
 #include "kf.h"
 #include "kf_aead.h"
+#include "kf_p256_batch.h"
 #include "kf_selftest.h"
 
 /* Best first. */
@@ -54,10 +55,8 @@ static int put_in_use(const kf_aead_impl *impl) {
 static void init(void) {
     const char *name = getenv("KMSFAST_IMPL");
     const kf_aead_impl *impl = name && *name ? find(name) : available(0);
-    if (impl)
-        put_in_use(impl);
-    else
-        init_status = KF_ERR_ARGUMENT;
+    const int status = impl ? put_in_use(impl) : KF_ERR_ARGUMENT;
+    init_status = status == KF_OK ? kf_p256_init() : status;
 }
 
 int kf_init(void) {

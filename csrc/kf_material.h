@@ -10,12 +10,16 @@
 /* What wrapped material is for; it is part of the associated data. */
 enum kf_algorithm {
     KF_ALGORITHM_AES256 = 1,  /* 32 bytes */
-    KF_ALGORITHM_HMAC = 2,    /* the key of an HMAC */
+    KF_ALGORITHM_HMAC = 2,    /* the key of an HMAC: 28, 32, 48 or 64 bytes, as its hash's digest */
     KF_ALGORITHM_P256 = 3,    /* a private scalar, 32 bytes, big-endian */
     KF_ALGORITHM_PKCS8 = 4    /* a DER PrivateKeyInfo, for the key types that the Python layer serves */
 };
 
-enum { KF_WRAP_OVERHEAD = 40, KF_KEY_ID_LEN = 16 };
+enum {
+    KF_WRAP_OVERHEAD = 40,
+    KF_KEY_ID_LEN = 16,
+    KF_PRIVATE_MAX = 8192 /* bytes of a DER PrivateKeyInfo; that of RSA-4096 has less than 2,400 */
+};
 
 typedef struct {
     const uint8_t *key_id;  /* 16 bytes */

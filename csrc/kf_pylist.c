@@ -68,4 +68,20 @@ int kf_py_alloc(uint8_t **ptrs, uintptr_t list, const int64_t *lens, const uint8
     return status;
 }
 
+int kf_py_fill(uintptr_t list, const uint8_t *data, int64_t stride, const int64_t *lens, int64_t num) {
+    const PyGILState_STATE gil = PyGILState_Ensure();
+    int status = KF_OK;
+    for (int64_t i = 0; i < num && status == KF_OK; i++) {
+        const int64_t len = lens ? lens[i] : stride;
+        PyObject *item = PyBytes_FromStringAndSize((const char *)data + i * stride, (Py_ssize_t)len);
+        if (!item)
+            status = KF_ERR_MEMORY;
+        else if (PyList_SetItem((PyObject *)list, (Py_ssize_t)i, item) != 0) /* takes the reference */
+            status = KF_ERR_ARGUMENT;
+    }
+    if (status != KF_OK) PyErr_Clear();
+    PyGILState_Release(gil);
+    return status;
+}
+
 #endif

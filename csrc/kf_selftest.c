@@ -10,7 +10,8 @@
 #include "kf_selftest.h"
 
 #include "kf.h"
-#include "kf_sha256.h"
+#include "kf_hmac.h"
+#include "kf_hmac_many.h"
 #include "kf_util.h"
 
 enum {
@@ -65,6 +66,10 @@ static void check_hex(selftest *test, const uint8_t *got, const char *known) {
     check(test, got, bytes, len);
 }
 
+static void pool_fill(uint8_t pool[POOL_LEN]) {
+    for (int i = 0; i < POOL_LEN; i++) pool[i] = (uint8_t)(i * 167 + (i >> 8) * 13 + 5);
+}
+
 /* ---- hashes ------------------------------------------------------------------------------------ */
 
 static void sha256(uint8_t out[32], const void *msg, size_t msg_len) {
@@ -74,18 +79,45 @@ static void sha256(uint8_t out[32], const void *msg, size_t msg_len) {
     kf_sha256_final(&ctx, out);
 }
 
+/* FIPS 180-4, examples of one block, and RFC 4231 test case 2. */
+static const struct {
+    int bits;
+    const char *digest, *mac;
+} HASH_ANSWERS[] = {
+    {224,
+     "23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7",
+     "a30e01098bc6dbbf45690f3a7e9e6d0f8bbea2a39e6148008fd05e44"},
+    {256,
+     "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+     "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
+    {384,
+     "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7",
+     "af45d2e376484031617f78d2b58a6b1b9c7ef464f5a01b47e42ec3736322445e8e2240ca5e69e2c78b3239ecfab21649"},
+    {512,
+     "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd"
+     "454d4423643ce80e2a9ac94fa54ca49f",
+     "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea2505549758bf75c05a994a6d034f65f8f0e6fd"
+     "caeab1a34d4a6b4b636e070a38bce737"},
+};
+
 static void test_hashes(selftest *test) {
+    for (size_t i = 0; i < sizeof HASH_ANSWERS / sizeof HASH_ANSWERS[0]; i++) {
+        const kf_hash *hash = kf_hash_of(HASH_ANSWERS[i].bits);
+        uint8_t out[KF_HASH_MAX_DIGEST];
+        kf_hash_ctx ctx;
+        hash->init(&ctx);
+        hash->update(&ctx, (const uint8_t *)"abc", 3);
+        hash->final(&ctx, out);
+        check_hex(test, out, HASH_ANSWERS[i].digest);
+        kf_hmac_any_key key;
+        kf_hmac_any_key_init(&key, hash, (const uint8_t *)"Jefe", 4);
+        kf_hmac_any(&key, out, (const uint8_t *)"what do ya want for nothing?", 28);
+        check_hex(test, out, HASH_ANSWERS[i].mac);
+    }
+}
+
+static void test_hkdf(selftest *test) {
     uint8_t out[42], ikm[22], salt[13], info[10];
-
-    /* FIPS 180-4, example of one block */
-    sha256(out, "abc", 3);
-    check_hex(test, out, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-
-    /* RFC 4231 test case 2 */
-    kf_hmac_key key;
-    kf_hmac_key_init(&key, (const uint8_t *)"Jefe", 4);
-    kf_hmac(&key, out, (const uint8_t *)"what do ya want for nothing?", 28);
-    check_hex(test, out, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 
     /* RFC 5869 A.1 */
     memset(ikm, 0x0b, sizeof ikm);
@@ -93,6 +125,18 @@ static void test_hashes(selftest *test) {
     for (int i = 0; i < 10; i++) info[i] = (uint8_t)(0xf0 + i);
     kf_hkdf(out, sizeof out, salt, sizeof salt, ikm, sizeof ikm, info, sizeof info);
     check_hex(test, out, "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865");
+}
+
+/* Messages of two blocks in lanes, and one that is left over. */
+static void test_hmac_many(selftest *test) {
+    enum { NUM = 5, LEN = 71 };
+    uint8_t pool[POOL_LEN], macs[NUM * 32], digest[32];
+    kf_hmac_key key;
+    pool_fill(pool);
+    kf_hmac_key_init(&key, pool + POOL_KEY, 32);
+    kf_hmac_many(&key, macs, pool + POOL_TEXT, LEN, NUM);
+    sha256(digest, macs, sizeof macs);
+    check_hex(test, digest, "354235822b7ac189c84d1234b18371a2603d7c4bf0d8e4d434b5fb60adfd0b68");
 }
 
 /* ---- single records ------------------------------------------------------------------------------ */
@@ -155,7 +199,7 @@ typedef struct {
 } batch;
 
 static void batch_init(batch *b) {
-    for (int i = 0; i < POOL_LEN; i++) b->pool[i] = (uint8_t)(i * 167 + (i >> 8) * 13 + 5);
+    pool_fill(b->pool);
     size_t used = 0;
     for (int i = 0; i < NUM_RECORDS; i++) {
         const size_t len = i == NUM_RECORDS - 1 ? LONG_LEN : (size_t)(i * 37 % 200);
@@ -215,6 +259,8 @@ static void test_batches(selftest *test, const kf_aead_impl *impl) {
 int kf_selftest(const kf_aead_impl *impl) {
     selftest test = {.count = 0, .ok = 1};
     test_hashes(&test);
+    test_hkdf(&test);
+    test_hmac_many(&test);
     test_aes(&test, impl);
     test_gcm(&test, impl);
     test_xaes(&test, impl, 1, "", "ce546ef63c9cc60765923609b33a9a1974e96e52daf2fcf7075e2271");

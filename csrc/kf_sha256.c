@@ -1,4 +1,4 @@
-/* SHA-256 (FIPS 180-4 6.2), portable: no table is indexed and no branch taken on the contents. */
+/* SHA-256 and SHA-224 (FIPS 180-4 6.2, 6.3), portable: no table is indexed and no branch taken on the contents. */
 #include "kf_sha256.h"
 
 #include "kf.h"
@@ -6,8 +6,10 @@
 #include "kf_sha256_impl.h"
 #include "kf_util.h"
 
-static const uint32_t initial_state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                                          0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+static const uint32_t initial_256[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                        0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+static const uint32_t initial_224[8] = {0xc1059ed8, 0x367cd507, 0x3070dd17, 0xf70e5939,
+                                        0xffc00b31, 0x68581511, 0x64f98fa7, 0xbefa4fa4};
 
 const uint32_t kf_sha256_k[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
@@ -53,10 +55,13 @@ static void compress(uint32_t state[8], const uint8_t *blocks, size_t num_blocks
         kf_sha256_blocks_portable(state, blocks, num_blocks);
 }
 
-void kf_sha256_init(kf_sha256_ctx *ctx) {
-    memcpy(ctx->state, initial_state, sizeof ctx->state);
+static void init(kf_sha256_ctx *ctx, const uint32_t state[8]) {
+    memcpy(ctx->state, state, sizeof ctx->state);
     ctx->len = 0;
 }
+
+void kf_sha256_init(kf_sha256_ctx *ctx) { init(ctx, initial_256); }
+void kf_sha224_init(kf_sha256_ctx *ctx) { init(ctx, initial_224); }
 
 void kf_sha256_update(kf_sha256_ctx *ctx, const uint8_t *msg, size_t msg_len) {
     const size_t held = ctx->len & 63;
@@ -73,7 +78,8 @@ void kf_sha256_update(kf_sha256_ctx *ctx, const uint8_t *msg, size_t msg_len) {
     if (msg_len & 63) memcpy(ctx->block, msg + (msg_len & ~(size_t)63), msg_len & 63);
 }
 
-void kf_sha256_final(kf_sha256_ctx *ctx, uint8_t out[32]) {
+/* The first num_words words of the digest. */
+static void final(kf_sha256_ctx *ctx, uint8_t *out, int num_words) {
     size_t held = ctx->len & 63;
     ctx->block[held++] = 0x80;
     if (held > 56) {
@@ -84,9 +90,12 @@ void kf_sha256_final(kf_sha256_ctx *ctx, uint8_t out[32]) {
     memset(ctx->block + held, 0, 56 - held);
     kf_store64_be(ctx->block + 56, ctx->len * 8);
     compress(ctx->state, ctx->block, 1);
-    for (int i = 0; i < 8; i++) kf_store32_be(out + 4 * i, ctx->state[i]);
+    for (int i = 0; i < num_words; i++) kf_store32_be(out + 4 * i, ctx->state[i]);
     kf_wipe(ctx, sizeof *ctx);
 }
+
+void kf_sha256_final(kf_sha256_ctx *ctx, uint8_t out[32]) { final(ctx, out, 8); }
+void kf_sha224_final(kf_sha256_ctx *ctx, uint8_t out[28]) { final(ctx, out, 7); }
 
 int kf_sha256(uint8_t *out, const uint8_t *msg, size_t msg_len) {
     kf_sha256_ctx ctx;

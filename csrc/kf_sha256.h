@@ -1,4 +1,4 @@
-/* SHA-256 (FIPS 180-4), HMAC-SHA-256 (FIPS 198-1) and HKDF-SHA-256 (RFC 5869). Constant time in
+/* SHA-256 and SHA-224 (FIPS 180-4), HMAC-SHA-256 (FIPS 198-1) and HKDF-SHA-256 (RFC 5869). Constant time in
  * the contents; lengths are public. */
 #ifndef KF_SHA256_H
 #define KF_SHA256_H
@@ -15,6 +15,9 @@ typedef struct {
 void kf_sha256_init(kf_sha256_ctx *ctx);
 void kf_sha256_update(kf_sha256_ctx *ctx, const uint8_t *msg, size_t msg_len);
 void kf_sha256_final(kf_sha256_ctx *ctx, uint8_t out[32]); /* wipes ctx */
+/* SHA-224 is SHA-256 from another initial state, cut to seven words; kf_sha256_update serves both. */
+void kf_sha224_init(kf_sha256_ctx *ctx);
+void kf_sha224_final(kf_sha256_ctx *ctx, uint8_t out[28]);
 
 /* The states after the inner and outer padded key. */
 typedef struct {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import subprocess
 from pathlib import Path
 
@@ -18,10 +19,20 @@ def build() -> None:
 
 def run(test: str, implementation: str, *more: str) -> subprocess.CompletedProcess[str]:
     """Runs one test under one implementation."""
+    return _run(["--only", test, "--impl", implementation, *more])
+
+
+def run_library(test: str, *more: str, cpu_mask: str = "") -> subprocess.CompletedProcess[str]:
+    """Runs one test of the library, without the CPU features that ``cpu_mask`` lists."""
+    return _run(["--only", test, *more], KMSFAST_CPU_MASK=cpu_mask)
+
+
+def _run(arguments: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
     build()
     return subprocess.run(
-        [PROGRAM, "--only", test, "--impl", implementation, *more],
+        [PROGRAM, *arguments],
         cwd=ROOT,
+        env=os.environ | environment,
         capture_output=True,
         text=True,
         timeout=900,

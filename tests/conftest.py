@@ -12,9 +12,10 @@ from hypothesis import settings
 sys.path.insert(0, str(Path(__file__).parent))
 
 import reference
+from pairs import AllKeys
 from ring import STORE_ID, Ring
 
-from kmsfast.crypto import keys, native
+from kmsfast.crypto import keys, native, p256
 
 # A deadline would measure how busy the machine is.
 settings.register_profile("kmsfast", deadline=None)
@@ -30,6 +31,15 @@ def implementation(request: pytest.FixtureRequest) -> Iterator[str]:
     native.force(before)
 
 
+@pytest.fixture(params=p256.implementations())
+def p256_implementation(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each implementation of P-256 that this CPU can run, in turn."""
+    before = p256.implementation()
+    p256.force(request.param)
+    yield request.param
+    p256.force(before)
+
+
 @pytest.fixture
 def ring(tmp_path: Path) -> Iterator[Ring]:
     """Key versions whose material the test knows."""
@@ -41,3 +51,11 @@ def ring(tmp_path: Path) -> Iterator[Ring]:
     seen = reference.unwrap_store_key(Path(path).read_bytes(), wrapped, STORE_ID)
     with store:
         yield Ring(store, seen)
+
+
+@pytest.fixture(scope="session")
+def all_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AllKeys]:
+    """One key of each spec and usage; tests leave them as they are."""
+    keys_of_all_kinds = AllKeys(tmp_path_factory.mktemp("all") / "store")
+    yield keys_of_all_kinds
+    keys_of_all_kinds.kms.close()

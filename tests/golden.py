@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import kmsfast
+from kmsfast.model.message import MessageType, length_of
 from kmsfast.store.schema import SCHEMA_VERSION
 
 DIRECTORY = Path(__file__).parent / "compat" / "golden"
@@ -23,6 +24,11 @@ def name() -> str:
 def plaintext(size: int) -> bytes:
     """The plaintext of this size."""
     return hashlib.shake_128(b"golden").digest(size)
+
+
+def message(algorithm: str, message_type: str) -> bytes:
+    """What is signed: 17 bytes, or as many as a digest or mu has."""
+    return plaintext(length_of(algorithm, MessageType(message_type)) or 17)
 
 
 def facts(kms: kmsfast.Kms) -> dict[str, Any]:
@@ -48,6 +54,9 @@ def _key(key: kmsfast.Key) -> dict[str, Any]:
     rotation = key.rotation
     return {
         "arn": key.arn,
+        "spec": str(key.spec),
+        "usage": str(key.usage),
+        "origin": str(key.origin),
         "state": str(key.state),
         "description": key.description,
         "multi_region": key.multi_region,

@@ -7,11 +7,18 @@ shares no line with it.
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_private_key,
+)
 
 
 def hkdf(material: bytes, salt: bytes, info: bytes) -> bytes:
@@ -62,15 +69,43 @@ def material_wrap_key(store_key: bytes, store_id: bytes) -> bytes:
     return hkdf(store_key, b"kmsfast store wrap v1", store_id)
 
 
-def _material_aad(key_id: bytes, version: int, flags: int) -> bytes:
-    return b"key material" + bytes([1, flags]) + key_id + version.to_bytes(4, "big")
+ALGORITHM_AES256, ALGORITHM_HMAC, ALGORITHM_P256, ALGORITHM_PKCS8 = 1, 2, 3, 4
+
+
+def algorithm_of(spec: str) -> int:
+    """What the material of a key of this spec is wrapped as."""
+    if spec.startswith("HMAC"):
+        return ALGORITHM_HMAC
+    named = {"SYMMETRIC_DEFAULT": ALGORITHM_AES256, "ECC_NIST_P256": ALGORITHM_P256}
+    return named.get(spec, ALGORITHM_PKCS8)
+
+
+def public_key_of(algorithm: int, material: bytes) -> bytes | None:
+    """The public key, as DER, that belongs to private key material."""
+    if algorithm == ALGORITHM_P256:
+        private: Any = derive_private_key(int.from_bytes(material, "big"), SECP256R1())
+    elif algorithm == ALGORITHM_PKCS8:
+        private = load_der_private_key(material, None)
+    else:
+        return None
+    return private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _material_aad(key_id: bytes, version: int, flags: int, algorithm: int) -> bytes:
+    return b"key material" + bytes([algorithm, flags]) + key_id + version.to_bytes(4, "big")
 
 
 def unwrap_material(
-    store_key: bytes, store_id: bytes, wrapped: bytes, key_id: bytes, version: int, flags: int = 0
+    store_key: bytes,
+    store_id: bytes,
+    wrapped: bytes,
+    key_id: bytes,
+    version: int,
+    flags: int = 0,
+    algorithm: int = ALGORITHM_AES256,
 ) -> bytes:
     key = material_wrap_key(store_key, store_id)
-    return _unwrap(key, wrapped, _material_aad(key_id, version, flags))
+    return _unwrap(key, wrapped, _material_aad(key_id, version, flags, algorithm))
 
 
 def wrap_material(
@@ -83,7 +118,9 @@ def wrap_material(
     flags: int = 0,
 ) -> bytes:
     key = material_wrap_key(store_key, store_id)
-    return nonce + xaes_seal(key, nonce, material, _material_aad(key_id, version, flags))
+    return nonce + xaes_seal(
+        key, nonce, material, _material_aad(key_id, version, flags, ALGORITHM_AES256)
+    )
 
 
 # ---- blobs (docs/blob-format.md) ------------------------------------------------------------

@@ -67,6 +67,9 @@ BENCH_API size_t bench_run(bench_work *work, int party, int64_t reps);
 BENCH_API int bench_agree(bench_work *work, int party, int other);
 /* "kmsfast aesni; OpenSSL 3.0.17 ...; ipsec-mb v1.3.0 avx2" */
 BENCH_API const char *bench_versions(void);
+/* Test data, the same in every run: lengths, bytes, keys and nonces of a benchmark need not be secret. */
+uint64_t bench_next(uint64_t *seed);
+void bench_fill(uint8_t *out, size_t len, uint64_t *seed);
 const char *bench_openssl_version(void);
 const char *bench_ipsecmb_version(void);
 

@@ -10,17 +10,16 @@
 
 static const bench_party_ops *const PARTIES[BENCH_NUM_PARTIES] = {&bench_ours, &bench_openssl, &bench_ipsecmb};
 
-/* Test data, the same in every run (splitmix64): lengths, bytes, keys and nonces of a benchmark
- * need not be secret. */
-static uint64_t next(uint64_t *seed) {
+/* splitmix64 */
+uint64_t bench_next(uint64_t *seed) {
     uint64_t x = *seed += 0x9e3779b97f4a7c15;
     x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
     x = (x ^ x >> 27) * 0x94d049bb133111eb;
     return x ^ x >> 31;
 }
 
-static void fill(uint8_t *out, size_t len, uint64_t *seed) {
-    for (size_t i = 0; i < len; i++) out[i] = (uint8_t)next(seed);
+void bench_fill(uint8_t *out, size_t len, uint64_t *seed) {
+    for (size_t i = 0; i < len; i++) out[i] = (uint8_t)bench_next(seed);
 }
 
 /* C2SP XAES-256-GCM: L = AES_K(0), K1 = L << 1 (with 0x87), Kx = AES_K(M1 ^ K1) || AES_K(M2 ^ K1), where
@@ -52,13 +51,13 @@ static int derive_keys(bench_work *work) {
 static int lay_out(bench_work *work, int64_t len, uint64_t *seed) {
     size_t total = 0, plain_at = 0, sealed_at = 0;
     for (size_t i = 0; i < work->num; i++) {
-        work->rec[i].len = len < 0 ? 1 + next(seed) % (uint64_t)-len : (uint64_t)len;
+        work->rec[i].len = len < 0 ? 1 + bench_next(seed) % (uint64_t)-len : (uint64_t)len;
         total += work->rec[i].len;
     }
     const size_t sealed_len = total + work->num * BENCH_TAG_LEN;
     work->memory = aligned_alloc(4096, (2 * total + sealed_len + 4095) / 4096 * 4096);
     if (!work->memory) return 0;
-    fill(work->memory, total, seed);
+    bench_fill(work->memory, total, seed);
     memset(work->memory + total, 0, total + sealed_len);
     work->out = work->memory + total;
     work->out_len = sealed_len;
@@ -102,10 +101,10 @@ bench_work *bench_new(int xaes, int opening, size_t num, int64_t len, int with_d
     work->ok = calloc(num, 1);
     int good = work->rec && work->nonces && work->xaes_nonces && work->drawn && work->keys && work->ok;
     if (good) {
-        fill(work->key, sizeof work->key, &seed);
-        fill(work->digest_bytes, sizeof work->digest_bytes, &seed);
-        fill(work->nonces, num * BENCH_NONCE_LEN, &seed);
-        fill(work->xaes_nonces, num * BENCH_XAES_NONCE_LEN, &seed);
+        bench_fill(work->key, sizeof work->key, &seed);
+        bench_fill(work->digest_bytes, sizeof work->digest_bytes, &seed);
+        bench_fill(work->nonces, num * BENCH_NONCE_LEN, &seed);
+        bench_fill(work->xaes_nonces, num * BENCH_XAES_NONCE_LEN, &seed);
         work->digest = with_digest ? work->digest_bytes : NULL;
         good = lay_out(work, len, &seed) && (!xaes || derive_keys(work));
     }

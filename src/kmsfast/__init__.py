@@ -21,6 +21,9 @@ if TYPE_CHECKING:
         InvalidArn,
         InvalidCiphertext,
         InvalidKeyId,
+        InvalidKeyUsage,
+        InvalidMac,
+        InvalidSignature,
         InvalidState,
         KeyDisabled,
         KeyNotFound,
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
         StoreNotFound,
         StoreUnusable,
         TagError,
+        UnsupportedOperation,
         ValidationError,
     )
     from kmsfast.local import (
@@ -52,6 +56,10 @@ if TYPE_CHECKING:
     from kmsfast.model.alias import Alias
     from kmsfast.model.blob_info import BlobInfo
     from kmsfast.model.key import KeyState, KeyVersion, RotationStatus
+    from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
+    from kmsfast.model.message import MessageType
+    from kmsfast.service.asymmetric import DataKeyPair
+    from kmsfast.service.verification import verify_batch
 
 __all__ = [
     "Alias",
@@ -62,20 +70,28 @@ __all__ = [
     "BlobInfo",
     "ContextError",
     "DataKey",
+    "DataKeyPair",
     "FrameError",
     "InvalidAliasName",
     "InvalidArn",
     "InvalidCiphertext",
     "InvalidKeyId",
+    "InvalidKeyUsage",
+    "InvalidMac",
+    "InvalidSignature",
     "InvalidState",
     "Key",
     "KeyDisabled",
     "KeyNotFound",
+    "KeySpec",
     "KeyState",
+    "KeyUsage",
     "KeyVersion",
     "Kms",
     "KmsError",
     "LimitExceeded",
+    "MessageType",
+    "Origin",
     "Packed",
     "Passphrase",
     "RootKeyFile",
@@ -91,18 +107,26 @@ __all__ = [
     "StoreNotFound",
     "StoreUnusable",
     "TagError",
+    "UnsupportedOperation",
     "ValidationError",
     "inspect",
     "open",
+    "verify_batch",
 ]
 
 _ELSEWHERE = {
     "Alias": "kmsfast.model.alias",
     "BlobInfo": "kmsfast.model.blob_info",
+    "DataKeyPair": "kmsfast.service.asymmetric",
+    "KeySpec": "kmsfast.model.keyspec",
     "KeyState": "kmsfast.model.key",
+    "KeyUsage": "kmsfast.model.keyspec",
     "KeyVersion": "kmsfast.model.key",
+    "MessageType": "kmsfast.model.message",
+    "Origin": "kmsfast.model.keyspec",
     "Packed": "kmsfast.crypto.column",
     "RotationStatus": "kmsfast.model.key",
+    "verify_batch": "kmsfast.service.verification",
 }
 _LOCAL = frozenset(
     {"BatchResult", "DataKey", "Key", "Kms", "Passphrase", "RootKeyFile", "SealedBatch",

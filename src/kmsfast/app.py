@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kmsfast.errors import ValidationError
 from kmsfast.model.arn import Home
 from kmsfast.service.encryption import Encryption
 from kmsfast.service.keyring import Keyring
 from kmsfast.service.management import Management
-from kmsfast.service.policies import Policies
 from kmsfast.service.ports import Clock
-from kmsfast.service.rotations import Rotations
-from kmsfast.service.singles import Singles
 from kmsfast.store.directory import StoreDirectory, create_store, open_store
 from kmsfast.store.roots import Passphrase, Root, RootKeyFile
-from kmsfast.wire.markers import Markers
+
+if TYPE_CHECKING:
+    from kmsfast.service.asymmetric import Asymmetric
+    from kmsfast.service.macs import Macs
+    from kmsfast.service.policies import Policies
+    from kmsfast.service.rotations import Rotations
+    from kmsfast.service.signing import Signing
+    from kmsfast.service.singles import Singles
+    from kmsfast.wire.markers import Markers
 
 __all__ = ["BUSY_TIMEOUT", "Application", "checked_root", "start"]
 
@@ -26,18 +32,65 @@ BUSY_TIMEOUT = 10.0
 _MAX_TIMEOUT = 86_400
 
 
-@dataclass(frozen=True, slots=True)
 class Application:
-    """The parts of a running service."""
+    """The parts of a running service.
 
-    store: StoreDirectory
-    ring: Keyring
-    management: Management
-    encryption: Encryption
-    policies: Policies
-    rotations: Rotations
-    singles: Singles
-    markers: Markers
+    What encrypts is there from the start; the others are imported when they are first asked for, so
+    that commands without signatures and MACs do not wait for them.
+    """
+
+    def __init__(self, store: StoreDirectory, ring: Keyring) -> None:
+        self.store, self.ring = store, ring
+        self.management, self.encryption = Management(ring), Encryption(ring)
+
+    @cached_property
+    def asymmetric(self) -> Asymmetric:
+        """Public keys, RSA encryption, key agreement, data key pairs."""
+        from kmsfast.service.asymmetric import Asymmetric
+
+        return Asymmetric(self.ring)
+
+    @cached_property
+    def signing(self) -> Signing:
+        """Signatures."""
+        from kmsfast.service.signing import Signing
+
+        return Signing(self.ring)
+
+    @cached_property
+    def macs(self) -> Macs:
+        """MACs."""
+        from kmsfast.service.macs import Macs
+
+        return Macs(self.ring)
+
+    @cached_property
+    def policies(self) -> Policies:
+        """Key policies."""
+        from kmsfast.service.policies import Policies
+
+        return Policies(self.ring)
+
+    @cached_property
+    def rotations(self) -> Rotations:
+        """Rotation as the API has it."""
+        from kmsfast.service.rotations import Rotations
+
+        return Rotations(self.ring)
+
+    @cached_property
+    def singles(self) -> Singles:
+        """Single records for callers that name keys by text."""
+        from kmsfast.service.singles import Singles
+
+        return Singles(self.ring, self.encryption.bindings)
+
+    @cached_property
+    def markers(self) -> Markers:
+        """Markers of listings."""
+        from kmsfast.wire.markers import Markers
+
+        return Markers(self.store.store_key.mac, self.ring.clock)
 
 
 def checked_root(root: Root) -> Root:
@@ -86,14 +139,4 @@ def start(
     except BaseException:
         ring.close()
         raise
-    encryption = Encryption(ring)
-    return Application(
-        store=store,
-        ring=ring,
-        management=Management(ring),
-        encryption=encryption,
-        policies=Policies(ring),
-        rotations=Rotations(ring),
-        singles=Singles(ring, encryption.bindings),
-        markers=Markers(store.store_key.mac, ticking),
-    )
+    return Application(store, ring)

@@ -18,6 +18,7 @@ __all__ = [
     "ArenaFull",
     "BatchError",
     "CiphertextOfUnknownKey",
+    "ComputationFault",
     "ContextError",
     "DryRun",
     "ForeignArn",
@@ -28,7 +29,9 @@ __all__ = [
     "InvalidCiphertext",
     "InvalidKeyId",
     "InvalidKeyUsage",
+    "InvalidMac",
     "InvalidMarker",
+    "InvalidSignature",
     "InvalidState",
     "KeyDisabled",
     "KeyNotFound",
@@ -72,7 +75,9 @@ class KmsError(Exception):
         return super().__str__()
 
     def __str__(self) -> str:
-        return f"{self.message}; {self.hint}" if self.hint else self.message
+        if not self.hint:
+            return self.message
+        return f"{self.message.rstrip('.')}; {self.hint}" if self.message else self.hint
 
 
 class ValidationError(KmsError, ValueError):
@@ -141,6 +146,18 @@ class UnsupportedOperation(KmsError):
     """The operation is not for keys of this kind, or the kind is not offered here."""
 
     code = "UnsupportedOperationException"
+
+
+class InvalidSignature(KmsError):
+    """The signature is not that of the message by this key and algorithm."""
+
+    code = "KMSInvalidSignatureException"
+
+
+class InvalidMac(KmsError):
+    """The MAC is not that of the message under this key."""
+
+    code = "KMSInvalidMacException"
 
 
 class LimitExceeded(KmsError):
@@ -259,6 +276,10 @@ class StoreForked(KmsError):
 
 class SelfTestFailed(KmsError):
     """The C core did not reproduce a known answer; nothing works."""
+
+
+class ComputationFault(KmsError):
+    """A result failed the check before its release: this machine computed wrongly."""
 
 
 class ArenaFull(KmsError):

@@ -116,6 +116,11 @@ void test_selftest_of_impl(const kft_env *env);
 
 void test_arena(const kft_env *env);
 void test_hashes(const kft_env *env);
+void test_private(const kft_env *env);
+void test_hash_vectors(const kft_env *env);
+void test_hmac_many(const kft_env *env);
+void test_mac(const kft_env *env);
+void test_mac_residue(const kft_env *env);
 void test_dispatch(const kft_env *env);
 void test_blobs(const kft_env *env);
 void test_bound(const kft_env *env);
@@ -123,5 +128,24 @@ void test_tiny_columns(const kft_env *env);
 void test_room(const kft_env *env);
 void test_fork(const kft_env *env);
 void test_selftest_faults(const kft_env *env);
+
+/* ---- tests of P-256, each of which runs on all its implementations --------------------------------------------- */
+
+void test_p256_field_portable(const kft_env *env);
+void test_p256_field_mulx(const kft_env *env);
+void test_p256_scalars(const kft_env *env);
+void test_p256_points(const kft_env *env);
+void test_p256_additions(const kft_env *env);
+void test_p256_sums(const kft_env *env);
+void test_p256_rfc6979(const kft_env *env);
+void test_p256_nonces(const kft_env *env);
+void test_p256_signing(const kft_env *env);
+void test_p256_faults(const kft_env *env);
+void test_p256_verifying(const kft_env *env);
+void test_p256_many_keys(const kft_env *env);
+void test_p256_encodings(const kft_env *env);
+void test_p256_dispatch(const kft_env *env);
+void test_p256_selftest(const kft_env *env);
+void test_p256_library(const kft_env *env);
 
 #endif

@@ -5,6 +5,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+void kft_library_columns(kft_library *l) {
+    l->digests = (struct kf_column){.data = l->text, .data_len = 32, .width = 32};
+    l->signatures = (struct kf_column){.data = l->signature, .data_len = 64, .width = 64};
+}
+
 int kft_library_open(kft_library *l) {
     const char *tmp = getenv("TMPDIR");
     memset(l, 0, sizeof *l);
@@ -16,6 +21,8 @@ int kft_library_open(kft_library *l) {
     for (int i = 0; i < KFT_TEXT_LEN; i++) l->text[i] = (uint8_t)i;
     l->texts = (struct kf_column){.data = l->text, .data_len = KFT_TEXT_LEN, .width = KFT_TEXT_LEN};
     l->blobs = (struct kf_column){.data = l->blob, .data_len = KFT_BLOB_LEN, .width = KFT_BLOB_LEN};
+    l->macs = (struct kf_column){.data = l->mac, .data_len = KFT_MAC_LEN, .width = KFT_MAC_LEN};
+    kft_library_columns(l);
 
     int status = kf_arena_open(0);
     if (status == KF_OK) status = kf_root_file_create(l->root_path);
@@ -27,11 +34,18 @@ int kft_library_open(kft_library *l) {
     if (status == KF_OK) status = kf_blob_seal_one(l->key, l->blob, l->text, KFT_TEXT_LEN, NULL, 0, NULL, 0);
     if (status == KF_OK) status = kf_bind(&l->binding, l->key, NULL, 0);
     if (status == KF_OK) status = kf_sealed_create(&l->batch, l->header, l->key, 0, NULL, 0);
+    if (status == KF_OK) status = kf_mac_generate(l->wrapped_mac, l->store, l->key_id, 1, 0, KFT_MAC_BITS);
+    if (status == KF_OK)
+        status = kf_mac_load(&l->mac_key, l->store, l->wrapped_mac, KFT_WRAPPED_MAC_LEN, l->key_id, 1, 0, KFT_MAC_BITS);
+    if (status == KF_OK) status = kf_mac_one(l->mac_key, l->mac, KFT_MAC_LEN, l->text, KFT_TEXT_LEN);
+    if (status == KF_OK) status = kf_p256_generate(l->wrapped_p256, l->public_key, l->store, l->key_id, 1, 0);
+    if (status == KF_OK) status = kf_p256_load(&l->p256, l->public_key, l->store, l->wrapped_p256, l->key_id, 1, 0);
+    if (status == KF_OK) status = kf_p256_sign(l->p256, l->signature, &l->signature_len, l->text, KF_P256_RAW, 0);
     return status;
 }
 
 void kft_library_close(kft_library *l) {
-    const uint64_t handles[] = {l->batch, l->key, l->store, l->root, l->handle};
+    const uint64_t handles[] = {l->p256, l->batch, l->mac_key, l->key, l->store, l->root, l->handle};
     for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++)
         if (handles[i]) kf_key_release(handles[i]);
     unlink(l->root_path);
@@ -67,6 +81,15 @@ CALL(kf_store_mac_check, l->store, l->out, l->text, KFT_TEXT_LEN)
 CALL(kf_key_generate, l->out, l->store, l->key_id, 2, 0)
 CALL(kf_key_load, &l->handle, l->store, l->wrapped_key, l->key_id, 1, 0)
 CALL(kf_key_prefix, l->key, l->out)
+CALL(kf_private_wrap, l->out, l->store, l->key_id, 1, 0, l->text, KFT_TEXT_LEN)
+CALL(kf_private_unwrap, l->out, l->store, l->blob, KFT_BLOB_LEN, l->key_id, 1, 0)
+CALL(kf_mac_generate, l->out, l->store, l->key_id, 2, 0, KFT_MAC_BITS)
+CALL(kf_mac_import, l->out, l->store, l->key_id, 2, 0, KFT_MAC_BITS, l->material, KFT_MAC_LEN)
+CALL(kf_mac_load, &l->handle, l->store, l->wrapped_mac, KFT_WRAPPED_MAC_LEN, l->key_id, 1, 0, KFT_MAC_BITS)
+CALL(kf_mac_batch, l->mac_key, l->out, KFT_MAC_LEN, NULL, KFT_MAC_LEN, &l->texts, 1, NULL, 1)
+CALL(kf_mac_verify_batch, l->mac_key, l->out, &l->texts, &l->macs, 1, NULL, 1)
+CALL(kf_mac_one, l->mac_key, l->out, KFT_MAC_LEN, l->text, KFT_TEXT_LEN)
+CALL(kf_mac_verify_one, l->mac_key, l->mac, KFT_MAC_LEN, l->text, KFT_TEXT_LEN)
 CALL(kf_blob_seal, l->key, l->out, KFT_BLOB_LEN, NULL, NULL, &l->texts, 1, NULL, NULL, 0, NULL, 1)
 CALL(kf_blob_scan, l->out, 1, (int32_t *)(l->out + 64), (int32_t *)(l->out + 68), l->out + 72, &l->blobs, 1, NULL)
 CALL(kf_blob_open, l->out, KFT_TEXT_LEN, NULL, NULL, l->out + 900, &num_bad, &num_other, &l->key, l->prefix, 1,
@@ -81,6 +104,17 @@ CALL(kf_sealed_create, &l->handle, l->out, l->key, 0, NULL, 0)
 CALL(kf_sealed_load, &l->handle, l->key, l->header, NULL, 0)
 CALL(kf_sealed_seal, l->batch, l->out, KFT_TEXT_LEN + 16, NULL, NULL, &l->texts, 1, 1, 1)
 CALL(kf_sealed_open, l->batch, l->out, KFT_TEXT_LEN - 16, NULL, NULL, l->out + 900, &num_bad, 0, &l->texts, 1, 1, 1)
+CALL(kf_p256_impl_force, "portable")
+CALL(kf_p256_generate, l->out, l->out + 100, l->store, l->key_id, 2, 0)
+CALL(kf_p256_import, l->out, l->out + 100, l->store, l->text, l->key_id, 2, 0)
+CALL(kf_p256_load, &l->handle, l->out, l->store, l->wrapped_p256, l->key_id, 1, 0)
+CALL(kf_p256_public_check, l->public_key)
+CALL(kf_p256_sign_batch, l->p256, l->out, NULL, l->out + 900, &num_bad, &l->digests, 1, KF_P256_RAW, 0, 1)
+CALL(kf_p256_verify_batch, l->out, l->public_key, &l->digests, &l->signatures, 1, KF_P256_RAW, 1)
+CALL(kf_p256_verify_many, l->out, l->public_key, &l->digests, &l->signatures, 1, KF_P256_RAW, 1)
+CALL(kf_p256_sign, l->p256, l->out, &num_other, l->text, KF_P256_RAW, 0)
+CALL(kf_p256_verify, l->public_key, l->text, l->signature, 64, KF_P256_RAW)
+CALL(kf_p256_ecdh, l->p256, l->out, l->public_key)
 CALL(kf_sha256, l->out, l->text, KFT_TEXT_LEN)
 
 #define ENTRY(function, uses_keys) {#function, call_##function, uses_keys}
@@ -103,6 +137,15 @@ const kft_call KFT_CALLS[] = {
     ENTRY(kf_key_generate, 1),
     ENTRY(kf_key_load, 1),
     ENTRY(kf_key_prefix, 1),
+    ENTRY(kf_private_wrap, 1),
+    ENTRY(kf_private_unwrap, 1),
+    ENTRY(kf_mac_generate, 1),
+    ENTRY(kf_mac_import, 1),
+    ENTRY(kf_mac_load, 1),
+    ENTRY(kf_mac_batch, 1),
+    ENTRY(kf_mac_verify_batch, 1),
+    ENTRY(kf_mac_one, 1),
+    ENTRY(kf_mac_verify_one, 1),
     ENTRY(kf_blob_seal, 1),
     ENTRY(kf_blob_scan, 0),
     ENTRY(kf_blob_open, 1),
@@ -116,6 +159,17 @@ const kft_call KFT_CALLS[] = {
     ENTRY(kf_sealed_load, 1),
     ENTRY(kf_sealed_seal, 1),
     ENTRY(kf_sealed_open, 1),
+    ENTRY(kf_p256_impl_force, 0),
+    ENTRY(kf_p256_generate, 1),
+    ENTRY(kf_p256_import, 1),
+    ENTRY(kf_p256_load, 1),
+    ENTRY(kf_p256_public_check, 0),
+    ENTRY(kf_p256_sign_batch, 1),
+    ENTRY(kf_p256_verify_batch, 0),
+    ENTRY(kf_p256_verify_many, 0),
+    ENTRY(kf_p256_sign, 1),
+    ENTRY(kf_p256_verify, 0),
+    ENTRY(kf_p256_ecdh, 1),
     ENTRY(kf_sha256, 0),
 };
 const size_t KFT_NUM_CALLS = sizeof KFT_CALLS / sizeof KFT_CALLS[0];

@@ -37,12 +37,36 @@ static const kft_test LIBRARY_TESTS[] = {
     {"selftest_faults", test_selftest_faults}, /* first: before anything calls kf_init */
     {"arena", test_arena}, /* before this process opens an arena */
     {"hashes", test_hashes},
+    {"hash_vectors", test_hash_vectors}, /* of the file that --rsp names */
+    {"hmac_many", test_hmac_many},
     {"dispatch", test_dispatch},
+    {"private", test_private},
     {"blobs", test_blobs},
     {"bound", test_bound},
+    {"mac", test_mac},
+    {"mac_residue", test_mac_residue},
     {"tiny_columns", test_tiny_columns},
     {"room", test_room},
     {"fork", test_fork},
+};
+
+static const kft_test P256_TESTS[] = {
+    {"p256_field_portable", test_p256_field_portable},
+    {"p256_field_mulx", test_p256_field_mulx},
+    {"p256_scalars", test_p256_scalars},
+    {"p256_points", test_p256_points},
+    {"p256_additions", test_p256_additions},
+    {"p256_sums", test_p256_sums},
+    {"p256_rfc6979", test_p256_rfc6979},
+    {"p256_nonces", test_p256_nonces},
+    {"p256_signing", test_p256_signing},
+    {"p256_faults", test_p256_faults},
+    {"p256_verifying", test_p256_verifying},
+    {"p256_many_keys", test_p256_many_keys},
+    {"p256_encodings", test_p256_encodings},
+    {"p256_dispatch", test_p256_dispatch},
+    {"p256_selftest", test_p256_selftest},
+    {"p256_library", test_p256_library},
 };
 
 static double now(void) {
@@ -101,6 +125,8 @@ int main(int argc, char **argv) {
     if (!impl_name) {
         printf("library\n");
         run_tests(&env, LIBRARY_TESTS, sizeof LIBRARY_TESTS / sizeof LIBRARY_TESTS[0], only);
+        printf("P-256\n");
+        run_tests(&env, P256_TESTS, sizeof P256_TESTS / sizeof P256_TESTS[0], only);
     }
     const char *expected = argument(argc, argv, "--expect", NULL);
     if (expected && strcmp(expected, kf_impl_name()) != 0) {

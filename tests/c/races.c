@@ -28,6 +28,19 @@ static void check_split_batch(void) {
     free(blobs), free(opened), free(status);
 }
 
+static void check_split_macs(void) {
+    uint8_t *macs = kft_alloc((size_t)NUM * KFT_MAC_LEN), *status = kft_alloc(NUM);
+    const struct kf_column column = {.data = macs, .data_len = (int64_t)NUM * KFT_MAC_LEN, .width = KFT_MAC_LEN};
+    int64_t bad = 0;
+    CHECK(kf_mac_batch(library.mac_key, macs, (int64_t)NUM * KFT_MAC_LEN, NULL, KFT_MAC_LEN, &text_column, NUM, NULL,
+                       THREADS) == KF_OK, "MACs");
+    for (int i = 0; i < NUM; i += 1000) macs[i * KFT_MAC_LEN] ^= 1;
+    CHECK(kf_mac_verify_batch(library.mac_key, status, &text_column, &column, NUM, NULL, THREADS) == KF_OK, "verify");
+    for (int i = 0; i < NUM; i++) bad += status[i] == KF_REC_AUTH;
+    CHECK(bad == NUM / 1000, "%d bad MACs", (int)bad);
+    free(macs), free(status);
+}
+
 static uint64_t batch;
 
 /* Writers take indices from one batch; where two overlap, records would repeat a nonce. */
@@ -72,6 +85,7 @@ int main(void) {
     for (int k = 0; k < KEYS; k++)
         CHECK(kf_key_generate(wrapped_keys[k], library.store, library.key_id, (uint32_t)k + 1, 0) == KF_OK, "key %d", k);
     check_split_batch();
+    check_split_macs();
     CHECK(kf_sealed_create(&batch, header, library.key, WIDTH, NULL, 0) == KF_OK, "create");
     run(write_records, 1);
     run(churn_keys, 0);

@@ -50,8 +50,9 @@ def test_every_function_is_called_where_none_may_work() -> None:
     calls = (ROOT / "tests/c/kft_calls.c").read_text()
     declared = set(re.findall(r"^int (kf_\w+)\(", api, re.MULTILINE))
     called = set(re.findall(r"^ +ENTRY\((kf_\w+),", calls, re.MULTILINE))
+    lists = {"kf_py_view", "kf_py_alloc", "kf_py_fill"}
     plans = {"kf_offsets_plan", "kf_offsets_plan32"}
-    assert declared - called == {"kf_init", "kf_py_view", "kf_py_alloc"} | plans
+    assert declared - called == {"kf_init"} | lists | plans
 
 
 @needs_valgrind

@@ -3,14 +3,13 @@
  * words of key schedules (an AES-256 key has as many) and no 8 bytes of keystream may be there. Only of code that is
  * optimised: without that, a compiler keeps all variables in memory that nobody wipes.
  */
-#include <pthread.h>
 #include <stdlib.h>
 
-#include "kft.h"
+#include "kft_stack.h"
 
-#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if KFT_STACK_TELLS
 
-enum { NUM = 40, MAX_LEN = 640, STACK_LEN = 1 << 20, SCHEDULE = 60 };
+enum { NUM = 40, MAX_LEN = 640, SCHEDULE = 60 };
 
 typedef struct {
     const kf_aead_impl *impl;
@@ -19,9 +18,6 @@ typedef struct {
     uint8_t nonces[24 * NUM], plain[NUM][MAX_LEN], sealed[NUM][MAX_LEN + 16], opened[NUM][MAX_LEN], ok[NUM];
     kf_rec rec[NUM];
 } call;
-
-static int compare_words(const void *a, const void *b) { return memcmp(a, b, 4); }
-static int compare_eights(const void *a, const void *b) { return memcmp(a, b, 8); }
 
 /* XAES's message key (C2SP, "Derive the AES-256-GCM key"), by the textbook. */
 static void message_key(uint8_t out[32], const kft_key *key, const uint8_t nonce[24]) {
@@ -57,26 +53,6 @@ static void *run(void *arg) {
     return NULL;
 }
 
-static void run_on(uint8_t *stack, call *c) {
-    pthread_attr_t attributes;
-    pthread_t thread;
-    memset(stack, 0, STACK_LEN);
-    pthread_attr_init(&attributes);
-    CHECK(pthread_attr_setstack(&attributes, stack, STACK_LEN) == 0, "setstack");
-    CHECK(pthread_create(&thread, &attributes, run, c) == 0 && pthread_join(thread, NULL) == 0, "thread");
-    pthread_attr_destroy(&attributes);
-}
-
-static size_t found(const uint8_t *stack, const void *all, size_t num, size_t size,
-                    int (*compare)(const void *, const void *)) {
-    size_t hits = 0;
-    for (size_t at = 0; at + size <= STACK_LEN; at += 4) {
-        static const uint8_t zeros[8];
-        hits += memcmp(stack + at, zeros, size) != 0 && bsearch(stack + at, all, num, size, compare) != NULL;
-    }
-    return hits;
-}
-
 static void check_stack(const uint8_t *stack, const call *c, size_t len) {
     static uint8_t words[(NUM + 1) * SCHEDULE][4], stream[NUM * MAX_LEN / 8][8];
     const char *what = c->open ? "open" : "seal", *mode = kft_mode_name(c->key.mode);
@@ -85,10 +61,8 @@ static void check_stack(const uint8_t *stack, const call *c, size_t len) {
     for (size_t i = 0; i < NUM; i++)
         for (size_t at = 0; at + 8 <= len; at += 8, num_eights++)
             for (size_t k = at; k < at + 8; k++) stream[num_eights][k - at] = c->plain[i][k] ^ c->sealed[i][k];
-    qsort(words, num_words, 4, compare_words);
-    qsort(stream, num_eights, 8, compare_eights);
-    const size_t of_keys = found(stack, words, num_words, 4, compare_words);
-    const size_t of_stream = found(stack, stream, num_eights, 8, compare_eights);
+    const size_t of_keys = kft_stack_found(stack, words, num_words, 4);
+    const size_t of_stream = kft_stack_found(stack, stream, num_eights, 8);
     CHECK(of_keys < 8, "%s %s of %zu bytes: %zu words of key schedules are left", mode, what, len, of_keys);
     CHECK(of_stream == 0, "%s %s of %zu bytes: %zu times 8 bytes of keystream are left", mode, what, len, of_stream);
 }
@@ -96,10 +70,9 @@ static void check_stack(const uint8_t *stack, const call *c, size_t len) {
 void test_residue(const kft_env *env) {
     static const size_t lens[] = {8, 10, 16, 30, 64, 100, 300, 600};
     static call c;
-    uint8_t *stack = aligned_alloc(4096, STACK_LEN);
+    uint8_t *stack = kft_stack_new();
     kft_random random = {77};
-    CHECK(stack != NULL, "memory");
-    for (int mode = 0; mode < KFT_NUM_MODES && stack; mode++)
+    for (int mode = 0; mode < KFT_NUM_MODES; mode++)
         for (size_t l = 0; l < sizeof lens / sizeof lens[0]; l++) {
             uint8_t key[32];
             c.impl = env->impl;
@@ -111,7 +84,7 @@ void test_residue(const kft_env *env) {
                 for (size_t i = 0; i < NUM; i++)
                     kf_rec_set(&c.rec[i], c.open ? c.sealed[i] : c.plain[i], c.open ? c.opened[i] : c.sealed[i], lens[l],
                                NULL, 0);
-                run_on(stack, &c);
+                kft_stack_run(stack, run, &c);
                 check_stack(stack, &c, lens[l]);
             }
         }

@@ -28,6 +28,7 @@ static void check_nothing_works(int fault) {
     snprintf(library.root_path, sizeof library.root_path, "/nonexistent/root.key");
     library.texts = (struct kf_column){.data = library.text, .data_len = KFT_TEXT_LEN, .width = KFT_TEXT_LEN};
     library.blobs = (struct kf_column){.data = library.blob, .data_len = KFT_BLOB_LEN, .width = KFT_BLOB_LEN};
+    kft_library_columns(&library);
     CHECK(kf_init() == KF_ERR_SELFTEST, "kf_init with known answer %d falsified", fault);
     for (size_t i = 0; i < KFT_NUM_CALLS; i++) {
         const int status = KFT_CALLS[i].call(&library);

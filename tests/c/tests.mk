@@ -52,7 +52,7 @@ $(eval $(call ct_program,test,$(CT_CORE) $(CT_TESTS),$(CT_CC),-DKF_TESTING))
 .PHONY: c-test c-test-full
 c-test: $(CT_BUILD)/test/run ## the C core's tests on every implementation that this CPU has
 	$<
-	KMSFAST_CPU_MASK=shani $< --only hashes
+	KMSFAST_CPU_MASK=shani $< --only hashes,hmac_many,mac,mac_residue
 	KMSFAST_IMPL=portable $< --only blobs,bound
 
 c-test-full: $(CT_BUILD)/test/run ## the same with the million accumulated vectors of XAES
@@ -75,17 +75,26 @@ $(patsubst %.c,$(CT_BUILD)/$(1)/%.o,$(CT_VAES)): $(CT_BUILD)/$(1)/%.o: %.c $(CT_
 	@$(2) -c $$(@:.o=.s) -o $$@
 endef
 
-# $(call ct_ctime,NAME,COMPILER,FLAGS): build/c/NAME/run, and run-1 to run-3 with a planted leak.
+# $(call ct_ctime,NAME,COMPILER,FLAGS): build/c/NAME/run, and run-1 to run-3 with a planted leak; for P-256 p256 and
+# p256-1 to p256-3.
 define ct_ctime
 $(call ct_program,$(1),$(CT_MARKED) tests/c/ctime/ctime.c,$(2),$(3) -DKF_VALGRIND,$(CT_WRAPS))
 $(call ct_halves,$(1),$(2),$(3) -DKF_VALGRIND)
 $(CT_BUILD)/$(1)/run-%: $(CT_BUILD)/$(1)/run tests/c/ctime/ctime.c
 	@$(2) $(call ct_flags,$(2)) $(3) -DKF_VALGRIND -DKF_PLANT_LEAK=$$* tests/c/ctime/ctime.c \
 		$(patsubst %.c,$(CT_BUILD)/$(1)/%.o,$(CT_MARKED)) -o $$@ $(CT_WRAPS)
+$(CT_BUILD)/$(1)/p256: $(CT_BUILD)/$(1)/run tests/c/ctime/ctime_p256.c
+	@$(2) $(call ct_flags,$(2)) $(3) -DKF_VALGRIND tests/c/ctime/ctime_p256.c \
+		$(patsubst %.c,$(CT_BUILD)/$(1)/%.o,$(CT_MARKED)) -o $$@ -pthread $(CT_WRAPS)
+$(CT_BUILD)/$(1)/p256-%: $(CT_BUILD)/$(1)/run tests/c/ctime/ctime_p256.c
+	@$(2) $(call ct_flags,$(2)) $(3) -DKF_VALGRIND -DKF_PLANT_LEAK=$$* tests/c/ctime/ctime_p256.c \
+		$(patsubst %.c,$(CT_BUILD)/$(1)/%.o,$(CT_MARKED)) -o $$@ -pthread $(CT_WRAPS)
 endef
 
 CT_LEAKS := 1 2 3
 CT_TIMED := ctime-gcc-O2 ctime-gcc-O3 ctime-clang-O2 ctime-clang-O3
+CT_CLEAN := $(foreach v,$(CT_TIMED),$(CT_BUILD)/$(v)/run $(CT_BUILD)/$(v)/p256)
+CT_LEAKING := $(foreach v,$(CT_TIMED),$(foreach l,$(CT_LEAKS),$(CT_BUILD)/$(v)/run-$(l) $(CT_BUILD)/$(v)/p256-$(l)))
 $(eval $(call ct_ctime,ctime-gcc-O2,$(CT_CC),-O2))
 $(eval $(call ct_ctime,ctime-gcc-O3,$(CT_CC),-O3))
 $(eval $(call ct_ctime,ctime-clang-O2,$(CT_CLANG),-O2))
@@ -106,17 +115,17 @@ ctime-halves: $(CT_BUILD)/halves/run
 	$< --impl vaes
 
 ctime: ctime-tools ## constant time under valgrind: gcc and clang, -O2 and -O3; planted leaks are found
-	@$(MAKE) --no-print-directory $(CT_TIMED:%=$(CT_BUILD)/%/run) \
-		$(foreach v,$(CT_TIMED),$(CT_LEAKS:%=$(CT_BUILD)/$(v)/run-%))
-	tests/c/ctime/check clean $(CT_TIMED:%=$(CT_BUILD)/%/run)
-	tests/c/ctime/check leak $(foreach v,$(CT_TIMED),$(CT_LEAKS:%=$(CT_BUILD)/$(v)/run-%))
+	@$(MAKE) --no-print-directory $(CT_CLEAN) $(CT_LEAKING)
+	tests/c/ctime/check clean $(CT_CLEAN)
+	tests/c/ctime/check leak $(CT_LEAKING)
 	@[ $$(uname -m) != x86_64 ] || $(MAKE) --no-print-directory ctime-halves
 	@echo "ctime: passed. portable and aesni ran as they are, vaes as compiled but with each 256-bit AES"
 	@echo "instruction and multiplication as two of 128 bits: valgrind does not know these."
 
-ctime-quick: $(CT_BUILD)/ctime-gcc-O2/run $(CT_BUILD)/ctime-gcc-O2/run-1 $(CT_BUILD)/ctime-gcc-O2/run-2
-	tests/c/ctime/check clean $<
-	tests/c/ctime/check leak $(CT_BUILD)/ctime-gcc-O2/run-1 $(CT_BUILD)/ctime-gcc-O2/run-2
+CT_QUICK := $(CT_BUILD)/ctime-gcc-O2
+ctime-quick: $(addprefix $(CT_QUICK)/,run run-1 run-2 p256 p256-1)
+	tests/c/ctime/check clean $(CT_QUICK)/run $(CT_QUICK)/p256
+	tests/c/ctime/check leak $(CT_QUICK)/run-1 $(CT_QUICK)/run-2 $(CT_QUICK)/p256-1
 
 # ---- sanitizers ----------------------------------------------------------------------------------
 
@@ -182,7 +191,7 @@ $(eval $(call ct_program,arm-flow-leak,$(CT_FLOW),$(CT_AARCH64),-DKF_PLANT_LEAK=
 $(eval $(call ct_program,x86,$(CT_CORE) $(CT_TESTS),$(CT_CC),-DKF_TESTING,-static))
 # Emulation is slow: the longest tests of the kernels are left to the machine's own CPU, except on ARMv8.
 CT_SOON := aes_blocks,nist_vectors,xaes_vectors,selftest_of_impl,aad,unaligned,page_ends,in_place,corruption,tiny,residue
-CT_LIBRARY := selftest_faults,arena,hashes,dispatch,blobs,bound,tiny_columns,room,fork
+CT_LIBRARY := selftest_faults,arena,hashes,hmac_many,dispatch,blobs,bound,mac,mac_residue,tiny_columns,room,fork
 CT_EMULATED := KFT_EMULATED=1 timeout 300
 
 .PHONY: qemu

@@ -18,8 +18,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import golden
 from clocks import Clock
+from pairs import KINDS, MACS, RSA_ENCRYPTING, SIGNING
 
 import kmsfast
+from kmsfast.model.keyspec import algorithms_of
+from kmsfast.model.message import message_types_of
 
 SIZES = [0, 1, 15, 16, 17, 64, 255, 1000]
 CONTEXTS: list[dict[str, str]] = [
@@ -107,6 +110,66 @@ def make_store(directory: Path) -> dict[str, Any]:
         return {"now": clock.now, **golden.facts(kms), **made}
 
 
+def signatures_of(key: kmsfast.Key) -> Iterator[dict[str, Any]]:
+    for algorithm in algorithms_of(key.spec, key.usage):
+        for message_type in message_types_of(algorithm):
+            message = golden.message(algorithm, message_type)
+            made = key.sign(message, algorithm=algorithm, message_type=message_type)
+            yield {
+                "key_id": key.id,
+                "algorithm": algorithm,
+                "message_type": str(message_type),
+                "signature": made.hex(),
+            }
+
+
+def make_kinds_store(directory: Path) -> dict[str, Any]:
+    """A store with a key of each spec and usage, and what each has made."""
+    clock = Clock()
+    with kmsfast.open(directory / "kinds", create=True, clock=clock) as kms:
+        keys = {
+            kind: kms.create_key(spec=kind[0], usage=kind[1], description=f"{kind[0]} {kind[1]}")
+            for kind in KINDS
+        }
+        multi = kms.create_key(spec="ECC_NIST_P256", usage="SIGN_VERIFY", multi_region=True)
+        pair = keys[KINDS[0]].generate_data_key_pair("ECC_NIST_P384", CONTEXTS[1])
+        assert pair.private_key is not None
+        return {
+            "now": clock.now,
+            **golden.facts(kms),
+            "public_keys": {
+                key.id: key.public_key_der().hex()
+                for key in [*keys.values(), multi]
+                if key.versions()[0].public_key is not None
+            },
+            "signatures": [
+                signature
+                for key in [*(keys[kind] for kind in SIGNING), multi]
+                for signature in signatures_of(key)
+            ],
+            "macs": [
+                {"key_id": keys[kind].id, "mac": keys[kind].mac(golden.plaintext(17)).hex()}
+                for kind in MACS
+            ],
+            "ciphertexts": [
+                {
+                    "key_id": keys[kind].id,
+                    "algorithm": algorithm,
+                    "ciphertext": keys[kind]
+                    .encrypt(golden.plaintext(17), algorithm=algorithm)
+                    .hex(),
+                }
+                for kind in RSA_ENCRYPTING
+                for algorithm in algorithms_of(*kind)
+            ],
+            "data_key_pair": {
+                "context": CONTEXTS[1],
+                "blob": pair.private_key_blob.hex(),
+                "private_key": pair.private_key.hex(),
+            },
+        }
+
+
 def make_passphrase_store(directory: Path) -> dict[str, Any]:
     clock = Clock()
     root = kmsfast.Passphrase(golden.PASSPHRASE)
@@ -118,7 +181,11 @@ def make_passphrase_store(directory: Path) -> dict[str, Any]:
 def main() -> None:
     directory = golden.DIRECTORY / golden.name()
     directory.mkdir(parents=True)
-    expected = {"store": make_store(directory), "passphrase": make_passphrase_store(directory)}
+    expected = {
+        "store": make_store(directory),
+        "passphrase": make_passphrase_store(directory),
+        "kinds": make_kinds_store(directory),
+    }
     text = json.dumps(expected, indent=1, ensure_ascii=False)
     (directory / "expected.json").write_text(text + "\n")
     left = {path.name for path in directory.rglob("*") if path.is_file()}

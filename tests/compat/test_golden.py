@@ -20,6 +20,8 @@ from kmsfast.store.schema import SCHEMA_VERSION
 
 RELEASES = sorted(path.name for path in golden.DIRECTORY.iterdir() if path.is_dir())
 STORES = ["store", "passphrase"]
+# All keys of releases before schema 3, which say nothing of it.
+OLDER = {"spec": "SYMMETRIC_DEFAULT", "usage": "ENCRYPT_DECRYPT", "origin": "AWS_KMS"}
 
 
 class Golden:
@@ -27,7 +29,7 @@ class Golden:
 
     def __init__(self, release: str, directory: Path) -> None:
         shutil.copytree(golden.DIRECTORY / release, directory)
-        for store in STORES:
+        for store in {*STORES, "kinds"} & {path.name for path in directory.iterdir()}:
             (directory / store).chmod(0o700)
             for path in (directory / store).iterdir():
                 path.chmod(0o600)  # which version control does not keep
@@ -93,7 +95,8 @@ def test_metadata(made: Golden, store: str) -> None:
     expected = made.expected[store]
     with made.open(store) as kms:
         found = golden.facts(kms)
-    assert found == {name: expected[name] for name in ("store", "keys", "aliases")}
+    keys = {key_id: {**OLDER, **key} for key_id, key in expected["keys"].items()}
+    assert found == {"store": expected["store"], "keys": keys, "aliases": expected["aliases"]}
 
 
 @pytest.mark.parametrize("store", STORES)
@@ -139,6 +142,58 @@ def test_batch_stream_and_data_key(made: Golden, implementation: str) -> None:
         opened = kms.decrypt(bytes.fromhex(data_key["blob"]), data_key["context"])
     assert out.getvalue() == golden.plaintext(stream["size"])
     assert opened.hex() == data_key["plaintext"]
+
+
+def kinds_of(made: Golden) -> dict[str, Any]:
+    """What is expected of the store with keys of all kinds, where the release has one."""
+    if "kinds" not in made.expected:
+        pytest.skip("all its keys are symmetric")
+    expected: dict[str, Any] = made.expected["kinds"]
+    return expected
+
+
+def test_keys_of_every_kind(made: Golden) -> None:
+    expected = kinds_of(made)
+    with made.open("kinds") as kms:
+        assert golden.facts(kms)["keys"] == expected["keys"]
+        for key_id, der in expected["public_keys"].items():
+            assert kms.key(key_id).public_key_der().hex() == der
+        for item in expected["signatures"]:
+            form = {name: item[name] for name in ("algorithm", "message_type")}
+            message, signature = golden.message(**form), bytes.fromhex(item["signature"])
+            key = kms.key(item["key_id"])
+            key.verify(message, signature, **form)
+            with pytest.raises(kmsfast.InvalidSignature):
+                key.verify(message[::-1], signature, **form)
+            key.verify(message, key.sign(message, **form), **form)
+        for item in expected["macs"]:
+            assert kms.key(item["key_id"]).mac(golden.plaintext(17)).hex() == item["mac"]
+        for item in expected["ciphertexts"]:
+            key, ciphertext = kms.key(item["key_id"]), bytes.fromhex(item["ciphertext"])
+            opened = key.decrypt(ciphertext, algorithm=item["algorithm"])
+            assert opened == golden.plaintext(17)
+        pair = expected["data_key_pair"]
+        opened = kms.decrypt(bytes.fromhex(pair["blob"]), pair["context"])
+        assert opened.hex() == pair["private_key"]
+
+
+def test_the_reference_reads_every_kind_of_material(made: Golden) -> None:
+    expected = kinds_of(made)
+    with closing(sqlite3.connect(made.directory / "kinds" / "store.db")) as rows:
+        store_id, wrapped = rows.execute("SELECT store_id, wrapped_key FROM store").fetchone()
+        versions = rows.execute(
+            "SELECT spec, key_id, number, wrapped, flags, public_key FROM key_versions "
+            "JOIN keys USING (key_id)"
+        ).fetchall()
+    root = (made.directory / "kinds" / "root.key").read_bytes()
+    store_key = reference.unwrap_store_key(root, wrapped, store_id)
+    assert len(versions) == len(expected["keys"])
+    for spec, key_id, number, data, flags, public in versions:
+        algorithm = reference.algorithm_of(spec)
+        material = reference.unwrap_material(
+            store_key, store_id, data, key_id, number, flags, algorithm
+        )
+        assert reference.public_key_of(algorithm, material) == public
 
 
 def test_the_store_is_used_on(made: Golden) -> None:

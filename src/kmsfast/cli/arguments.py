@@ -8,7 +8,16 @@ from typing import Any
 
 import click
 
-__all__ = ["ColumnNames", "Pair", "context_option", "force_option", "pairs", "threads_option"]
+__all__ = [
+    "ColumnNames",
+    "Pair",
+    "context_option",
+    "force_option",
+    "key_option",
+    "named_in",
+    "pairs",
+    "threads_option",
+]
 
 #: More threads than this do not make encryption faster than reading and writing.
 MAX_THREADS = 64
@@ -66,6 +75,31 @@ def context_option(command: Callable[..., Any]) -> Callable[..., Any]:
         type=Pair(),
         multiple=True,
         help="A pair of the encryption context; decryption needs the same pairs. Repeatable.",
+    )(command)
+
+
+def named_in(table: str) -> Callable[..., list[str]]:
+    """Completion by the names that :mod:`kmsfast.model.keyspec` has under this one."""
+
+    def complete(_context: Any, _parameter: Any, begun: str) -> list[str]:
+        from kmsfast.model import keyspec
+
+        names = [str(name) for name in getattr(keyspec, table)]
+        return [name for name in names if name.startswith(begun.upper())]
+
+    return complete
+
+
+def key_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--key``."""
+    return click.option(
+        "-k",
+        "--key",
+        "key_name",
+        required=True,
+        envvar="KMSFAST_KEY",
+        metavar="KEY",
+        help="Id, ARN or alias of the key.  [env: KMSFAST_KEY]",
     )(command)
 
 

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kmsfast.cli.arguments import ColumnNames, context_option, force_option, pairs, threads_option
+from kmsfast.cli.arguments import (
+    ColumnNames,
+    context_option,
+    force_option,
+    key_option,
+    pairs,
+    threads_option,
+)
 from kmsfast.cli.exits import Code
 from kmsfast.cli.inputs import (
     STANDARD,
@@ -142,12 +149,9 @@ def _job(arguments: dict[str, Any]) -> _Job:
     )
 
 
-@click.command(short_help="Encrypt columns of a table, or a file.")
+@click.command()
 @_shared
-@click.option(
-    "-k", "--key", "key_name", required=True, envvar="KMSFAST_KEY", metavar="KEY",
-    help="Id, ARN or alias of the key.  [env: KMSFAST_KEY]",
-)  # fmt: skip
+@key_option
 @click.option(
     "--sealed",
     is_flag=True,
@@ -186,7 +190,7 @@ def encrypt(session: Session, /, key_name: str, sealed: bool, **arguments: Any) 
         job.run(kind, None, progress, _Work("encrypted", parquet, csv, file))
 
 
-@click.command(short_help="Decrypt columns of a table, or a file.")
+@click.command()
 @_shared
 @click.option(
     "--on-error",
@@ -227,7 +231,7 @@ def decrypt(session: Session, /, on_error: Any, **arguments: Any) -> int:
     return _failed(failures)
 
 
-@click.command(short_help="Bring a file to the newest key version.")
+@click.command()
 @_shared
 @pass_session
 def rewrap(session: Session, /, **arguments: Any) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["inspect"]
 
 
-@click.command(short_help="Show keys and versions of a file.")
+@click.command()
 @source_argument
 @click.option("--columns", type=ColumnNames(), default=(), help="Columns, separated by commas.")
 @format_options

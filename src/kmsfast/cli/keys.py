@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kmsfast.cli.arguments import Pair, pairs
+from kmsfast.cli.arguments import Pair, named_in, pairs
 from kmsfast.cli.session import Session, pass_session
 from kmsfast.cli.show import facts, json_option, moment, print_json, table
 
@@ -27,6 +27,16 @@ def key() -> None:
 
 
 @key.command()
+@click.option(
+    "--spec", default="SYMMETRIC_DEFAULT", show_default=True, metavar="SPEC",
+    shell_complete=named_in("KeySpec"),
+    help="Kind of key, as AWS names it: RSA_2048, ECC_NIST_P256, HMAC_256, ML_DSA_65...",
+)  # fmt: skip
+@click.option(
+    "--usage", metavar="USAGE", shell_complete=named_in("KeyUsage"),
+    help="ENCRYPT_DECRYPT, SIGN_VERIFY, GENERATE_VERIFY_MAC or KEY_AGREEMENT, where the spec has "
+    "more than one.",
+)  # fmt: skip
 @click.option("--alias", help="Also give it this alias (alias/NAME).")
 @click.option("--description", default="", help="What the key is for.")
 @click.option("--tag", "tags", type=Pair(), multiple=True, help="A tag. Repeatable.")
@@ -62,11 +72,12 @@ def list_keys(session: Session, as_json: bool) -> None:
         print_json([_described(item) for item in found])
         return
     table(
-        ("KEY", "ALIASES", "STATE", "VERSION", "CREATED", "DESCRIPTION"),
+        ("KEY", "ALIASES", "SPEC", "STATE", "VERSION", "CREATED", "DESCRIPTION"),
         [
             (
                 item.id,
                 ",".join(item.aliases),
+                item.spec,
                 item.state,
                 item.current_version,
                 moment(item.created_at),
@@ -89,6 +100,7 @@ def describe(session: Session, key_name: str, as_json: bool) -> None:
         return
     versions = known.pop("versions")
     known["aliases"] = ", ".join(known["aliases"])
+    known["algorithms"] = ", ".join(known["algorithms"])
     known["tags"] = ", ".join(f"{name}={value}" for name, value in known["tags"].items())
     rotation = known.pop("rotation")
     known["rotation"] = f"every {rotation['period_days']} days" if rotation["enabled"] else "off"
@@ -263,6 +275,10 @@ def _described(item: Key) -> dict[str, Any]:
         "id": item.id,
         "arn": item.arn,
         "aliases": sorted(item.aliases),
+        "spec": str(item.spec),
+        "usage": str(item.usage),
+        "origin": str(item.origin),
+        "algorithms": list(item.algorithms),
         "state": str(item.state),
         "description": item.description,
         "tags": dict(item.tags),

@@ -10,17 +10,33 @@ from pathlib import Path
 import click
 
 from kmsfast.cli.exits import run
-from kmsfast.cli.files import decrypt, encrypt, rewrap
-from kmsfast.cli.inspecting import inspect
-from kmsfast.cli.keys import key
-from kmsfast.cli.serving import env, serve
+from kmsfast.cli.lazily import Commands
 from kmsfast.cli.session import Session, default_store
-from kmsfast.cli.stores import change_root, completion, doctor, init
 
 __all__ = ["cli", "main"]
 
 #: Imports make tens of thousands of objects that all stay; to look at them again and again is slow.
 _COLLECT_AFTER = 100_000
+#: Where each command is, and what it does.
+_COMMANDS = {
+    "init": ("stores.init", "Make an empty store."),
+    "key": ("keys.key", "Keys: create, list, rotate, disable, delete."),
+    "encrypt": ("files.encrypt", "Encrypt columns of a table, or a file."),
+    "decrypt": ("files.decrypt", "Decrypt columns of a table, or a file."),
+    "rewrap": ("files.rewrap", "Bring a file to the newest key version."),
+    "inspect": ("inspecting.inspect", "Show keys and versions of a file."),
+    "sign": ("signatures.sign", "Sign a file, a directory of files, or digests."),
+    "verify": ("signatures.verify", "Verify signatures; wrong ones end with code 3."),
+    "mac": ("macs.mac", "Make or verify the MAC of a file, or of lines."),
+    "public-key": ("pairs.public_key", "Print the public key of a key pair."),
+    "derive": ("pairs.derive", "Derive a shared secret from two keys."),
+    "data-key-pair": ("pairs.data_key_pair", "Make a key pair for use elsewhere."),
+    "serve": ("serving.serve", "Serve the AWS KMS API over HTTP."),
+    "env": ("serving.env", "Print the exports with which AWS clients find the server."),
+    "doctor": ("stores.doctor", "Check core, memory, store and root key."),
+    "change-root": ("stores.change_root", "Put the store under another root key."),
+    "completion": ("stores.completion", "Print a script of shell completion."),
+}
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -32,7 +48,7 @@ def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> 
         context.exit()
 
 
-@click.group(context_settings=_SETTINGS)
+@click.group(cls=Commands, places=_COMMANDS, context_settings=_SETTINGS)
 @click.option(
     "--store",
     type=click.Path(path_type=Path, readable=False),
@@ -66,12 +82,6 @@ def cli(context: click.Context, store: Path, root_key: Path | None, passphrase: 
     """Keys that rotate, and columns, tables and files encrypted under them."""
     context.obj = Session(store, root_key, passphrase)
     context.call_on_close(context.obj.close)
-
-
-for command in (
-    init, key, encrypt, decrypt, rewrap, inspect, serve, env, doctor, change_root, completion,
-):  # fmt: skip
-    cli.add_command(command)
 
 
 def main() -> None:

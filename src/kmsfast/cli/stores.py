@@ -15,7 +15,7 @@ __all__ = ["change_root", "completion", "doctor", "init"]
 NEW_PASSPHRASE_VARIABLE = "KMSFAST_NEW_PASSPHRASE"  # noqa: S105 - the name of a variable
 
 
-@click.command(short_help="Make an empty store.")
+@click.command()
 @click.option("--region", help="Region of the keys' ARNs.  [default: us-east-1]")
 @click.option("--account", help="Account of the keys' ARNs.  [default: 000000000000]")
 @click.option(
@@ -42,7 +42,7 @@ def init(session: Session, /, root_key: Path | None, passphrase: bool, **home: A
     )
 
 
-@click.command("change-root", short_help="Put the store under another root key.")
+@click.command("change-root")
 @click.option(
     "--new-root-key",
     type=click.Path(path_type=Path, readable=False),
@@ -69,7 +69,7 @@ def change_root(session: Session, new_root_key: Path | None, new_passphrase: boo
     click.echo("the store opens with the new root key only; backups still need the old one")
 
 
-@click.command(short_help="Check core, memory, store and root key.")
+@click.command()
 @json_option
 @pass_session
 def doctor(session: Session, as_json: bool) -> int:
@@ -85,7 +85,7 @@ def doctor(session: Session, as_json: bool) -> int:
     return int(any(item.verdict == "FAIL" for item in checks))
 
 
-@click.command(short_help="Print a script of shell completion.")
+@click.command()
 @click.argument("shell", metavar="SHELL", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print a script that completes commands, options and file names.

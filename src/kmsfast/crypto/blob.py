@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from kmsfast.crypto.column import Column, as_column, chunks_of, concat_chunks
+from kmsfast.crypto.column import Column, as_column, chunks_of, concat_chunks, split_like
 from kmsfast.crypto.native import (
     BLOB_OVERHEAD,
     PREFIX_LEN,
@@ -238,7 +238,7 @@ def seal_batch(
     checked_threads(threads)
     chunks = chunks_of(values)
     if chunks is not None:
-        parts = zip(chunks, _split_aad(aad, chunks), strict=True)
+        parts = zip(chunks, split_like(chunks, aad, "aad"), strict=True)
         return concat_chunks(
             [seal_batch(handle, part, context, aad=own, threads=threads) for part, own in parts],
             like=values,
@@ -425,7 +425,7 @@ def _open_chunks(
 ) -> tuple[Any, dict[int, KmsError]]:
     chunks = blobs.chunks
     opened, errors, base = [], {}, 0
-    for part, own in zip(chunks, _split_aad(aad, chunks), strict=True):
+    for part, own in zip(chunks, split_like(chunks, aad, "aad"), strict=True):
         values, failed = open_batch(resolve, part, context, aad=own, threads=threads)
         opened.append(values)
         errors.update({base + i: error for i, error in failed.items()})
@@ -447,18 +447,3 @@ def _columns(values: Any, aad: Any) -> tuple[Column, Column | None]:
 
 def _struct_of(column: Column | None) -> Any:
     return ffi.NULL if column is None else column.struct
-
-
-def _split_aad(aad: Any, chunks: list[Any]) -> list[Any]:
-    """The associated data of each chunk of a chunked array."""
-    if aad is None:
-        return [None] * len(chunks)
-    total = sum(len(chunk) for chunk in chunks)
-    if isinstance(aad, tuple) or not hasattr(aad, "__len__") or len(aad) != total:
-        raise ValidationError(
-            f"aad for a chunked array must be a list, an array of (n, w) or an Arrow array of "
-            f"{total} records"
-        )
-    whole: Any = aad if chunks_of(aad) is None else aad.combine_chunks()
-    ends = np.cumsum([len(chunk) for chunk in chunks])
-    return [whole[end - len(chunk) : end] for chunk, end in zip(chunks, ends, strict=True)]

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 else:
     from kmsfast.crypto.lazy_numpy import np
 
-__all__ = ["Column", "Packed", "Sink", "as_column", "chunks_of", "concat_chunks"]
+__all__ = ["Column", "Packed", "Sink", "as_column", "chunks_of", "concat_chunks", "split_like"]
 
 
 def as_column(values: Any, what: str = "values") -> Column:
@@ -81,6 +81,25 @@ def concat_chunks(chunks: list[Any], like: Any) -> Any:
     if any(chunk.type == widest for chunk in chunks):
         chunks = [chunk.cast(widest) for chunk in chunks]
     return pa.chunked_array(chunks)
+
+
+def split_like(chunks: list[Any], values: Any, what: str) -> list[Any]:
+    """What belongs to the records of each chunk of a chunked array; None for each if there is none.
+
+    Raises:
+        ValidationError: not one for each record, or of a kind that cannot be cut.
+    """
+    if values is None:
+        return [None] * len(chunks)
+    total = sum(len(chunk) for chunk in chunks)
+    if isinstance(values, tuple) or not hasattr(values, "__len__") or len(values) != total:
+        raise ValidationError(
+            f"{what} for a chunked array must be a list, an array of (n, w) or an Arrow array of "
+            f"{total} records"
+        )
+    whole: Any = values if chunks_of(values) is None else values.combine_chunks()
+    ends = np.cumsum([len(chunk) for chunk in chunks])
+    return [whole[end - len(chunk) : end] for chunk, end in zip(chunks, ends, strict=True)]
 
 
 def _is_arrow(values: Any) -> bool:

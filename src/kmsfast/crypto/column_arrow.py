@@ -6,7 +6,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from kmsfast.crypto.column_base import Column, Sink
-from kmsfast.crypto.column_numpy import FixedColumn, FixedSink, PackedColumn, PackedSink
+from kmsfast.crypto.column_numpy import (
+    NO_CIPHERTEXT,
+    FixedColumn,
+    FixedSink,
+    PackedColumn,
+    PackedSink,
+)
 from kmsfast.errors import ValidationError
 
 if TYPE_CHECKING:
@@ -58,6 +64,10 @@ class ArrowColumn(PackedColumn):
         """Room of the same kind."""
         return ArrowSink(self, delta)
 
+    def plan_fixed(self, width: int) -> Sink:
+        """A fixed_size_binary array."""
+        return FixedArrowSink(self.num, width, NO_CIPHERTEXT, self.skip)
+
 
 class FixedArrowSink(FixedSink):
     def __init__(self, num: int, width: int, delta: int, skip: U8 | None) -> None:
@@ -92,6 +102,10 @@ class FixedArrowColumn(FixedColumn):
         if self._width + delta < 0:
             raise ValidationError(f"records of {self._width} bytes are shorter than {-delta}")
         return FixedArrowSink(self.num, self._width + delta, delta, self.skip)
+
+    def plan_fixed(self, width: int) -> Sink:
+        """A fixed_size_binary array."""
+        return FixedArrowSink(self.num, width, NO_CIPHERTEXT, self.skip)
 
 
 def arrow_column(values: Any, what: str) -> Column:

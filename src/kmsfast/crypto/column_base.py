@@ -42,6 +42,13 @@ class Column(ABC):
         """Room for results that are ``delta`` bytes longer than the records."""
 
     @abstractmethod
+    def plan_fixed(self, width: int) -> Sink:
+        """Room for results of ``width`` bytes each, whatever the records have.
+
+        Lists give lists, numpy arrays and Packed uint8 of (n, width), Arrow fixed_size_binary.
+        """
+
+    @abstractmethod
     def peek(self, i: int, size: int) -> bytes:
         """The first ``size`` bytes of record i (fewer when it is shorter)."""
 

@@ -22,13 +22,15 @@ __all__ = ["ListColumn"]
 
 
 class ListSink(Sink):
-    def __init__(self, column: ListColumn, delta: int) -> None:
+    """New objects of ``lens[i] + delta`` bytes."""
+
+    def __init__(self, column: ListColumn, lens: I64, delta: int) -> None:
         self._list: list[bytes | None] = [None] * column.num
         self._ptrs = np.empty(column.num, np.uintp)
         self.ptrs = ffi.cast("uint8_t **", ffi.from_buffer(self._ptrs))
         check(
             lib.kf_py_alloc(
-                self.ptrs, id(self._list), i64(column.lens), u8(column.mask), column.num, delta
+                self.ptrs, id(self._list), i64(lens), u8(column.mask), column.num, delta
             )
         )
 
@@ -79,7 +81,11 @@ class ListColumn(Column):
 
     def plan(self, delta: int) -> Sink:
         """Room of the same kind."""
-        return ListSink(self, delta)
+        return ListSink(self, self.lens, delta)
+
+    def plan_fixed(self, width: int) -> Sink:
+        """A list."""
+        return ListSink(self, np.full(self.num, width, np.int64), 0)
 
     def peek(self, i: int, size: int) -> bytes:
         """The start of record i."""

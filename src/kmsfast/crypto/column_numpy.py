@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kmsfast.crypto.column_base import Column, Sink, i32, i64, new_struct, u8
 from kmsfast.crypto.native import check, ffi, lib
@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 else:
     from kmsfast.crypto.lazy_numpy import np
 
-__all__ = ["FixedColumn", "FixedSink", "Packed", "PackedColumn", "PackedSink"]
+__all__ = [
+    "NO_CIPHERTEXT",
+    "FixedColumn",
+    "FixedSink",
+    "Packed",
+    "PackedColumn",
+    "PackedSink",
+]
 
 
 class Packed(NamedTuple):
@@ -35,6 +42,9 @@ class Packed(NamedTuple):
 # ---- memory for results ---------------------------------------------------------------------
 
 _ROOM_MIN = 4 << 20  # bytes; what is smaller comes from malloc's own memory
+
+NO_CIPHERTEXT: Final = -1
+"""As the delta of results that are neither ciphertext nor plaintext: they may be secrets."""
 
 
 def new_results(size: int, delta: int) -> U8:
@@ -105,6 +115,10 @@ class FixedColumn(Column):
                 f"{-delta} bytes from each, and dtype V cannot be empty"
             )
         return FixedSink(self.num, width, delta, self._flat)
+
+    def plan_fixed(self, width: int) -> Sink:
+        """An array of (n, width)."""
+        return FixedSink(self.num, width, NO_CIPHERTEXT, flat=False)
 
     def peek(self, i: int, size: int) -> bytes:
         """The start of record i."""
@@ -219,6 +233,10 @@ class PackedColumn(Column):
     def plan(self, delta: int) -> Sink:
         """Room of the same kind."""
         return PackedSink(self, delta)
+
+    def plan_fixed(self, width: int) -> Sink:
+        """An array of (n, width)."""
+        return FixedSink(self.num, width, NO_CIPHERTEXT, flat=False)
 
     def peek(self, i: int, size: int) -> bytes:
         """The start of record i."""

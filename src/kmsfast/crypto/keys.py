@@ -1,13 +1,16 @@
 """Root keys, store keys and unwrapped key versions, each a handle to the locked arena in C.
 
-No method returns key material. Objects print as what they are, refuse copying and pickling, and
-wipe their key when closed.
+No method returns key material, but for :meth:`StoreKey.unwrapped_private`: private keys of the
+types that C does not compute with (docs/key-hierarchy.md). Objects print as what they are, refuse
+copying and pickling, and wipe their key when closed.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final, NoReturn, Self
 
 from kmsfast.crypto.native import check, ffi, lib
@@ -23,6 +26,7 @@ __all__ = [
     "WRAPPED_LEN",
     "RootKey",
     "StoreKey",
+    "check_material",
     "in_arena",
     "open_arena",
     "release",
@@ -30,6 +34,8 @@ __all__ = [
 ]
 
 WRAPPED_LEN: Final = 72
+_WRAP_OVERHEAD: Final = 40
+_PRIVATE_MAX: Final = 8192
 
 
 def open_arena(max_bytes: int = 0) -> None:
@@ -217,13 +223,57 @@ class StoreKey(_Held):
         status = lib.kf_key_load(
             handle, self._handle, _wrapped(wrapped), _id16(key_id), version, flags
         )
-        if status == lib.KF_ERR_AUTH:
-            raise StoreIntegrity(
-                f"the key material of version {version} does not authenticate; "
-                "the store was changed from outside: restore it from a backup"
-            )
-        check(status)
+        check_material(status, version)
         return int(handle[0])
+
+    def wrap_private(self, der: bytes, key_id: bytes, version: int, flags: int) -> bytes:
+        """A DER PrivateKeyInfo, wrapped for its key id (16 bytes), version and flags."""
+        wrapped = ffi.new("uint8_t[]", len(der) + _WRAP_OVERHEAD)
+        check(
+            lib.kf_private_wrap(wrapped, self._handle, _id16(key_id), version, flags, der, len(der))
+        )
+        return bytes(ffi.buffer(wrapped))
+
+    @contextmanager
+    def unwrapped_private(
+        self, wrapped: bytes, key_id: bytes, version: int, flags: int
+    ) -> Iterator[memoryview]:
+        """The DER PrivateKeyInfo that was wrapped; wiped when the block ends.
+
+        Raises:
+            StoreIntegrity: it was not wrapped for this key, version and flags.
+        """
+        size = len(wrapped) - _WRAP_OVERHEAD
+        if not isinstance(wrapped, bytes) or not 0 < size <= _PRIVATE_MAX:
+            raise StoreIntegrity(
+                f"the private key of version {version} has no length of one: the store was changed "
+                "from outside; restore it from a backup"
+            )
+        der = ffi.new("uint8_t[]", size)
+        try:
+            check_material(
+                lib.kf_private_unwrap(
+                    der, self._handle, wrapped, len(wrapped), _id16(key_id), version, flags
+                ),
+                version,
+            )
+            yield memoryview(ffi.buffer(der))
+        finally:
+            lib.kf_forget(der, size)
+
+
+def check_material(status: int, version: int) -> None:
+    """Passes when key material was unwrapped.
+
+    Raises:
+        StoreIntegrity: it was not wrapped for this key, version, flags and kind of key.
+    """
+    if status == lib.KF_ERR_AUTH:
+        raise StoreIntegrity(
+            f"the key material of version {version} does not authenticate; "
+            "the store was changed from outside: restore it from a backup"
+        )
+    check(status)
 
 
 def rewrap_store(new_root: RootKey, old_root: RootKey, wrapped: bytes, store_id: bytes) -> bytes:

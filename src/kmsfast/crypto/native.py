@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 from _kmsfast import ffi, lib
 from kmsfast.errors import (
     ArenaFull,
+    ComputationFault,
     InvalidCiphertext,
     KmsError,
     SelfTestFailed,
@@ -36,6 +37,7 @@ __all__ = [
     "ffi",
     "force",
     "lib",
+    "names",
     "with_handle",
 ]
 
@@ -86,6 +88,13 @@ _MESSAGES: Final[dict[int, tuple[type[KmsError], str]]] = {
     ),
     lib.KF_ERR_FORMAT: (StoreIntegrity, "not of the expected format"),
     lib.KF_ERR_TYPE: (ValidationError, "records must be bytes"),
+    lib.KF_ERR_FAULT: (
+        ComputationFault,
+        (
+            "a result failed its check before release, so nothing was released; this computer "
+            "computes wrongly: test its memory and processor before it signs again"
+        ),
+    ),
 }
 
 
@@ -130,7 +139,7 @@ def describe() -> dict[str, Any]:
     check(lib.kf_arena_describe(arena))
     return {
         "implementation": ffi.string(lib.kf_impl_name()).decode(),
-        "available": _available(),
+        "available": names(lib.kf_impl_available),
         "cpu_features": ffi.string(lib.kf_cpu_features()).decode().split(),
         "arena": {
             "slots": arena.num_slots,
@@ -146,10 +155,10 @@ def describe() -> dict[str, Any]:
     }
 
 
-def _available() -> list[str]:
-    """The implementations that this CPU can run, the fastest first."""
+def names(available: Callable[[int], Any]) -> list[str]:
+    """The implementations that this CPU can run, the fastest first, of a function of the core."""
     found: list[str] = []
-    while (name := lib.kf_impl_available(len(found))) != ffi.NULL:
+    while (name := available(len(found))) != ffi.NULL:
         found.append(ffi.string(name).decode())
     return found
 
@@ -162,14 +171,21 @@ def force(name: str) -> None:
 
 def _start() -> None:
     status = lib.kf_init()
-    name = os.environ.get("KMSFAST_IMPL")
-    if status == lib.KF_ERR_ARGUMENT and name:
-        possible = ", ".join(_available())
-        raise ValidationError(
-            f"KMSFAST_IMPL={name!r} names no implementation that this CPU can run; "
-            f"it can run: {possible}"
-        )
+    if status == lib.KF_ERR_ARGUMENT:
+        _refuse_name("KMSFAST_IMPL", lib.kf_impl_available)
+        _refuse_name("KMSFAST_P256_IMPL", lib.kf_p256_impl_available)
     check(status)
+
+
+def _refuse_name(variable: str, available: Callable[[int], Any]) -> None:
+    """Raises if an environment variable names an implementation that cannot run here."""
+    possible = names(available)
+    name = os.environ.get(variable)
+    if name and name not in possible:
+        raise ValidationError(
+            f"{variable}={name!r} names no implementation that this CPU can run; "
+            f"it can run: {', '.join(possible)}"
+        )
 
 
 _start()

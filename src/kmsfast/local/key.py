@@ -15,9 +15,18 @@ from kmsfast.crypto.blob import seal_bound
 from kmsfast.crypto.native import with_handle
 from kmsfast.crypto.sealed import SealedWriter
 from kmsfast.errors import StaleHandle
-from kmsfast.local.remembered import NOT_READY, NOTHING_TO_SEAL, Context, Sealing
+from kmsfast.local.macs import MacUses
+from kmsfast.local.pairs import PairUses
+from kmsfast.local.remembered import (
+    NOT_READY,
+    NOTHING_TO_MAC,
+    NOTHING_TO_SEAL,
+    Context,
+    Sealing,
+)
 from kmsfast.model.context import copied
 from kmsfast.model.key import KeyMetadata, KeyState, KeyVersion, RotationStatus
+from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
 from kmsfast.service import streams
 from kmsfast.service.encryption import DataKey, Errors, SealedBatch
 from kmsfast.service.keyring import Ready
@@ -27,15 +36,16 @@ __all__ = ["Key", "Tags"]
 Tags = Mapping[str, str] | Iterable[tuple[str, str]]
 
 
-class Key:
+class Key(PairUses, MacUses):
     """One key of a store. Its properties are read anew whenever the store has changed."""
 
-    __slots__ = ("_clock", "_encryption", "_epoch", "_management", "_raw_id", "_ready", "_ring",
-                 "_sealing", "arn", "id")  # fmt: skip
+    __slots__ = ("_app", "_clock", "_encryption", "_epoch", "_management", "_raw_id", "_ready",
+                 "_ring", "_sealing", "arn", "id")  # fmt: skip
 
     def __init__(self, application: app.Application, key: KeyMetadata) -> None:
         self._raw_id, self.id, self.arn = key.raw_id, key.id, key.arn
         self._management, self._encryption = application.management, application.encryption
+        self._app, self._macking = application, NOTHING_TO_MAC
         self._ring, self._epoch = application.ring, application.ring.epoch
         self._clock = application.ring.clock
         self._ready, self._sealing = NOT_READY, NOTHING_TO_SEAL
@@ -61,6 +71,26 @@ class Key:
     def state(self) -> KeyState:
         """Enabled, Disabled or PendingDeletion; compares equal to those texts."""
         return self._metadata.state
+
+    @property
+    def spec(self) -> KeySpec:
+        """What kind of material it has; compares equal to the text, such as RSA_2048."""
+        return self._metadata.spec
+
+    @property
+    def usage(self) -> KeyUsage:
+        """What it is for: ENCRYPT_DECRYPT, SIGN_VERIFY, GENERATE_VERIFY_MAC or KEY_AGREEMENT."""
+        return self._metadata.usage
+
+    @property
+    def origin(self) -> Origin:
+        """Where its material comes from: AWS_KMS (made here) or EXTERNAL."""
+        return self._metadata.origin
+
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """The algorithms that it works with, as AWS names them."""
+        return self._metadata.algorithms
 
     @property
     def description(self) -> str:
@@ -113,22 +143,32 @@ class Key:
 
     # ---- encryption -------------------------------------------------------------------------
 
-    def encrypt(self, plaintext: bytes, context: Context = None, aad: bytes | None = None) -> bytes:
-        """One record as a blob, 96 bytes longer.
+    def encrypt(
+        self,
+        plaintext: bytes,
+        context: Context = None,
+        aad: bytes | None = None,
+        *,
+        algorithm: str | None = None,
+    ) -> bytes:
+        """One record as a blob, 96 bytes longer; by an RSA key as a standard RSA ciphertext.
 
         Args:
             context: pairs of text, needed again to decrypt; they are not in the blob.
             aad: bytes that are bound like the context.
+            algorithm: RSAES_OAEP_SHA_1 or RSAES_OAEP_SHA_256 for an RSA key, which then takes no
+                context and no aad.
 
         Raises:
-            KeyDisabled, InvalidState, KeyNotFound: the key cannot encrypt.
-            ContextError, ValidationError: a parameter of the wrong type.
+            KeyDisabled, InvalidState, KeyNotFound, InvalidKeyUsage: the key cannot encrypt.
+            ContextError, ValidationError: a parameter of the wrong type; too long for RSA.
         """
         epoch, due, known, binding = self._sealing
         if (
             epoch == self._epoch[0]
             and context == known
             and aad is None
+            and algorithm is None
             and type(plaintext) is bytes
             and (due is None or self._clock() < due)
         ):
@@ -136,10 +176,14 @@ class Key:
                 return seal_bound(binding, plaintext)
             except StaleHandle:
                 self._sealing = NOTHING_TO_SEAL
-        return self._encrypt(plaintext, context, aad)
+        return self._encrypt(plaintext, context, aad, algorithm)
 
-    def _encrypt(self, plaintext: bytes, context: Context, aad: bytes | None) -> bytes:
+    def _encrypt(
+        self, plaintext: bytes, context: Context, aad: bytes | None, algorithm: str | None
+    ) -> bytes:
         """With another context than the last one, or what only the service can do."""
+        if algorithm not in (None, KeySpec.SYMMETRIC_DEFAULT):
+            return self._app.asymmetric.encrypt(self._raw_id, plaintext, algorithm, context, aad)
         if aad is not None or type(plaintext) is not bytes:
             return self._encryption.encrypt(self._raw_id, plaintext, context, aad)
         epoch, _, due = ready = self._ready
@@ -176,8 +220,21 @@ class Key:
         """
         return self._encryption.encrypt_batch(self._raw_id, values, context, aad, threads)
 
-    def decrypt(self, blob: bytes, context: Context = None, aad: bytes | None = None) -> bytes:
-        """As :meth:`Kms.decrypt`, for blobs of this key alone."""
+    def decrypt(
+        self,
+        blob: bytes,
+        context: Context = None,
+        aad: bytes | None = None,
+        *,
+        algorithm: str | None = None,
+    ) -> bytes:
+        """As :meth:`Kms.decrypt`, for blobs of this key alone, and for RSA ciphertexts.
+
+        Args:
+            algorithm: by which an RSA key's public key has encrypted, here or elsewhere.
+        """
+        if algorithm not in (None, KeySpec.SYMMETRIC_DEFAULT):
+            return self._app.asymmetric.decrypt(self._raw_id, blob, algorithm, context, aad)
         return self._encryption.decrypt(blob, context, aad, only=self._raw_id)
 
     def decrypt_batch(
@@ -243,6 +300,7 @@ class Key:
 
         Raises:
             KeyDisabled, InvalidState, KeyNotFound: the key's state does not allow it.
+            UnsupportedOperation: an asymmetric or HMAC key, which do not rotate.
         """
         self._management.rotate(self._raw_id)
 

@@ -16,6 +16,7 @@ from kmsfast.local.key import Key, Tags
 from kmsfast.local.remembered import NOTHING_TO_OPEN, Context, Opening
 from kmsfast.model.alias import Alias
 from kmsfast.model.context import copied
+from kmsfast.model.keyspec import KeySpec
 from kmsfast.service import streams
 from kmsfast.service.encryption import Errors, SealedBatch
 from kmsfast.store.roots import Root
@@ -54,6 +55,8 @@ class Kms:
     def create_key(
         self,
         *,
+        spec: str = KeySpec.SYMMETRIC_DEFAULT,
+        usage: str | None = None,
         description: str = "",
         alias: str | None = None,
         tags: Tags | None = None,
@@ -61,9 +64,13 @@ class Kms:
         multi_region: bool = False,
         policy: str | None = None,
     ) -> Key:
-        """A new, enabled AES-256 key with one version.
+        """A new, enabled key with one version; by default an AES-256 key that encrypts.
 
         Args:
+            spec: SYMMETRIC_DEFAULT, RSA_2048, ECC_NIST_P256, HMAC_256 and so on, as AWS names them
+                (:class:`KeySpec`).
+            usage: ENCRYPT_DECRYPT, SIGN_VERIFY, GENERATE_VERIFY_MAC or KEY_AGREEMENT; None: the
+                only one that the spec has.
             alias: a name that starts with ``alias/``.
             rotation_period_days: rotate by itself each 90 to 2,560 days; None: never.
             multi_region: the id starts with ``mrk-``, as that of a multi-Region key.
@@ -71,9 +78,10 @@ class Kms:
 
         Raises:
             InvalidAliasName, AliasExists, TagError, ValidationError: a parameter is not allowed.
+            UnsupportedOperation: a spec that is not offered, or one that does not rotate.
         """
         key = self._management.create_key(
-            description=description, alias=alias, tags=tags, policy=policy,
+            spec=spec, usage=usage, description=description, alias=alias, tags=tags, policy=policy,
             rotation_period_days=rotation_period_days, multi_region=multi_region,
         )  # fmt: skip
         return Key(self._app, key)

@@ -8,13 +8,14 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from kmsfast.service.keyring import NEVER, Ready
 
 __all__ = [
-    "NOTHING_TO_OPEN", "NOTHING_TO_SEAL", "NOT_READY", "Context", "Opening", "Sealing",
+    "NOTHING_TO_MAC", "NOTHING_TO_OPEN", "NOTHING_TO_SEAL", "NOT_READY", "Context", "Macking",
+    "Opening", "Sealing",
 ]  # fmt: skip
 
 Context = Mapping[str, str] | None
@@ -44,6 +45,22 @@ class Opening(NamedTuple):
     binding: Any
 
 
+class Macking(NamedTuple):
+    """What the next MAC of an HMAC key needs.
+
+    Attributes:
+        length: bytes of a MAC.
+        make: gives the MAC of a message.
+        check: raises InvalidMac unless it is given a message and its MAC.
+    """
+
+    epoch: int
+    length: int
+    make: Callable[[bytes], bytes]
+    check: Callable[[bytes, bytes], None]
+
+
 NOT_READY: Final = Ready(NEVER, 0, None)
 NOTHING_TO_SEAL: Final = Sealing(NEVER, None, None, None)
+NOTHING_TO_MAC: Final = Macking(NEVER, 0, bytes, lambda _message, _mac: None)
 NOTHING_TO_OPEN: Final = Opening(NEVER, None, None)

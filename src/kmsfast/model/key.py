@@ -2,6 +2,7 @@
 
 Rules:
 - states and their names are those of AWS KMS; a table says what each state allows;
+- what a key is of and for is said by :mod:`.keyspec`; it is checked before the state, as AWS does;
 - a key's id is a UUID; that of a multi-Region key is written ``mrk-`` and 32 hexadecimal digits;
 - versions are numbered from 1 without gaps, the last one is current, none goes before the key;
 - times are aware datetimes in UTC.
@@ -16,7 +17,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from kmsfast.errors import InvalidState, KeyDisabled, ValidationError
+from kmsfast.errors import InvalidKeyUsage, InvalidState, KeyDisabled, ValidationError
+from kmsfast.model.keyspec import (
+    KeySpec,
+    KeyUsage,
+    Origin,
+    algorithms_of,
+    is_asymmetric,
+    require_algorithm,
+)
 
 __all__ = [
     "FLAG_MULTI_REGION",
@@ -33,6 +42,8 @@ __all__ = [
     "format_key_id",
     "parse_key_id",
     "require",
+    "require_symmetric",
+    "require_usage",
 ]
 
 FLAG_MULTI_REGION = 1
@@ -67,11 +78,17 @@ _ALLOWED: dict[str, frozenset[KeyState]] = {
 
 @dataclass(frozen=True, slots=True)
 class KeyVersion:
-    """One generation of key material. The material itself is only in the store and in C."""
+    """One generation of key material. The material itself is only in the store and in C.
+
+    Attributes:
+        origin: how it came about.
+        public_key: of a key pair, as a DER SubjectPublicKeyInfo (RFC 5280).
+    """
 
     number: int
     created_at: datetime
     origin: str
+    public_key: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +108,7 @@ class KeyMetadata:
         raw_id: the 16 bytes that blobs carry.
         current_version: number of the newest version, which encrypts.
         deletion_date: when the material goes, while the key waits for its deletion.
+        public_key: that of the current version, where the key is a pair.
     """
 
     raw_id: bytes
@@ -105,6 +123,10 @@ class KeyMetadata:
     aliases: tuple[str, ...]
     tags: Mapping[str, str]
     policy: str | None
+    spec: KeySpec = KeySpec.SYMMETRIC_DEFAULT
+    usage: KeyUsage = KeyUsage.ENCRYPT_DECRYPT
+    origin: Origin = Origin.AWS_KMS
+    public_key: bytes | None = None
 
     @property
     def id(self) -> str:
@@ -115,6 +137,21 @@ class KeyMetadata:
     def flags(self) -> int:
         """The flags byte of the key's blobs."""
         return FLAG_MULTI_REGION if self.multi_region else 0
+
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """The algorithms that the key works with."""
+        return algorithms_of(self.spec, self.usage)
+
+    @property
+    def is_asymmetric(self) -> bool:
+        """Whether the key is a pair."""
+        return is_asymmetric(self.spec)
+
+    @property
+    def rotates(self) -> bool:
+        """Whether new versions can be added: to symmetric encryption keys alone, as in AWS."""
+        return self.spec is KeySpec.SYMMETRIC_DEFAULT
 
 
 def require(key: KeyMetadata, what: str) -> None:
@@ -133,6 +170,31 @@ def require(key: KeyMetadata, what: str) -> None:
             f"{key.arn} is pending deletion.", hint="'kmsfast key cancel-deletion' keeps it"
         )
     raise InvalidState(f"{key.arn} is not pending deletion.")
+
+
+def require_usage(key: KeyMetadata, usage: KeyUsage, operation: str) -> None:
+    """Passes when the key is for this usage; asked before its state is.
+
+    Args:
+        operation: as AWS names it.
+
+    Raises:
+        InvalidKeyUsage: it is for another one.
+    """
+    if key.usage is not usage:
+        raise InvalidKeyUsage(
+            f"{key.arn} key usage is {key.usage} which is not valid for {operation}."
+        )
+
+
+def require_symmetric(key: KeyMetadata, operation: str) -> None:
+    """Passes when the key makes and opens blobs.
+
+    Raises:
+        InvalidKeyUsage: it is for something else, or encrypts by an algorithm that must be named.
+    """
+    require_usage(key, KeyUsage.ENCRYPT_DECRYPT, operation)
+    require_algorithm(key.spec, key.usage, KeySpec.SYMMETRIC_DEFAULT)
 
 
 def format_key_id(raw_id: bytes, multi_region: bool) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from kmsfast.operations import aliases, encryption, keys, policies, rotation, tags
+from kmsfast.operations import aliases, encryption, keys, pairs, policies, rotation, signing, tags
 from kmsfast.operations.coverage import DEVIATIONS, MISSING
 from kmsfast.operations.requests import Given, Operation, Result
 
@@ -22,6 +22,8 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     **keys.OPERATIONS,
     **aliases.OPERATIONS,
     **encryption.OPERATIONS,
+    **signing.OPERATIONS,
+    **pairs.OPERATIONS,
     **rotation.OPERATIONS,
     **policies.OPERATIONS,
     **tags.OPERATIONS,

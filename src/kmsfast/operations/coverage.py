@@ -10,7 +10,7 @@ from typing import Final
 
 __all__ = ["DEVIATIONS", "MISSING"]
 
-_KEY_TYPES: Final = "asymmetric and HMAC keys are not reachable over HTTP yet"
+_KEM: Final = "ML-KEM keys are not offered yet"
 _IMPORT: Final = "imported key material is not reachable over HTTP yet"
 _GRANTS: Final = "grants are not stored yet"
 _STORES: Final = "custom key stores are not offered yet"
@@ -20,30 +20,22 @@ MISSING: Final[Mapping[str, str]] = {
     "ConnectCustomKeyStore": _STORES,
     "CreateCustomKeyStore": _STORES,
     "CreateGrant": _GRANTS,
-    "Decapsulate": _KEY_TYPES,
+    "Decapsulate": _KEM,
     "DeleteCustomKeyStore": _STORES,
     "DeleteImportedKeyMaterial": _IMPORT,
-    "DeriveSharedSecret": _KEY_TYPES,
     "DescribeCustomKeyStores": _STORES,
     "DisconnectCustomKeyStore": _STORES,
-    "Encapsulate": _KEY_TYPES,
-    "GenerateDataKeyPair": _KEY_TYPES,
-    "GenerateDataKeyPairWithoutPlaintext": _KEY_TYPES,
-    "GenerateMac": _KEY_TYPES,
+    "Encapsulate": _KEM,
     "GetKeyLastUsage": "the last use of keys is not recorded yet",
     "GetParametersForImport": _IMPORT,
-    "GetPublicKey": _KEY_TYPES,
     "ImportKeyMaterial": _IMPORT,
     "ListGrants": _GRANTS,
     "ListRetirableGrants": _GRANTS,
     "ReplicateKey": _REGIONS,
     "RetireGrant": _GRANTS,
     "RevokeGrant": _GRANTS,
-    "Sign": _KEY_TYPES,
     "UpdateCustomKeyStore": _STORES,
     "UpdatePrimaryRegion": _REGIONS,
-    "Verify": _KEY_TYPES,
-    "VerifyMac": _KEY_TYPES,
 }
 """Operations that are not offered, and why."""
 
@@ -52,11 +44,14 @@ _CONTEXT: Final = "an encryption context may have 65,536 bytes, with AWS 8,192"
 _AT_ONCE: Final = "takes effect at once and everywhere"
 
 DEVIATIONS: Final[Mapping[str, str]] = {
-    "CreateKey": "symmetric encryption keys of origin AWS_KMS only; the policy is checked for its "
-    "form alone",
+    "CreateKey": "no SM2 and ML-KEM keys; origin AWS_KMS only; the policy is checked for its form "
+    "alone",
     "Decrypt": f"{_RECIPIENT}; {_CONTEXT}",
+    "DeriveSharedSecret": _RECIPIENT,
     "Encrypt": _CONTEXT,
     "GenerateDataKey": f"{_RECIPIENT}; {_CONTEXT}",
+    "GenerateDataKeyPair": f"{_RECIPIENT}; {_CONTEXT}; no SM2 and ML-KEM pairs",
+    "GenerateDataKeyPairWithoutPlaintext": f"{_CONTEXT}; no SM2 and ML-KEM pairs",
     "GenerateDataKeyWithoutPlaintext": _CONTEXT,
     "GenerateRandom": _RECIPIENT,
     "ListAliases": "there are no aliases of AWS managed keys (alias/aws/...)",

@@ -19,9 +19,9 @@ from kmsfast.errors import (
     KeyNotFound,
     ValidationError,
 )
-from kmsfast.model.key import KeyMetadata, require
+from kmsfast.model.key import KeyMetadata, require, require_usage
+from kmsfast.model.keyspec import KeyUsage, require_algorithm
 from kmsfast.model.material_id import material_id
-from kmsfast.operations.metadata import SYMMETRIC, require_symmetric_algorithm
 from kmsfast.operations.names import any_name
 from kmsfast.operations.requests import (
     Given,
@@ -35,6 +35,7 @@ from kmsfast.wire.refusals import failure, invalid
 
 __all__ = ["OPERATIONS"]
 
+_SYMMETRIC: Final = "SYMMETRIC_DEFAULT"
 _SPEC_BYTES: Final = {"AES_256": 32, "AES_128": 16}
 # Requests with other members than these take the way that looks at all of them.
 _PLAIN_ENCRYPT: Final = frozenset({"KeyId", "Plaintext", "EncryptionContext", "GrantTokens"})
@@ -48,11 +49,12 @@ def encrypt(app: Application, given: Given) -> Result:
     """One plaintext as a blob."""
     epoch, name, context = app.ring.epoch[0], given["KeyId"], given.get("EncryptionContext")
     key = any_name(app, name)
-    _check_use(key, given, "EncryptionAlgorithm")
+    algorithm = _check_use(key, given, "EncryptionAlgorithm", "Encrypt")
+    sealed = _sealed(app, key, given["Plaintext"], algorithm, context)
     refuse_dry_run(given)
-    sealed = app.encryption.encrypt(key.raw_id, given["Plaintext"], context, None)
-    app.singles.remember_seal(epoch, name, key)
-    return _encrypted(Sealed(sealed, key.arn))
+    if not key.is_asymmetric:
+        app.singles.remember_seal(epoch, name, key)
+    return _encrypted(Sealed(sealed, key.arn), algorithm)
 
 
 def encrypt_warm(app: Application, given: Given) -> Result | None:
@@ -62,7 +64,7 @@ def encrypt_warm(app: Application, given: Given) -> Result | None:
     sealed = app.singles.seal_warm(
         given["KeyId"], given["Plaintext"], given.get("EncryptionContext")
     )
-    return None if sealed is None else _encrypted(sealed)
+    return None if sealed is None else _encrypted(sealed, _SYMMETRIC)
 
 
 def decrypt(app: Application, given: Given) -> Result:
@@ -72,15 +74,17 @@ def decrypt(app: Application, given: Given) -> Result:
     if _ignores_ciphertext(given):
         if name is None:
             raise invalid([failure(None, "keyId", "Member must not be null")])
-        _check_use(any_name(app, name), given, "EncryptionAlgorithm")
+        _check_use(any_name(app, name), given, "EncryptionAlgorithm", "Decrypt")
         refuse_dry_run(given)
     data = _ciphertext(given)
     key = _key_of(app, data, name)
-    _check_use(key, given, "EncryptionAlgorithm")
-    plaintext = app.encryption.decrypt(data, context, None)
+    algorithm = _check_use(key, given, "EncryptionAlgorithm", "Decrypt")
+    plaintext = _opened(app, key, data, algorithm, context)
     refuse_dry_run(given)
+    if key.is_asymmetric:
+        return _decrypted(Opened(plaintext, key.arn, None), algorithm)
     app.singles.remember_open(epoch, name, key, data)
-    return _decrypted(Opened(plaintext, key.arn, _material_of(key, data)))
+    return _decrypted(Opened(plaintext, key.arn, _material_of(key, data)), algorithm)
 
 
 def decrypt_warm(app: Application, given: Given) -> Result | None:
@@ -89,7 +93,7 @@ def decrypt_warm(app: Application, given: Given) -> Result | None:
     if data is None or not _PLAIN_DECRYPT.issuperset(given):
         return None
     opened = app.singles.open_warm(given.get("KeyId"), data, given.get("EncryptionContext"))
-    return None if opened is None else _decrypted(opened)
+    return None if opened is None else _decrypted(opened, _SYMMETRIC)
 
 
 def re_encrypt(app: Application, given: Given) -> Result:
@@ -98,27 +102,25 @@ def re_encrypt(app: Application, given: Given) -> Result:
     if _ignores_ciphertext(given):
         if source_name is None:
             raise invalid([failure(None, "sourceKeyId", "Member must not be null")])
-        _check_use(any_name(app, source_name), given, "SourceEncryptionAlgorithm")
-        _check_use(any_name(app, given["DestinationKeyId"]), given, _DESTINATION)
+        _check_use(any_name(app, source_name), given, _SOURCE, "ReEncryptFrom")
+        _check_use(any_name(app, given["DestinationKeyId"]), given, _DESTINATION, "ReEncryptTo")
         refuse_dry_run(given)
     data = _ciphertext(given)
     source = _key_of(app, data, source_name)
     target = any_name(app, given["DestinationKeyId"])
-    _check_use(source, given, "SourceEncryptionAlgorithm")
-    _check_use(target, given, _DESTINATION)
-    plaintext = app.encryption.decrypt(data, given.get("SourceEncryptionContext"), None)
+    opening = _check_use(source, given, _SOURCE, "ReEncryptFrom")
+    sealing = _check_use(target, given, _DESTINATION, "ReEncryptTo")
+    plaintext = _opened(app, source, data, opening, given.get("SourceEncryptionContext"))
+    sealed = _sealed(app, target, plaintext, sealing, given.get("DestinationEncryptionContext"))
     refuse_dry_run(given)
-    sealed = app.encryption.encrypt(
-        target.raw_id, plaintext, given.get("DestinationEncryptionContext"), None
-    )
     return {
         "CiphertextBlob": sealed,
         "SourceKeyId": source.arn,
         "KeyId": target.arn,
-        "SourceEncryptionAlgorithm": SYMMETRIC,
-        "DestinationEncryptionAlgorithm": SYMMETRIC,
-        "SourceKeyMaterialId": _material_of(source, data),
-        "DestinationKeyMaterialId": _material_of(target, sealed),
+        "SourceEncryptionAlgorithm": opening,
+        "DestinationEncryptionAlgorithm": sealing,
+        "SourceKeyMaterialId": None if source.is_asymmetric else _material_of(source, data),
+        "DestinationKeyMaterialId": None if target.is_asymmetric else _material_of(target, sealed),
     }
 
 
@@ -169,6 +171,7 @@ OPERATIONS: Final = {
     "GenerateRandom": Operation(generate_random, generate_random),
 }
 
+_SOURCE: Final = "SourceEncryptionAlgorithm"
 _DESTINATION: Final = "DestinationEncryptionAlgorithm"
 
 
@@ -176,7 +179,7 @@ def _data_key(app: Application, given: Given, *, with_plaintext: bool) -> Result
     size = _size_of(given)
     epoch, name, context = app.ring.epoch[0], given["KeyId"], given.get("EncryptionContext")
     key = any_name(app, name)
-    require(key, "use")
+    app.ring.ready(key.raw_id, "GenerateDataKey" + ("" if with_plaintext else "WithoutPlaintext"))
     refuse_dry_run(given)
     made = app.encryption.data_key(key.raw_id, size, context, with_plaintext=with_plaintext)
     app.singles.remember_seal(epoch, name, key)
@@ -198,9 +201,37 @@ def _size_of(given: Given) -> int:
     return size
 
 
-def _check_use(key: KeyMetadata, given: Given, member: str) -> None:
+def _check_use(key: KeyMetadata, given: Given, member: str, operation: str) -> str:
+    """The algorithm that a request asks for, when the key is for it; in the order of AWS."""
+    algorithm: str = given.get(member, _SYMMETRIC)
+    require_usage(key, KeyUsage.ENCRYPT_DECRYPT, operation)
     require(key, "use")
-    require_symmetric_algorithm(given.get(member))
+    require_algorithm(key.spec, key.usage, algorithm)
+    return algorithm
+
+
+def _sealed(
+    app: Application,
+    key: KeyMetadata,
+    plaintext: bytes,
+    algorithm: str,
+    context: dict[str, str] | None,
+) -> bytes:
+    if key.is_asymmetric:
+        return app.asymmetric.encrypt(key.raw_id, plaintext, algorithm, context, None)
+    return app.encryption.encrypt(key.raw_id, plaintext, context, None)
+
+
+def _opened(
+    app: Application,
+    key: KeyMetadata,
+    data: bytes,
+    algorithm: str,
+    context: dict[str, str] | None,
+) -> bytes:
+    if key.is_asymmetric:
+        return app.asymmetric.decrypt(key.raw_id, data, algorithm, context, None)
+    return app.encryption.decrypt(data, context, None)
 
 
 def _ciphertext(given: Given) -> bytes:
@@ -220,16 +251,19 @@ def _ignores_ciphertext(given: Given) -> bool:
 
 
 def _key_of(app: Application, data: bytes, name: str | None) -> KeyMetadata:
-    """The key that a blob names.
+    """The key that opens a ciphertext: the one that it names, since blobs name their key.
 
     Args:
-        name: of the key that must have made it; None: any.
+        name: of the key that must have made it; None: any. An asymmetric key that decrypts is
+            believed, since its ciphertexts name none.
 
     Raises:
         IncorrectKey: another one made it. CiphertextOfUnknownKey: it is not here.
         InvalidCiphertext: it has no version of that number. FrameError: no blob.
     """
     wanted = None if name is None else any_name(app, name)
+    if wanted and wanted.is_asymmetric and wanted.usage is KeyUsage.ENCRYPT_DECRYPT:
+        return wanted
     named = parse_key(start_of(data))
     if wanted is not None and wanted.raw_id != named.key_id:
         raise IncorrectKey(
@@ -251,19 +285,19 @@ def _material_of(key: KeyMetadata, data: bytes) -> str:
     return material_id(key.raw_id, parse_key(data).version)
 
 
-def _encrypted(sealed: Sealed) -> Result:
+def _encrypted(sealed: Sealed, algorithm: str) -> Result:
     return {
         "CiphertextBlob": sealed.ciphertext,
         "KeyId": sealed.key_arn,
-        "EncryptionAlgorithm": SYMMETRIC,
+        "EncryptionAlgorithm": algorithm,
     }
 
 
-def _decrypted(opened: Opened) -> Result:
+def _decrypted(opened: Opened, algorithm: str) -> Result:
     return {
         "KeyId": opened.key_arn,
         "Plaintext": opened.plaintext,
-        "EncryptionAlgorithm": SYMMETRIC,
+        "EncryptionAlgorithm": algorithm,
         "KeyMaterialId": opened.material_id,
     }
 

@@ -7,7 +7,8 @@ from typing import Final
 from kmsfast.app import Application
 from kmsfast.errors import UnsupportedOperation, ValidationError
 from kmsfast.model.key import KeyMetadata
-from kmsfast.operations.metadata import SYMMETRIC, describe
+from kmsfast.model.keyspec import KeySpec, Origin
+from kmsfast.operations.metadata import describe
 from kmsfast.operations.names import any_name, id_or_arn
 from kmsfast.operations.pages import Listing
 from kmsfast.operations.requests import Given, Operation, Result
@@ -22,9 +23,11 @@ _KEYS: Final[Listing[KeyMetadata]] = Listing("Keys", lambda key: key.id, 100, 10
 
 def create_key(app: Application, given: Given) -> Result:
     """A new, enabled key."""
-    _check_kind(given)
+    spec, usage = _kind(given)
     policy = given.get("Policy")
     key = app.management.create_key(
+        spec=spec,
+        usage=usage,
         description=given.get("Description", ""),
         alias=None,
         tags=pairs_of(given.get("Tags", ())),
@@ -99,11 +102,11 @@ OPERATIONS: Final = {
 }
 
 
-def _check_kind(given: Given) -> None:
-    """Passes for what keys can be here so far.
+def _kind(given: Given) -> tuple[str, str | None]:
+    """The spec and usage that a request asks for.
 
     Raises:
-        ValidationError: members that contradict each other.
+        ValidationError: members that contradict each other, or no usage for a key that needs one.
         UnsupportedOperation: a kind of key that AWS has and this release does not offer.
     """
     if "KeySpec" in given and "CustomerMasterKeySpec" in given:
@@ -111,21 +114,19 @@ def _check_kind(given: Given) -> None:
             "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. "
             "CustomerMasterKeySpec is deprecated."
         )
-    spec = given.get("KeySpec") or given.get("CustomerMasterKeySpec") or SYMMETRIC
+    spec = given.get("KeySpec") or given.get("CustomerMasterKeySpec") or KeySpec.SYMMETRIC_DEFAULT
     usage = given.get("KeyUsage")
-    if spec != SYMMETRIC and usage is None:
+    if spec != KeySpec.SYMMETRIC_DEFAULT and usage is None:
         raise ValidationError(
             "You must specify a KeyUsage value for all KMS keys except for symmetric encryption "
             "keys."
         )
-    if spec == SYMMETRIC and usage not in {None, "ENCRYPT_DECRYPT"}:
-        raise ValidationError(f"KeyUsage {usage} is not compatible with KeySpec {spec}")
-    origin = given.get("Origin", "AWS_KMS")
+    origin = given.get("Origin", Origin.AWS_KMS)
     for asked, what in (
-        (spec != SYMMETRIC, f"KeySpec {spec}"),
-        (origin != "AWS_KMS", f"Origin {origin}"),
+        (origin != Origin.AWS_KMS, f"Origin {origin}"),
         ("CustomKeyStoreId" in given, "CustomKeyStoreId"),
         ("XksKeyId" in given, "XksKeyId"),
     ):
         if asked:
             raise UnsupportedOperation(f"{what} is not supported by this release")
+    return spec, usage

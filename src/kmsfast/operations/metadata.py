@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from kmsfast.app import Application
-from kmsfast.errors import InvalidKeyUsage
 from kmsfast.model.key import KeyMetadata, KeyState
+from kmsfast.model.keyspec import KeyUsage
 from kmsfast.model.material_id import material_id
 
-__all__ = ["SYMMETRIC", "describe", "require_symmetric_algorithm"]
+__all__ = ["algorithms", "describe"]
 
-SYMMETRIC: Final = "SYMMETRIC_DEFAULT"
+_ALGORITHMS: Final[Mapping[KeyUsage, str]] = {
+    KeyUsage.ENCRYPT_DECRYPT: "EncryptionAlgorithms",
+    KeyUsage.SIGN_VERIFY: "SigningAlgorithms",
+    KeyUsage.GENERATE_VERIFY_MAC: "MacAlgorithms",
+    KeyUsage.KEY_AGREEMENT: "KeyAgreementAlgorithms",
+}
 
 
 def describe(app: Application, key: KeyMetadata) -> dict[str, Any]:
     """The KeyMetadata of a key."""
+    current = material_id(key.raw_id, key.current_version) if key.rotates else None
     return {
         "AWSAccountId": app.store.home.account,
         "KeyId": key.id,
@@ -23,28 +30,23 @@ def describe(app: Application, key: KeyMetadata) -> dict[str, Any]:
         "CreationDate": key.created_at,
         "Enabled": key.state is KeyState.ENABLED,
         "Description": key.description,
-        "KeyUsage": "ENCRYPT_DECRYPT",
+        "KeyUsage": key.usage.value,
         "KeyState": key.state.value,
         "DeletionDate": key.deletion_date,
-        "Origin": "AWS_KMS",
+        "Origin": key.origin.value,
         "KeyManager": "CUSTOMER",
-        "CustomerMasterKeySpec": SYMMETRIC,
-        "KeySpec": SYMMETRIC,
-        "EncryptionAlgorithms": [SYMMETRIC],
+        "CustomerMasterKeySpec": key.spec.value,
+        "KeySpec": key.spec.value,
+        **algorithms(key),
         "MultiRegion": key.multi_region,
         "MultiRegionConfiguration": _regions(app, key) if key.multi_region else None,
-        "CurrentKeyMaterialId": material_id(key.raw_id, key.current_version),
+        "CurrentKeyMaterialId": current,
     }
 
 
-def require_symmetric_algorithm(algorithm: str | None) -> None:
-    """Passes for the one algorithm of symmetric encryption keys, and for none given.
-
-    Raises:
-        InvalidKeyUsage: another one.
-    """
-    if algorithm not in {None, SYMMETRIC}:
-        raise InvalidKeyUsage(f"Algorithm {algorithm} is incompatible with key spec {SYMMETRIC}.")
+def algorithms(key: KeyMetadata) -> dict[str, list[str]]:
+    """The one member of several that lists the algorithms of a key's usage."""
+    return {_ALGORITHMS[key.usage]: list(key.algorithms)}
 
 
 def _regions(app: Application, key: KeyMetadata) -> dict[str, Any]:

@@ -107,7 +107,9 @@ class Encryption:
         """A fresh data key."""
         bound = canonical(context)
         plaintext, sealed_key = self._ring.with_current(
-            raw_id, lambda h: blob.data_key(h, num_bytes, bound, with_plaintext)
+            raw_id,
+            lambda h: blob.data_key(h, num_bytes, bound, with_plaintext),
+            "GenerateDataKey" if with_plaintext else "GenerateDataKeyWithoutPlaintext",
         )
         return DataKey(plaintext, sealed_key, self._ring.key(raw_id).arn)
 

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
-from kmsfast.crypto import blob, keys
+from kmsfast.crypto import blob, keys, pkcs8
 from kmsfast.crypto.native import with_handle
 from kmsfast.errors import InvalidKeyId, KeyNotFound, KmsError
 from kmsfast.model.alias import PREFIX, checked_alias
@@ -26,7 +26,11 @@ from kmsfast.model.key import (
     format_key_id,
     parse_key_id,
     require,
+    require_symmetric,
+    require_usage,
 )
+from kmsfast.model.keyspec import KeyUsage
+from kmsfast.service import material
 from kmsfast.service.ports import Clock, Reader, Store, Writer
 
 __all__ = ["NEVER", "Keyring", "Ready", "add_rotation"]
@@ -75,6 +79,7 @@ class Keyring:
         self.store, self.clock, self.epoch = store, clock, store.epoch
         self._seen = _Seen(NEVER)
         self._handles: dict[tuple[bytes, int], int] = {}
+        self._privates = material.PrivateKeys()
         self._closed = False
 
     # ---- keys by name -----------------------------------------------------------------------
@@ -163,23 +168,45 @@ class Keyring:
 
     # ---- versions in the arena --------------------------------------------------------------
 
-    def ready(self, raw_id: bytes) -> Ready:
+    def ready(self, raw_id: bytes, operation: str = "Encrypt") -> Ready:
         """The current version of a key, for encryption; rotates the key first when that is due.
 
         Raises:
-            KeyDisabled, InvalidState, KeyNotFound: the key cannot encrypt.
+            KeyDisabled, InvalidState, KeyNotFound, InvalidKeyUsage: the key cannot encrypt.
         """
-        epoch, key, due = self._usable(raw_id)
+        epoch, key, due = self._encrypting(raw_id, operation)
         if due is not None and due <= self.now():
             self._rotate_if_due(raw_id)
-            epoch, key, due = self._usable(raw_id)
+            epoch, key, due = self._encrypting(raw_id, operation)
         handle = self._handle(key, key.current_version)
-        settled = epoch if epoch % 2 == 0 else NEVER
-        return Ready(settled, handle, None if due is None else due.timestamp())
+        return Ready(_settled(epoch), handle, None if due is None else due.timestamp())
 
-    def with_current(self, raw_id: bytes, use: Callable[[int], T]) -> T:
+    def settled(self) -> int:
+        """The epoch, to be read before what is good while it stands; NEVER during a change."""
+        return _settled(self.epoch[0])
+
+    def with_current(self, raw_id: bytes, use: Callable[[int], T], operation: str = "Encrypt") -> T:
         """Calls ``use`` with a handle of the current version, again when the handle was stale."""
-        return with_handle(lambda: self.ready(raw_id).handle, use)
+        return with_handle(lambda: self.ready(raw_id, operation).handle, use)
+
+    def usable(self, raw_id: bytes, usage: KeyUsage, operation: str) -> KeyMetadata:
+        """The key, when it is for the operation and enabled; asked in the order of AWS.
+
+        Raises:
+            KeyNotFound: none. InvalidKeyUsage: for something else. KeyDisabled, InvalidState.
+        """
+        key = self.key(raw_id)
+        require_usage(key, usage, operation)
+        require(key, "use")
+        return key
+
+    def with_version(self, key: KeyMetadata, use: Callable[[int], T]) -> T:
+        """Calls ``use`` with a handle of the current version of a key that C computes with."""
+        return with_handle(lambda: self._handle(key, key.current_version), use)
+
+    def private_key(self, key: KeyMetadata) -> Any:
+        """The current private key of a key that `cryptography` serves, as its object."""
+        return self._privates.of(key.raw_id, key.current_version, lambda: self._loaded_private(key))
 
     def opener(self, start: bytes) -> int | None:
         """The handle for a blob's first 24 bytes, when this epoch has seen them; no checks."""
@@ -190,13 +217,14 @@ class Keyring:
         """The handle for the blobs that start with ``prefix``; another one when C evicted the last.
 
         Raises:
-            FrameError: no blob. KeyNotFound: no such key or version. KeyDisabled, InvalidState:
-                the key cannot decrypt.
+            FrameError: no blob. KeyNotFound: no such key or version. KeyDisabled, InvalidState,
+                InvalidKeyUsage: the key cannot decrypt.
         """
         name = blob.parse_key(prefix)
         multi_region = bool(name.flags & 1)
         seen = self._current()
         key = self.key(name.key_id, multi_region=multi_region)
+        require_symmetric(key, "Decrypt")
         require(key, "use")
         if key.multi_region != multi_region:
             raise self.not_found(name.key_id, multi_region)
@@ -212,6 +240,7 @@ class Keyring:
         self._seen = _Seen(NEVER)
         for raw_id, _ in list(self._handles):
             self._forget(raw_id)
+        self._privates.clear()
         self.store.close()
 
     # ---- within -----------------------------------------------------------------------------
@@ -220,7 +249,7 @@ class Keyring:
         """What was read in this epoch; nothing at all while a change is being committed."""
         epoch = self.epoch[0]
         if self._seen.epoch != epoch or epoch % 2:
-            self._seen = _Seen(epoch if epoch % 2 == 0 else NEVER)
+            self._seen = _Seen(_settled(epoch))
         return self._seen
 
     def _check_complete(self, rows: Reader, seen: _Seen) -> None:
@@ -232,10 +261,13 @@ class Keyring:
             rows.check_complete()
             seen.complete = True
 
-    def _usable(self, raw_id: bytes) -> tuple[int, KeyMetadata, datetime | None]:
-        """The epoch from before it was read, a key that may be used, and when it rotates."""
+    def _encrypting(
+        self, raw_id: bytes, operation: str
+    ) -> tuple[int, KeyMetadata, datetime | None]:
+        """The epoch from before it was read, a key that may encrypt, and when it rotates."""
         epoch = self.epoch[0]
         key = self.key(raw_id)
+        require_symmetric(key, operation)
         require(key, "use")
         return epoch, key, key.rotation.next_rotation
 
@@ -266,15 +298,18 @@ class Keyring:
 
     def _loaded(self, rows: Reader, key: KeyMetadata, number: int) -> int:
         """A new handle of a version that has none; two would be one that close and purge miss."""
-        wrapped = rows.material(key, number)
-        if wrapped is None:
-            raise KeyNotFound(f"{key.arn} has no version {number}")
-        handle = self.store.store_key.load_material(wrapped, key.raw_id, number, key.flags)
+        wrapped = _wrapped(rows, key, number)
+        handle = material.load(self.store.store_key, key, number, wrapped)
         self._handles[key.raw_id, number] = handle
         if self._closed:  # meanwhile; close may have been here before this handle was
             self._forget(key.raw_id)
             self.check_open()
         return handle
+
+    def _loaded_private(self, key: KeyMetadata) -> Any:
+        with self.store.read() as rows:
+            wrapped = _wrapped(rows, key, key.current_version)
+        return pkcs8.load(self.store.store_key, wrapped, key.raw_id, key.current_version, key.flags)
 
     def _rotate_if_due(self, raw_id: bytes) -> None:
         with self.store.write() as rows:
@@ -295,7 +330,8 @@ class Keyring:
         self.store.forget_deleted()
 
     def _forget(self, raw_id: bytes) -> None:
-        """Wipes the key's versions from the arena."""
+        """Wipes the key's versions from the arena, and drops its private key."""
+        self._privates.forget(raw_id)
         for name in [name for name in list(self._handles) if name[0] == raw_id]:
             keys.release(self._handles.pop(name, 0))
 
@@ -308,6 +344,23 @@ def add_rotation(ring: Keyring, rows: Writer, key: KeyMetadata, origin: str) -> 
     rows.save(rotated)
     rows.add_version(rotated, KeyVersion(number, ring.now(), origin), wrapped)
     return rotated
+
+
+def _settled(epoch: int) -> int:
+    """The epoch, or NEVER while a change is being committed: an odd one."""
+    return epoch if epoch % 2 == 0 else NEVER
+
+
+def _wrapped(rows: Reader, key: KeyMetadata, number: int) -> bytes:
+    """The wrapped material of a version.
+
+    Raises:
+        KeyNotFound: the key has no such version.
+    """
+    wrapped = rows.material(key, number)
+    if wrapped is None:
+        raise KeyNotFound(f"{key.arn} has no version {number}")
+    return wrapped
 
 
 def _over(key: KeyMetadata, now: datetime) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from kmsfast.errors import AliasExists, KeyNotFound
+from kmsfast.errors import AliasExists, KeyNotFound, UnsupportedOperation
 from kmsfast.model.alias import Alias, checked_alias
 from kmsfast.model.key import (
     KeyMetadata,
@@ -26,11 +26,13 @@ from kmsfast.model.key import (
     format_key_id,
     require,
 )
+from kmsfast.model.keyspec import checked_spec, checked_usage
 from kmsfast.model.tags import checked_tags, merged
+from kmsfast.service import material
 from kmsfast.service.keyring import Keyring, add_rotation
 from kmsfast.service.ports import Writer
 
-__all__ = ["Management"]
+__all__ = ["Management", "require_rotates"]
 
 _NO_ROTATION = RotationStatus(enabled=False, period_days=None, next_rotation=None)
 Tags = Mapping[str, str] | Iterable[tuple[str, str]]
@@ -47,6 +49,8 @@ class Management:
     def create_key(
         self,
         *,
+        spec: str,
+        usage: str | None,
         description: str,
         alias: str | None,
         tags: Tags | None,
@@ -56,6 +60,7 @@ class Management:
     ) -> KeyMetadata:
         """A new, enabled key with one version."""
         now, raw_id = self._begin(), _new_id(multi_region)
+        known = checked_spec(spec)
         key = KeyMetadata(
             raw_id=raw_id,
             arn=self._store.home.arn(f"key/{format_key_id(raw_id, multi_region)}"),
@@ -69,13 +74,18 @@ class Management:
             aliases=() if alias is None else (checked_alias(alias),),
             tags=checked_tags(tags),
             policy=checked_policy(policy),
+            spec=known,
+            usage=checked_usage(known, usage),
         )
-        wrapped = self._store.store_key.generate_material(raw_id, 1, key.flags)
+        if key.rotation.enabled:
+            require_rotates(key)
+        wrapped, public_key = material.make(self._store.store_key, known, raw_id, 1, key.flags)
+        key = replace(key, public_key=public_key)
         with self._store.write() as rows:
             if alias is not None:
                 self._refuse_taken(rows, alias)
             rows.add(key)
-            rows.add_version(key, KeyVersion(1, now, "created"), wrapped)
+            rows.add_version(key, KeyVersion(1, now, "created", public_key), wrapped)
             if alias is not None:
                 rows.put_alias(self._alias(alias, key, now, now))
         return key
@@ -98,7 +108,7 @@ class Management:
 
     def rotate(self, raw_id: bytes) -> KeyMetadata:
         """Adds a version with fresh material; it encrypts from now on."""
-        self._ring.key(raw_id)
+        require_rotates(self._ring.key(raw_id))
         with self._store.write() as rows:
             key = self._ring.writable(rows, raw_id)
             require(key, "use")
@@ -107,10 +117,12 @@ class Management:
     def enable_rotation(self, raw_id: bytes, period_days: int) -> KeyMetadata:
         """Rotates the key by itself from now on, each ``period_days`` days (90 to 2,560)."""
         rotation = _rotation(period_days, self._ring.now())
+        require_rotates(self._ring.key(raw_id))
         return self._change(raw_id, "use", lambda key: replace(key, rotation=rotation))
 
     def disable_rotation(self, raw_id: bytes) -> KeyMetadata:
         """Ends automatic rotation."""
+        require_rotates(self._ring.key(raw_id))
         return self._change(raw_id, "use", lambda key: replace(key, rotation=_NO_ROTATION))
 
     def enable(self, raw_id: bytes) -> KeyMetadata:
@@ -255,6 +267,19 @@ class Management:
 
 def _new_id(multi_region: bool) -> bytes:
     return os.urandom(16) if multi_region else uuid.uuid4().bytes
+
+
+def require_rotates(key: KeyMetadata) -> None:
+    """Passes for keys that AWS rotates.
+
+    Raises:
+        UnsupportedOperation: an asymmetric or HMAC key.
+    """
+    if not key.rotates:
+        raise UnsupportedOperation(
+            hint=f"{key.arn} is of spec {key.spec}; only symmetric encryption keys rotate. Make a new "
+            "key and point the alias to it"
+        )
 
 
 def _rotation(days: int | None, now: datetime) -> RotationStatus:

@@ -8,6 +8,7 @@ from typing import Final
 from kmsfast.errors import LimitExceeded
 from kmsfast.model.key import KeyMetadata, KeyVersion, require
 from kmsfast.service.keyring import Keyring, add_rotation
+from kmsfast.service.management import require_rotates
 
 __all__ = ["MAX_ON_DEMAND", "ON_DEMAND", "Rotations"]
 
@@ -26,9 +27,9 @@ class Rotations:
         """Adds a version, which encrypts from now on; at most 25 in the life of a key.
 
         Raises:
-            LimitExceeded: there were 25.
+            UnsupportedOperation: an asymmetric or HMAC key. LimitExceeded: there were 25.
         """
-        self._ring.key(raw_id)
+        require_rotates(self._ring.key(raw_id))
         with self._ring.store.write() as rows:
             key = self._ring.writable(rows, raw_id)
             require(key, "use")
@@ -38,6 +39,7 @@ class Rotations:
     def history(self, raw_id: bytes) -> tuple[KeyMetadata, tuple[KeyVersion, ...]]:
         """The key and its versions, oldest first; all but the first came by a rotation."""
         key = self._ring.key(raw_id)
+        require_rotates(key)
         with self._ring.store.read() as rows:
             return key, rows.versions(key)
 

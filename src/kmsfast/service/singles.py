@@ -38,11 +38,11 @@ class Sealed(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """A plaintext, and the key and material that opened its blob."""
+    """A plaintext, and the key and material that opened it; key pairs have no id of material."""
 
     plaintext: bytes
     key_arn: str
-    material_id: str
+    material_id: str | None
 
 
 class DataKeyOf(NamedTuple):

@@ -20,8 +20,8 @@ from kmsfast.store.table import Connection, Row, Table
 __all__ = ["STEPS"]
 
 
-def _frozen(name: str, columns: str, key: str = "key_id") -> Table:
-    return Table(name, dict.fromkeys((*columns.split(), "mac"), ""), (key,))
+def _frozen(name: str, columns: str, *key: str) -> Table:
+    return Table(name, dict.fromkeys((*columns.split(), "mac"), ""), key or ("key_id",))
 
 
 _ROOT: Final = (
@@ -80,7 +80,53 @@ def _from_1_to_2(connection: Connection, macs: Macs) -> None:
     connection.execute("PRAGMA user_version = 2")
 
 
-STEPS: Final[dict[int, Callable[[Connection, Macs], None]]] = {1: _from_1_to_2}
+_VERSION: Final = "key_id number created_at origin wrapped"
+_VERSIONS_2, _VERSIONS_3 = (
+    _frozen("key_versions", _VERSION + more, "key_id", "number") for more in ("", " public_key")
+)
+_KEYS_3 = _frozen("keys", _KEY.replace(" state", " spec usage origin state") + " rows_sum")
+_OTHERS_2: Final = (
+    _frozen("aliases", "name key_id created_at updated_at"),
+    _frozen("tags", "key_id tag_key tag_value"),
+    _frozen("policies", "key_id document"),
+    _frozen("grants", "key_id grant_id created_at document"),
+)
+_NEW_IN_3: Final = (
+    "ALTER TABLE keys ADD COLUMN spec TEXT NOT NULL DEFAULT 'SYMMETRIC_DEFAULT'",
+    "ALTER TABLE keys ADD COLUMN usage TEXT NOT NULL DEFAULT 'ENCRYPT_DECRYPT'",
+    "ALTER TABLE keys ADD COLUMN origin TEXT NOT NULL DEFAULT 'AWS_KMS'",
+    "ALTER TABLE key_versions ADD COLUMN public_key BLOB",
+)
+_OF_OLD_KEYS: Final = {"spec": "SYMMETRIC_DEFAULT", "usage": "ENCRYPT_DECRYPT", "origin": "AWS_KMS"}
+
+
+def _from_2_to_3(connection: Connection, macs: Macs) -> None:
+    """What a key is of and for; the public key of a version. All keys so far are symmetric."""
+    stores, keys = _all(connection, macs, _STORE_2), _all(connection, macs, _KEYS_2)
+    versions = _all(connection, macs, _VERSIONS_2)
+    rows = [row for table in _OTHERS_2 for row in _all(connection, macs, table)] + versions
+    all_keys = added(bytes(32), (key["mac"] for key in keys))
+    if len(stores) != 1 or stores[0]["num_keys"] != len(keys) or stores[0]["rows_sum"] != all_keys:
+        raise _incomplete()
+    sums = dict.fromkeys((key["key_id"] for key in keys), bytes(32))
+    for row in rows:
+        sums[row["key_id"]] = added(sums.get(row["key_id"], b""), [row["mac"]])
+    if sums != {key["key_id"]: key["rows_sum"] for key in keys}:
+        raise _incomplete()
+    for statement in _NEW_IN_3:
+        connection.execute(statement)
+    for row in versions:
+        new = _write(connection, macs, _VERSIONS_3, {**row, "public_key": None})
+        sums[row["key_id"]] = added(sums[row["key_id"]], [new], [row["mac"]])
+    made = [
+        _write(connection, macs, _KEYS_3, {**key, **_OF_OLD_KEYS, "rows_sum": sums[key["key_id"]]})
+        for key in keys
+    ]
+    _write(connection, macs, _STORE_2, {**stores[0], "rows_sum": added(bytes(32), made)})
+    connection.execute("PRAGMA user_version = 3")
+
+
+STEPS: Final[dict[int, Callable[[Connection, Macs], None]]] = {1: _from_1_to_2, 2: _from_2_to_3}
 
 
 def _all(connection: Connection, macs: Macs, table: Table) -> list[Row]:

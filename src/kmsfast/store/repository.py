@@ -25,6 +25,7 @@ from kmsfast.model.key import (
     RotationStatus,
     format_key_id,
 )
+from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
 from kmsfast.store import schema
 from kmsfast.store.roots import RootRow
 from kmsfast.store.rows import Macs, added, sealed, verified
@@ -91,7 +92,10 @@ class Repository:
         rows = self._of(schema.key_versions, key.raw_id)
         rows.sort(key=lambda row: row["number"])
         return tuple(
-            KeyVersion(row["number"], from_micros(row["created_at"]), row["origin"]) for row in rows
+            KeyVersion(
+                row["number"], from_micros(row["created_at"]), row["origin"], row["public_key"]
+            )
+            for row in rows
         )
 
     def material(self, key: KeyMetadata, number: int) -> bytes | None:
@@ -143,6 +147,7 @@ class Repository:
             "created_at": to_micros(version.created_at),
             "origin": version.origin,
             "wrapped": wrapped,
+            "public_key": version.public_key,
         }
         self._insert(schema.key_versions, [row])
 
@@ -218,6 +223,17 @@ class Repository:
             aliases=tuple(sorted(alias["name"] for alias in aliases)),
             tags={tag["tag_key"]: tag["tag_value"] for tag in tags},
             policy=policies[0]["document"] if policies else None,
+            spec=KeySpec(row["spec"]),
+            usage=KeyUsage(row["usage"]),
+            origin=Origin(row["origin"]),
+            public_key=next(
+                (
+                    version["public_key"]
+                    for version in children.get(schema.key_versions.name, ())
+                    if version["number"] == row["num_versions"]
+                ),
+                None,
+            ),
         )
 
     def _alias(self, row: Row) -> Alias:
@@ -304,6 +320,9 @@ def _key_row(key: KeyMetadata) -> Row:
     return {
         "key_id": key.raw_id,
         "flags": key.flags,
+        "spec": key.spec.value,
+        "usage": key.usage.value,
+        "origin": key.origin.value,
         "state": key.state.value,
         "description": key.description,
         "created_at": to_micros(key.created_at),

@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 APPLICATION_ID = 0x6B6D7366  # "kmsf", tells file(1) and us what the database is
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _BYTES, _NUMBER, _TEXT = "BLOB NOT NULL", "INTEGER NOT NULL", "TEXT NOT NULL"
 _BYTES_OR_NULL, _NUMBER_OR_NULL, _TEXT_OR_NULL = "BLOB", "INTEGER", "TEXT"
@@ -74,6 +74,9 @@ keys = _table(
     "key_id",
     key_id=_BYTES,
     flags=_NUMBER,
+    spec=_TEXT,
+    usage=_TEXT,
+    origin=_TEXT,
     state=_TEXT,
     description=_TEXT,
     created_at=_NUMBER,
@@ -84,8 +87,15 @@ keys = _table(
     rows_sum=_BYTES,
 )
 
+# The public key of a pair is a DER SubjectPublicKeyInfo.
 key_versions = _of_key(
-    "key_versions", "number", number=_NUMBER, created_at=_NUMBER, origin=_TEXT, wrapped=_BYTES
+    "key_versions",
+    "number",
+    number=_NUMBER,
+    created_at=_NUMBER,
+    origin=_TEXT,
+    wrapped=_BYTES,
+    public_key=_BYTES_OR_NULL,
 )
 
 aliases = Table(

@@ -17,79 +17,16 @@
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
-#include <sys/random.h>
 #include <unistd.h>
-#include <valgrind/memcheck.h>
 
 #include "kf_arena.h"
+#include "kf_hmac_many.h"
+#include "kf_material.h"
 #include "kf_rng.h"
 #include "kf_sha256.h"
 #include "kf_util.h"
 #include "kft.h"
-
-#ifndef KF_VALGRIND
-#error "without KF_VALGRIND no secret is marked"
-#endif
-
-enum { EXIT_USAGE = 2, EXIT_WRONG_RESULT = 3, EXIT_UNMARKED = 4, EXIT_LEAK = 42 };
-
-static void require(int condition, const char *what) {
-    if (condition) return;
-    fprintf(stderr, "ctime: %s\n", what);
-    exit(EXIT_WRONG_RESULT);
-}
-
-/* Every byte has a bit that memcheck holds for undefined. */
-static int is_secret(const void *p, size_t len) {
-    uint8_t bits;
-    for (size_t i = 0; i < len; i++)
-        if (VALGRIND_GET_VBITS((const uint8_t *)p + i, &bits, 1) != 1 || bits == 0) return 0;
-    return 1;
-}
-
-static void require_secret(const void *p, size_t len, const char *what) {
-    if (is_secret(p, len)) return;
-    fprintf(stderr, "ctime: not marked as secret: %s\n", what);
-    exit(EXIT_UNMARKED);
-}
-
-/* Publishes what a function handed out, of which the last secret_len bytes must have been secret. */
-static void publish(void *p, size_t len, size_t secret_len, const char *what) {
-    require_secret((uint8_t *)p + len - secret_len, secret_len, what);
-    KF_DECLASSIFY(p, len);
-}
-
-/* All randomness is secret until it is published (linked with --wrap=getrandom). */
-ssize_t __real_getrandom(void *out, size_t len, unsigned flags);
-ssize_t __wrap_getrandom(void *out, size_t len, unsigned flags);
-ssize_t __wrap_getrandom(void *out, size_t len, unsigned flags) {
-    const ssize_t got = __real_getrandom(out, len, flags);
-    if (got > 0) KF_SECRET(out, (size_t)got);
-    return got;
-}
-
-/* So is what a root key file holds after its magic (linked with --wrap=read). */
-enum { MATERIAL_LEN = 32 };
-ssize_t __real_read(int fd, void *out, size_t len);
-ssize_t __wrap_read(int fd, void *out, size_t len);
-ssize_t __wrap_read(int fd, void *out, size_t len) {
-    const ssize_t got = __real_read(fd, out, len);
-    if (got == MATERIAL_LEN) KF_SECRET(out, MATERIAL_LEN);
-    return got;
-}
-
-#ifdef KF_PLANT_LEAK
-static volatile unsigned leak_sink;
-
-static void leak(const uint8_t *secret, const uint8_t *other) {
-    static volatile uint8_t table[256];
-    if (KF_PLANT_LEAK == 1 && secret[0] & 1) leak_sink++;
-    if (KF_PLANT_LEAK == 2) leak_sink += table[secret[1]];
-    for (int i = 0; KF_PLANT_LEAK == 3 && i < 16 && secret[i] == other[i]; i++) leak_sink++;
-}
-#else
-static void leak(const uint8_t *secret, const uint8_t *other) { (void)secret, (void)other; }
-#endif
+#include "secrets.h"
 
 /* ---- kernels ----------------------------------------------------------------------------------------- */
 
@@ -151,6 +88,21 @@ static void check_kernels(const kf_aead_impl *impl) {
 
 /* ---- hashes -------------------------------------------------------------------------------------------- */
 
+static void check_any_hash(const uint8_t *msg, size_t msg_len) {
+    static const int bits[] = {224, 384, 512};
+    uint8_t out[KF_HASH_MAX_DIGEST];
+    for (int h = 0; h < 3; h++) {
+        const kf_hash *hash = kf_hash_of(bits[h]);
+        kf_hmac_any_key key;
+        for (size_t key_len = 30; key_len <= msg_len; key_len += 120) {
+            kf_hmac_any_key_init(&key, hash, msg, key_len);
+            require_secret(&key.states, 2u * hash->state_len, "HMAC key of another hash");
+            kf_hmac_any(&key, out, msg, msg_len);
+            require_secret(out, hash->digest_len, "HMAC under another hash");
+        }
+    }
+}
+
 static void check_hashes(void) {
     uint8_t msg[300], out[80];
     kf_hmac_key key;
@@ -160,6 +112,7 @@ static void check_hashes(void) {
         require(kf_sha256(out, msg, len) == KF_OK, "kf_sha256");
         if (len) require_secret(out, 32, "hash");
     }
+    check_any_hash(msg, sizeof msg);
     kf_hmac_key_init(&key, msg, 100);
     kf_hmac(&key, out, msg, sizeof msg);
     require_secret(out, 32, "HMAC under a long key");
@@ -169,6 +122,23 @@ static void check_hashes(void) {
     require_secret(out, 32, "HMAC");
     kf_hkdf(out, sizeof out, msg, 13, msg, 32, msg, 22);
     require_secret(out, sizeof out, "HKDF");
+}
+
+/* Messages of one number of blocks and of several, under one secret key. */
+static void check_hmac_many(void) {
+    static uint8_t msgs[9 * 150], out[9 * 32];
+    const int64_t offsets[] = {0, 10, 20, 90, 190, 290, 300, 300, 1000};
+    const struct kf_column column = {.data = msgs, .data_len = sizeof msgs, .offsets = offsets};
+    const kf_sink sink = {.data = out, .stride = 32};
+    uint8_t key_bytes[32] = {0};
+    kf_hmac_key key;
+    KF_SECRET(msgs, sizeof msgs), KF_SECRET(key_bytes, sizeof key_bytes);
+    kf_hmac_key_init(&key, key_bytes, sizeof key_bytes);
+    kf_hmac_many(&key, out, msgs, 150, 9);
+    require_secret(out, sizeof out, "HMACs of equal messages");
+    KF_DECLASSIFY(out, sizeof out);
+    kf_hmac_column(&key, &sink, &column, 0, 8, NULL);
+    require_secret(out, 8 * 32, "HMACs of a column");
 }
 
 static void check_generator(void) {
@@ -250,6 +220,37 @@ static void check_macs(const hierarchy *h) {
     ok_or_end(kf_store_mac_check(h->store, mac, msg, sizeof msg), "kf_store_mac_check");
     mac[31] ^= 1;
     require(kf_store_mac_check(h->store, mac, msg, sizeof msg) == KF_ERR_AUTH, "a changed MAC passes");
+}
+
+/* MAC keys, made and imported, over messages of several lengths. */
+static void check_mac_keys(const hierarchy *h) {
+    static const int bits[] = {224, 256, 384, 512};
+    static uint8_t msgs[NUM * TEXT], macs[NUM * KF_HASH_MAX_DIGEST], wrapped[KF_HASH_MAX_DIGEST + KF_WRAP_OVERHEAD];
+    uint8_t material[KF_HASH_MAX_DIGEST], status[NUM];
+    KF_SECRET(msgs, sizeof msgs);
+    for (int k = 0; k < 8; k++) {
+        const size_t mac_len = (size_t)bits[k / 2] / 8, wrapped_len = mac_len + KF_WRAP_OVERHEAD;
+        const struct kf_column in = {.data = msgs, .data_len = sizeof msgs, .width = TEXT};
+        const struct kf_column given = {.data = macs, .data_len = (int64_t)(NUM * mac_len), .width = (int64_t)mac_len};
+        uint64_t key;
+        memset(material, 9, sizeof material);
+        KF_SECRET(material, sizeof material);
+        ok_or_end(k % 2 ? kf_mac_generate(wrapped, h->store, h->key_id, 1, 0, bits[k / 2])
+                        : kf_mac_import(wrapped, h->store, h->key_id, 1, 0, bits[k / 2], material, mac_len),
+                  "kf_mac_generate, kf_mac_import");
+        publish(wrapped, wrapped_len, wrapped_len, "wrapped MAC key");
+        ok_or_end(kf_mac_load(&key, h->store, wrapped, wrapped_len, h->key_id, 1, 0, bits[k / 2]), "kf_mac_load");
+        ok_or_end(kf_mac_batch(key, macs, sizeof macs, NULL, mac_len, &in, NUM, NULL, 1), "kf_mac_batch");
+        publish(macs, NUM * mac_len, NUM * mac_len, "MACs");
+        macs[0] ^= 1;
+        ok_or_end(kf_mac_verify_batch(key, status, &in, &given, NUM, NULL, 1), "kf_mac_verify_batch");
+        require(status[0] == KF_REC_AUTH && status[1] == KF_REC_OK, "MACs do not verify as they should");
+        require(kf_mac_verify_one(key, macs, mac_len, msgs, TEXT) == KF_ERR_AUTH, "a changed MAC verifies");
+        ok_or_end(kf_mac_one(key, macs, mac_len, msgs, TEXT), "kf_mac_one");
+        publish(macs, mac_len, mac_len, "a MAC");
+        ok_or_end(kf_mac_verify_one(key, macs, mac_len, msgs, TEXT), "kf_mac_verify_one");
+        kf_key_release(key);
+    }
 }
 
 static void check_one_blob(const hierarchy *h) {
@@ -350,13 +351,6 @@ static const kf_aead_impl *find(const char *name) {
     return NULL;
 }
 
-/* VALGRIND_GET_VBITS answers 1 under memcheck only, and sees a mark only if marks are made. */
-static int under_memcheck(void) {
-    uint8_t byte = 0;
-    KF_SECRET(&byte, 1);
-    return RUNNING_ON_VALGRIND && is_secret(&byte, 1);
-}
-
 int main(int argc, char **argv) {
     if (argc == 2 && strcmp(argv[1], "--list") == 0) return find(NULL) != NULL;
     const kf_aead_impl *impl = argc == 2 ? find(argv[1]) : NULL;
@@ -367,10 +361,12 @@ int main(int argc, char **argv) {
     require(kf_init() == KF_OK && kf_impl_force(impl->name) == KF_OK, "the library does not start");
     check_kernels(impl);
     check_hashes();
+    check_hmac_many();
     check_generator();
     hierarchy h;
     open_hierarchy(&h);
     check_macs(&h);
+    check_mac_keys(&h);
     check_one_blob(&h), check_bound_blob(&h);
     check_blobs(&h);
     check_data_key(&h);

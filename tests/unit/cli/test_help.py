@@ -21,7 +21,10 @@ PAGE = Path(__file__).parents[3] / "docs" / "cli.md"
 
 
 def commands(group: click.Group, name: str = "kmsfast") -> Iterator[tuple[str, click.Command]]:
-    for word, command in group.commands.items():
+    context = click.Context(group)
+    for word in group.list_commands(context):
+        command = group.get_command(context, word)
+        assert command is not None
         if isinstance(command, click.Group):
             yield from commands(command, f"{name} {word}")
         else:
@@ -48,8 +51,8 @@ def test_every_option_and_variable_of_the_page_exists() -> None:
     assert set(re.findall(r"`(--?[a-z][a-z-]*)`", page)) <= flags | {"-h", "--help"}
     sources = [*PAGE.parents[1].glob("src/**/*.py"), *PAGE.parents[1].glob("csrc/*.c")]
     code = "".join(path.read_text() for path in sources)
-    variables = set(re.findall(r"KMSFAST_[A-Z_]+", code)) - {"KMSFAST_COMPLETE"}
-    assert set(re.findall(r"`(KMSFAST_[A-Z_]+)`", page)) == variables
+    variables = set(re.findall(r"KMSFAST_[A-Z0-9_]+", code)) - {"KMSFAST_COMPLETE"}
+    assert set(re.findall(r"`(KMSFAST_[A-Z0-9_]+)`", page)) == variables
 
 
 def test_every_exit_code_is_documented() -> None:
@@ -111,6 +114,15 @@ def test_completion_knows_the_commands(empty: Cli) -> None:
         assert "_KMSFAST_COMPLETE" in empty.ok("completion", shell)
     words = empty.ok(_KMSFAST_COMPLETE="bash_complete", COMP_WORDS="kmsfast key ro", COMP_CWORD="2")
     assert words.split() == ["plain,rotate"]
+    for line, expected in (
+        ("kmsfast key create --spec RSA_3", ["plain,RSA_3072"]),
+        ("kmsfast key create --usage sign", ["plain,SIGN_VERIFY"]),
+        ("kmsfast sign x --algorithm ML", ["plain,ML_DSA_SHAKE_256"]),
+        ("kmsfast data-key-pair ECC_S", ["plain,ECC_SECG_P256K1"]),
+    ):
+        last = str(len(line.split()) - 1)
+        words = empty.ok(_KMSFAST_COMPLETE="bash_complete", COMP_WORDS=line, COMP_CWORD=last)
+        assert words.split() == expected
 
 
 def test_version(empty: Cli) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shutil
 import sqlite3
 import threading
 from pathlib import Path
 
+import golden
 import pytest
 from clocks import Clock
 
@@ -79,6 +81,49 @@ def test_what_was_changed_is_not_made_valid(old: Path, change: str) -> None:
     with pytest.raises(StoreIntegrity, match="changed from outside"):
         kmsfast.open(old)
     assert version(old) == 1
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> Path:
+    """A store of schema version 2, of the golden ones."""
+    store = tmp_path / "second"
+    shutil.copytree(golden.DIRECTORY / "0.1.0-schema-2" / "store", store)
+    store.chmod(0o700)
+    (store / "root.key").chmod(0o600)
+    (store / "store.db").chmod(0o600)
+    return store
+
+
+def test_keys_of_version_2_are_symmetric(second: Path, clock: Clock) -> None:
+    with kmsfast.open(second, clock=clock) as kms:
+        kinds = {(key.spec, key.usage, key.origin) for key in kms.keys()}
+        assert kinds == {("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT", "AWS_KMS")}
+        assert all(v.public_key is None for key in kms.keys() for v in key.versions())
+        made = kms.create_key(spec="ECC_NIST_P256", usage="SIGN_VERIFY")
+        kms.key("alias/golden/several").rotate()
+    with kmsfast.open(second, clock=clock) as kms:
+        made = kms.key(made.id)
+        made.verify(b"message", made.sign(b"message"))
+        assert kms.key("alias/golden/several").current_version == 4
+    assert version(second) == schema.SCHEMA_VERSION
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["UPDATE tags SET tag_value = 'x'", "DELETE FROM tags WHERE tag_key = 'team'",
+     "DELETE FROM aliases WHERE name = 'alias/disabled'", "UPDATE store SET num_keys = 3",
+     "DELETE FROM keys WHERE state = 'Disabled'", "DELETE FROM policies",
+     "DELETE FROM key_versions WHERE number = 2", "UPDATE key_versions SET number = 9 - number",
+     "UPDATE keys SET rows_sum = zeroblob(32)", "UPDATE store SET rows_sum = zeroblob(32)",
+     "INSERT INTO grants SELECT key_id, 'g', 1, '{}', mac FROM keys",
+     "UPDATE tags SET key_id = zeroblob(16)"],
+)  # fmt: skip
+def test_what_was_changed_in_version_2_is_not_made_valid(second: Path, change: str) -> None:
+    with contextlib.closing(sqlite3.connect(second / "store.db")) as db, db:
+        db.execute(change)
+    with pytest.raises(StoreIntegrity, match="changed from outside"):
+        kmsfast.open(second)
+    assert version(second) == 2
 
 
 def test_a_failed_step_changes_nothing(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 import reference
 import scripts
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 import kmsfast
 
@@ -35,15 +37,36 @@ def secrets(path: Path) -> dict[str, bytes]:
     store_key = reference.unwrap_store_key(root, wrapped, store_id)
     found = {"root": root[16:], "store key": store_key}
     found["store wrap subkey"] = reference.material_wrap_key(store_key, store_id)
-    for key_id, number, data in database.execute(
-        "SELECT key_id, number, wrapped FROM key_versions"
+    for spec, key_id, number, data in database.execute(
+        "SELECT spec, key_id, number, wrapped FROM key_versions JOIN keys USING (key_id)"
     ):
-        material = reference.unwrap_material(store_key, store_id, data, key_id, number)
-        found[f"material {number}"] = material
-        found[f"subkey {number}"] = reference.xaes_key(material, key_id, number)
+        algorithm = reference.algorithm_of(spec)
+        material = reference.unwrap_material(
+            store_key, store_id, data, key_id, number, algorithm=algorithm
+        )
+        if algorithm == reference.ALGORITHM_AES256:
+            found[f"material {number}"] = material
+            found[f"subkey {number}"] = reference.xaes_key(material, key_id, number)
+        elif algorithm == reference.ALGORITHM_PKCS8:
+            found[f"{spec} whole"] = material
+            found[f"{spec} secret"] = secret_in(material)
+        else:
+            found[f"{spec} material {key_id.hex()}"] = material
     database.close()
     shutil.rmtree(copied)
     return found
+
+
+def secret_in(der: bytes) -> bytes:
+    """The scalar or the seed of a private key."""
+    private = load_der_private_key(der, None)
+    if isinstance(private, EllipticCurvePrivateKey):
+        return private.private_numbers().private_value.to_bytes(48, "big")
+    return private.private_bytes_raw()
+
+
+# P-256, whose keys C holds, and what `cryptography` holds.
+PRIVATE = ["ECC_NIST_P256", "ECC_NIST_P384", "ECC_NIST_EDWARDS25519", "ML_DSA_44"]
 
 
 def test_files_hold_no_key(path: Path) -> None:
@@ -52,8 +75,11 @@ def test_files_hold_no_key(path: Path) -> None:
         key.encrypt_batch([b"x"] * 100)
         for _ in range(3):
             key.rotate()
+        for spec in PRIVATE:
+            kms.create_key(spec=spec, usage="SIGN_VERIFY").sign(b"x")
+        kms.create_key(spec="HMAC_256").mac(b"x")
         known = secrets(path)
-        assert len(known) == 11
+        assert len(known) == 11 + 1 + 2 * len(PRIVATE) - 1
         files = sorted(f.name for f in path.iterdir())
         assert "store.db-wal" in files
         for name in files:
@@ -102,6 +128,12 @@ BUSY = """
     kms.decrypt_batch(key.encrypt_batch([b"x"] * 1000))
     key.rotate()
     kms.decrypt(key.encrypt(b"x"))
+    kms.key("alias/mac").mac_batch([b"x"] * 1000)
+    kms.key("alias/mac").verify_mac(b"x", kms.key("alias/mac").mac(b"x"))
+    signing = kms.key("alias/sign")
+    signing.verify_batch([b"x" * 32] * 100, signing.sign_batch([b"x" * 32] * 100))
+    signing.verify(b"x", signing.sign(b"x", deterministic=True))
+    kms.key("alias/derive").derive_shared_secret(kms.key("alias/derive").public_key_der())
     print("ready", flush=True)
     sys.stdin.readline()
 """
@@ -110,6 +142,9 @@ BUSY = """
 def test_memory_holds_keys_in_the_arena_alone(path: Path) -> None:
     with kmsfast.open(path, create=True) as kms:
         kms.create_key(alias="alias/a")
+        kms.create_key(alias="alias/mac", spec="HMAC_256")
+        kms.create_key(alias="alias/sign", spec="ECC_NIST_P256", usage="SIGN_VERIFY")
+        kms.create_key(alias="alias/derive", spec="ECC_NIST_P256", usage="KEY_AGREEMENT")
     busy = scripts.start(BUSY, path)
     assert busy.stdout is not None
     assert busy.stdout.readline() == "ready\n"

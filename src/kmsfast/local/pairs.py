@@ -1,0 +1,212 @@
+"""What keys do beside encrypting: sign, verify, agree on secrets, and make key pairs for elsewhere.
+
+Rules: those of :mod:`kmsfast.local`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from kmsfast import app
+from kmsfast.crypto.pkcs8 import public_pem
+from kmsfast.local.remembered import Context
+from kmsfast.model.message import MessageType
+
+if TYPE_CHECKING:
+    from kmsfast.service.asymmetric import DataKeyPair
+    from kmsfast.service.signers import Batch, Bools
+
+__all__ = ["PairUses"]
+
+
+class PairUses:
+    """The part of :class:`kmsfast.Key` for key pairs."""
+
+    __slots__ = ()
+
+    _app: app.Application
+    _raw_id: bytes
+
+    def sign(
+        self,
+        message: bytes,
+        *,
+        algorithm: str | None = None,
+        message_type: str = MessageType.RAW,
+        encoding: str | None = None,
+        deterministic: bool = False,
+    ) -> bytes:
+        """The signature of a message.
+
+        Args:
+            message: 1 to 4,096 bytes; of a longer one its digest or, for ML-DSA, its mu.
+            algorithm: as AWS names it; may be left out where only one fits key and message type.
+            message_type: RAW, DIGEST, or EXTERNAL_MU for ML-DSA (64 bytes, FIPS 204 section 6.2).
+            encoding: of an ECDSA signature: "der" (the default, as in AWS) or "raw", r and s side
+                by side (IEEE P1363).
+            deterministic: ECDSA nonces by RFC 6979; the default is hedged with fresh randomness.
+
+        Raises:
+            KeyDisabled, InvalidState, KeyNotFound, InvalidKeyUsage: the key does not sign so.
+            ValidationError: an unknown name, or a message of another length.
+        """
+        options = self._app.signing.options(
+            algorithm, message_type, encoding, deterministic=deterministic
+        )
+        return self._app.signing.sign(self._raw_id, message, options)
+
+    def verify(
+        self,
+        message: bytes,
+        signature: bytes,
+        *,
+        algorithm: str | None = None,
+        message_type: str = MessageType.RAW,
+        encoding: str | None = None,
+    ) -> None:
+        """Passes when it is the signature of the message by this key.
+
+        Raises:
+            InvalidSignature: it is not. The others: as :meth:`sign`.
+        """
+        options = self._app.signing.options(algorithm, message_type, encoding)
+        self._app.signing.verify(self._raw_id, message, signature, options)
+
+    def sign_stream(
+        self,
+        source: BinaryIO,
+        *,
+        algorithm: str | None = None,
+        encoding: str | None = None,
+        deterministic: bool = False,
+    ) -> bytes:
+        """The signature of all that ``source`` gives: the same as :meth:`sign` would give.
+
+        A message of any length, which is hashed here; for ED25519_SHA_512 of at most 4,096 bytes.
+        ED25519_PH_SHA_512 signs its SHA-512 digest.
+
+        Raises:
+            As :meth:`sign`.
+        """
+        options = self._app.signing.options(
+            algorithm, MessageType.RAW, encoding, deterministic=deterministic
+        )
+        return self._app.signing.sign_stream(self._raw_id, source, options)
+
+    def verify_stream(
+        self,
+        source: BinaryIO,
+        signature: bytes,
+        *,
+        algorithm: str | None = None,
+        encoding: str | None = None,
+    ) -> None:
+        """Passes when it is the signature of all that ``source`` gives (:meth:`sign_stream`).
+
+        Raises:
+            InvalidSignature: it is not. The others: as :meth:`sign`.
+        """
+        options = self._app.signing.options(algorithm, MessageType.RAW, encoding)
+        self._app.signing.verify_stream(self._raw_id, source, signature, options)
+
+    def sign_batch(
+        self,
+        digests: Any,
+        *,
+        algorithm: str | None = None,
+        message_type: str = MessageType.DIGEST,
+        encoding: str | None = None,
+        deterministic: bool = False,
+        threads: int = 1,
+    ) -> Batch:
+        """A signature for each digest, or for each message with message_type RAW.
+
+        Args:
+            digests: a list of bytes, numpy uint8 of (n, 32), or any batch that encrypts; no nulls.
+                Messages may have any length here.
+            encoding: of ECDSA signatures; None: "der" for a list, "raw" for an array.
+            threads: for P-256, whose signatures C makes; the GIL is released.
+
+        Returns:
+            A list of bytes; of an array and "raw" an array, numpy uint8 of (n, 64) for P-256.
+
+        Raises:
+            As :meth:`sign`; nothing is signed then.
+        """
+        options = self._app.signing.options(
+            algorithm, message_type, encoding, deterministic=deterministic
+        )
+        return self._app.signing.sign_batch(self._raw_id, digests, options, threads)
+
+    def verify_batch(
+        self,
+        digests: Any,
+        signatures: Any,
+        *,
+        algorithm: str | None = None,
+        message_type: str = MessageType.DIGEST,
+        encoding: str | None = None,
+        threads: int = 1,
+    ) -> Bools:
+        """Whether each is the signature of its digest: numpy bool of (n,).
+
+        Args:
+            encoding: of ECDSA signatures; None: "der" in a list, "raw" in an array.
+
+        Raises:
+            As :meth:`sign`. Signatures that do not verify do not raise: ask ``.all()``.
+        """
+        options = self._app.signing.options(algorithm, message_type, encoding)
+        return self._app.signing.verify_batch(self._raw_id, digests, signatures, options, threads)
+
+    def public_key_der(self) -> bytes:
+        """The public key, as a DER SubjectPublicKeyInfo (RFC 5280).
+
+        Raises:
+            UnsupportedOperation: a symmetric or HMAC key.
+            KeyDisabled, InvalidState, KeyNotFound: the key's state does not allow it.
+        """
+        return self._app.asymmetric.public_key(self._raw_id)
+
+    def public_key_pem(self) -> str:
+        """The public key, as PEM (RFC 7468).
+
+        Raises:
+            As :meth:`public_key_der`.
+        """
+        return public_pem(self.public_key_der()).decode()
+
+    def derive_shared_secret(self, public_key: bytes) -> bytes:
+        """The raw secret of ECDH (SP 800-56A 5.7.1.2); only for deriving keys from it.
+
+        Args:
+            public_key: of the other side, as a DER SubjectPublicKeyInfo.
+
+        Raises:
+            KeyDisabled, InvalidState, KeyNotFound, InvalidKeyUsage: the key does not derive.
+            ValidationError: no public key, or one on another curve.
+        """
+        return self._app.asymmetric.derive_shared_secret(self._raw_id, public_key)
+
+    def generate_data_key_pair(self, spec: str, context: Context = None) -> DataKeyPair:
+        """A fresh key pair for use elsewhere, its private key in the clear and as a blob.
+
+        Args:
+            spec: of any pair: RSA_2048, ECC_NIST_P256, ML_DSA_65 and so on.
+            context: needed again to decrypt the private key (:meth:`decrypt`).
+
+        Raises:
+            KeyDisabled, InvalidState, KeyNotFound, InvalidKeyUsage: the key cannot encrypt it.
+            ValidationError, UnsupportedOperation: no spec of a pair, or one that is not offered.
+        """
+        return self._app.asymmetric.data_key_pair(self._raw_id, spec, context, with_plaintext=True)
+
+    def generate_data_key_pair_without_plaintext(
+        self, spec: str, context: Context = None
+    ) -> DataKeyPair:
+        """A fresh key pair, its private key as a blob alone.
+
+        Raises:
+            As :meth:`generate_data_key_pair`.
+        """
+        return self._app.asymmetric.data_key_pair(self._raw_id, spec, context, with_plaintext=False)
