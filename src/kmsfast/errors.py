@@ -72,7 +72,9 @@ class KmsError(Exception):
         return super().__str__()
 
     def __str__(self) -> str:
-        return f"{self.message}; {self.hint}" if self.hint else self.message
+        if not self.hint:
+            return self.message
+        return f"{self.message.rstrip('.')}; {self.hint}" if self.message else self.hint
 
 
 class ValidationError(KmsError, ValueError):
