@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from datetime import UTC, datetime
 
 import pytest
@@ -75,7 +76,11 @@ def test_the_words_of_aws_and_the_hint_are_one_text_for_people() -> None:
     error = KeyNotFound("Key 'x' does not exist", hint="see the list")
     assert str(error) == "Key 'x' does not exist; see the list"
     assert error.message == "Key 'x' does not exist"
+    assert str(KeyNotFound("x is gone.", hint="see the list")) == "x is gone; see the list"
     assert str(KeyNotFound("a")) == KeyNotFound("a").message == "a"
+    unspoken = KeyNotFound(hint="see the list")
+    assert (str(unspoken), unspoken.message) == ("see the list", "")
+    assert pickle.loads(pickle.dumps(error)).hint == "see the list"
 
 
 @pytest.mark.parametrize(
