@@ -33,6 +33,13 @@ aws kms put-key-policy --key-id "$KEY" --policy '{"Version":"2012-10-17","Statem
 aws kms get-key-policy --key-id "$KEY" --output text --query Policy
 aws kms schedule-key-deletion --key-id "$KEY" --pending-window-in-days 7 --query KeyState
 aws kms cancel-key-deletion --key-id "$KEY" --query KeyId
+SIGNER=$(aws kms create-key --key-spec ECC_NIST_P256 --key-usage SIGN_VERIFY \
+    --query KeyMetadata.KeyId --output text)
+aws kms sign --key-id "$SIGNER" --message fileb://ExamplePlaintextFile \
+    --signing-algorithm ECDSA_SHA_256 --output text --query Signature | base64 --decode > signature
+aws kms get-public-key --key-id "$SIGNER" --output text --query PublicKey \
+    | base64 --decode | openssl pkey -pubin -inform DER -out public.pem
+openssl dgst -sha256 -verify public.pem -signature signature ExamplePlaintextFile
 aws kms describe-key --key-id alias/your-key-alias --query KeyMetadata.KeyState --output text
 """
 
@@ -57,4 +64,5 @@ def test_the_path_of_the_guide(server: Served, tmp_path: Path) -> None:
     lines = done.stdout.split("\n")
     assert '{"Version":"2012-10-17","Statement":[]}' in lines
     assert '"PendingDeletion"' in lines
+    assert "Verified OK" in lines
     assert lines[-2] == "Disabled"

@@ -146,6 +146,74 @@ def test_tags(kms: Any, key: str) -> None:
         kms.tag_resource(KeyId=key, Tags=[{"TagKey": "aws:x", "TagValue": ""}])
 
 
+@pytest.mark.parametrize(
+    ("spec", "algorithm", "kind"),
+    [
+        ("RSA_2048", "RSASSA_PSS_SHA_256", "RAW"),
+        ("ECC_NIST_P256", "ECDSA_SHA_256", "DIGEST"),
+        ("ECC_NIST_EDWARDS25519", "ED25519_SHA_512", "RAW"),
+        ("ML_DSA_44", "ML_DSA_SHAKE_256", "RAW"),
+    ],
+)
+def test_signatures(kms: Any, spec: str, algorithm: str, kind: str) -> None:
+    name = kms.create_key(KeySpec=spec, KeyUsage="SIGN_VERIFY")["KeyMetadata"]["Arn"]
+    message = bytes(32)
+    how = {"MessageType": kind, "SigningAlgorithm": algorithm}
+    made = kms.sign(KeyId=name, Message=message, **how)
+    found = kms.verify(KeyId=name, Message=message, Signature=made["Signature"], **how)
+    assert (found["SignatureValid"], found["KeyId"]) == (True, name)
+    with pytest.raises(kms.exceptions.KMSInvalidSignatureException) as caught:
+        kms.verify(KeyId=name, Message=bytes(31) + b"x", Signature=made["Signature"], **how)
+    assert caught.value.response["Error"]["Message"] == ""
+    public = kms.get_public_key(KeyId=name)
+    assert algorithm in public["SigningAlgorithms"]
+    assert (public["KeySpec"], public["KeyUsage"]) == (spec, "SIGN_VERIFY")
+    if spec == "ECC_NIST_P256":
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import ec, utils
+        from cryptography.hazmat.primitives.hashes import SHA256
+
+        loaded: Any = serialization.load_der_public_key(public["PublicKey"])
+        loaded.verify(made["Signature"], message, ec.ECDSA(utils.Prehashed(SHA256())))
+
+
+def test_macs(kms: Any) -> None:
+    name = kms.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")["KeyMetadata"]["Arn"]
+    how = {"KeyId": name, "MacAlgorithm": "HMAC_SHA_256"}
+    made = kms.generate_mac(Message=b"message", **how)
+    assert kms.verify_mac(Message=b"message", Mac=made["Mac"], **how)["MacValid"]
+    with pytest.raises(kms.exceptions.KMSInvalidMacException):
+        kms.verify_mac(Message=b"another", Mac=made["Mac"], **how)
+
+
+def test_key_pairs(kms: Any, key: str) -> None:
+    from cryptography.hazmat.primitives import serialization
+
+    made = kms.generate_data_key_pair(KeyId=key, KeyPairSpec="ECC_NIST_P256")
+    opened = kms.decrypt(CiphertextBlob=made["PrivateKeyCiphertextBlob"])["Plaintext"]
+    assert opened == made["PrivateKeyPlaintext"]
+    private = serialization.load_der_private_key(opened, None)
+    public = private.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    assert public == made["PublicKey"]
+    bare = kms.generate_data_key_pair_without_plaintext(KeyId=key, KeyPairSpec="RSA_2048")
+    assert "PrivateKeyPlaintext" not in bare
+
+
+def test_key_agreement(kms: Any) -> None:
+    secrets, names = [], []
+    for _ in range(2):
+        made = kms.create_key(KeySpec="ECC_NIST_P384", KeyUsage="KEY_AGREEMENT")
+        names.append(made["KeyMetadata"]["Arn"])
+    for mine, other in (names, names[::-1]):
+        public = kms.get_public_key(KeyId=other)["PublicKey"]
+        found = kms.derive_shared_secret(KeyId=mine, KeyAgreementAlgorithm="ECDH", PublicKey=public)
+        assert found["KeyOrigin"] == "AWS_KMS"
+        secrets.append(found["SharedSecret"])
+    assert secrets[0] == secrets[1]
+
+
 def test_operations_that_are_not_offered(kms: Any, key: str) -> None:
     with pytest.raises(kms.exceptions.UnsupportedOperationException, match="grants"):
         kms.list_grants(KeyId=key)

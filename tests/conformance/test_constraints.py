@@ -28,6 +28,7 @@ SAMPLES = {
     "AliasNameType": "alias/x",
     "PlaintextType": "eA==",
     "CiphertextType": "eA==",
+    "PublicKeyType": "eA==",
     "PolicyType": "{}",
     "DescriptionType": "x",
     "TagList": [{"TagKey": "a", "TagValue": "b"}],
@@ -51,7 +52,11 @@ def camel(name: str) -> str:
 
 def needed(model: dict[str, Any]) -> dict[str, Any]:
     """A value for each required member."""
-    return {name: SAMPLES[model["members"][name]["shape"]] for name in model.get("required", ())}
+    names = {name: model["members"][name]["shape"] for name in model.get("required", ())}
+    return {
+        name: SAMPLES[kind] if kind in SAMPLES else shape(kind)["enum"][0]
+        for name, kind in names.items()
+    }
 
 
 @dataclass

@@ -277,8 +277,8 @@ def require_rotates(key: KeyMetadata) -> None:
     """
     if not key.rotates:
         raise UnsupportedOperation(
-            hint=f"{key.arn} is of spec {key.spec}; only symmetric encryption keys rotate. Make a new "
-            "key and point the alias to it"
+            hint=f"{key.arn} is of spec {key.spec}; only symmetric encryption keys rotate. Make a "
+            "new key and point the alias to it"
         )
 
 

@@ -69,9 +69,9 @@ def test_a_multi_region_key(api: Api) -> None:
             "KeyUsage SIGN_VERIFY is not compatible with KeySpec SYMMETRIC_DEFAULT",
         ),
         (
-            {"KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY"},
+            {"KeySpec": "SM2", "KeyUsage": "SIGN_VERIFY"},
             "UnsupportedOperationException",
-            "KeySpec RSA_2048 is not supported by this release",
+            "Key spec SM2 is not offered: AWS has it in its China regions only",
         ),
         (
             {"Origin": "EXTERNAL"},
