@@ -77,7 +77,8 @@ class KmsError(Exception):
     def __str__(self) -> str:
         if not self.hint:
             return self.message
-        return f"{self.message.rstrip('.')}; {self.hint}" if self.message else self.hint
+        between = "" if not self.message else " " if self.message.endswith(".") else "; "
+        return f"{self.message}{between}{self.hint}"
 
 
 class ValidationError(KmsError, ValueError):

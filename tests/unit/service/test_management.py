@@ -130,7 +130,7 @@ def test_deletion_waits_and_can_be_cancelled(kms: kmsfast.Kms, clock: Clock) -> 
         lambda: key.tag({"a": "b"}), lambda: key.update_description("x"), key.schedule_deletion,
         lambda: kms.create_alias("alias/b", key),
     ):  # fmt: skip
-        with pytest.raises(InvalidState, match=r"is pending deletion; .*cancel-deletion"):
+        with pytest.raises(InvalidState, match=r"is pending deletion\. .*cancel-deletion"):
             use()
     clock.forward(days=6.999)
     key.cancel_deletion()

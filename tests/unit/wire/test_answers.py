@@ -76,7 +76,7 @@ def test_the_words_of_aws_and_the_hint_are_one_text_for_people() -> None:
     error = KeyNotFound("Key 'x' does not exist", hint="see the list")
     assert str(error) == "Key 'x' does not exist; see the list"
     assert error.message == "Key 'x' does not exist"
-    assert str(KeyNotFound("x is gone.", hint="see the list")) == "x is gone; see the list"
+    assert str(KeyNotFound("x is gone.", hint="See the list")) == "x is gone. See the list"
     assert str(KeyNotFound("a")) == KeyNotFound("a").message == "a"
     unspoken = KeyNotFound(hint="see the list")
     assert (str(unspoken), unspoken.message) == ("see the list", "")
