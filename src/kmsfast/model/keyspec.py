@@ -193,7 +193,7 @@ def require_algorithm(spec: KeySpec, usage: KeyUsage, algorithm: str) -> None:
     if algorithm not in known:
         raise InvalidKeyUsage(
             f"Algorithm {algorithm} is incompatible with key spec {spec}.",
-            hint=f"it has {', '.join(known)}",
+            hint=f"It has {', '.join(known)}",
         )
 
 

@@ -95,7 +95,7 @@ class SigningOptions:
         if expected is not None and size != expected:
             raise ValidationError(
                 f"{what} is invalid length for algorithm {algorithm}.",
-                hint=f"it has {size} bytes, not {expected}",
+                hint=f"It has {size} bytes, not {expected}",
             )
 
 
