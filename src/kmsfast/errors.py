@@ -19,6 +19,7 @@ __all__ = [
     "BatchError",
     "CiphertextOfUnknownKey",
     "ContextError",
+    "CustomKeyStoreNotFound",
     "DryRun",
     "ForeignArn",
     "FrameError",
@@ -168,6 +169,12 @@ class DryRun(KmsError):
     """Nothing was done, as the request asked; it would have succeeded."""
 
     code = "DryRunOperationException"
+
+
+class CustomKeyStoreNotFound(KmsError, LookupError):
+    """No custom key store of that id."""
+
+    code = "CustomKeyStoreNotFoundException"
 
 
 class InvalidMarker(KmsError, ValueError):

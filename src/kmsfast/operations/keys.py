@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from kmsfast.app import Application
-from kmsfast.errors import UnsupportedOperation, ValidationError
+from kmsfast.errors import CustomKeyStoreNotFound, UnsupportedOperation, ValidationError
 from kmsfast.model.key import KeyMetadata
 from kmsfast.operations.metadata import SYMMETRIC, describe
 from kmsfast.operations.names import any_name, id_or_arn
@@ -105,6 +105,7 @@ def _check_kind(given: Given) -> None:
     Raises:
         ValidationError: members that contradict each other.
         UnsupportedOperation: a kind of key that AWS has and this release does not offer.
+        CustomKeyStoreNotFound: it was to be made in one.
     """
     if "KeySpec" in given and "CustomerMasterKeySpec" in given:
         raise ValidationError(
@@ -124,8 +125,9 @@ def _check_kind(given: Given) -> None:
     for asked, what in (
         (spec != SYMMETRIC, f"KeySpec {spec}"),
         (origin != "AWS_KMS", f"Origin {origin}"),
-        ("CustomKeyStoreId" in given, "CustomKeyStoreId"),
         ("XksKeyId" in given, "XksKeyId"),
     ):
         if asked:
             raise UnsupportedOperation(f"{what} is not supported by this release")
+    if "CustomKeyStoreId" in given:
+        raise CustomKeyStoreNotFound("There are no custom key stores here")
