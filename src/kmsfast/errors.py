@@ -20,6 +20,7 @@ __all__ = [
     "CiphertextOfUnknownKey",
     "ComputationFault",
     "ContextError",
+    "CustomKeyStoreNotFound",
     "DryRun",
     "ForeignArn",
     "FrameError",
@@ -183,6 +184,12 @@ class DryRun(KmsError):
     """Nothing was done, as the request asked; it would have succeeded."""
 
     code = "DryRunOperationException"
+
+
+class CustomKeyStoreNotFound(KmsError, LookupError):
+    """No custom key store of that id."""
+
+    code = "CustomKeyStoreNotFoundException"
 
 
 class InvalidMarker(KmsError, ValueError):

@@ -14,6 +14,7 @@ from kmsfast.app import Application
 from kmsfast.crypto.blob import parse_key, start_of
 from kmsfast.errors import (
     CiphertextOfUnknownKey,
+    CustomKeyStoreNotFound,
     IncorrectKey,
     InvalidCiphertext,
     KeyNotFound,
@@ -141,7 +142,7 @@ def generate_random(_app: Application, given: Given) -> Result:
     if "NumberOfBytes" not in given:
         raise ValidationError("NumberOfBytes is required.")
     if "CustomKeyStoreId" in given:
-        raise KeyNotFound("There are no custom key stores here")
+        raise CustomKeyStoreNotFound("There are no custom key stores here")
     return {"Plaintext": os.urandom(given["NumberOfBytes"])}
 
 

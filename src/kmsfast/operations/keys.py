@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from kmsfast.app import Application
-from kmsfast.errors import UnsupportedOperation, ValidationError
+from kmsfast.errors import CustomKeyStoreNotFound, UnsupportedOperation, ValidationError
 from kmsfast.model.key import KeyMetadata
 from kmsfast.model.keyspec import KeySpec, Origin
 from kmsfast.operations.metadata import describe
@@ -108,6 +108,7 @@ def _kind(given: Given) -> tuple[str, str | None]:
     Raises:
         ValidationError: members that contradict each other, or no usage for a key that needs one.
         UnsupportedOperation: a kind of key that AWS has and this release does not offer.
+        CustomKeyStoreNotFound: it was to be made in one.
     """
     if "KeySpec" in given and "CustomerMasterKeySpec" in given:
         raise ValidationError(
@@ -124,9 +125,10 @@ def _kind(given: Given) -> tuple[str, str | None]:
     origin = given.get("Origin", Origin.AWS_KMS)
     for asked, what in (
         (origin != Origin.AWS_KMS, f"Origin {origin}"),
-        ("CustomKeyStoreId" in given, "CustomKeyStoreId"),
         ("XksKeyId" in given, "XksKeyId"),
     ):
         if asked:
             raise UnsupportedOperation(f"{what} is not supported by this release")
+    if "CustomKeyStoreId" in given:
+        raise CustomKeyStoreNotFound("There are no custom key stores here")
     return spec, usage

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kmsfast.app import Application
-from kmsfast.errors import KmsError, ValidationError
+from kmsfast.errors import ValidationError
 from kmsfast.server.addresses import Tls, listening_socket, parse_address, require_loopback, url_of
 from kmsfast.server.endpoint import Endpoint
 from kmsfast.server.service_model import load_service_model
@@ -35,8 +35,9 @@ def serve(
         started: told the store and the URL when clients can connect.
 
     Raises:
-        ValidationError: an address or option that cannot be served. OSError: the address is taken.
-        KmsError: the store cannot be opened, or the packages of ``kmsfast[http]`` are not there.
+        ValidationError: an address or option that cannot be served, or the packages of
+            ``kmsfast[http]`` are not there. OSError: the address is taken.
+        KmsError: the store cannot be opened.
     """
     if not insecure_no_auth:
         raise ValidationError(
@@ -72,8 +73,9 @@ def _runner() -> asyncio.Runner:
         import httptools  # noqa: F401 - connections need it
         import uvloop
     except ImportError as error:
-        raise KmsError(
-            f"the HTTP server needs {error.name}: pip install 'kmsfast[http]'"
+        raise ValidationError(
+            f"the HTTP server needs {error.name}, which is not installed: "
+            "pip install 'kmsfast[http]'"
         ) from error
     return asyncio.Runner(loop_factory=uvloop.new_event_loop)
 

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from kmsfast.errors import KmsError
+from kmsfast.errors import ValidationError
 from kmsfast.wire.model import ServiceModel
 
 __all__ = ["load_service_model"]
@@ -21,11 +21,13 @@ def load_service_model() -> ServiceModel:
     """The newest service model of KMS.
 
     Raises:
-        KmsError: botocore is not installed, or has none.
+        ValidationError: botocore is not installed, or has none.
     """
     spec = find_spec("botocore")
     if spec is None or not spec.submodule_search_locations:
-        raise KmsError("the HTTP server needs botocore: pip install 'kmsfast[http]'")
+        raise ValidationError(
+            "the HTTP server needs botocore, which is not installed: pip install 'kmsfast[http]'"
+        )
     folder = Path(spec.submodule_search_locations[0]) / "data" / "kms"
     for version in sorted(folder.glob("*"), reverse=True):
         for name, opener in (("service-2.json.gz", gzip.open), ("service-2.json", open)):
@@ -34,4 +36,6 @@ def load_service_model() -> ServiceModel:
                 with opener(path, "rb") as file:
                     model: dict[str, Any] = json.loads(file.read())
                 return ServiceModel(model)
-    raise KmsError(f"botocore has no service model of KMS in {str(folder)!r}; install a newer one")
+    raise ValidationError(
+        f"botocore has no service model of KMS in {str(folder)!r}; install a newer one"
+    )

@@ -47,13 +47,11 @@ class ServiceModel:
     Attributes:
         target_prefix: what comes before the operation in X-Amz-Target.
         operations: by name.
-        faults: the names of the errors that are the service's fault.
     """
 
     def __init__(self, model: Mapping[str, Any]) -> None:
         self._shapes: Mapping[str, Mapping[str, Any]] = model["shapes"]
         self.target_prefix: str = model["metadata"]["targetPrefix"]
-        self.faults = frozenset(name for name, shape in self._shapes.items() if shape.get("fault"))
         self.operations = {
             name: OperationShape(name, self._request(each), self._answer(each))
             for name, each in model["operations"].items()

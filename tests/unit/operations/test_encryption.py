@@ -243,5 +243,5 @@ def test_random_bytes(api: Api) -> None:
         assert {len(unblob(text)) for text in found} == {size}
     assert api.refused("GenerateRandom") == ("ValidationException", "NumberOfBytes is required.")
     assert api.refused("GenerateRandom", NumberOfBytes=8, CustomKeyStoreId="cks-1")[0] == (
-        "NotFoundException"
+        "CustomKeyStoreNotFoundException"
     )

@@ -79,6 +79,11 @@ def test_a_multi_region_key(api: Api) -> None:
             "Origin EXTERNAL is not supported by this release",
         ),
         (
+            {"CustomKeyStoreId": "cks-1"},
+            "CustomKeyStoreNotFoundException",
+            "There are no custom key stores here",
+        ),
+        (
             {"Policy": "no JSON"},
             "MalformedPolicyDocumentException",
             "The key policy is not a JSON object with a Statement",
