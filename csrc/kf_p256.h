@@ -42,9 +42,8 @@ typedef struct {
     void (*scalar_inverse_many)(kf_p256_scalar *r_mont, const kf_p256_scalar *a, int num, kf_p256_scalar *scratch);
     /* k G for k from 1 to n - 1. */
     void (*base_mul)(kf_p256_point *r, const kf_p256_scalar *k);
-    /* k[0] G, R / k[0], and k[1] G, in hardly more time than the first alone; both k from 1 to n - 1. */
-    void (*base_mul_twice)(kf_p256_point *r, kf_p256_scalar *k_inverse_mont, kf_p256_jacobian *other,
-                           const kf_p256_scalar k[2]);
+    /* k[0] G and k[1] G, side by side; both k from 1 to n - 1. */
+    void (*base_mul_twice)(kf_p256_point *r, kf_p256_jacobian *other, const kf_p256_scalar k[2]);
     /* k P for k from 1 to n - 1 and a point of the curve. */
     void (*point_mul)(kf_p256_point *r, const kf_p256_scalar *k, const kf_p256_point *p);
     /* Whether y^2 = x^3 - 3x + b. */

@@ -29,7 +29,9 @@ static void chains_invert(kf_p256_fe chain[CHAINS]) {
 
 enum addition { DISTINCT, LAST, CHECKED };
 
+#ifndef EACH_CHAIN
 #define EACH_CHAIN _Pragma("GCC unroll 4") for (size_t c = 0; c < CHAINS; c++)
+#endif
 
 /* The way back through four additions: each step for all four before the next one. */
 TEMPLATE_INLINE void add_four(kf_p256_point *p, const kf_p256_point *q, const kf_p256_fe *d, const kf_p256_fe *f,

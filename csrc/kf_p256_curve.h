@@ -6,70 +6,21 @@
  * IEEE 1363 A.10.5).
  */
 #include "kf_p256_base.h"
+#include "kf_p256_inverse.h"
 
 /* ---- inversion ---------------------------------------------------------------------------------- */
 
-static void fe_sqr_times(kf_p256_fe *r, const kf_p256_fe *a, int times) {
-    fe_sqr(r, a);
-    for (int i = 1; i < times; i++) fe_sqr(r, r);
+/* Of (x R), in Montgomery form: 1 / (x R) times R^3 / R. */
+static void fe_inverse(kf_p256_fe *r, const kf_p256_fe *a) {
+    static const kf_p256_fe r3 = {{0xfffffffd0000000a, 0xffffffedfffffff7, 0x00000005fffffffc, 0x0000001800000001}};
+    kf_p256_invert_p(r->v, a->v);
+    fe_mul(r, r, &r3);
 }
 
-/* a^(p - 2); the exponent is 32 ones, 31 zeros, a one, 96 zeros, 94 ones, a zero, a one. xN: a^(N ones). */
-static __attribute__((noinline)) void fe_inverse(kf_p256_fe *r, const kf_p256_fe *a) {
-    kf_p256_fe x1 = *a, x2, x4, x8, x16, x30, x32, t;
-    fe_sqr(&t, &x1), fe_mul(&x2, &t, &x1);
-    fe_sqr_times(&t, &x2, 2), fe_mul(&x4, &t, &x2);
-    fe_sqr_times(&t, &x4, 4), fe_mul(&x8, &t, &x4);
-    fe_sqr_times(&t, &x8, 8), fe_mul(&x16, &t, &x8);
-    fe_sqr_times(&t, &x16, 8), fe_mul(&t, &t, &x8);
-    fe_sqr_times(&t, &t, 4), fe_mul(&t, &t, &x4);
-    fe_sqr_times(&t, &t, 2), fe_mul(&x30, &t, &x2);
-    fe_sqr_times(&t, &x30, 2), fe_mul(&x32, &t, &x2);
-    fe_sqr_times(&t, &x32, 32), fe_mul(&t, &t, &x1);
-    fe_sqr_times(&t, &t, 128), fe_mul(&t, &t, &x32);
-    fe_sqr_times(&t, &t, 32), fe_mul(&t, &t, &x32);
-    fe_sqr_times(&t, &t, 30), fe_mul(&t, &t, &x30);
-    fe_sqr_times(&t, &t, 2), fe_mul(r, &t, &x1);
-}
-
-/* Powers by windows of four bits of the exponents, which are public: a^(n - 2), and z^(p - 2) beside it when z is not
- * NULL. Two chains that do not depend on each other take hardly longer than one. For a = (a / R) R the power is R^2 / a, and
- * is divided by R once more. */
-TEMPLATE_INLINE void power_chains(kf_p256_scalar *a_inverse, const kf_p256_scalar *a, kf_p256_fe *z_inverse,
-                                  const kf_p256_fe *z) {
-    const uint64_t n2[4] = {0xf3b9cac2fc63254f, 0xbce6faada7179e84, 0xffffffffffffffff, 0xffffffff00000000};
-    const uint64_t p2[4] = {0xfffffffffffffffd, 0x00000000ffffffff, 0x0000000000000000, 0xffffffff00000001};
-    kf_p256_scalar a_power[16], t;
-    kf_p256_fe z_power[16], u;
-    a_power[1] = *a;
-    for (int i = 2; i < 16; i++) scalar_mul(&a_power[i], &a_power[i - 1], a);
-    t = a_power[15];
-    if (z) {
-        z_power[1] = *z;
-        for (int i = 2; i < 16; i++) fe_mul(&z_power[i], &z_power[i - 1], z);
-        u = z_power[15];
-    }
-    for (int i = 62; i >= 0; i--) {
-        const unsigned a_digit = n2[i / 16] >> (i % 16 * 4) & 15, z_digit = p2[i / 16] >> (i % 16 * 4) & 15;
-        for (int k = 0; k < 4; k++) {
-            scalar_mul(&t, &t, &t);
-            if (z) fe_sqr(&u, &u);
-        }
-        if (a_digit) scalar_mul(&t, &t, &a_power[a_digit]);
-        if (z && z_digit) fe_mul(&u, &u, &z_power[z_digit]);
-    }
-    scalar_mul(a_inverse, &t, &kf_p256_n_raw_one);
-    kf_wipe(a_power, sizeof a_power), kf_wipe(&t, sizeof t);
-    if (!z) return;
-    *z_inverse = u;
-    kf_wipe(z_power, sizeof z_power), kf_wipe(&u, sizeof u);
-}
-
-static void scalar_inverse(kf_p256_scalar *r, const kf_p256_scalar *a) { power_chains(r, a, NULL, NULL); }
-
-static __attribute__((noinline)) void inverse_of_both(kf_p256_scalar *a_inverse, const kf_p256_scalar *a,
-                                                      kf_p256_fe *z_inverse, const kf_p256_fe *z) {
-    power_chains(a_inverse, a, z_inverse, z);
+/* Of a plain number: 1 / a times R^2 / R. */
+static void scalar_inverse(kf_p256_scalar *r, const kf_p256_scalar *a) {
+    kf_p256_invert_n(r->v, a->v);
+    scalar_mul(r, r, &kf_p256_n_r2);
 }
 
 /* Four chains of products, so that four multiplications are under way at a time. */
@@ -185,18 +136,12 @@ static void add_var(kf_p256_jacobian *r, const kf_p256_jacobian *p, const kf_p25
     }
 }
 
-static void scale(kf_p256_point *r, const kf_p256_jacobian *p, const kf_p256_fe *z_inverse) {
-    kf_p256_fe power;
-    fe_sqr(&power, z_inverse), fe_mul(&r->x, &p->x, &power);
-    fe_mul(&power, &power, z_inverse), fe_mul(&r->y, &p->y, &power);
-    kf_wipe(&power, sizeof power);
-}
-
 static void to_affine(kf_p256_point *r, const kf_p256_jacobian *p) {
-    kf_p256_fe inverse;
+    kf_p256_fe inverse, power;
     fe_inverse(&inverse, &p->z);
-    scale(r, p, &inverse);
-    kf_wipe(&inverse, sizeof inverse);
+    fe_sqr(&power, &inverse), fe_mul(&r->x, &p->x, &power);
+    fe_mul(&power, &power, &inverse), fe_mul(&r->y, &p->y, &power);
+    kf_wipe(&inverse, sizeof inverse), kf_wipe(&power, sizeof power);
 }
 
 static int is_point_var(const kf_p256_jacobian *p, const kf_p256_point *q) {
@@ -284,16 +229,12 @@ static void base_mul(kf_p256_point *r, const kf_p256_scalar *k) {
     kf_wipe(&acc, sizeof acc);
 }
 
-/* All that one signature needs, side by side. */
-static void base_mul_twice(kf_p256_point *r, kf_p256_scalar *k_inverse, kf_p256_jacobian *other,
-                           const kf_p256_scalar k[AT_ONCE]) {
+static void base_mul_twice(kf_p256_point *r, kf_p256_jacobian *other, const kf_p256_scalar k[AT_ONCE]) {
     kf_p256_jacobian acc[AT_ONCE];
-    kf_p256_fe z_inverse;
     comb(acc, k, AT_ONCE);
-    inverse_of_both(k_inverse, &k[0], &z_inverse, &acc[0].z);
-    scale(r, &acc[0], &z_inverse);
+    to_affine(r, &acc[0]);
     *other = acc[1];
-    kf_wipe(acc, sizeof acc), kf_wipe(&z_inverse, sizeof z_inverse);
+    kf_wipe(acc, sizeof acc);
 }
 
 enum { MUL_WIDTH = 5, MUL_ENTRIES = 1 << (MUL_WIDTH - 1), MUL_WINDOWS = (256 + MUL_WIDTH - 1) / MUL_WIDTH };

@@ -33,15 +33,34 @@ static inline void montgomery_reduce(uint64_t r[4], uint64_t t[8], const uint64_
     kf_words_select(r, less, t + 4, kf_mask(borrow & (top ^ 1)));
 }
 
-static inline void fe_mul(kf_p256_fe *r, const kf_p256_fe *a, const kf_p256_fe *b) {
+/* The same for p, which is -1 modulo 2^64: q = t[i], and t[i] + q p = q (2^96 + 2^192 (2^64 - 2^32 + 1)). */
+static inline void reduce_p(uint64_t r[4], uint64_t t[8]) {
+    uint64_t less[4], top = 0;
+    for (int i = 0; i < 4; i++) {
+        const uint64_t q = t[i];
+        kf_u128 s = (kf_u128)t[i + 1] + (q << 32);
+        t[i + 1] = (uint64_t)s;
+        s = (kf_u128)t[i + 2] + (q >> 32) + (uint64_t)(s >> 64);
+        t[i + 2] = (uint64_t)s;
+        s = (kf_u128)q * kf_p256_p.v[3] + t[i + 3] + (uint64_t)(s >> 64);
+        t[i + 3] = (uint64_t)s;
+        s = (kf_u128)t[i + 4] + (uint64_t)(s >> 64) + top;
+        t[i + 4] = (uint64_t)s, top = (uint64_t)(s >> 64);
+    }
+    const uint64_t borrow = kf_words_sub(less, t + 4, kf_p256_p.v);
+    kf_words_select(r, less, t + 4, kf_mask(borrow & (top ^ 1)));
+}
+
+/* Not inlined: the call is a small part of it, and code of a hundred copies is no faster. */
+static __attribute__((noinline)) void fe_mul(kf_p256_fe *r, const kf_p256_fe *a, const kf_p256_fe *b) {
     uint64_t t[8];
     words_mul(t, a->v, b->v);
-    montgomery_reduce(r->v, t, kf_p256_p.v, 1);
+    reduce_p(r->v, t);
 }
 
 static inline void fe_sqr(kf_p256_fe *r, const kf_p256_fe *a) { fe_mul(r, a, a); }
 
-static inline void scalar_mul(kf_p256_scalar *r, const kf_p256_scalar *a, const kf_p256_scalar *b) {
+static __attribute__((noinline)) void scalar_mul(kf_p256_scalar *r, const kf_p256_scalar *a, const kf_p256_scalar *b) {
     uint64_t t[8];
     words_mul(t, a->v, b->v);
     montgomery_reduce(r->v, t, kf_p256_n.v, 0xccd1c8aaee00bc4f);

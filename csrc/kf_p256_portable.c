@@ -2,6 +2,7 @@
 #include "kf_p256_batch.h"
 
 #define TEMPLATE_INLINE static inline __attribute__((always_inline))
+#define EACH_CHAIN for (size_t c = 0; c < CHAINS; c++) /* unrolled it is much more code, and no faster */
 
 #include "kf_p256_base.h"
 #include "kf_p256_field_portable.h"

@@ -114,7 +114,8 @@ static void multiply(group *g, const kf_p256_impl *impl, int num) {
         for (int i = 0; i < num; i++) {
             both[0] = g->k[i];
             kf_p256_blinded(&both[1], &g->k[i]);
-            impl->arith->base_mul_twice(&g->points[i], &g->inverse[i], &g->again[i], both);
+            impl->arith->base_mul_twice(&g->points[i], &g->again[i], both);
+            impl->arith->scalar_inverse(&g->inverse[i], &g->k[i]);
         }
         KF_DECLASSIFY(g->again, (size_t)num * sizeof *g->again); /* R + b G, both public */
         kf_wipe(both, sizeof both);

@@ -147,5 +147,6 @@ void test_p256_encodings(const kft_env *env);
 void test_p256_dispatch(const kft_env *env);
 void test_p256_selftest(const kft_env *env);
 void test_p256_library(const kft_env *env);
+void test_p256_residue(const kft_env *env);
 
 #endif

@@ -67,6 +67,7 @@ static const kft_test P256_TESTS[] = {
     {"p256_dispatch", test_p256_dispatch},
     {"p256_selftest", test_p256_selftest},
     {"p256_library", test_p256_library},
+    {"p256_residue", test_p256_residue},
 };
 
 static double now(void) {

@@ -41,6 +41,24 @@ static void check_split_macs(void) {
     free(macs), free(status);
 }
 
+/* Signed and verified on several threads; the table of the public key is made by the first of them. */
+static void *sign_and_verify(void *arg) {
+    enum { FEW = 300 };
+    static const struct kf_column digests = {.data = texts, .data_len = FEW * 32, .width = 32};
+    uint8_t *out = kft_alloc(FEW * 64), status[FEW], valid[FEW];
+    const struct kf_column signatures = {.data = out, .data_len = FEW * 64, .width = 64};
+    int64_t bad = -1, good = 0;
+    (void)arg;
+    CHECK(kf_p256_sign_batch(library.p256, out, NULL, status, &bad, &digests, FEW, KF_P256_RAW, 0, 2) == KF_OK && bad == 0,
+          "sign");
+    for (int round = 0; round < 3; round++)
+        CHECK(kf_p256_verify_batch(valid, library.public_key, &digests, &signatures, FEW, KF_P256_RAW, 2) == KF_OK, "verify");
+    for (int i = 0; i < FEW; i++) good += valid[i];
+    CHECK(good == FEW, "%d of %d are valid", (int)good, FEW);
+    free(out);
+    return NULL;
+}
+
 static uint64_t batch;
 
 /* Writers take indices from one batch; where two overlap, records would repeat a nonce. */
@@ -88,6 +106,7 @@ int main(void) {
     check_split_macs();
     CHECK(kf_sealed_create(&batch, header, library.key, WIDTH, NULL, 0) == KF_OK, "create");
     run(write_records, 1);
+    run(sign_and_verify, 0);
     run(churn_keys, 0);
     CHECK(kf_arena_describe(&info) == KF_OK && info.evictions > 0, "no key was evicted");
     kft_library_close(&library);

@@ -127,6 +127,15 @@ ctime-quick: $(addprefix $(CT_QUICK)/,run run-1 run-2 p256 p256-1)
 	tests/c/ctime/check clean $(CT_QUICK)/run $(CT_QUICK)/p256
 	tests/c/ctime/check leak $(CT_QUICK)/run-1 $(CT_QUICK)/run-2 $(CT_QUICK)/p256-1
 
+# ---- timing ----------------------------------------------------------------------------------------
+
+CT_DUDECT_SECONDS ?= 20
+$(eval $(call ct_program,dudect,$(CT_CORE) tests/c/kft_util.c tests/c/kft_p256.c tests/c/dudect.c,$(CT_CC),,-lm))
+
+.PHONY: dudect
+dudect: $(CT_BUILD)/dudect/run ## timing of P-256 on secrets of two classes, on an idle machine; CT_DUDECT_SECONDS=20
+	$< $(CT_DUDECT_SECONDS)
+
 # ---- sanitizers ----------------------------------------------------------------------------------
 
 CT_SANITIZE := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -150,7 +159,7 @@ CT_FUZZ_FRAME := $(filter-out tests/c/fuzz/fuzz_entry.c tests/c/fuzz/fuzz_smoke.
 	tests/c/kft_util.c
 CT_FUZZ_FLAGS := -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
 CT_FUZZ_LINK := -fsanitize=address,undefined,fuzzer -Wl,--wrap=getrandom
-CT_TARGETS := blob sealed root
+CT_TARGETS := blob sealed root p256
 $(eval $(call ct_program,fuzz,$(CT_CORE) $(CT_FUZZ_FRAME) tests/c/fuzz/fuzz_smoke.c,$(CT_CLANG),$(CT_FUZZ_FLAGS),-Wl$(comma)--wrap=getrandom))
 $(eval $(call ct_program,smoke,$(CT_CORE) $(CT_FUZZ_FRAME) tests/c/fuzz/fuzz_smoke.c,$(CT_CC),$(CT_SANITIZE),-Wl$(comma)--wrap=getrandom))
 
@@ -159,9 +168,10 @@ $(CT_BUILD)/fuzz/target-%: $(CT_BUILD)/fuzz/run tests/c/fuzz/fuzz_entry.c
 		$(patsubst %.c,$(CT_BUILD)/fuzz/%.o,$(CT_CORE) $(CT_FUZZ_FRAME)) -o $@ $(CT_FUZZ_LINK)
 
 # The parts of CT_FUZZ_SECONDS that the targets get, in tenths.
-CT_SHARE_blob := 5
-CT_SHARE_sealed := 3
-CT_SHARE_root := 2
+CT_SHARE_blob := 4
+CT_SHARE_sealed := 2
+CT_SHARE_root := 1
+CT_SHARE_p256 := 3
 define ct_fuzz
 	@mkdir -p $(CT_BUILD)/fuzz/corpus-$(1)
 	$(CT_BUILD)/fuzz/target-$(1) -max_total_time=$$((($(CT_FUZZ_SECONDS) * $(CT_SHARE_$(1)) + 9) / 10)) -max_len=800 -timeout=10 \
@@ -172,7 +182,7 @@ define ct_fuzz
 endef
 
 .PHONY: fuzz fuzz-smoke
-fuzz: ## libFuzzer on blobs, sealed batches and root key files; CT_FUZZ_SECONDS=60 in all
+fuzz: ## libFuzzer on blobs, sealed batches, root key files and signatures; CT_FUZZ_SECONDS=60 in all
 	$(ct_needs_runtime)
 	@$(MAKE) --no-print-directory $(CT_TARGETS:%=$(CT_BUILD)/fuzz/target-%)
 	@mkdir -p $(CT_BUILD)/fuzz/seeds
@@ -191,7 +201,8 @@ $(eval $(call ct_program,arm-flow-leak,$(CT_FLOW),$(CT_AARCH64),-DKF_PLANT_LEAK=
 $(eval $(call ct_program,x86,$(CT_CORE) $(CT_TESTS),$(CT_CC),-DKF_TESTING,-static))
 # Emulation is slow: the longest tests of the kernels are left to the machine's own CPU, except on ARMv8.
 CT_SOON := aes_blocks,nist_vectors,xaes_vectors,selftest_of_impl,aad,unaligned,page_ends,in_place,corruption,tiny,residue
-CT_LIBRARY := selftest_faults,arena,hashes,hmac_many,dispatch,blobs,bound,mac,mac_residue,tiny_columns,room,fork
+CT_P256 := p256_scalars,p256_rfc6979,p256_nonces,p256_signing,p256_faults,p256_encodings,p256_dispatch,p256_selftest
+CT_LIBRARY := selftest_faults,arena,hashes,hmac_many,dispatch,blobs,bound,mac,mac_residue,private,tiny_columns,room,fork,$(CT_P256)
 CT_EMULATED := KFT_EMULATED=1 timeout 300
 
 .PHONY: qemu

@@ -21,6 +21,7 @@ from kmsfast.local.remembered import (
     NOT_READY,
     NOTHING_TO_MAC,
     NOTHING_TO_SEAL,
+    NOTHING_TO_SIGN,
     Context,
     Sealing,
 )
@@ -39,13 +40,13 @@ Tags = Mapping[str, str] | Iterable[tuple[str, str]]
 class Key(PairUses, MacUses):
     """One key of a store. Its properties are read anew whenever the store has changed."""
 
-    __slots__ = ("_app", "_clock", "_encryption", "_epoch", "_management", "_raw_id", "_ready",
-                 "_ring", "_sealing", "arn", "id")  # fmt: skip
+    __slots__ = ("_clock", "_encryption", "_management", "_ready", "_ring", "_sealing", "arn",
+                 "id")  # fmt: skip
 
     def __init__(self, application: app.Application, key: KeyMetadata) -> None:
         self._raw_id, self.id, self.arn = key.raw_id, key.id, key.arn
         self._management, self._encryption = application.management, application.encryption
-        self._app, self._macking = application, NOTHING_TO_MAC
+        self._app, self._macking, self._signing = application, NOTHING_TO_MAC, NOTHING_TO_SIGN
         self._ring, self._epoch = application.ring, application.ring.epoch
         self._clock = application.ring.clock
         self._ready, self._sealing = NOT_READY, NOTHING_TO_SEAL

@@ -6,12 +6,11 @@ the last one needed.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from kmsfast import app
 from kmsfast.errors import StaleHandle
-from kmsfast.local.remembered import Macking
+from kmsfast.local.base import KeyBase
+from kmsfast.local.remembered import NOTHING_TO_MAC, Macking
 from kmsfast.model.message import MAX_MESSAGE
 
 if TYPE_CHECKING:
@@ -21,15 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["MacUses"]
 
 
-class MacUses:
+class MacUses(KeyBase):
     """The part of :class:`kmsfast.Key` for MACs."""
 
-    __slots__ = ("_macking",)
-
-    _app: app.Application
-    _raw_id: bytes
-    _epoch: memoryview
-    _macking: Macking
+    __slots__ = ()
 
     def mac(self, message: bytes, *, algorithm: str | None = None) -> bytes:
         """The MAC of a message: HMAC (RFC 2104), 28, 32, 48 or 64 bytes by the key's spec.
@@ -44,8 +38,10 @@ class MacUses:
         """
         epoch, _, make, _ = self._macking
         if epoch == self._epoch[0] and algorithm is None and _is_short(message):
-            with suppress(StaleHandle):  # evicted since: the service loads it again
+            try:
                 return make(message)
+            except StaleHandle:  # evicted since: the service loads it again
+                self._macking = NOTHING_TO_MAC
         made = self._app.macs.mac(self._raw_id, message, algorithm)
         self._macking = Macking(*self._app.macs.ready(self._raw_id))
         return made
@@ -64,8 +60,11 @@ class MacUses:
             and type(mac) is bytes
             and len(mac) == length
         ):
-            with suppress(StaleHandle):  # evicted since: the service loads it again
+            try:
                 check(message, mac)
+            except StaleHandle:  # evicted since: the service loads it again
+                self._macking = NOTHING_TO_MAC
+            else:
                 return
         self._app.macs.verify(self._raw_id, message, mac, algorithm)
         self._macking = Macking(*self._app.macs.ready(self._raw_id))

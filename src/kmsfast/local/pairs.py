@@ -1,31 +1,31 @@
 """What keys do beside encrypting: sign, verify, agree on secrets, and make key pairs for elsewhere.
 
-Rules: those of :mod:`kmsfast.local`.
+Rules: those of :mod:`kmsfast.local`. A message that comes alone takes a short path as well, where C
+signs.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from kmsfast import app
 from kmsfast.crypto.pkcs8 import public_pem
-from kmsfast.local.remembered import Context
+from kmsfast.errors import StaleHandle
+from kmsfast.local.base import KeyBase
+from kmsfast.local.remembered import NOTHING_TO_SIGN, Context, Signing
 from kmsfast.model.message import MessageType
 
 if TYPE_CHECKING:
     from kmsfast.service.asymmetric import DataKeyPair
     from kmsfast.service.signers import Batch, Bools
+    from kmsfast.service.signing import SigningOptions
 
 __all__ = ["PairUses"]
 
 
-class PairUses:
+class PairUses(KeyBase):
     """The part of :class:`kmsfast.Key` for key pairs."""
 
     __slots__ = ()
-
-    _app: app.Application
-    _raw_id: bytes
 
     def sign(
         self,
@@ -50,10 +50,24 @@ class PairUses:
             KeyDisabled, InvalidState, KeyNotFound, InvalidKeyUsage: the key does not sign so.
             ValidationError: an unknown name, or a message of another length.
         """
+        said = algorithm, message_type, encoding, deterministic
+        epoch, known, lengths, sign, _ = self._signing
+        if (
+            epoch == self._epoch[0]
+            and said == known
+            and type(message) is bytes
+            and len(message) in lengths
+        ):
+            try:
+                return sign(message)
+            except StaleHandle:  # evicted since: the service loads it again
+                self._signing = NOTHING_TO_SIGN
         options = self._app.signing.options(
             algorithm, message_type, encoding, deterministic=deterministic
         )
-        return self._app.signing.sign(self._raw_id, message, options)
+        made = self._app.signing.sign(self._raw_id, message, options)
+        self._remember(said, options)
+        return made
 
     def verify(
         self,
@@ -69,8 +83,19 @@ class PairUses:
         Raises:
             InvalidSignature: it is not. The others: as :meth:`sign`.
         """
+        said = algorithm, message_type, encoding, False
+        epoch, known, lengths, _, verify = self._signing
+        if (
+            epoch == self._epoch[0]
+            and said == known
+            and type(message) is type(signature) is bytes
+            and len(message) in lengths
+            and verify(message, signature)
+        ):
+            return
         options = self._app.signing.options(algorithm, message_type, encoding)
         self._app.signing.verify(self._raw_id, message, signature, options)
+        self._remember(said, options)
 
     def sign_stream(
         self,
@@ -210,3 +235,10 @@ class PairUses:
             As :meth:`generate_data_key_pair`.
         """
         return self._app.asymmetric.data_key_pair(self._raw_id, spec, context, with_plaintext=False)
+
+    def _remember(self, said: tuple[object, ...], options: SigningOptions) -> None:
+        """What the next signature may need, if C makes it."""
+        ready = self._app.signing.ready(self._raw_id, options)
+        if ready is not None:
+            epoch, lengths, sign, verify = ready
+            self._signing = Signing(epoch, said, lengths, sign, verify)

@@ -14,8 +14,8 @@ from typing import Any, Final, NamedTuple
 from kmsfast.service.keyring import NEVER, Ready
 
 __all__ = [
-    "NOTHING_TO_MAC", "NOTHING_TO_OPEN", "NOTHING_TO_SEAL", "NOT_READY", "Context", "Macking",
-    "Opening", "Sealing",
+    "NOTHING_TO_MAC", "NOTHING_TO_OPEN", "NOTHING_TO_SEAL", "NOTHING_TO_SIGN", "NOT_READY",
+    "Context", "Macking", "Opening", "Sealing", "Signing",
 ]  # fmt: skip
 
 Context = Mapping[str, str] | None
@@ -60,7 +60,25 @@ class Macking(NamedTuple):
     check: Callable[[bytes, bytes], None]
 
 
+class Signing(NamedTuple):
+    """What the next signature of a key that C computes with needs.
+
+    Attributes:
+        said: algorithm, message type, encoding and whether deterministic, as the user gave them.
+        lengths: that a message may have.
+        sign: gives the signature of a message.
+        verify: whether a message and a signature belong together.
+    """
+
+    epoch: int
+    said: tuple[object, ...]
+    lengths: range
+    sign: Callable[[bytes], bytes]
+    verify: Callable[[bytes, bytes], bool]
+
+
 NOT_READY: Final = Ready(NEVER, 0, None)
 NOTHING_TO_SEAL: Final = Sealing(NEVER, None, None, None)
 NOTHING_TO_MAC: Final = Macking(NEVER, 0, bytes, lambda _message, _mac: None)
+NOTHING_TO_SIGN: Final = Signing(NEVER, (), range(0), bytes, lambda _message, _signature: False)
 NOTHING_TO_OPEN: Final = Opening(NEVER, None, None)

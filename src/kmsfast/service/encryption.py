@@ -13,7 +13,7 @@ from kmsfast.crypto import blob, sealed
 from kmsfast.crypto.native import with_handle
 from kmsfast.errors import BatchError, InvalidCiphertext, KmsError, ValidationError
 from kmsfast.model.context import canonical
-from kmsfast.model.key import FLAG_MULTI_REGION, format_key_id
+from kmsfast.model.key import FLAG_MULTI_REGION, format_key_id, require_symmetric
 from kmsfast.service import kinds
 from kmsfast.service.bindings import Bindings
 from kmsfast.service.keyring import Keyring
@@ -225,6 +225,7 @@ class Encryption:
     def _resolver(self, only: bytes | None) -> Callable[[bytes], int]:
         if only is None:
             return self._ring.resolve
+        require_symmetric(self._ring.key(only), "Decrypt")
 
         def resolve(prefix: bytes) -> int:
             name = blob.parse_key(prefix)

@@ -206,7 +206,13 @@ class Keyring:
 
     def private_key(self, key: KeyMetadata) -> Any:
         """The current private key of a key that `cryptography` serves, as its object."""
-        return self._privates.of(key.raw_id, key.current_version, lambda: self._loaded_private(key))
+        found = self._privates.of(
+            key.raw_id, key.current_version, lambda: self._loaded_private(key)
+        )
+        if self._closed:  # meanwhile; close may have been here before this one was kept
+            self._privates.clear()
+            self.check_open()
+        return found
 
     def opener(self, start: bytes) -> int | None:
         """The handle for a blob's first 24 bytes, when this epoch has seen them; no checks."""

@@ -9,10 +9,13 @@ Rules:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from kmsfast.crypto import p256, pkcs8, spki
+from kmsfast.crypto.keys import in_arena
 from kmsfast.model.key import KeyMetadata
 from kmsfast.model.keyspec import KeySpec
 from kmsfast.model.message import signature_length
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 else:
     from kmsfast.crypto.lazy_numpy import np
 
-__all__ = ["Form", "Signer", "as_list", "signer_of"]
+__all__ = ["Form", "Signer", "as_list", "bound_p256", "signer_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,28 @@ class _P256:
             _point(key), _digests(messages, form), signatures, encoding=_encoding(form),
             threads=threads,
         )  # fmt: skip
+
+
+def bound_p256(
+    ring: Keyring, key: KeyMetadata, form: Form
+) -> tuple[Callable[[bytes], bytes], Callable[[bytes, bytes], bool]]:
+    """What signs and verifies by the key's handle, for callers that check nothing in between.
+
+    When the key was evicted, or its store closed, the first raises StaleHandle and the second says
+    False. Both raise StoreForked in a child.
+    """
+    handle, point, encoding = ring.with_version(key, int), _point(key), _encoding(form)
+    sign = partial(p256.sign, handle, encoding=encoding, deterministic=form.deterministic)
+
+    def verify(digest: bytes, signature: bytes) -> bool:
+        return in_arena(handle) and p256.verify(point, digest, signature, encoding=encoding)
+
+    if form.hashed:
+        return sign, verify
+    return (
+        lambda message: sign(_sha256(message)),
+        lambda message, signature: verify(_sha256(message), signature),
+    )
 
 
 def as_list(batch: Batch) -> list[bytes]:

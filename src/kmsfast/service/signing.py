@@ -9,6 +9,7 @@ Rules:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
@@ -19,6 +20,7 @@ from kmsfast.errors import InvalidSignature, ValidationError
 from kmsfast.model.key import KeyMetadata
 from kmsfast.model.keyspec import KeySpec, KeyUsage, enumerated
 from kmsfast.model.message import (
+    MAX_MESSAGE,
     MessageType,
     checked_message,
     checked_message_type,
@@ -30,7 +32,8 @@ from kmsfast.service import kinds
 from kmsfast.service.condensing import condensed
 from kmsfast.service.encryption import as_bytes
 from kmsfast.service.keyring import Keyring
-from kmsfast.service.signers import Form, signer_of
+from kmsfast.service.material import in_c
+from kmsfast.service.signers import Form, bound_p256, signer_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -141,6 +144,24 @@ class Signing:
 
     def __init__(self, ring: Keyring) -> None:
         self._ring = ring
+
+    def ready(
+        self, raw_id: bytes, options: SigningOptions
+    ) -> tuple[int, range, Callable[[bytes], bytes], Callable[[bytes, bytes], bool]] | None:
+        """What signs and verifies messages while the epoch stands, of a key that C computes with.
+
+        Returns:
+            The epoch, the lengths that a message may have, what signs and what verifies; None for
+            the other keys, whose private keys are kept by the keyring alone.
+        """
+        epoch = self._ring.settled()
+        key = self._ring.usable(raw_id, KeyUsage.SIGN_VERIFY, "Sign")
+        if not in_c(key.spec):
+            return None
+        form = options.form(key)
+        size = length_of(form.algorithm, options.message_type)
+        lengths = range(1, MAX_MESSAGE + 1) if size is None else range(size, size + 1)
+        return epoch, lengths, *bound_p256(self._ring, key, form)
 
     def sign(self, raw_id: bytes, message: Any, options: SigningOptions) -> bytes:
         """The signature of a message."""

@@ -50,11 +50,11 @@ void fuzz_open_library(uint64_t *store, uint64_t keys[2]);
 typedef struct {
     const char *name;
     void (*run)(const uint8_t *data, size_t len);
-    /* how many records or files were tried, were not refused for their header, and opened */
+    /* how many records, files or signatures were tried, were not refused for their form, and opened or verified */
     uint64_t tried, past_header, opened;
 } fuzz_target;
 
-extern fuzz_target fuzz_blob, fuzz_sealed, fuzz_root;
+extern fuzz_target fuzz_blob, fuzz_sealed, fuzz_root, fuzz_p256;
 
 /* Says how far the inputs came; 0 unless some opened and some did not. */
 int fuzz_report(const fuzz_target *target);

@@ -23,7 +23,8 @@ static void write_input(const char *directory, unsigned long i, const uint8_t *b
 
 int main(int argc, char **argv) {
     static uint8_t input[400];
-    fuzz_target *const targets[] = {&fuzz_blob, &fuzz_sealed, &fuzz_root};
+    fuzz_target *const targets[] = {&fuzz_blob, &fuzz_sealed, &fuzz_root, &fuzz_p256};
+    const size_t num_targets = sizeof targets / sizeof targets[0];
     const unsigned long inputs = argc > 1 ? strtoul(argv[1], NULL, 10) : 0;
     int deep = 1;
     if (inputs == 0) {
@@ -35,8 +36,8 @@ int main(int argc, char **argv) {
         if (argc > 2)
             write_input(argv[2], i, input, len);
         else
-            for (size_t t = 0; t < 3; t++) targets[t]->run(input, len);
+            for (size_t t = 0; t < num_targets; t++) targets[t]->run(input, len);
     }
-    for (size_t t = 0; argc == 2 && t < 3; t++) deep &= fuzz_report(targets[t]);
+    for (size_t t = 0; argc == 2 && t < num_targets; t++) deep &= fuzz_report(targets[t]);
     return deep ? 0 : 3;
 }

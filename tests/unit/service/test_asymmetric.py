@@ -97,8 +97,9 @@ def test_what_does_not_open(all_keys: AllKeys, kind: Kind) -> None:
 def test_rsa_takes_its_own_algorithms_and_no_context(all_keys: AllKeys, kind: Kind) -> None:
     key = all_keys[kind]
     for algorithm in (None, "SYMMETRIC_DEFAULT"):
-        with pytest.raises(InvalidKeyUsage, match="Algorithm SYMMETRIC_DEFAULT is incompatible"):
-            key.encrypt(b"x", algorithm=algorithm)
+        for use in (key.encrypt, key.decrypt):
+            with pytest.raises(InvalidKeyUsage, match="SYMMETRIC_DEFAULT is incompatible with"):
+                use(b"x", algorithm=algorithm)
     with pytest.raises(ValidationError, match="at 'encryptionAlgorithm'"):
         key.encrypt(b"x", algorithm="RSAES_PKCS1_V1_5")
     for bound in ({"context": {"a": "b"}}, {"aad": b"x"}):
@@ -127,6 +128,8 @@ def test_keys_that_do_not_encrypt(all_keys: AllKeys, kind: Kind) -> None:
         ("Encrypt", lambda: key.encrypt(b"x", algorithm=OAEP[0])),
         ("Encrypt", lambda: key.encrypt_batch([b"x"])),
         ("Decrypt", lambda: key.decrypt(bytes(256), algorithm=OAEP[0])),
+        ("Decrypt", lambda: key.decrypt(bytes(blob))),
+        ("Decrypt", lambda: key.decrypt_batch([bytes(blob)])),
         ("Decrypt", lambda: all_keys.kms.decrypt(bytes(blob))),
         ("GenerateDataKey", key.generate_data_key),
         ("GenerateDataKeyWithoutPlaintext", key.generate_data_key_without_plaintext),
