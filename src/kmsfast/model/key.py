@@ -185,7 +185,9 @@ def require(key: KeyMetadata, what: str) -> None:
     if key.state is KeyState.PENDING_IMPORT and what != "cancel":
         raise InvalidState(f"{key.arn} is pending import.")
     if key.state is KeyState.PENDING_DELETION:
-        raise InvalidState(f"{key.arn} is pending deletion. 'kmsfast key cancel-deletion' keeps it")
+        raise InvalidState(
+            f"{key.arn} is pending deletion.", hint="'kmsfast key cancel-deletion' keeps it"
+        )
     raise InvalidState(f"{key.arn} is not pending deletion.")
 
 
