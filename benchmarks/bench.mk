@@ -3,19 +3,26 @@
 # The C rows are timed inside build/bench/libkmsbench.so: the project's kernels, OpenSSL's EVP and
 # Intel ipsec-mb behind one interface (benchmarks/c/bench.h), called from pytest-benchmark.
 BENCH_LIB := build/bench/libkmsbench.so
+BENCH_MOTO := build/bench/moto/.installed
 BENCH_SOURCES := $(wildcard benchmarks/c/*.c) $(filter-out csrc/kf_pylist.c,$(wildcard csrc/*.c))
 BENCH_HEADERS := $(wildcard benchmarks/c/*.h) $(wildcard csrc/*.h)
 BENCH_CFLAGS := $(shell cat csrc/cflags.txt) -fPIC -shared -pthread -Icsrc -Ibenchmarks/c
 
 .PHONY: bench bench-lib
 
-bench: install $(VENV)/.peers $(BENCH_LIB) ## speed beside OpenSSL, ipsec-mb, cryptography and tink; build/bench.json
+bench: install $(VENV)/.peers $(BENCH_MOTO) $(BENCH_LIB) ## speed beside OpenSSL, ipsec-mb, cryptography and tink; build/bench.json
 	$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
 
 bench-lib: $(BENCH_LIB)
 
 $(VENV)/.peers: $(STAMP)
 	$(BIN)/python -m pip install --quiet tink || echo "tink cannot be had here: its rows say so" >&2
+	touch $@
+
+# An environment of its own: moto asks for versions of what kmsfast uses as well.
+$(BENCH_MOTO): $(STAMP)
+	$(BIN)/python tools/make_venv.py $(@D)
+	$(@D)/bin/python -m pip install --quiet 'moto[server,kms]' || echo "moto cannot be had here: its rows say so" >&2
 	touch $@
 
 $(BENCH_LIB): $(BENCH_SOURCES) $(BENCH_HEADERS) csrc/cflags.txt benchmarks/bench.mk

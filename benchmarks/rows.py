@@ -1,7 +1,8 @@
 """Rows: what is compared, the target, and how samples become a ratio.
 
-Every figure is a rate (work per second, more is better), except memory, where the figure is MiB and
-the ratio is peer / ours. So a row meets its target when ``ratio >= target``, always.
+Every figure is a rate (work per second, more is better), except memory and latency, where the
+figures are MiB and ms and the ratio is limit / ours. So a row meets its target when
+``ratio >= target``, always.
 """
 
 import json
@@ -103,10 +104,10 @@ def _line(row: Result, width: int) -> str:
 def _rate(figure: float | None, unit: str) -> str:
     if figure is None:
         return "-"
-    short = {"records/s": "/s", "bytes/s": "B/s", "rows/s": "/s", "runs/s": "/s", "MiB": " MiB"}[
-        unit
-    ]
+    if unit in {"MiB", "ms"}:
+        return f"{figure:.3g} {unit}"
+    short = "B/s" if unit == "bytes/s" else "/s"
     for limit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if figure >= limit and unit != "MiB":
-            return f"{figure / limit:.2f} {letter}{short.strip()}"
+        if figure >= limit:
+            return f"{figure / limit:.2f} {letter}{short}"
     return f"{figure:.0f}{short}"

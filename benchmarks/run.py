@@ -1,9 +1,9 @@
 """`make bench`: runs the benchmarks in both profiles and sums them up in build/bench.json.
 
-The judged profile is that of an AES-NI machine without VAES, whatever this machine can do:
-kmsfast runs its AES-NI kernels and P-256 with FMA, and OpenSSL (the system's and the one inside
-cryptography) is told that the CPU has no VAES, VPCLMULQDQ or AVX-512. The native profile leaves
-all of them free and only informs.
+The judged profile is that of an AES-NI machine without VAES, whatever this machine can do: kmsfast
+runs its AES-NI kernels, and P-256 with FMA, and OpenSSL (the system's and the one inside
+cryptography) is told that the CPU has no VAES, VPCLMULQDQ or AVX-512. The native profile leaves all
+of them free and only informs.
 """
 
 import argparse
@@ -20,7 +20,13 @@ from rows import JUDGED, NATIVE, Result, results, table
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parent / "build"
 NATIVE_FILES = ["bench_kernels.py", "bench_batches.py", "bench_macs.py", "bench_signatures.py"]
-FILES = [*NATIVE_FILES, "bench_keys.py", "bench_commands.py", "bench_policies.py"]
+FILES = [
+    *NATIVE_FILES,
+    "bench_keys.py",
+    "bench_commands.py",
+    "bench_policies.py",
+    "bench_http.py",
+]
 
 # OPENSSL_ia32cap(3): the second word is CPUID leaf 7, EBX then ECX; `~` clears bits. EBX 16, 17,
 # 21, 28, 30, 31: AVX-512 F, DQ, IFMA, CD, BW, VL. ECX 9, 10 (here 41, 42): VAES, VPCLMULQDQ.

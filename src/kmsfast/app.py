@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from kmsfast.service.asymmetric import Asymmetric
     from kmsfast.service.importing import Importing
     from kmsfast.service.macs import Macs
+    from kmsfast.service.policies import Policies
+    from kmsfast.service.rotations import Rotations
     from kmsfast.service.signing import Signing
+    from kmsfast.service.singles import Singles
+    from kmsfast.wire.markers import Markers
 
 __all__ = ["BUSY_TIMEOUT", "Application", "checked_root", "start"]
 
@@ -67,6 +71,34 @@ class Application:
         from kmsfast.service.importing import Importing
 
         return Importing(self.ring)
+
+    @cached_property
+    def policies(self) -> Policies:
+        """Key policies."""
+        from kmsfast.service.policies import Policies
+
+        return Policies(self.ring)
+
+    @cached_property
+    def rotations(self) -> Rotations:
+        """Rotation as the API has it."""
+        from kmsfast.service.rotations import Rotations
+
+        return Rotations(self.ring)
+
+    @cached_property
+    def singles(self) -> Singles:
+        """Single records for callers that name keys by text."""
+        from kmsfast.service.singles import Singles
+
+        return Singles(self.ring, self.encryption.bindings)
+
+    @cached_property
+    def markers(self) -> Markers:
+        """Markers of listings."""
+        from kmsfast.wire.markers import Markers
+
+        return Markers(self.store.store_key.mac, self.ring.clock)
 
 
 def checked_root(root: Root) -> Root:

@@ -3,7 +3,8 @@
 Rules:
 - each class carries the error code that AWS KMS uses for the same mistake (``code``), so that every
   door reports it alike; errors that AWS does not know carry ``KMSInternalException``;
-- the message names what was wrong, with which value, and what to do;
+- the message names what was wrong, with which value, and what to do; what to do is a hint of its
+  own where AWS has fixed words for the mistake, and stays behind where those words are answered;
 - no message ever holds key material, plaintext or ciphertext.
 """
 
@@ -16,10 +17,15 @@ __all__ = [
     "AliasExists",
     "ArenaFull",
     "BatchError",
+    "CiphertextOfUnknownKey",
     "ComputationFault",
     "ContextError",
+    "CustomKeyStoreNotFound",
+    "DryRun",
     "ExpiredImportToken",
+    "ForeignArn",
     "FrameError",
+    "IncorrectKey",
     "IncorrectKeyMaterial",
     "InvalidAliasName",
     "InvalidArn",
@@ -28,6 +34,7 @@ __all__ = [
     "InvalidKeyId",
     "InvalidKeyUsage",
     "InvalidMac",
+    "InvalidMarker",
     "InvalidSignature",
     "InvalidState",
     "KeyDisabled",
@@ -35,6 +42,7 @@ __all__ = [
     "KmsError",
     "LimitExceeded",
     "MalformedPolicyDocument",
+    "NotAuthorized",
     "RootKeyMissing",
     "RootKeyWrong",
     "SelfTestFailed",
@@ -52,9 +60,29 @@ __all__ = [
 
 
 class KmsError(Exception):
-    """Root of all kmsfast errors. ``code``: the error code of the AWS KMS API."""
+    """Root of all kmsfast errors.
+
+    Attributes:
+        code: the error code of the AWS KMS API.
+        hint: what to do, where the message does not say it.
+    """
 
     code = "KMSInternalException"
+
+    def __init__(self, *args: Any, hint: str = "") -> None:
+        super().__init__(*args)
+        self.hint = hint
+
+    @property
+    def message(self) -> str:
+        """What was wrong, without the hint: for whoever expects the words of AWS."""
+        return super().__str__()
+
+    def __str__(self) -> str:
+        if not self.hint:
+            return self.message
+        between = "" if not self.message else " " if self.message.endswith(".") else "; "
+        return f"{self.message}{between}{self.hint}"
 
 
 class ValidationError(KmsError, ValueError):
@@ -78,9 +106,15 @@ class InvalidKeyId(KeyNotFound):
 
 
 class InvalidArn(KmsError, ValueError):
-    """The ARN is malformed or of another partition, region or account."""
+    """The ARN is malformed; ForeignArn: of another partition, region or account."""
 
     code = "InvalidArnException"
+
+
+class ForeignArn(InvalidArn):
+    """The ARN is that of another partition, region or account, where nothing is known of it."""
+
+    code = "NotFoundException"
 
 
 class InvalidAliasName(KmsError, ValueError):
@@ -141,6 +175,42 @@ class MalformedPolicyDocument(KmsError, ValueError):
     """A policy document is no JSON, breaks the grammar, or would lock its writer out."""
 
     code = "MalformedPolicyDocumentException"
+
+
+class NotAuthorized(KmsError):
+    """The request changes what belongs to AWS."""
+
+    code = "NotAuthorizedException"
+
+
+class DryRun(KmsError):
+    """Nothing was done, as the request asked; it would have succeeded."""
+
+    code = "DryRunOperationException"
+
+
+class CustomKeyStoreNotFound(KmsError, LookupError):
+    """No custom key store of that id."""
+
+    code = "CustomKeyStoreNotFoundException"
+
+
+class InvalidMarker(KmsError, ValueError):
+    """A marker of a listing that is none, of another listing, or too old."""
+
+    code = "InvalidMarkerException"
+
+
+class IncorrectKey(KmsError):
+    """The ciphertext was encrypted under another key than the one that was named."""
+
+    code = "IncorrectKeyException"
+
+
+class CiphertextOfUnknownKey(KmsError, LookupError):
+    """The ciphertext names a key that is not here."""
+
+    code = "AccessDeniedException"
 
 
 class TagError(KmsError, ValueError):

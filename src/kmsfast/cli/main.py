@@ -33,6 +33,8 @@ _COMMANDS = {
     "public-key": ("pairs.public_key", "Print the public key of a key pair."),
     "derive": ("pairs.derive", "Derive a shared secret from two keys."),
     "data-key-pair": ("pairs.data_key_pair", "Make a key pair for use elsewhere."),
+    "serve": ("serving.serve", "Serve the AWS KMS API over HTTP."),
+    "env": ("serving.env", "Print the exports with which AWS clients find the server."),
     "doctor": ("stores.doctor", "Check core, memory, store and root key."),
     "change-root": ("stores.change_root", "Put the store under another root key."),
     "completion": ("stores.completion", "Print a script of shell completion."),

@@ -1,7 +1,7 @@
 """The store that a command works on, opened when the first call needs it.
 
 Rules:
-- nothing is created but by ``init``;
+- nothing is created but by ``init``, and by ``serve`` where it serves without authentication;
 - a passphrase comes from KMSFAST_PASSPHRASE or from the terminal, never from the arguments, where
   every process of the machine could read it.
 """
@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kmsfast.errors import RootKeyMissing
+from kmsfast.errors import RootKeyMissing, StoreNotFound
 
 if TYPE_CHECKING:
+    from kmsfast.app import Application
     from kmsfast.local import Kms
 
 __all__ = ["PASSPHRASE_VARIABLE", "Session", "ask_passphrase", "default_store", "pass_session"]
@@ -45,6 +46,7 @@ class Session:
         self.root_key_path = root_key
         self._passphrase = passphrase
         self._kms: Kms | None = None
+        self._application: Application | None = None
 
     @property
     def kms(self) -> Kms:
@@ -58,6 +60,28 @@ class Session:
 
             self._kms = kmsfast.open(self.store, root=self.root())
         return self._kms
+
+    def application(self, region: str | None, account: str | None, *, create: bool) -> Application:
+        """The running service on the store.
+
+        Args:
+            region: of a new store; an existing one must have it. account: likewise.
+            create: make the store when there is none.
+
+        Raises:
+            KmsError: as :attr:`kms`.
+        """
+        from kmsfast import app
+
+        root = self.root()
+        try:
+            opened = app.start(self.store, root=root, region=region, account=account)
+        except StoreNotFound:
+            if not create:
+                raise
+            opened = app.start(self.store, create=True, root=root, region=region, account=account)
+        self._application = opened
+        return opened
 
     def choose_root(self, root_key: Path | None, passphrase: bool) -> None:
         """What a command's own options say, beside those in front of it."""
@@ -85,6 +109,9 @@ class Session:
         if self._kms is not None:
             self._kms.close()
             self._kms = None
+        if self._application is not None:
+            self._application.ring.close()
+            self._application = None
 
 
 def ask_passphrase(

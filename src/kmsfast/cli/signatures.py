@@ -175,7 +175,7 @@ def sign(
             return
         if output is None:
             raise click.UsageError("a directory needs --output, a directory for its signatures")
-        names = list(_files(Path(job.source)))
+        names = list(_files(Path(job.source), Path(output)))
         for name in names:
             signature = job.sign_one(str(Path(job.source) / name), progress)
             target = Path(output) / f"{name}{_ENDING}"
@@ -234,7 +234,7 @@ def _verify_directory(job: _Job, signatures: Path) -> tuple[int, list[str]]:
     """How many files there are, and those whose signature is missing or wrong."""
     done, wrong = 0, []
     with Progress("bytes") as progress:
-        for name in _files(Path(job.source)):
+        for name in _files(Path(job.source), signatures):
             done += 1
             try:
                 signature = read_one(str(signatures / f"{name}{_ENDING}"))
@@ -244,12 +244,16 @@ def _verify_directory(job: _Job, signatures: Path) -> tuple[int, list[str]]:
     return done, wrong
 
 
-def _files(directory: Path) -> Iterator[Path]:
-    """The files below a directory, relative to it, in order."""
+def _files(directory: Path, signatures: Path) -> Iterator[Path]:
+    """The files below a directory, relative to it, in order; without the signatures, if there."""
+    apart = signatures.resolve()
     for root, folders, names in os.walk(directory):
-        folders.sort()
+        here = Path(root)
+        folders[:] = sorted(name for name in folders if (here / name).resolve() != apart)
+        beside = directory.resolve() == apart
         for name in sorted(names):
-            yield (Path(root) / name).relative_to(directory)
+            if not (beside and name.removesuffix(_ENDING) in {*names} - {name}):
+                yield (here / name).relative_to(directory)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from kmsfast.errors import InvalidArn, ValidationError
+from kmsfast.errors import ForeignArn, InvalidArn, ValidationError
 
 __all__ = ["Home"]
 
@@ -50,7 +50,8 @@ class Home:
         """The resource that an ARN names: ``key/<id>`` or ``alias/<name>``.
 
         Raises:
-            InvalidArn: malformed, or of another service, partition, region or account.
+            InvalidArn: malformed, or of another service.
+            ForeignArn: of another partition, region or account.
         """
         parts = arn.split(":", 5)
         if len(parts) != 6 or parts[0] != "arn":
@@ -59,7 +60,10 @@ class Home:
         if service != "kms" or not resource.startswith(("key/", "alias/")):
             raise InvalidArn(f"Invalid arn {arn!r}: not that of a KMS key or alias")
         if region != self.region or partition != self.partition:
-            raise InvalidArn(f"Invalid arn {region}: this store is of {self.region}")
+            raise ForeignArn(f"Invalid arn {region}", hint=f"this store is of {self.region}")
         if account != self.account:
-            raise InvalidArn(f"Invalid arn {arn!r}: this store is of account {self.account}")
+            what = "Key" if resource.startswith("key/") else "Alias"
+            raise ForeignArn(
+                f"{what} {arn!r} does not exist", hint=f"this store is of account {self.account}"
+            )
         return resource

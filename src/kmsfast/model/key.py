@@ -185,7 +185,9 @@ def require(key: KeyMetadata, what: str) -> None:
     if key.state is KeyState.PENDING_IMPORT and what != "cancel":
         raise InvalidState(f"{key.arn} is pending import.")
     if key.state is KeyState.PENDING_DELETION:
-        raise InvalidState(f"{key.arn} is pending deletion. 'kmsfast key cancel-deletion' keeps it")
+        raise InvalidState(
+            f"{key.arn} is pending deletion.", hint="'kmsfast key cancel-deletion' keeps it"
+        )
     raise InvalidState(f"{key.arn} is not pending deletion.")
 
 
@@ -245,10 +247,10 @@ def checked_policy(document: str | None) -> str | None:
         LimitExceeded: more than 32,768 bytes.
         MalformedPolicyDocument: it breaks the grammar of policies; the message says where.
     """
+    if document is None:
+        return None  # and no import: a child that is forked during one waits for it for ever
     from kmsfast.model.policy_document import checked_key_policy
 
-    if document is None:
-        return None
     return checked_key_policy(_text(document, 1, MAX_POLICY, "policy"))
 
 

@@ -189,7 +189,8 @@ def checked_usage(spec: KeySpec, usage: str | None) -> KeyUsage:
         if len(_USES[spec]) > 1:
             raise ValidationError(
                 "You must specify a KeyUsage value for all KMS keys except for symmetric "
-                f"encryption keys. {spec} has {' and '.join(_USES[spec])}"
+                "encryption keys.",
+                hint=f"{spec} has {' and '.join(_USES[spec])}",
             )
         return next(iter(_USES[spec]))
     known = KeyUsage(enumerated(usage, _USAGES, "keyUsage"))
@@ -207,7 +208,8 @@ def require_algorithm(spec: KeySpec, usage: KeyUsage, algorithm: str) -> None:
     known = algorithms_of(spec, usage)
     if algorithm not in known:
         raise InvalidKeyUsage(
-            f"Algorithm {algorithm} is incompatible with key spec {spec}. It has {', '.join(known)}"
+            f"Algorithm {algorithm} is incompatible with key spec {spec}.",
+            hint=f"It has {', '.join(known)}",
         )
 
 

@@ -128,7 +128,8 @@ def checked_message(message: bytes, member: str = "message") -> bytes:
     bound = f"less than or equal to {MAX_MESSAGE}" if message else "greater than or equal to 1"
     raise ValidationError(
         f"1 validation error detected: Value at '{member}' failed to satisfy constraint: Member "
-        f"must have length {bound} (it has {len(message)} bytes)"
+        f"must have length {bound}",
+        hint=f"it has {len(message)} bytes",
     )
 
 

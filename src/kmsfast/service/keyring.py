@@ -438,4 +438,4 @@ def _over(key: KeyMetadata, now: datetime) -> bool:
 
 def _deleted(key: KeyMetadata) -> KeyNotFound:
     when = f"{key.deletion_date:%Y-%m-%d}" if key.deletion_date else "earlier"
-    return KeyNotFound(f"Key '{key.arn}' does not exist: it was deleted on {when}")
+    return KeyNotFound(f"Key '{key.arn}' does not exist", hint=f"it was deleted on {when}")

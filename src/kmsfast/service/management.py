@@ -32,7 +32,7 @@ from kmsfast.service import material
 from kmsfast.service.keyring import Keyring, add_rotation, lacks_material
 from kmsfast.service.ports import Writer
 
-__all__ = ["Management"]
+__all__ = ["Management", "require_rotates"]
 
 _NO_ROTATION = RotationStatus(enabled=False, period_days=None, next_rotation=None)
 Tags = Mapping[str, str] | Iterable[tuple[str, str]]
@@ -114,7 +114,7 @@ class Management:
 
     def rotate(self, raw_id: bytes) -> KeyMetadata:
         """Another version encrypts from now on: a fresh one, or the imported one that waits."""
-        _require_rotates(self._ring.key(raw_id))
+        require_rotates(self._ring.key(raw_id))
         with self._store.write() as rows:
             key = self._ring.writable(rows, raw_id)
             require(key, "use")
@@ -253,8 +253,8 @@ class Management:
     def _refuse_taken(self, rows: Writer, name: str) -> None:
         if rows.alias(name) is not None:
             raise AliasExists(
-                f"An alias with the name {self._store.home.arn(name)} already exists; choose "
-                "another name, or point it to the key with 'kmsfast key alias update'"
+                f"An alias with the name {self._store.home.arn(name)} already exists",
+                hint="choose another name, or point it to the key with 'kmsfast key alias update'",
             )
 
     def _adopt(
@@ -278,7 +278,7 @@ def _new_id(multi_region: bool) -> bytes:
     return os.urandom(16) if multi_region else uuid.uuid4().bytes
 
 
-def _require_rotates(key: KeyMetadata) -> None:
+def require_rotates(key: KeyMetadata) -> None:
     """Passes for keys that AWS rotates.
 
     Raises:
@@ -286,8 +286,8 @@ def _require_rotates(key: KeyMetadata) -> None:
     """
     if not key.rotates:
         raise UnsupportedOperation(
-            f"{key.arn} is of spec {key.spec}; only symmetric encryption keys rotate. Make a new "
-            "key and point the alias to it"
+            hint=f"{key.arn} is of spec {key.spec}; only symmetric encryption keys rotate. Make a "
+            "new key and point the alias to it"
         )
 
 
@@ -297,7 +297,7 @@ def _require_rotates_by_itself(key: KeyMetadata) -> None:
     Raises:
         UnsupportedOperation: an asymmetric or HMAC key, or one with imported material.
     """
-    _require_rotates(key)
+    require_rotates(key)
     if key.origin is Origin.EXTERNAL:
         raise UnsupportedOperation(
             f"{key.arn} origin is {key.origin} which is not valid for this operation. Import new "

@@ -97,8 +97,8 @@ class SigningOptions:
         expected = length_of(algorithm, self.message_type)
         if expected is not None and size != expected:
             raise ValidationError(
-                f"{what} is invalid length for algorithm {algorithm}. It has {size} bytes, not "
-                f"{expected}"
+                f"{what} is invalid length for algorithm {algorithm}.",
+                hint=f"It has {size} bytes, not {expected}",
             )
 
 

@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from enum import StrEnum
+from typing import Any, Final, TypeVar
 
-from kmsfast.errors import StoreIntegrity
+from kmsfast.errors import StoreIntegrity, StoreUnusable
 from kmsfast.model.alias import Alias
 from kmsfast.model.arn import Home
 from kmsfast.model.key import (
@@ -37,6 +38,7 @@ __all__ = ["Repository", "from_micros", "to_micros"]
 _CHILDREN: Final = (
     schema.key_versions, schema.aliases, schema.tags, schema.policies, schema.grants,
 )  # fmt: skip
+Name = TypeVar("Name", bound=StrEnum)
 _ORIGIN: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -229,9 +231,9 @@ class Repository:
             aliases=tuple(sorted(alias["name"] for alias in aliases)),
             tags={tag["tag_key"]: tag["tag_value"] for tag in tags},
             policy=policies[0]["document"] if policies else None,
-            spec=KeySpec(row["spec"]),
-            usage=KeyUsage(row["usage"]),
-            origin=Origin(row["origin"]),
+            spec=_known(KeySpec, row["spec"]),
+            usage=_known(KeyUsage, row["usage"]),
+            origin=_known(Origin, row["origin"]),
             public_key=None if current is None else current.public_key,
             valid_to=None if current is None else current.valid_to,
             expires=min((v.valid_to for v in versions.values() if v.valid_to), default=None),
@@ -293,6 +295,20 @@ class Repository:
         row = self.store_row() if above is schema.store else self._owner((*new, *old)[0]["key_id"])
         macs = ([each["mac"] for each in rows] for rows in (new, old))
         self._replace(above, row, {"rows_sum": added(row["rows_sum"], *macs)})
+
+
+def _known(names: type[Name], value: str) -> Name:
+    """The name that a key's row has.
+
+    Raises:
+        StoreUnusable: a newer release wrote it.
+    """
+    try:
+        return names(value)
+    except ValueError:
+        raise StoreUnusable(
+            f"the store has a key of {value!r}, which this release does not know; upgrade kmsfast"
+        ) from None
 
 
 def _sum_of(rows: Mapping[str, Iterable[Row]]) -> bytes:

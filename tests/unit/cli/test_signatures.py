@@ -183,6 +183,21 @@ def test_a_directory(signer: Cli, alias: str) -> None:
     signer.refused(6, "sign", "tree", *of_key(alias), "-o", "signatures")
 
 
+@pytest.mark.parametrize("place", ["tree", "tree/signatures"])
+def test_signatures_in_the_directory_itself(signer: Cli, place: str) -> None:
+    tree = signer.directory / "tree"
+    (tree / "deep").mkdir(parents=True)
+    for name in ("a", "alone.sig", "deep/b"):
+        (tree / name).write_text(name)
+    key = of_key("alias/p256")
+    for _ in range(2):
+        assert signer.ok("sign", "tree", *key, "-o", place, "--force") == "signed 3 files\n"
+        assert "3 signatures" in signer.ok("verify", "tree", *key, "-s", place)
+    (tree / "deep" / "new").write_text("not signed")
+    said = signer.refused(3, "verify", "tree", *key, "-s", place)
+    assert "1 of 4 signatures do not verify; the first is that of deep/new" in said
+
+
 def test_macs(signer: Cli) -> None:
     key = ("-k", "alias/mac")
     shown = signer.ok("mac", "message.txt", *key)

@@ -171,7 +171,7 @@ def test_a_deleted_key_is_gone_with_all_its_rows(kms: kmsfast.Kms, clock: Clock)
         lambda: kms.decrypt(blobs[0]), lambda: key.state, key.cancel_deletion, key.versions,
         lambda: kms.key(key.id), lambda: key.encrypt(b"x"),
     ):  # fmt: skip
-        with pytest.raises(KeyNotFound, match="does not exist: it was deleted on 2026-01-08"):
+        with pytest.raises(KeyNotFound, match="does not exist; it was deleted on 2026-01-08"):
             use()
     with pytest.raises(KeyNotFound, match="is not found"):
         kms.key("alias/a")

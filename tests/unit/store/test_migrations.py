@@ -162,6 +162,18 @@ def test_versions_that_are_not_known(path: Path, number: int) -> None:
             kmsfast.open(path, create=create)
 
 
+@pytest.mark.parametrize("column", ["spec", "usage", "origin"])
+def test_keys_of_kinds_that_are_not_known(path: Path, column: str) -> None:
+    with kmsfast.open(path, create=True) as kms:
+        key = kms.create_key()
+        with kms._app.store.write() as rows:
+            rows._replace(schema.keys, rows._owner(key._raw_id), {column: "OF_TOMORROW"})
+    with kmsfast.open(path) as kms:
+        for use in (lambda: kms.key(key.id), kms.keys):
+            with pytest.raises(StoreUnusable, match=r"'OF_TOMORROW', .* upgrade kmsfast"):
+                use()
+
+
 def test_the_database_of_somebody_else_is_left_alone(path: Path) -> None:
     path.mkdir(mode=0o700)
     with contextlib.closing(sqlite3.connect(path / "store.db")) as db, db:

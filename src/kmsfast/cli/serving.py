@@ -1,0 +1,116 @@
+"""``kmsfast serve`` and ``env``: the HTTP server, and what AWS clients need to find it."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kmsfast.cli.session import Session, pass_session
+
+if TYPE_CHECKING:
+    from kmsfast.app import Application
+
+__all__ = ["env", "serve"]
+
+_ADDRESS = "127.0.0.1:4599"
+
+
+@click.command(short_help="Serve the AWS KMS API over HTTP.")
+@click.option(
+    "--http",
+    "address",
+    metavar="ADDRESS",
+    required=True,
+    help="Where to listen: HOST:PORT, [IPV6]:PORT, unix:PATH or fd:NUMBER.",
+)
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path, readable=False),
+    help="Directory of the key store, as before the command.",
+)
+@click.option(
+    "--insecure-no-auth",
+    is_flag=True,
+    help="Serve everyone on this machine, without asking who it is; make the store if need be.",
+)
+@click.option("--region", help="Region of a new store.  [default: us-east-1]")
+@click.option("--account", help="Account of a new store.  [default: 000000000000]")
+@click.option(
+    "--tls-cert",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Certificate of the server with its chain (PEM); needs --tls-key.",
+)
+@click.option(
+    "--tls-key",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Private key of the certificate (PEM).",
+)
+@pass_session
+def serve(
+    session: Session,
+    /,
+    *,
+    address: str,
+    store: Path | None,
+    insecure_no_auth: bool,
+    region: str | None,
+    account: str | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+) -> None:
+    """Serve the AWS KMS API over HTTP until SIGTERM or SIGINT."""
+    from kmsfast.server.addresses import Tls
+    from kmsfast.server.running import serve as run
+
+    if (tls_cert is None) != (tls_key is None):
+        raise click.UsageError("--tls-cert and --tls-key go together")
+    tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
+    logging.basicConfig(format="kmsfast: %(message)s", level=logging.WARNING)
+    session.store = store or session.store
+    run(
+        lambda: session.application(region, account, create=insecure_no_auth),
+        address,
+        insecure_no_auth=insecure_no_auth,
+        tls=tls,
+        started=_announce,
+    )
+
+
+@click.command(short_help="Print the exports with which AWS clients find the server.")
+@click.option(
+    "--http",
+    "address",
+    metavar="ADDRESS",
+    default=_ADDRESS,
+    show_default=True,
+    help="Where the server listens: HOST:PORT.",
+)
+@click.option("--tls", is_flag=True, help="The server has a certificate.")
+@pass_session
+def env(session: Session, address: str, tls: bool) -> None:
+    """Print the exports with which AWS clients find the server.
+
+    For a shell: eval "$(kmsfast env)"
+    """
+    from kmsfast.server.addresses import parse_address
+
+    if not parse_address(address).host:
+        raise click.UsageError("AWS clients connect to HOST:PORT alone")
+    facts = session.kms.describe()
+    for name, value in (
+        ("AWS_ENDPOINT_URL_KMS", f"{'https' if tls else 'http'}://{address}"),
+        ("AWS_REGION", facts["region"]),
+        ("AWS_DEFAULT_REGION", facts["region"]),
+        ("AWS_ACCESS_KEY_ID", facts["account"]),
+        ("AWS_SECRET_ACCESS_KEY", "unused"),
+    ):
+        click.echo(f"export {name}={shlex.quote(value)}")
+
+
+def _announce(app: Application, url: str) -> None:
+    home = app.store.home
+    click.echo(f"serving {app.store.path} at {url}, region {home.region}, account {home.account}")

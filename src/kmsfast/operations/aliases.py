@@ -1,0 +1,79 @@
+"""Aliases of keys."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from kmsfast.app import Application
+from kmsfast.errors import NotAuthorized, ValidationError
+from kmsfast.model.alias import PREFIX, Alias
+from kmsfast.operations.names import id_or_arn
+from kmsfast.operations.pages import Listing
+from kmsfast.operations.requests import Given, Operation, Result
+
+__all__ = ["OPERATIONS"]
+
+_RESERVED: Final = "alias/aws/"
+_ALIASES: Final[Listing[Alias]] = Listing("Aliases", lambda alias: alias.name, 50, 100)
+
+
+def create_alias(app: Application, given: Given) -> Result:
+    """A new name for a key."""
+    name = _own_alias(given)
+    app.management.create_alias(name, id_or_arn(app, given["TargetKeyId"]).raw_id)
+    return {}
+
+
+def update_alias(app: Application, given: Given) -> Result:
+    """Points an alias to another key."""
+    name = _own_alias(given)
+    app.management.update_alias(name, id_or_arn(app, given["TargetKeyId"]).raw_id)
+    return {}
+
+
+def delete_alias(app: Application, given: Given) -> Result:
+    """Removes an alias; its key stays."""
+    app.management.delete_alias(_own_alias(given))
+    return {}
+
+
+def list_aliases(app: Application, given: Given) -> Result:
+    """All aliases, or those of one key."""
+    only = id_or_arn(app, given["KeyId"]).raw_id if "KeyId" in given else None
+    aliases = [each for each in app.management.aliases() if only in {None, each.raw_key_id}]
+    return _ALIASES.page(app, given, aliases, _shown)
+
+
+OPERATIONS: Final = {
+    "CreateAlias": Operation(create_alias),
+    "UpdateAlias": Operation(update_alias),
+    "DeleteAlias": Operation(delete_alias),
+    "ListAliases": Operation(list_aliases),
+}
+
+
+def _own_alias(given: Given) -> str:
+    """The alias that a request writes.
+
+    Raises:
+        ValidationError: no alias. NotAuthorized: one of AWS's.
+    """
+    name: str = given["AliasName"]
+    if not name.startswith(PREFIX):
+        raise ValidationError(
+            'Alias must start with the prefix "alias/". Please see '
+            "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html"
+        )
+    if name.startswith(_RESERVED):
+        raise NotAuthorized(f"{name} is reserved for aliases of AWS")
+    return name
+
+
+def _shown(alias: Alias) -> dict[str, Any]:
+    return {
+        "AliasName": alias.name,
+        "AliasArn": alias.arn,
+        "TargetKeyId": alias.key_id,
+        "CreationDate": alias.created_at,
+        "LastUpdatedDate": alias.updated_at,
+    }

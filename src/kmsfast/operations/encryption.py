@@ -1,0 +1,312 @@
+"""Encrypting, decrypting, data keys, random bytes.
+
+Checks come in the order of AWS: parameters, key, usage, state, algorithm; then DryRun ends it.
+Each operation on one record has a warm way, for keys that were used lately.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Final
+
+from kmsfast.app import Application
+from kmsfast.crypto.blob import parse_key, start_of
+from kmsfast.errors import (
+    CiphertextOfUnknownKey,
+    CustomKeyStoreNotFound,
+    IncorrectKey,
+    InvalidCiphertext,
+    KeyNotFound,
+    ValidationError,
+)
+from kmsfast.model.key import KeyMetadata, require, require_usage
+from kmsfast.model.keyspec import KeyUsage, require_algorithm
+from kmsfast.model.material_id import material_id
+from kmsfast.operations.names import any_name
+from kmsfast.operations.requests import (
+    Given,
+    Operation,
+    Result,
+    refuse_dry_run,
+    refuse_recipient,
+)
+from kmsfast.service.singles import DataKeyOf, Opened, Sealed
+from kmsfast.wire.refusals import failure, invalid
+
+__all__ = ["OPERATIONS"]
+
+_SYMMETRIC: Final = "SYMMETRIC_DEFAULT"
+_SPEC_BYTES: Final = {"AES_256": 32, "AES_128": 16}
+# Requests with other members than these take the way that looks at all of them.
+_PLAIN_ENCRYPT: Final = frozenset({"KeyId", "Plaintext", "EncryptionContext", "GrantTokens"})
+_PLAIN_DECRYPT: Final = frozenset({"KeyId", "CiphertextBlob", "EncryptionContext", "GrantTokens"})
+_PLAIN_DATA_KEY: Final = frozenset(
+    {"KeyId", "KeySpec", "NumberOfBytes", "EncryptionContext", "GrantTokens"}
+)
+
+
+def encrypt(app: Application, given: Given) -> Result:
+    """One plaintext as a blob."""
+    epoch, name, context = app.ring.epoch[0], given["KeyId"], given.get("EncryptionContext")
+    key = any_name(app, name)
+    algorithm = _check_use(key, given, "EncryptionAlgorithm", "Encrypt")
+    sealed = _sealed(app, key, given["Plaintext"], algorithm, context)
+    refuse_dry_run(given)
+    if not key.is_asymmetric:
+        app.singles.remember_seal(epoch, name, key)
+    return _encrypted(Sealed(sealed, key.arn), algorithm)
+
+
+def encrypt_warm(app: Application, given: Given) -> Result | None:
+    """The same without a look into the store."""
+    if not _PLAIN_ENCRYPT.issuperset(given):
+        return None
+    sealed = app.singles.seal_warm(
+        given["KeyId"], given["Plaintext"], given.get("EncryptionContext")
+    )
+    return None if sealed is None else _encrypted(sealed, _SYMMETRIC)
+
+
+def decrypt(app: Application, given: Given) -> Result:
+    """The plaintext of a blob."""
+    refuse_recipient(given)
+    epoch, name, context = app.ring.epoch[0], given.get("KeyId"), given.get("EncryptionContext")
+    if _ignores_ciphertext(given):
+        if name is None:
+            raise invalid([failure(None, "keyId", "Member must not be null")])
+        _check_use(any_name(app, name), given, "EncryptionAlgorithm", "Decrypt")
+        refuse_dry_run(given)
+    data = _ciphertext(given)
+    key = _key_of(app, data, name)
+    algorithm = _check_use(key, given, "EncryptionAlgorithm", "Decrypt")
+    plaintext = _opened(app, key, data, algorithm, context)
+    refuse_dry_run(given)
+    if key.is_asymmetric:
+        return _decrypted(Opened(plaintext, key.arn, None), algorithm)
+    app.singles.remember_open(epoch, name, key, data)
+    return _decrypted(Opened(plaintext, key.arn, _material_of(key, data)), algorithm)
+
+
+def decrypt_warm(app: Application, given: Given) -> Result | None:
+    """The same without a look into the store."""
+    data = given.get("CiphertextBlob")
+    if data is None or not _PLAIN_DECRYPT.issuperset(given):
+        return None
+    opened = app.singles.open_warm(given.get("KeyId"), data, given.get("EncryptionContext"))
+    return None if opened is None else _decrypted(opened, _SYMMETRIC)
+
+
+def re_encrypt(app: Application, given: Given) -> Result:
+    """A blob under another key or context, without its plaintext leaving the service."""
+    source_name = given.get("SourceKeyId")
+    if _ignores_ciphertext(given):
+        if source_name is None:
+            raise invalid([failure(None, "sourceKeyId", "Member must not be null")])
+        _check_use(any_name(app, source_name), given, _SOURCE, "ReEncryptFrom")
+        _check_use(any_name(app, given["DestinationKeyId"]), given, _DESTINATION, "ReEncryptTo")
+        refuse_dry_run(given)
+    data = _ciphertext(given)
+    source = _key_of(app, data, source_name)
+    target = any_name(app, given["DestinationKeyId"])
+    opening = _check_use(source, given, _SOURCE, "ReEncryptFrom")
+    sealing = _check_use(target, given, _DESTINATION, "ReEncryptTo")
+    plaintext = _opened(app, source, data, opening, given.get("SourceEncryptionContext"))
+    sealed = _sealed(app, target, plaintext, sealing, given.get("DestinationEncryptionContext"))
+    refuse_dry_run(given)
+    return {
+        "CiphertextBlob": sealed,
+        "SourceKeyId": source.arn,
+        "KeyId": target.arn,
+        "SourceEncryptionAlgorithm": opening,
+        "DestinationEncryptionAlgorithm": sealing,
+        "SourceKeyMaterialId": None if source.is_asymmetric else _material_of(source, data),
+        "DestinationKeyMaterialId": None if target.is_asymmetric else _material_of(target, sealed),
+    }
+
+
+def generate_data_key(app: Application, given: Given) -> Result:
+    """A fresh data key, in the clear and as a blob."""
+    refuse_recipient(given)
+    return _data_key(app, given, with_plaintext=True)
+
+
+def generate_data_key_without_plaintext(app: Application, given: Given) -> Result:
+    """A fresh data key as a blob alone."""
+    return _data_key(app, given, with_plaintext=False)
+
+
+def generate_random(_app: Application, given: Given) -> Result:
+    """Random bytes."""
+    refuse_recipient(given)
+    if "NumberOfBytes" not in given:
+        raise ValidationError("NumberOfBytes is required.")
+    if "CustomKeyStoreId" in given:
+        raise CustomKeyStoreNotFound("There are no custom key stores here")
+    return {"Plaintext": os.urandom(given["NumberOfBytes"])}
+
+
+def _warm_data_key(*, with_plaintext: bool) -> Callable[[Application, Given], Result | None]:
+    def warm(app: Application, given: Given) -> Result | None:
+        if not _PLAIN_DATA_KEY.issuperset(given):
+            return None
+        made = app.singles.data_key_warm(
+            given["KeyId"],
+            _size_of(given),
+            given.get("EncryptionContext"),
+            with_plaintext=with_plaintext,
+        )
+        return None if made is None else _generated(made)
+
+    return warm
+
+
+OPERATIONS: Final = {
+    "Encrypt": Operation(encrypt, encrypt_warm),
+    "Decrypt": Operation(decrypt, decrypt_warm),
+    "ReEncrypt": Operation(re_encrypt),
+    "GenerateDataKey": Operation(generate_data_key, _warm_data_key(with_plaintext=True)),
+    "GenerateDataKeyWithoutPlaintext": Operation(
+        generate_data_key_without_plaintext, _warm_data_key(with_plaintext=False)
+    ),
+    "GenerateRandom": Operation(generate_random, generate_random),
+}
+
+_SOURCE: Final = "SourceEncryptionAlgorithm"
+_DESTINATION: Final = "DestinationEncryptionAlgorithm"
+
+
+def _data_key(app: Application, given: Given, *, with_plaintext: bool) -> Result:
+    size = _size_of(given)
+    epoch, name, context = app.ring.epoch[0], given["KeyId"], given.get("EncryptionContext")
+    key = any_name(app, name)
+    app.ring.ready(key.raw_id, "GenerateDataKey" + ("" if with_plaintext else "WithoutPlaintext"))
+    refuse_dry_run(given)
+    made = app.encryption.data_key(key.raw_id, size, context, with_plaintext=with_plaintext)
+    app.singles.remember_seal(epoch, name, key)
+    material = _material_of(key, made.ciphertext_blob)
+    return _generated(DataKeyOf(made.plaintext, made.ciphertext_blob, key.arn, material))
+
+
+def _size_of(given: Given) -> int:
+    """The size of the data key that a request asks for, in bytes.
+
+    Raises:
+        ValidationError: it says it twice, or not at all.
+    """
+    if ("NumberOfBytes" in given) == ("KeySpec" in given):
+        raise ValidationError("Please specify either number of bytes or key spec.")
+    size: int = (
+        given["NumberOfBytes"] if "NumberOfBytes" in given else _SPEC_BYTES[given["KeySpec"]]
+    )
+    return size
+
+
+def _check_use(key: KeyMetadata, given: Given, member: str, operation: str) -> str:
+    """The algorithm that a request asks for, when the key is for it; in the order of AWS."""
+    algorithm: str = given.get(member, _SYMMETRIC)
+    require_usage(key, KeyUsage.ENCRYPT_DECRYPT, operation)
+    require(key, "use")
+    require_algorithm(key.spec, key.usage, algorithm)
+    return algorithm
+
+
+def _sealed(
+    app: Application,
+    key: KeyMetadata,
+    plaintext: bytes,
+    algorithm: str,
+    context: dict[str, str] | None,
+) -> bytes:
+    if key.is_asymmetric:
+        return app.asymmetric.encrypt(key.raw_id, plaintext, algorithm, context, None)
+    return app.encryption.encrypt(key.raw_id, plaintext, context, None)
+
+
+def _opened(
+    app: Application,
+    key: KeyMetadata,
+    data: bytes,
+    algorithm: str,
+    context: dict[str, str] | None,
+) -> bytes:
+    if key.is_asymmetric:
+        return app.asymmetric.decrypt(key.raw_id, data, algorithm, context, None)
+    return app.encryption.decrypt(data, context, None)
+
+
+def _ciphertext(given: Given) -> bytes:
+    """The blob of a request.
+
+    Raises:
+        ValidationError: it has none.
+    """
+    if "CiphertextBlob" not in given:
+        raise invalid([failure(None, "ciphertextBlob", "Member must not be null")])
+    data: bytes = given["CiphertextBlob"]
+    return data
+
+
+def _ignores_ciphertext(given: Given) -> bool:
+    return bool(given.get("DryRun")) and "IGNORE_CIPHERTEXT" in given.get("DryRunModifiers", ())
+
+
+def _key_of(app: Application, data: bytes, name: str | None) -> KeyMetadata:
+    """The key that opens a ciphertext: the one that it names, since blobs name their key.
+
+    Args:
+        name: of the key that must have made it; None: any. An asymmetric key that decrypts is
+            believed, since its ciphertexts name none.
+
+    Raises:
+        IncorrectKey: another one made it. CiphertextOfUnknownKey: it is not here.
+        InvalidCiphertext: it has no version of that number. FrameError: no blob.
+    """
+    wanted = None if name is None else any_name(app, name)
+    if wanted and wanted.is_asymmetric and wanted.usage is KeyUsage.ENCRYPT_DECRYPT:
+        return wanted
+    named = parse_key(start_of(data))
+    if wanted is not None and wanted.raw_id != named.key_id:
+        raise IncorrectKey(
+            "The key ID in the request does not identify a CMK that can perform this operation."
+        )
+    try:
+        key = app.ring.key(named.key_id, multi_region=bool(named.flags & 1))
+    except KeyNotFound:
+        raise CiphertextOfUnknownKey(
+            "The ciphertext refers to a customer master key that does not exist, does not exist in "
+            "this region, or you are not allowed to access."
+        ) from None
+    if not 1 <= named.version <= key.current_version or named.flags != key.flags:
+        raise InvalidCiphertext("the blob names a version that the key does not have")
+    return key
+
+
+def _material_of(key: KeyMetadata, data: bytes) -> str:
+    return material_id(key.raw_id, parse_key(data).version)
+
+
+def _encrypted(sealed: Sealed, algorithm: str) -> Result:
+    return {
+        "CiphertextBlob": sealed.ciphertext,
+        "KeyId": sealed.key_arn,
+        "EncryptionAlgorithm": algorithm,
+    }
+
+
+def _decrypted(opened: Opened, algorithm: str) -> Result:
+    return {
+        "KeyId": opened.key_arn,
+        "Plaintext": opened.plaintext,
+        "EncryptionAlgorithm": algorithm,
+        "KeyMaterialId": opened.material_id,
+    }
+
+
+def _generated(made: DataKeyOf) -> Result:
+    return {
+        "CiphertextBlob": made.ciphertext,
+        "Plaintext": made.plaintext,
+        "KeyId": made.key_arn,
+        "KeyMaterialId": made.material_id,
+    }

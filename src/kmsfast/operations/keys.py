@@ -1,0 +1,133 @@
+"""Keys: creating, describing, listing, enabling, deleting."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kmsfast.app import Application
+from kmsfast.errors import CustomKeyStoreNotFound, UnsupportedOperation, ValidationError
+from kmsfast.model.key import KeyMetadata
+from kmsfast.model.keyspec import KeySpec, Origin
+from kmsfast.operations.metadata import describe
+from kmsfast.operations.names import any_name, id_or_arn
+from kmsfast.operations.pages import Listing
+from kmsfast.operations.requests import Given, Operation, Result
+from kmsfast.operations.tags import pairs_of
+
+__all__ = ["OPERATIONS"]
+
+_DEFAULT_WINDOW: Final = 30
+_KEYS: Final[Listing[KeyMetadata]] = Listing("Keys", lambda key: key.id, 100, 1000)
+
+
+def create_key(app: Application, given: Given) -> Result:
+    """A new, enabled key."""
+    spec, usage = _kind(given)
+    key = app.management.create_key(
+        spec=spec,
+        usage=usage,
+        origin=Origin.AWS_KMS,
+        description=given.get("Description", ""),
+        alias=None,
+        tags=pairs_of(given.get("Tags", ())),
+        rotation_period_days=None,
+        multi_region=given.get("MultiRegion", False),
+        policy=given.get("Policy"),
+    )
+    return {"KeyMetadata": describe(app, key)}
+
+
+def describe_key(app: Application, given: Given) -> Result:
+    """All about a key but its material."""
+    return {"KeyMetadata": describe(app, any_name(app, given["KeyId"]))}
+
+
+def list_keys(app: Application, given: Given) -> Result:
+    """All keys."""
+    if "OTHER_ACCOUNTS_VIA_RAM" in given.get("ResourceOwners", ()):
+        raise UnsupportedOperation("Keys are not shared between accounts here")
+    return _KEYS.page(
+        app,
+        given,
+        app.management.all_keys(),
+        lambda key: {"KeyId": key.id, "KeyArn": key.arn},
+    )
+
+
+def update_key_description(app: Application, given: Given) -> Result:
+    """Another description."""
+    app.management.update_description(id_or_arn(app, given["KeyId"]).raw_id, given["Description"])
+    return {}
+
+
+def enable_key(app: Application, given: Given) -> Result:
+    """Lets a key be used again."""
+    app.management.enable(id_or_arn(app, given["KeyId"]).raw_id)
+    return {}
+
+
+def disable_key(app: Application, given: Given) -> Result:
+    """Keeps a key from being used."""
+    app.management.disable(id_or_arn(app, given["KeyId"]).raw_id)
+    return {}
+
+
+def schedule_key_deletion(app: Application, given: Given) -> Result:
+    """Deletes a key after a waiting period."""
+    days = given.get("PendingWindowInDays", _DEFAULT_WINDOW)
+    key = app.management.schedule_deletion(id_or_arn(app, given["KeyId"]).raw_id, days)
+    return {
+        "KeyId": key.arn,
+        "DeletionDate": key.deletion_date,
+        "KeyState": key.state.value,
+        "PendingWindowInDays": days,
+    }
+
+
+def cancel_key_deletion(app: Application, given: Given) -> Result:
+    """Keeps a key after all; it is disabled."""
+    return {"KeyId": app.management.cancel_deletion(id_or_arn(app, given["KeyId"]).raw_id).arn}
+
+
+OPERATIONS: Final = {
+    "CreateKey": Operation(create_key),
+    "DescribeKey": Operation(describe_key),
+    "ListKeys": Operation(list_keys),
+    "UpdateKeyDescription": Operation(update_key_description),
+    "EnableKey": Operation(enable_key),
+    "DisableKey": Operation(disable_key),
+    "ScheduleKeyDeletion": Operation(schedule_key_deletion),
+    "CancelKeyDeletion": Operation(cancel_key_deletion),
+}
+
+
+def _kind(given: Given) -> tuple[str, str | None]:
+    """The spec and usage that a request asks for.
+
+    Raises:
+        ValidationError: members that contradict each other, or no usage for a key that needs one.
+        UnsupportedOperation: a kind of key that AWS has and this release does not offer.
+        CustomKeyStoreNotFound: it was to be made in one.
+    """
+    if "KeySpec" in given and "CustomerMasterKeySpec" in given:
+        raise ValidationError(
+            "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. "
+            "CustomerMasterKeySpec is deprecated."
+        )
+    spec = given.get("KeySpec") or given.get("CustomerMasterKeySpec") or KeySpec.SYMMETRIC_DEFAULT
+    usage = given.get("KeyUsage")
+    if spec != KeySpec.SYMMETRIC_DEFAULT and usage is None:
+        raise ValidationError(
+            "You must specify a KeyUsage value for all KMS keys except for symmetric encryption "
+            "keys."
+        )
+    origin = given.get("Origin", Origin.AWS_KMS)
+    for asked, what in (
+        (origin != Origin.AWS_KMS, f"Origin {origin}"),
+        ("XksKeyId" in given, "XksKeyId"),
+    ):
+        if asked:
+            raise UnsupportedOperation(f"{what} is not supported by this release")
+    if "CustomKeyStoreId" in given:
+        raise CustomKeyStoreNotFound("There are no custom key stores here")
+    return spec, usage

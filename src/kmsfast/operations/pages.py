@@ -1,0 +1,60 @@
+"""Listings page by page.
+
+Items are listed in the order of a position that each has for life, and a marker names the last one
+that was shown: what is added or removed meanwhile neither repeats nor hides others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from kmsfast.app import Application
+from kmsfast.operations.requests import Given, Result
+from kmsfast.wire.refusals import failure, invalid
+
+__all__ = ["Listing"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[T]):
+    """One kind of listing.
+
+    Attributes:
+        member: that answers hold the items in.
+        position: of an item, as text that sorts.
+        default: items in a page, when the request does not say.
+        most: items that a request may ask for.
+    """
+
+    member: str
+    position: Callable[[T], str]
+    default: int
+    most: int
+
+    def page(
+        self, app: Application, given: Given, items: Iterable[T], show: Callable[[T], Any]
+    ) -> Result:
+        """The page that the request asks for.
+
+        Raises:
+            ValidationError: more items than a page can have. InvalidMarker: see :class:`Markers`.
+        """
+        limit = given.get("Limit", self.default)
+        if limit > self.most:
+            words = f"Member must have value less than or equal to {self.most}"
+            raise invalid([failure(limit, "limit", words)])
+        name = f"{self.member} {given.get('KeyId', '')}"
+        marker = given.get("Marker")
+        after = None if marker is None else app.markers.read(name, marker)
+        ahead = [item for item in items if after is None or self.position(item) > after]
+        ahead.sort(key=self.position)
+        shown, more = ahead[:limit], len(ahead) > limit
+        return {
+            self.member: [show(item) for item in shown],
+            "NextMarker": app.markers.write(name, self.position(shown[-1])) if more else None,
+            "Truncated": more,
+        }

@@ -1,0 +1,304 @@
+"""One HTTP/1.1 connection: bytes in, replies out, in the order of the requests.
+
+Rules:
+- llhttp (by httptools) reads the requests; what it refuses ends the connection with 400;
+- one request of a connection is in work at a time; those that were sent ahead wait their turn;
+- heads and bodies have a greatest length. A body beyond it is read to its end and answered by 413,
+  so that the connection lives, unless it is longer still;
+- a client that sends a request slowly, or does not take its replies, is cut off by the sweep.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from typing import Final, Protocol, cast
+
+import httptools
+
+from kmsfast.server.endpoint import MAX_BODY, Later, Reply, Request
+
+__all__ = ["IDLE", "NEVER", "Connection", "Hub"]
+
+MAX_HEAD: Final = 32_768
+_MAX_DRAINED: Final = 16 * MAX_BODY
+_REQUEST_TIME: Final = 20.0
+IDLE: Final = 75.0
+NEVER: Final = float("inf")
+
+_STATUS: Final[Mapping[int, bytes]] = {
+    status: f"HTTP/1.1 {status} {reason}\r\nx-amzn-RequestId: ".encode()
+    for status, reason in (
+        (200, "OK"), (400, "Bad Request"), (403, "Forbidden"), (404, "Not Found"),
+        (408, "Request Timeout"), (413, "Content Too Large"),
+        (431, "Request Header Fields Too Large"), (500, "Internal Server Error"),
+        (503, "Service Unavailable"),
+    )
+}  # fmt: skip
+_CONTENT: Final = (
+    b"\r\nCache-Control: no-cache, no-store, must-revalidate, private\r\n"
+    b"Content-Type: application/x-amz-json-1.1\r\n"
+)
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Hub(Protocol):
+    """What connections have in common.
+
+    Attributes:
+        now: the loop's time, at most a second old.
+        date: the Date header, at most a second old.
+        stopping: finish what is there, and close.
+    """
+
+    now: float
+    date: bytes
+    stopping: bool
+
+    def opened(self, connection: Connection) -> bool:
+        """Counts the connection in; False: there are too many."""
+
+    def closed(self, connection: Connection) -> None:
+        """Counts it out."""
+
+    def next_id(self) -> str:
+        """A request id."""
+
+    def answer(self, request: Request) -> Reply | Later:
+        """The reply, or what makes it."""
+
+    def start(self, work: Later) -> asyncio.Future[Reply]:
+        """Does work where waiting does no harm."""
+
+
+class Connection(asyncio.Protocol):
+    """Reads requests and writes replies.
+
+    Attributes:
+        deadline: the hub's time after which the sweep cuts the connection off.
+    """
+
+    __slots__ = (
+        "_begun",
+        "_choked",
+        "_chunks",
+        "_drained",
+        "_head",
+        "_hub",
+        "_in_body",
+        "_last",
+        "_parser",
+        "_queue",
+        "_request",
+        "_transport",
+        "_url",
+        "_working",
+        "deadline",
+    )  # fmt: skip
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._parser = httptools.HttpRequestParser(self)
+        self._queue: deque[Request] = deque()
+        self._working = self._last = self._begun = self._choked = False
+        self._reset()
+
+    # ---- the transport's side ---------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client is there."""
+        self._transport = cast("asyncio.Transport", transport)
+        self.deadline = self._hub.now + _REQUEST_TIME
+        if not self._hub.opened(self):
+            self._transport.abort()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """The client is gone."""
+        self._last = True
+        self._hub.closed(self)
+        del self._parser  # which holds this object
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of requests."""
+        if self._last:
+            return
+        if not self._in_body:
+            self._head += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._finish()  # the request was served as one that asks for nothing of the kind
+            return
+        except httptools.HttpParserError:
+            self._refuse(400)
+            return
+        if not self._in_body and self._begun and self._head > MAX_HEAD:
+            self._refuse(431)
+
+    def eof_received(self) -> bool:
+        """The client sends no more; what it sent is answered."""
+        self._last = True
+        return self._working
+
+    def pause_writing(self) -> None:
+        """The client does not take its replies: nothing more is read until it does."""
+        self._choked, self.deadline = True, self._hub.now + _REQUEST_TIME
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """It took them."""
+        self._choked, self.deadline = False, self._hub.now + IDLE
+        self._read_on()
+
+    def expire(self) -> None:
+        """The deadline is over."""
+        if self._working:
+            return
+        if self._begun and not self._last:
+            self._refuse(408)
+        else:
+            self._transport.abort()
+
+    def stop(self) -> None:
+        """Closes the connection when nothing is in work, else after the reply."""
+        if not self._working and not self._begun:
+            self._finish()
+
+    def abort(self) -> None:
+        """Closes the connection whatever is in work."""
+        self._transport.abort()
+
+    # ---- the parser's side ------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._begun = True
+        if not self._working:
+            self.deadline = self._hub.now + _REQUEST_TIME
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the request target."""
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header."""
+        lowered = name.lower()
+        place = _HEADERS.get(lowered)
+        if place is not None:
+            if getattr(self._request, place):
+                self._refuse(400)  # which of the two was meant, nobody can say
+            setattr(self._request, place, value)
+        elif lowered == b"expect" and value.lower() == b"100-continue" and not self._working:
+            self._transport.write(_CONTINUE)
+
+    def on_headers_complete(self) -> None:
+        """The body comes next."""
+        self._in_body = True
+
+    def on_body(self, data: bytes) -> None:
+        """A part of the body."""
+        self._drained += len(data)
+        if self._drained <= MAX_BODY:
+            self._chunks.append(data)
+        elif self._drained > _MAX_DRAINED:
+            self._refuse(413)
+        else:
+            self._chunks.clear()
+
+    def on_message_complete(self) -> None:
+        """A request is there as a whole."""
+        if self._last:
+            return
+        request = self._request
+        request.method = self._parser.get_method().decode("ascii")
+        request.path = self._url.partition(b"?")[0].decode("latin-1")
+        request.too_long = self._drained > MAX_BODY
+        chunks = self._chunks
+        request.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        request.keep_alive = self._parser.should_keep_alive()
+        self._reset()
+        if self._working:
+            self._queue.append(request)
+        else:
+            self._serve(request)
+
+    # ---- within -----------------------------------------------------------------------------
+
+    def _reset(self) -> None:
+        """Ready for another request."""
+        self._request = Request()
+        self._url = b""
+        self._chunks: list[bytes] = []
+        self._drained = self._head = 0
+        self._in_body = self._begun = False
+
+    def _serve(self, request: Request) -> None:
+        request.request_id = self._hub.next_id()
+        reply = self._hub.answer(request)
+        if isinstance(reply, Reply):
+            self._write(request, reply)
+            return
+        self._working, self.deadline = True, NEVER
+        self._transport.pause_reading()
+        self._hub.start(reply).add_done_callback(lambda done: self._served(request, done))
+
+    def _served(self, request: Request, done: asyncio.Future[Reply]) -> None:
+        self._working = False
+        if self._transport.is_closing() or done.cancelled():
+            return
+        self._write(request, done.result())
+        while self._queue and not self._working and not self._transport.is_closing():
+            self._serve(self._queue.popleft())
+        self._read_on()
+
+    def _write(self, request: Request, reply: Reply) -> None:
+        hub = self._hub
+        body = reply.body.encode()
+        keep = request.keep_alive and not hub.stopping and not (self._last and not self._queue)
+        error = b"" if not reply.error else f"x-amzn-ErrorType: {reply.error}\r\n".encode()
+        self._transport.write(
+            b"%b%b%b%b%bDate: %b\r\nContent-Length: %d\r\n\r\n%b"
+            % (
+                _STATUS[reply.status],
+                request.request_id.encode(),
+                _CONTENT,
+                error,
+                b"" if keep else b"Connection: close\r\n",
+                hub.date,
+                len(body),
+                b"" if request.method == "HEAD" else body,
+            )
+        )
+        if not self._choked:
+            self.deadline = hub.now + IDLE
+        if not keep:
+            self._finish()
+
+    def _read_on(self) -> None:
+        """Reads again, unless a request is in work or the client does not take its replies."""
+        if not (self._working or self._choked or self._transport.is_closing()):
+            self._transport.resume_reading()
+
+    def _refuse(self, status: int) -> None:
+        """Ends a connection that cannot go on, after what is in work."""
+        if self._last:
+            return
+        request = Request(request_id=self._hub.next_id(), keep_alive=False)
+        self._queue.clear()
+        if self._working:
+            self._last = True
+        else:
+            self._write(request, Reply(status, '{"__type":"BadRequest"}', "BadRequest"))
+
+    def _finish(self) -> None:
+        self._last = True
+        if not self._working:
+            self._transport.close()
+
+
+_HEADERS: Final[Mapping[bytes, str]] = {
+    b"x-amz-target": "target",
+    b"authorization": "authorization",
+    b"host": "host",
+}

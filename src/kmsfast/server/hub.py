@@ -1,0 +1,92 @@
+"""The server: its connections, the threads behind them, the clock, and how it ends.
+
+Stopping closes the listening sockets and every connection that is idle, lets requests that are in
+work finish, and after GRACE seconds cuts off what is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from email.utils import formatdate
+from typing import Final
+
+from kmsfast.server.connection import Connection
+from kmsfast.server.endpoint import Endpoint, Later, Reply
+
+__all__ = ["Server"]
+
+_THREADS: Final = 8
+_MOST_CONNECTIONS: Final = 4096
+GRACE: Final = 10.0
+_SWEEP: Final = 1.0
+
+
+class Server:
+    """Serves an endpoint to connections; see :class:`kmsfast.server.connection.Hub`."""
+
+    def __init__(self, endpoint: Endpoint, loop: asyncio.AbstractEventLoop) -> None:
+        self.answer = endpoint.answer
+        self._loop = loop
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="kmsfast")
+        self._connections: set[Connection] = set()
+        self._prefix, self._count = os.urandom(10).hex(), int.from_bytes(os.urandom(4), "big")
+        self.stopping = False
+        self._empty = asyncio.Event()
+        self._tick()
+
+    # ---- for connections --------------------------------------------------------------------
+
+    def connection(self) -> Connection:
+        """A protocol for a client that connects."""
+        return Connection(self)
+
+    def opened(self, connection: Connection) -> bool:
+        """Counts a connection in; False: there are too many."""
+        self._connections.add(connection)
+        return len(self._connections) <= _MOST_CONNECTIONS and not self.stopping
+
+    def closed(self, connection: Connection) -> None:
+        """Counts it out."""
+        self._connections.discard(connection)
+        if self.stopping and not self._connections:
+            self._empty.set()
+
+    def next_id(self) -> str:
+        """A request id in the form of a UUID; random for the process, then counted."""
+        self._count = (self._count + 1) & 0xFFFF_FFFF_FFFF
+        p = self._prefix
+        return f"{p[:8]}-{p[8:12]}-{p[12:16]}-{p[16:20]}-{self._count:012x}"
+
+    def start(self, work: Later) -> asyncio.Future[Reply]:
+        """Does work in a thread."""
+        return self._loop.run_in_executor(self._pool, work)
+
+    # ---- its life ---------------------------------------------------------------------------
+
+    async def sweep(self) -> None:
+        """Keeps the clock, and cuts off connections whose deadline is over; for ever."""
+        while True:
+            await asyncio.sleep(_SWEEP)
+            self._tick()
+            for connection in [each for each in self._connections if each.deadline < self.now]:
+                connection.expire()
+
+    async def drain(self) -> None:
+        """Ends all connections: idle ones now, the others after their reply, or after GRACE."""
+        self.stopping = True
+        for connection in list(self._connections):
+            connection.stop()
+        if self._connections:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), GRACE)
+        for connection in list(self._connections):
+            connection.abort()
+        self._pool.shutdown()
+
+    def _tick(self) -> None:
+        self.now = self._loop.time()
+        self.date = formatdate(time.time(), usegmt=True).encode()

@@ -1,0 +1,107 @@
+"""Running the server in this process until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import signal
+import socket
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+from kmsfast.app import Application
+from kmsfast.errors import ValidationError
+from kmsfast.server.addresses import Tls, listening_socket, parse_address, require_loopback, url_of
+from kmsfast.server.endpoint import Endpoint
+from kmsfast.server.service_model import load_service_model
+
+__all__ = ["serve"]
+
+
+def serve(
+    open_store: Callable[[], Application],
+    address: str,
+    *,
+    insecure_no_auth: bool,
+    tls: Tls | None,
+    started: Callable[[Application, str], None],
+) -> None:
+    """Serves a store at an address until SIGTERM or SIGINT; requests in work are finished then.
+
+    Args:
+        open_store: called when the socket is there, so that two servers cannot both come so far.
+        insecure_no_auth: whoever connects is the account's root. There is nothing else yet.
+        started: told the store and the URL when clients can connect.
+
+    Raises:
+        ValidationError: an address or option that cannot be served, or the packages of
+            ``kmsfast[http]`` are not there. OSError: the address is taken.
+        KmsError: the store cannot be opened.
+    """
+    if not insecure_no_auth:
+        raise ValidationError(
+            "requests cannot be authenticated yet: --insecure-no-auth serves everyone on this "
+            "machine without"
+        )
+    context = None if tls is None else tls.context()
+    place = parse_address(address)
+    listening = listening_socket(place)
+    try:
+        require_loopback(listening)
+        model = load_service_model()
+        runner = _runner()
+        _no_core_dumps()
+        app = open_store()
+        with runner:
+            runner.run(
+                _serve(
+                    Endpoint(app, model),
+                    listening,
+                    context,
+                    lambda: started(app, url_of(listening, tls=context is not None)),
+                )
+            )
+    finally:
+        listening.close()
+        if place.path:
+            Path(place.path).unlink(missing_ok=True)
+
+
+def _runner() -> asyncio.Runner:
+    try:
+        import httptools  # noqa: F401 - connections need it
+        import uvloop
+    except ImportError as error:
+        raise ValidationError(
+            f"the HTTP server needs {error.name}, which is not installed: "
+            "pip install 'kmsfast[http]'"
+        ) from error
+    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
+
+
+async def _serve(
+    endpoint: Endpoint,
+    listening: socket.socket,
+    context: ssl.SSLContext | None,
+    started: Callable[[], None],
+) -> None:
+    from kmsfast.server.hub import Server
+
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    server = Server(endpoint, loop)
+    listener = await loop.create_server(server.connection, sock=listening, ssl=context)
+    sweeper = asyncio.create_task(server.sweep())
+    started()
+    await stop.wait()
+    listener.close()
+    await server.drain()
+    sweeper.cancel()
+
+
+def _no_core_dumps() -> None:
+    """Plaintexts pass through this process; none is left on a disk if it dies."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

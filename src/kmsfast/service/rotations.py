@@ -1,0 +1,52 @@
+"""Rotation as the AWS API has it: a limited number on demand, and a record of those that were."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from kmsfast.errors import LimitExceeded
+from kmsfast.model.key import KeyMetadata, KeyVersion, require
+from kmsfast.service.keyring import Keyring, add_rotation
+from kmsfast.service.management import require_rotates
+
+__all__ = ["MAX_ON_DEMAND", "ON_DEMAND", "Rotations"]
+
+# API reference, RotateKeyOnDemand.
+MAX_ON_DEMAND: Final = 25
+ON_DEMAND: Final = "on demand"
+
+
+class Rotations:
+    """Rotates the keys of one store."""
+
+    def __init__(self, ring: Keyring) -> None:
+        self._ring = ring
+
+    def on_demand(self, raw_id: bytes) -> KeyMetadata:
+        """Adds a version, which encrypts from now on; at most 25 in the life of a key.
+
+        Raises:
+            UnsupportedOperation: an asymmetric or HMAC key. LimitExceeded: there were 25.
+        """
+        require_rotates(self._ring.key(raw_id))
+        with self._ring.store.write() as rows:
+            key = self._ring.writable(rows, raw_id)
+            require(key, "use")
+            _check_limit(key, rows.versions(key))
+            return add_rotation(self._ring, rows, key, ON_DEMAND)
+
+    def history(self, raw_id: bytes) -> tuple[KeyMetadata, tuple[KeyVersion, ...]]:
+        """The key and its versions, oldest first; all but the first came by a rotation."""
+        key = self._ring.key(raw_id)
+        require_rotates(key)
+        with self._ring.store.read() as rows:
+            return key, rows.versions(key)
+
+
+def _check_limit(key: KeyMetadata, versions: Sequence[KeyVersion]) -> None:
+    if sum(version.origin == ON_DEMAND for version in versions) >= MAX_ON_DEMAND:
+        raise LimitExceeded(
+            "The on-demand rotations limit has been reached for the given keyId. No more on-demand "
+            f"rotations can be performed for this key: {key.arn}"
+        )

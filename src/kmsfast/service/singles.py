@@ -1,0 +1,173 @@
+"""Single records of callers that name the key by text with every call, as network doors do.
+
+Rules:
+- what a call needed is remembered by the names that it used: of the key, and the key version of a
+  blob; contexts are bound to it without the store (:mod:`.bindings`);
+- it is good while the store's epoch stands and no rotation is due; then, and whenever anything is
+  unusual, a warm call answers None, and the caller takes the way that looks into the store;
+- a warm call does no I/O and takes no lock;
+- no more than 1,024 of each are kept; what is remembered holds handles, never key material.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from kmsfast.crypto import blob
+from kmsfast.crypto.blob import seal_bound, try_open
+from kmsfast.errors import StaleHandle
+from kmsfast.model.context import canonical
+from kmsfast.model.key import KeyMetadata
+from kmsfast.model.material_id import material_id
+from kmsfast.service.bindings import Bindings
+from kmsfast.service.keyring import Keyring
+
+__all__ = ["DataKeyOf", "Opened", "Sealed", "Singles"]
+
+_MOST: Final = 1024
+_HEADER_LEN: Final = 24
+
+Context = dict[str, str] | None
+
+
+class Sealed(NamedTuple):
+    """A blob, and the key that made it."""
+
+    ciphertext: bytes
+    key_arn: str
+
+
+class Opened(NamedTuple):
+    """A plaintext, and the key and material that opened it; key pairs have no id of material."""
+
+    plaintext: bytes
+    key_arn: str
+    material_id: str | None
+
+
+class DataKeyOf(NamedTuple):
+    """A data key; the plaintext is None when it was not asked for."""
+
+    plaintext: bytes | None
+    ciphertext: bytes
+    key_arn: str
+    material_id: str
+
+
+class _Sealing(NamedTuple):
+    epoch: int
+    due: float | None
+    handle: int
+    key_arn: str
+    material_id: str
+
+
+class _Opening(NamedTuple):
+    epoch: int
+    handle: int
+    key_arn: str
+    material_id: str
+
+
+class Singles:
+    """Encrypts and decrypts single records with the keys of one store."""
+
+    def __init__(self, ring: Keyring, bindings: Bindings) -> None:
+        self._ring, self._epoch, self._clock = ring, ring.epoch, ring.clock
+        self._bindings = bindings
+        self._sealing: dict[str, _Sealing] = {}
+        self._opening: dict[tuple[bytes, str | None], _Opening] = {}
+
+    # ---- without a look into the store ------------------------------------------------------
+
+    def seal_warm(self, name: str, plaintext: bytes, context: Context) -> Sealed | None:
+        """The blob of one record, when all that it needs is known.
+
+        Args:
+            name: of the key, as the caller gave it.
+        """
+        known = self._good(name)
+        if known is None:
+            return None
+        try:
+            binding = self._bindings.of(known.handle, context)
+            return Sealed(seal_bound(binding, plaintext), known.key_arn)
+        except StaleHandle:
+            return None
+
+    def data_key_warm(
+        self, name: str, num_bytes: int, context: Context, *, with_plaintext: bool
+    ) -> DataKeyOf | None:
+        """A data key, when all that it needs is known."""
+        known = self._good(name)
+        if known is None:
+            return None
+        try:
+            plaintext, sealed = blob.data_key(
+                known.handle, num_bytes, canonical(context), with_plaintext
+            )
+        except StaleHandle:
+            return None
+        return DataKeyOf(plaintext, sealed, known.key_arn, known.material_id)
+
+    def open_warm(self, name: str | None, data: bytes, context: Context) -> Opened | None:
+        """The plaintext of one blob, when its key version is known for this context.
+
+        Args:
+            name: of the key that must have made it, as the caller gave it; None: any.
+        """
+        known = self._opening.get((data[:_HEADER_LEN], name))
+        if known is None or known.epoch != self._epoch[0]:
+            return None
+        try:
+            plaintext = try_open(self._bindings.of(known.handle, context), data)
+        except StaleHandle:
+            return None
+        return None if plaintext is None else Opened(plaintext, known.key_arn, known.material_id)
+
+    # ---- what warm calls need ---------------------------------------------------------------
+
+    def remember_seal(self, epoch: int, name: str, key: KeyMetadata) -> None:
+        """Makes the next warm calls with this name possible.
+
+        Args:
+            epoch: of the store, from before ``name`` was found to be ``key``.
+        """
+        ready = self._ring.ready(key.raw_id)
+        if ready.epoch != epoch:
+            return
+        current = self._ring.key(key.raw_id)
+        known = _Sealing(
+            epoch,
+            ready.rotation_due,
+            ready.handle,
+            current.arn,
+            material_id(current.raw_id, current.current_version),
+        )
+        _keep(self._sealing, name, known)
+
+    def remember_open(self, epoch: int, name: str | None, key: KeyMetadata, data: bytes) -> None:
+        """The same for blobs of the key version that this one names; it was opened just now."""
+        start = data[:_HEADER_LEN]
+        handle = self._ring.opener(start)
+        if handle is None or epoch % 2:
+            return
+        version = int.from_bytes(start[20:24], "big")
+        known = _Opening(epoch, handle, key.arn, material_id(key.raw_id, version))
+        _keep(self._opening, (start, name), known)
+
+    def _good(self, name: str) -> _Sealing | None:
+        known = self._sealing.get(name)
+        if (
+            known is None
+            or known.epoch != self._epoch[0]
+            or (known.due is not None and self._clock() >= known.due)
+        ):
+            return None
+        return known
+
+
+def _keep(known: dict[Any, Any], name: Any, value: Any) -> None:
+    if len(known) >= _MOST:
+        known.clear()
+    known[name] = value

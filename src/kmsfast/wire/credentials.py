@@ -1,0 +1,49 @@
+"""Whom a request names: the access key and region in its Signature Version 4 header.
+
+The signature itself is not looked at here. A header of another form names nobody.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+__all__ = ["NOBODY", "Credential", "credential_of", "scope_of"]
+
+_SCHEME: Final = b"AWS4-HMAC-SHA256"
+_NAME: Final = b"Credential="
+# access key / day / region / service / terminator
+_SCOPE: Final = re.compile(
+    rb"Credential=([A-Za-z0-9]{1,128})/[0-9]{8}/([a-z0-9-]{1,64})/kms/aws4_request"
+)
+
+
+class Credential(NamedTuple):
+    """The credential scope of a signature; empty texts when there is none."""
+
+    access_key: str
+    region: str
+
+    @property
+    def account(self) -> str | None:
+        """The account that the access key is the number of, or None."""
+        key = self.access_key
+        return key if len(key) == 12 and key.isdigit() else None
+
+
+NOBODY: Final = Credential("", "")
+
+
+def scope_of(authorization: bytes) -> bytes:
+    """The part of an Authorization header that names somebody; it is the same all day."""
+    start = authorization.find(_NAME)
+    if start < 0 or not authorization.startswith(_SCHEME):
+        return b""
+    end = authorization.find(b",", start)
+    return authorization[start:] if end < 0 else authorization[start:end]
+
+
+def credential_of(scope: bytes) -> Credential:
+    """The credential that such a part names, or NOBODY."""
+    found = _SCOPE.fullmatch(scope)
+    return NOBODY if found is None else Credential(found[1].decode(), found[2].decode())

@@ -1,0 +1,77 @@
+"""What is wrong with a request itself, before any key is looked at, in the words of AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kmsfast.errors import KmsError, ValidationError
+
+__all__ = [
+    "InvalidCredentialScope",
+    "RequestTooLarge",
+    "SerializationError",
+    "UnknownOperation",
+    "UnrecognizedClient",
+    "failure",
+    "invalid",
+]
+
+
+class SerializationError(KmsError, ValueError):
+    """The body is no JSON object, or a member is of another type than its shape."""
+
+    code = "SerializationException"
+
+
+class UnknownOperation(KmsError, LookupError):
+    """X-Amz-Target names no operation of AWS KMS, or there is none."""
+
+    code = "UnknownOperationException"
+
+
+class RequestTooLarge(KmsError, ValueError):
+    """The body is longer than any request of AWS KMS."""
+
+    code = "RequestEntityTooLargeException"
+
+
+class InvalidCredentialScope(KmsError, ValueError):
+    """The signature is for a region that is not served here."""
+
+    code = "InvalidSignatureException"
+
+
+class UnrecognizedClient(KmsError, LookupError):
+    """The credentials are of an account that is not served here."""
+
+    code = "UnrecognizedClientException"
+
+
+def failure(value: Any, path: str, constraint: str, *, hidden: bool = False) -> str:
+    """One failed constraint.
+
+    Args:
+        value: as it was given; None: it was not.
+        hidden: do not repeat the value.
+    """
+    if value is None:
+        shown = " null"
+    elif hidden:
+        shown = ""
+    else:
+        shown = f" '{_shown(value)}'"
+    return f"Value{shown} at '{path}' failed to satisfy constraint: {constraint}"
+
+
+def invalid(failures: Sequence[str]) -> ValidationError:
+    """The error that reports failed constraints."""
+    number = len(failures)
+    errors = "error" if number == 1 else "errors"
+    return ValidationError(f"{number} validation {errors} detected: {'; '.join(failures)}")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(_shown(each) for each in value)}]"
+    return "null" if value is None else str(value)

@@ -1,0 +1,70 @@
+"""The server as a process on a free port of this machine, ended by its process id."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+WAIT = 60
+
+
+@dataclass
+class Served:
+    """A running server."""
+
+    process: subprocess.Popen[str]
+    url: str
+    announcement: str
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Ends it; returns its exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(WAIT)
+
+
+def command(store: Path, *options: str) -> list[str]:
+    program = [sys.executable, "-m", "kmsfast.cli.main", "serve"]
+    return [*program, "--store", str(store), "--insecure-no-auth", *options]
+
+
+@contextmanager
+def served(store: Path, *options: str, address: str = "127.0.0.1:0") -> Iterator[Served]:
+    """A server on a store, which is made if need be; nothing of it is left afterwards."""
+    kept = {name: value for name, value in os.environ.items() if "KMSFAST" not in name}
+    process = subprocess.Popen(
+        command(store, "--http", address, *options),
+        env=kept | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        yield _started(process)
+        process.terminate()
+        _, errors = process.communicate(timeout=WAIT)
+        assert "Traceback" not in errors, errors
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def _started(process: subprocess.Popen[str]) -> Served:
+    assert process.stdout is not None
+    ready, _, _ = select.select([process.stdout], [], [], WAIT)
+    line = process.stdout.readline() if ready else ""
+    found = re.search(r" at (\S+), region ", line)
+    if found is None:
+        process.kill()
+        raise AssertionError(f"the server did not start: {line}{process.communicate()[1]}")
+    return Served(process, found[1], line)

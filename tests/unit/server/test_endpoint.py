@@ -1,0 +1,120 @@
+"""Targets, credentials and hosts."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import pytest
+from api import Api
+
+from kmsfast.operations import OPERATIONS, Operation
+from kmsfast.server.endpoint import Reply, Request
+
+
+def authorization(access_key: str, region: str) -> str:
+    scope = f"{access_key}/20260101/{region}/kms/aws4_request"
+    return f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=00"
+
+
+def get(api: Api, path: str, *, method: str = "GET", host: bytes = b"localhost") -> Reply:
+    reply = api.endpoint.answer(Request(method=method, path=path, host=host))
+    return reply if isinstance(reply, Reply) else reply()
+
+
+@pytest.mark.parametrize(
+    "target", ["", "TrentService", "TrentService.", "TrentService.NoSuch", "Other.ListKeys",
+               "trentservice.ListKeys", "TrentService.ListKeys "],
+)  # fmt: skip
+def test_targets_that_are_no_operation(api: Api, target: str) -> None:
+    assert api.send(b"{}", target) == Reply(
+        400, '{"__type":"UnknownOperationException"}', "UnknownOperationException"
+    )
+
+
+def test_operations_that_are_not_offered_say_why(api: Api) -> None:
+    assert api.refused("ListRetirableGrants") == (
+        "UnsupportedOperationException",
+        "ListRetirableGrants is not supported by this release: grants are not stored yet",
+    )
+
+
+@pytest.mark.parametrize("name", ["111122223333", "AKIDEXAMPLE"])
+def test_accounts(path: Any, api: Api, name: str) -> None:
+    body = b"{}"
+    ours = authorization("000000000000", "us-east-1")
+    for _ in range(2):
+        assert api.send(body, "TrentService.ListKeys", ours).status == 200
+        reply = api.send(body, "TrentService.ListKeys", authorization(name, "us-east-1"))
+        if name.isdigit():
+            assert (reply.status, reply.error) == (400, "UnrecognizedClientException")
+            assert "account 000000000000" in reply.body
+        else:
+            assert reply.status == 200
+
+
+def test_another_region_is_not_served(api: Api) -> None:
+    for _ in range(2):
+        reply = api.send(b"{}", "TrentService.ListKeys", authorization("AKID", "eu-west-1"))
+        assert (reply.status, reply.error) == (400, "InvalidSignatureException")
+        assert json.loads(reply.body)["message"] == (
+            "Credential should be scoped to a valid region, not 'eu-west-1'. This server serves "
+            "us-east-1."
+        )
+
+
+def test_many_credentials_do_not_pile_up(api: Api) -> None:
+    for i in range(3000):
+        header = authorization(f"AKID{i}", "us-east-1")
+        assert api.send(b"{}", "TrentService.GenerateRandom", header).error == "ValidationException"
+    get(api, "/healthz", host=b"x" * 10_000)
+    api.send(b"{}", "TrentService.ListKeys", authorization("A" * 10_000, "us-east-1"))
+    assert len(api.endpoint._scopes) <= 1024
+    assert max(map(len, [*api.endpoint._scopes, *api.endpoint._hosts])) <= 256
+
+
+def test_health(api: Api) -> None:
+    assert get(api, "/healthz") == Reply(200, '{"status":"ok"}')
+    assert get(api, "/readyz") == Reply(200, '{"status":"ready"}')
+    for method, path in (("GET", "/"), ("POST", "/x"), ("PUT", "/"), ("OPTIONS", "/"),
+                         ("POST", "/healthz"), ("GET", "/readyz/")):  # fmt: skip
+        assert get(api, path, method=method).status == 404
+    api.app.ring.close()
+    assert get(api, "/healthz").status == 200
+    ready = get(api, "/readyz")
+    assert (ready.status, ready.error) in {(500, "KMSInternalException"), (503, "")}
+
+
+@pytest.mark.parametrize(
+    ("host", "served"),
+    [
+        (b"localhost", True), (b"localhost:4599", True), (b"LOCALHOST:1", True),
+        (b"kms.localhost:1", True), (b"127.0.0.1", True), (b"127.8.8.8:80", True),
+        (b"[::1]:80", True), (b"", True), (b"example.com", False), (b"10.0.0.1:80", False),
+        (b"127.0.0.1.example.com", False), (b"localhost.example.com", False),
+        (b"[::2]:80", False), (b"127.0.0", False), (b"notlocalhost", False),
+    ],
+)  # fmt: skip
+def test_a_name_of_another_machine_is_refused(api: Api, host: bytes, served: bool) -> None:
+    for _ in range(2):
+        assert get(api, "/healthz", host=host).status == (200 if served else 403)
+
+
+def test_an_unexpected_error_is_answered_and_logged(
+    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("of the program")
+
+    for operation in (Operation(broken), Operation(broken, broken)):
+        monkeypatch.setitem(OPERATIONS, "GenerateRandom", operation)  # type: ignore[arg-type]
+        broken_api = Api(api.app)
+        with caplog.at_level(logging.ERROR):
+            code, message = broken_api.refused("GenerateRandom", NumberOfBytes=1)
+        assert (code, message) == (
+            "KMSInternalException", "An internal error occurred; the server's log says more",
+        )  # fmt: skip
+        assert "request test failed" in caplog.text
+        assert "of the program" in caplog.text
+        caplog.clear()
