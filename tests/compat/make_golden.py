@@ -204,7 +204,7 @@ def make_imported_store(directory: Path) -> dict[str, Any]:
         bring(deleted, golden.material(0), **FOREVER)
         blobs = list(blobs_of(rotated)) + list(blobs_of(deleted))
         deleted.delete_imported_key_material()
-        ids = [v.material_id and v.material_id.hex() for v in rotated.versions()]
+        ids = [v.material_id for v in rotated.versions()]
         return {"now": clock.now, **golden.facts(kms), "blobs": blobs, "ids": ids,
                 "rotated": rotated.id, "deleted": deleted.id, "empty": empty.id}  # fmt: skip
 

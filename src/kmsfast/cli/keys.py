@@ -293,7 +293,6 @@ def _imported(version: KeyVersion) -> dict[str, Any]:
     if version.origin != "imported":
         return {}
     return {
-        "material_id": None if version.material_id is None else version.material_id.hex(),
         "material_description": version.description,
         "valid_to": moment(version.valid_to),
         "is_present": version.is_present,
@@ -327,6 +326,7 @@ def _described(item: Key) -> dict[str, Any]:
                 "number": version.number,
                 "created_at": moment(version.created_at),
                 "origin": version.origin,
+                "material_id": version.material_id,
                 **_imported(version),
             }
             for version in item.versions()

@@ -84,7 +84,7 @@ class ImportUses:
         return self._app.importing.import_material(
             self._raw_id, import_token, encrypted_key_material, expiration_model=expiration_model,
             valid_to=valid_to, import_type=import_type, description=key_material_description,
-            material_id=key_material_id,
+            named=key_material_id,
         )  # fmt: skip
 
     def delete_imported_key_material(self, key_material_id: str | None = None) -> ImportedMaterial:

@@ -151,8 +151,8 @@ def checked_material_description(text: str | None) -> str | None:
     return text
 
 
-def checked_material_id(text: str | None) -> bytes | None:
-    """The 32 bytes of a material id; None stays None.
+def checked_material_id(text: str | None) -> str | None:
+    """A material id; None stays None.
 
     Raises:
         ValidationError: not 64 hexadecimal digits.
@@ -165,4 +165,4 @@ def checked_material_id(text: str | None) -> bytes | None:
             "constraint: Member must satisfy regular expression pattern: ^[a-f0-9]+$ and have "
             "length 64"
         )
-    return bytes.fromhex(text)
+    return text

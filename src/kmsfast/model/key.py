@@ -88,7 +88,8 @@ class KeyVersion:
             rotation that makes it current.
         origin: how it came about.
         public_key: of a key pair, as a DER SubjectPublicKeyInfo (RFC 5280).
-        material_id: of imported material, 32 bytes that name it among all that the key had.
+        material_id: of a symmetric encryption key's version, 64 hexadecimal digits, as AWS KMS has.
+        material_name: of imported material, 32 bytes that tell it from all other of the key.
         description: what was said of imported material.
         valid_to: when imported material expires (UTC), or None.
         is_present: whether there is material; what was imported can be deleted and expire.
@@ -98,7 +99,8 @@ class KeyVersion:
     created_at: datetime
     origin: str
     public_key: bytes | None = None
-    material_id: bytes | None = None
+    material_id: str | None = None
+    material_name: bytes | None = None
     description: str = ""
     valid_to: datetime | None = None
     is_present: bool = True

@@ -42,6 +42,7 @@ from kmsfast.model.imports import (
     require_external,
 )
 from kmsfast.model.key import KeyMetadata, KeyState, KeyVersion, require
+from kmsfast.model.material_id import material_id
 from kmsfast.service import material
 from kmsfast.service.encryption import as_bytes
 from kmsfast.service.keyring import Keyring, lacks_material, remove_material
@@ -77,8 +78,7 @@ class ImportedMaterial(NamedTuple):
 
     Attributes:
         key_arn: the key.
-        material_id: names the material among all that the key had, 64 hexadecimal digits; None for
-            key pairs, whose public key does.
+        material_id: that of a symmetric encryption key, 64 hexadecimal digits; None of others.
     """
 
     key_arn: str
@@ -89,7 +89,7 @@ class _Import(NamedTuple):
     """What a request says of material, checked."""
 
     kind: ImportType | None
-    material_id: bytes | None
+    material_id: str | None
     description: str | None
     valid_to: datetime | None
 
@@ -121,7 +121,7 @@ class Importing:
         valid_to: datetime | None,
         import_type: str | None,
         description: str | None,
-        material_id: str | None,
+        named: str | None,
     ) -> ImportedMaterial:
         """Takes wrapped material into a key."""
         token, wrapped = as_bytes(token, "import_token"), as_bytes(encrypted, "the key material")
@@ -132,7 +132,7 @@ class Importing:
             )
         given = _Import(
             checked_import_type(import_type),
-            checked_material_id(material_id),
+            checked_material_id(named),
             checked_material_description(description),
             checked_expiration(expiration_model, valid_to, self._ring.now()),
         )
@@ -150,9 +150,9 @@ class Importing:
             require(key, "change")
             return self._take(rows, key, plain, given)
 
-    def delete_material(self, raw_id: bytes, material_id: str | None) -> ImportedMaterial:
+    def delete_material(self, raw_id: bytes, named: str | None) -> ImportedMaterial:
         """Removes imported material; the key is unusable until the same is imported again."""
-        wanted = checked_material_id(material_id)
+        wanted = checked_material_id(named)
         require_external(self._ring.key(raw_id))
         with self._store.write() as rows:
             key = self._ring.writable(rows, raw_id)
@@ -161,7 +161,7 @@ class Importing:
             remove_material(rows, key, found)
         self._ring.forget(raw_id)
         self._store.forget_deleted()
-        return ImportedMaterial(key.arn, _text(found.material_id))
+        return ImportedMaterial(key.arn, _id_of(key, found))
 
     # ---- within -----------------------------------------------------------------------------
 
@@ -200,8 +200,8 @@ class Importing:
         before = self._known(key, versions, plain, given)
         version = before or KeyVersion(len(versions) + 1, self._ring.now(), "imported")
         made = material.take(store, key, version.number, plain)
-        if before and (made.material_id, made.public_key) != (
-            before.material_id,
+        if before and (made.material_name, made.public_key) != (
+            before.material_name,
             before.public_key,
         ):
             raise IncorrectKeyMaterial(
@@ -209,7 +209,7 @@ class Importing:
             )
         after = replace(
             version,
-            material_id=made.material_id,
+            material_name=made.material_name,
             public_key=made.public_key,
             valid_to=given.valid_to,
             description=version.description if given.description is None else given.description,
@@ -223,7 +223,7 @@ class Importing:
         if key.state is KeyState.PENDING_IMPORT and not lacks_material(rows, key):
             key = replace(key, state=KeyState.ENABLED)
         rows.save(key)
-        return ImportedMaterial(key.arn, _text(after.material_id))
+        return ImportedMaterial(key.arn, _id_of(key, after))
 
     def _known(
         self,
@@ -240,10 +240,10 @@ class Importing:
         if not key.rotates:
             return versions[0] if versions else None
         name = self._store.store_key.name_material(plain, key.raw_id)
-        known = next((version for version in versions if version.material_id == name), None)
+        known = next((version for version in versions if version.material_name == name), None)
         usual = ImportType.EXISTING_KEY_MATERIAL if versions else ImportType.NEW_KEY_MATERIAL
         if (given.kind or usual) is ImportType.EXISTING_KEY_MATERIAL:
-            if known is None or given.material_id not in (None, name):
+            if known is None or given.material_id not in (None, _id_of(key, known)):
                 raise IncorrectKeyMaterial(
                     f"{key.arn} did not have this key material before"
                     + ("" if given.material_id is None else " under this id")
@@ -262,21 +262,20 @@ class Importing:
         return None
 
 
-def _text(material_id: bytes | None) -> str | None:
-    return None if material_id is None else material_id.hex()
+def _id_of(key: KeyMetadata, version: KeyVersion) -> str | None:
+    """The key material id that users see; of symmetric encryption keys alone, as in AWS KMS."""
+    return material_id(key.raw_id, version.number) if key.rotates else None
 
 
-def _find(
-    versions: tuple[KeyVersion, ...], key: KeyMetadata, material_id: bytes | None
-) -> KeyVersion:
+def _find(versions: tuple[KeyVersion, ...], key: KeyMetadata, wanted: str | None) -> KeyVersion:
     """The version of the material; None: the current one.
 
     Raises:
         KeyNotFound: the key has none such.
     """
     for version in versions:
-        if material_id is None and version.number == key.current_version:
+        if wanted is None and version.number == key.current_version:
             return version
-        if material_id is not None and version.material_id == material_id:
+        if wanted is not None and _id_of(key, version) == wanted:
             return version
-    raise KeyNotFound(f"{key.arn} has no key material {(material_id or b'').hex()}")
+    raise KeyNotFound(f"{key.arn} has no key material {wanted}")

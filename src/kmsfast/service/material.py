@@ -28,12 +28,12 @@ class Made(NamedTuple):
     Attributes:
         wrapped: by the store key.
         public_key: of a pair, as a DER SubjectPublicKeyInfo.
-        material_id: what names brought material of the other specs among all of its key.
+        material_name: what tells brought material of the other specs from all other of its key.
     """
 
     wrapped: bytes
     public_key: bytes | None = None
-    material_id: bytes | None = None
+    material_name: bytes | None = None
 
 
 class _Core(NamedTuple):
@@ -53,7 +53,7 @@ def _take_symmetric(
 ) -> Made:
     _check_length(given, 32, KeySpec.SYMMETRIC_DEFAULT)
     name = store.name_material(given, key_id)
-    return Made(store.import_material(given, key_id, version, flags), material_id=name)
+    return Made(store.import_material(given, key_id, version, flags), material_name=name)
 
 
 def _hmac(bits: int) -> _Core:
@@ -68,7 +68,7 @@ def _hmac(bits: int) -> _Core:
         _check_length(given, bits // 8, KeySpec(f"HMAC_{bits}"))
         name = store.name_material(given, key_id)
         wrapped = mac.import_material(store, given, key_id, version, flags, bits=bits)
-        return Made(wrapped, material_id=name)
+        return Made(wrapped, material_name=name)
 
     def load(store: StoreKey, wrapped: bytes, key_id: bytes, version: int, flags: int) -> int:
         from kmsfast.crypto import mac

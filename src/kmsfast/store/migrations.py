@@ -83,7 +83,7 @@ def _from_1_to_2(connection: Connection, macs: Macs) -> None:
 _VERSION: Final = "key_id number created_at origin wrapped"
 _VERSIONS_2, _VERSIONS_3 = (
     _frozen("key_versions", _VERSION + more, "key_id", "number")
-    for more in ("", " public_key material_id description valid_to")
+    for more in ("", " public_key material_name description valid_to")
 )
 _KEYS_3 = _frozen("keys", _KEY.replace(" state", " spec usage origin state") + " rows_sum")
 _OTHERS_2: Final = (
@@ -97,12 +97,12 @@ _NEW_IN_3: Final = (
     "ALTER TABLE keys ADD COLUMN usage TEXT NOT NULL DEFAULT 'ENCRYPT_DECRYPT'",
     "ALTER TABLE keys ADD COLUMN origin TEXT NOT NULL DEFAULT 'AWS_KMS'",
     "ALTER TABLE key_versions ADD COLUMN public_key BLOB",
-    "ALTER TABLE key_versions ADD COLUMN material_id BLOB",
+    "ALTER TABLE key_versions ADD COLUMN material_name BLOB",
     "ALTER TABLE key_versions ADD COLUMN description TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE key_versions ADD COLUMN valid_to INTEGER",
 )
 _OF_OLD_VERSIONS: Final = {
-    "public_key": None, "material_id": None, "description": "", "valid_to": None,
+    "public_key": None, "material_name": None, "description": "", "valid_to": None,
 }  # fmt: skip
 _OF_OLD_KEYS: Final = {"spec": "SYMMETRIC_DEFAULT", "usage": "ENCRYPT_DECRYPT", "origin": "AWS_KMS"}
 

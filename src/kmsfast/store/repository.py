@@ -10,7 +10,7 @@ back as it once was, nothing here can notice.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, TypeVar
@@ -27,6 +27,7 @@ from kmsfast.model.key import (
     format_key_id,
 )
 from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
+from kmsfast.model.material_id import material_id
 from kmsfast.store import schema
 from kmsfast.store.roots import RootRow
 from kmsfast.store.rows import Macs, added, sealed, verified
@@ -93,7 +94,12 @@ class Repository:
         """The key's versions, oldest first."""
         rows = self._of(schema.key_versions, key.raw_id)
         rows.sort(key=lambda row: row["number"])
-        return tuple(_version(row) for row in rows)
+        if not key.rotates:
+            return tuple(_version(row) for row in rows)
+        return tuple(
+            replace(_version(row), material_id=material_id(key.raw_id, row["number"]))
+            for row in rows
+        )
 
     def material(self, key: KeyMetadata, number: int) -> bytes | None:
         """The wrapped material of a version, empty when it is gone; None: no such version."""
@@ -356,7 +362,7 @@ def _version(row: Row) -> KeyVersion:
         created_at=from_micros(row["created_at"]),
         origin=row["origin"],
         public_key=row["public_key"],
-        material_id=row["material_id"],
+        material_name=row["material_name"],
         description=row["description"],
         valid_to=_moment(row["valid_to"]),
         is_present=row["wrapped"] != b"",
@@ -371,7 +377,7 @@ def _version_row(key: KeyMetadata, version: KeyVersion, wrapped: bytes) -> Row:
         "origin": version.origin,
         "wrapped": wrapped,
         "public_key": version.public_key,
-        "material_id": version.material_id,
+        "material_name": version.material_name,
         "description": version.description,
         "valid_to": _micros(version.valid_to),
     }

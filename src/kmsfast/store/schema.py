@@ -98,7 +98,7 @@ key_versions = _of_key(
     origin=_TEXT,
     wrapped=_BYTES,
     public_key=_BYTES_OR_NULL,
-    material_id=_BYTES_OR_NULL,
+    material_name=_BYTES_OR_NULL,
     description=_TEXT,
     valid_to=_NUMBER_OR_NULL,
 )
