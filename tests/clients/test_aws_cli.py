@@ -11,6 +11,10 @@ import pytest
 from serving import Served
 
 # Every command starts an interpreter: one script for all of the path.
+POLICY = (
+    '{"Version":"2012-10-17","Statement":'
+    '[{"Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*"}]}'
+)
 SCRIPT = r"""
 set -euo pipefail
 eval "$(kmsfast --store "$STORE" env --http "$ADDRESS")"
@@ -29,7 +33,7 @@ grep InvalidCiphertextException error
 aws kms enable-key-rotation --key-id "$KEY"
 aws kms rotate-key-on-demand --key-id "$KEY"
 aws kms get-key-rotation-status --key-id "$KEY" --query KeyRotationEnabled
-aws kms put-key-policy --key-id "$KEY" --policy '{"Version":"2012-10-17","Statement":[]}'
+aws kms put-key-policy --key-id "$KEY" --policy "$POLICY"
 aws kms get-key-policy --key-id "$KEY" --output text --query Policy
 aws kms schedule-key-deletion --key-id "$KEY" --pending-window-in-days 7 --query KeyState
 aws kms cancel-key-deletion --key-id "$KEY" --query KeyId
@@ -53,6 +57,7 @@ def test_the_path_of_the_guide(server: Served, tmp_path: Path) -> None:
         "PATH": f"{program}:{os.environ['PATH']}",
         "HOME": str(tmp_path),
         "STORE": store,
+        "POLICY": POLICY,
         "ADDRESS": f"127.0.0.1:{server.port}",
         "PYTHONWARNINGS": "ignore",
     }
@@ -62,7 +67,7 @@ def test_the_path_of_the_guide(server: Served, tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.split("\n")
-    assert '{"Version":"2012-10-17","Statement":[]}' in lines
+    assert POLICY in lines
     assert '"PendingDeletion"' in lines
     assert "Verified OK" in lines
     assert lines[-2] == "Disabled"

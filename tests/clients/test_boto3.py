@@ -126,7 +126,8 @@ def test_rotation(kms: Any, key: str) -> None:
 
 
 def test_policies(kms: Any, key: str) -> None:
-    policy = {"Version": "2012-10-17", "Statement": []}
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
     kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(policy))
     assert json.loads(kms.get_key_policy(KeyId=key)["Policy"]) == policy
     assert kms.list_key_policies(KeyId=key)["PolicyNames"] == ["default"]

@@ -86,7 +86,7 @@ def test_a_multi_region_key(api: Api) -> None:
         (
             {"Policy": "no JSON"},
             "MalformedPolicyDocumentException",
-            "The key policy is not a JSON object with a Statement",
+            "Syntax errors in policy. the document, line 1, column 1: no is no value of JSON",
         ),
         (
             {"Tags": [{"TagKey": "a", "TagValue": "1"}, {"TagKey": "a", "TagValue": "2"}]},

@@ -177,7 +177,10 @@ def test_policies(api: Api) -> None:
     assert json.loads(default["Policy"])["Statement"][0]["Principal"] == {
         "AWS": "arn:aws:iam::111122223333:root"
     }
-    policy = '{ "Version":"2012-10-17",\n\t"Statement" : [] }'
+    policy = (
+        '{ "Version":"2012-10-17",\n\t"Statement" : '
+        '{"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"} }'
+    )
     api("PutKeyPolicy", KeyId=arn, Policy=policy, PolicyName="default")
     assert api("GetKeyPolicy", KeyId=arn, PolicyName="default")["Policy"] == policy
     own = api.create_key(Policy=policy)
@@ -189,7 +192,7 @@ def test_policies(api: Api) -> None:
         code, _ = api.refused("PutKeyPolicy", KeyId=arn, Policy=malformed)
         assert code == "MalformedPolicyDocumentException"
     assert api.refused("PutKeyPolicy", KeyId=arn, Policy="x" * 32_769) == (
-        "LimitExceededException", "The key policy has more than 32768 bytes",
+        "LimitExceededException", "the key policy has 32769 bytes; at most 32768 are allowed",
     )  # fmt: skip
     assert api("GetKeyPolicy", KeyId=arn)["Policy"] == policy
     api("ScheduleKeyDeletion", KeyId=arn)
