@@ -104,7 +104,10 @@ def _unwrap(key: RSAPrivateKey, algorithm: str, wrapped: bytes) -> bytes:
         if not how.in_two_steps:
             return _open(key, how.hash_name, wrapped)
         wrapping = _open(key, how.hash_name, wrapped[:size])
-        return aes_key_unwrap_with_padding(wrapping, wrapped[size:])
+        try:
+            return aes_key_unwrap_with_padding(wrapping, wrapped[size:])
+        finally:
+            forget(wrapping)
     except (ValueError, InvalidUnwrap):
         raise InvalidCiphertext(
             f"the key material does not unwrap: wrap it with {algorithm} under the public key that "

@@ -74,7 +74,9 @@ _ALLOWED: dict[str, frozenset[KeyState]] = {
     "use": frozenset({KeyState.ENABLED}),
     "switch": frozenset({KeyState.ENABLED, KeyState.DISABLED}),
     "change": frozenset({KeyState.ENABLED, KeyState.DISABLED, KeyState.PENDING_IMPORT}),
-    "drop": frozenset({KeyState.ENABLED, KeyState.DISABLED, KeyState.PENDING_DELETION}),
+    "drop": frozenset(
+        {KeyState.ENABLED, KeyState.DISABLED, KeyState.PENDING_IMPORT, KeyState.PENDING_DELETION}
+    ),
     "cancel": frozenset({KeyState.PENDING_DELETION}),
 }
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kmsfast.app import Application
+from kmsfast.model.imports import ExpirationModel
 from kmsfast.model.key import KeyMetadata, KeyState
-from kmsfast.model.keyspec import KeyUsage
+from kmsfast.model.keyspec import KeyUsage, Origin
 from kmsfast.model.material_id import material_id
 
 __all__ = ["algorithms", "describe"]
@@ -22,7 +23,8 @@ _ALGORITHMS: Final[Mapping[KeyUsage, str]] = {
 
 def describe(app: Application, key: KeyMetadata) -> dict[str, Any]:
     """The KeyMetadata of a key."""
-    current = material_id(key.raw_id, key.current_version) if key.rotates else None
+    has_material = key.rotates and key.current_version > 0
+    current = material_id(key.raw_id, key.current_version) if has_material else None
     return {
         "AWSAccountId": app.store.home.account,
         "KeyId": key.id,
@@ -34,6 +36,7 @@ def describe(app: Application, key: KeyMetadata) -> dict[str, Any]:
         "KeyState": key.state.value,
         "DeletionDate": key.deletion_date,
         "Origin": key.origin.value,
+        **_expiry(key),
         "KeyManager": "CUSTOMER",
         "CustomerMasterKeySpec": key.spec.value,
         "KeySpec": key.spec.value,
@@ -42,6 +45,16 @@ def describe(app: Application, key: KeyMetadata) -> dict[str, Any]:
         "MultiRegionConfiguration": _regions(app, key) if key.multi_region else None,
         "CurrentKeyMaterialId": current,
     }
+
+
+def _expiry(key: KeyMetadata) -> dict[str, Any]:
+    """Whether and when the imported material of a key expires, while it is there."""
+    if key.origin is not Origin.EXTERNAL or key.state is KeyState.PENDING_IMPORT:
+        return {}
+    if key.valid_to is None:
+        return {"ExpirationModel": ExpirationModel.KEY_MATERIAL_DOES_NOT_EXPIRE.value}
+    model = ExpirationModel.KEY_MATERIAL_EXPIRES.value
+    return {"ExpirationModel": model, "ValidTo": key.valid_to}
 
 
 def algorithms(key: KeyMetadata) -> dict[str, list[str]]:

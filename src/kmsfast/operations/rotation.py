@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from kmsfast.app import Application
 from kmsfast.model.key import KeyMetadata, KeyState, KeyVersion
+from kmsfast.model.keyspec import Origin
 from kmsfast.model.material_id import material_id
 from kmsfast.operations.names import id_or_arn
 from kmsfast.operations.pages import Listing
@@ -51,10 +52,10 @@ def rotate_key_on_demand(app: Application, given: Given) -> Result:
 
 
 def list_key_rotations(app: Application, given: Given) -> Result:
-    """The rotations of a key, oldest first; on request with the material that it began with."""
+    """The rotations of a key, oldest first; on request with the first material, and what waits."""
     key, versions = app.rotations.history(id_or_arn(app, given["KeyId"]).raw_id)
     if given.get("IncludeKeyMaterial") != "ALL_KEY_MATERIAL":
-        versions = versions[1:]
+        versions = tuple(each for each in versions if 1 < each.number <= key.current_version)
     return _ROTATIONS.page(app, given, versions, lambda version: _shown(key, version))
 
 
@@ -68,12 +69,35 @@ OPERATIONS: Final = {
 
 
 def _shown(key: KeyMetadata, version: KeyVersion) -> dict[str, Any]:
-    rotated = version.number > 1
-    on_demand = version.origin == ON_DEMAND
+    rotated = 1 < version.number <= key.current_version
+    on_demand = version.origin == ON_DEMAND or key.origin is Origin.EXTERNAL
     return {
         "KeyId": key.id,
         "KeyMaterialId": material_id(key.raw_id, version.number),
-        "KeyMaterialState": "CURRENT" if version.number == key.current_version else "NON_CURRENT",
+        "KeyMaterialState": _state(key, version),
+        **(_imported(version) if key.origin is Origin.EXTERNAL else {}),
         "RotationDate": version.created_at if rotated else None,
         "RotationType": ("ON_DEMAND" if on_demand else "AUTOMATIC") if rotated else None,
+    }
+
+
+def _state(key: KeyMetadata, version: KeyVersion) -> str:
+    if version.number > key.current_version:
+        return "PENDING_ROTATION"
+    return "CURRENT" if version.number == key.current_version else "NON_CURRENT"
+
+
+def _imported(version: KeyVersion) -> dict[str, Any]:
+    """What is said of imported material."""
+    if not version.is_present:
+        return {
+            "ImportState": "PENDING_IMPORT",
+            "KeyMaterialDescription": version.description or None,
+        }
+    expires = version.valid_to is not None
+    return {
+        "ImportState": "IMPORTED",
+        "KeyMaterialDescription": version.description or None,
+        "ExpirationModel": "KEY_MATERIAL_EXPIRES" if expires else "KEY_MATERIAL_DOES_NOT_EXPIRE",
+        "ValidTo": version.valid_to,
     }

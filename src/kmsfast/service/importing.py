@@ -22,6 +22,7 @@ from kmsfast.crypto.importing import (
     WrappingKey,
     unwrapped,
 )
+from kmsfast.crypto.native import forget
 from kmsfast.errors import (
     ExpiredImportToken,
     IncorrectKeyMaterial,
@@ -108,7 +109,11 @@ class Importing:
         pair = WrappingKey.generate(spec)
         micros = (valid_to - _ORIGIN) // timedelta(microseconds=1)
         content = _TOKEN.pack(_ALGORITHMS.index(algorithm), micros) + pair.private
-        token = self._store.store_key.wrap_private(content, raw_id, _TOKEN_VERSION, key.flags)
+        try:
+            token = self._store.store_key.wrap_private(content, raw_id, _TOKEN_VERSION, key.flags)
+        finally:
+            forget(content)
+            forget(pair.private)
         return ImportParameters(pair.public, token, valid_to, key.arn)
 
     def import_material(
@@ -145,10 +150,13 @@ class Importing:
                 "for symmetric encryption keys"
             )
         private, algorithm = self._opened(token, key)
-        with unwrapped(private, algorithm, wrapped) as plain, self._store.write() as rows:
-            key = self._ring.writable(rows, raw_id)
-            require(key, "change")
-            return self._take(rows, key, plain, given)
+        try:
+            with unwrapped(private, algorithm, wrapped) as plain, self._store.write() as rows:
+                key = self._ring.writable(rows, raw_id)
+                require(key, "change")
+                return self._take(rows, key, plain, given)
+        finally:
+            forget(private)
 
     def delete_material(self, raw_id: bytes, named: str | None) -> ImportedMaterial:
         """Removes imported material; the key is unusable until the same is imported again."""
@@ -158,6 +166,8 @@ class Importing:
             key = self._ring.writable(rows, raw_id)
             require(key, "drop")
             found = _find(rows.versions(key), key, wanted)
+            if not found.is_present:
+                raise InvalidState(f"{key.arn} is pending import.")
             remove_material(rows, key, found)
         self._ring.forget(raw_id)
         self._store.forget_deleted()
@@ -271,8 +281,10 @@ def _find(versions: tuple[KeyVersion, ...], key: KeyMetadata, wanted: str | None
     """The version of the material; None: the current one.
 
     Raises:
-        KeyNotFound: the key has none such.
+        KeyNotFound: the key has none such. InvalidState: none was imported yet.
     """
+    if wanted is None and not key.current_version:
+        raise InvalidState(f"{key.arn} is pending import.")
     for version in versions:
         if wanted is None and version.number == key.current_version:
             return version

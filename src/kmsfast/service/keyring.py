@@ -186,8 +186,16 @@ class Keyring:
             self._rotate_if_due(raw_id)
             epoch, key, due = self._encrypting(raw_id, operation)
         handle = self._handle(key, key.current_version)
-        settled = NEVER if key.expires is not None else _settled(epoch)
-        return Ready(settled, handle, None if due is None else due.timestamp())
+        lasting = self.lasting(_settled(epoch), key)
+        return Ready(lasting, handle, None if due is None else due.timestamp())
+
+    @staticmethod
+    def lasting(epoch: int, key: KeyMetadata) -> int:
+        """The epoch in which what was found of a key is good; NEVER where time alone can end it.
+
+        Whoever remembers what a key is or has asks here: imported material expires by the clock.
+        """
+        return epoch if key.expires is None else NEVER
 
     def settled(self) -> int:
         """The epoch, to be read before what is good while it stands; NEVER during a change."""

@@ -17,7 +17,7 @@ from kmsfast.model.key import KeyMetadata
 from kmsfast.model.keyspec import MAC_ALGORITHMS, KeyUsage, enumerated, require_algorithm
 from kmsfast.model.message import checked_message
 from kmsfast.service.encryption import as_bytes
-from kmsfast.service.keyring import NEVER, Keyring
+from kmsfast.service.keyring import Keyring
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,9 +44,8 @@ class Macs:
         """
         epoch = self._ring.settled()
         key = self._usable(raw_id, None, "GenerateMac")
-        if key.expires is not None:
-            epoch = NEVER  # the time must be asked for at each call
         handle, length = self._ring.with_version(key, int), _length(key)
+        epoch = self._ring.lasting(epoch, key)
         return epoch, length, partial(mac.mac, handle, mac_len=length), partial(mac.verify, handle)
 
     def mac(self, raw_id: bytes, message: Any, algorithm: str | None) -> bytes:

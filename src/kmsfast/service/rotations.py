@@ -7,6 +7,7 @@ from typing import Final
 
 from kmsfast.errors import LimitExceeded
 from kmsfast.model.key import KeyMetadata, KeyVersion, require
+from kmsfast.model.keyspec import Origin
 from kmsfast.service.keyring import Keyring, add_rotation
 from kmsfast.service.management import require_rotates
 
@@ -45,7 +46,9 @@ class Rotations:
 
 
 def _check_limit(key: KeyMetadata, versions: Sequence[KeyVersion]) -> None:
-    if sum(version.origin == ON_DEMAND for version in versions) >= MAX_ON_DEMAND:
+    by_hand = key.origin is Origin.EXTERNAL  # as all rotations of imported material are
+    rotated = [each for each in versions if 1 < each.number <= key.current_version]
+    if sum(by_hand or version.origin == ON_DEMAND for version in rotated) >= MAX_ON_DEMAND:
         raise LimitExceeded(
             "The on-demand rotations limit has been reached for the given keyId. No more on-demand "
             f"rotations can be performed for this key: {key.arn}"

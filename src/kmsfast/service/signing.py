@@ -161,7 +161,7 @@ class Signing:
         form = options.form(key)
         size = length_of(form.algorithm, options.message_type)
         lengths = range(1, MAX_MESSAGE + 1) if size is None else range(size, size + 1)
-        return epoch, lengths, *bound_p256(self._ring, key, form)
+        return self._ring.lasting(epoch, key), lengths, *bound_p256(self._ring, key, form)
 
     def sign(self, raw_id: bytes, message: Any, options: SigningOptions) -> bytes:
         """The signature of a message."""

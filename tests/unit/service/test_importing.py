@@ -242,6 +242,22 @@ def test_hmac_material_expires_for_calls_that_repeat(kms: kmsfast.Kms, clock: Cl
             use()
 
 
+@pytest.mark.parametrize("curve", ["P-256", "P-384"])
+def test_private_keys_expire_for_calls_that_repeat(
+    kms: kmsfast.Kms, clock: Clock, curve: str
+) -> None:
+    key = external(kms, f"ECC_NIST_{curve.replace('-', '')}", "SIGN_VERIFY")
+    der = private_key("-algorithm", "EC", "-pkeyopt", f"ec_paramgen_curve:{curve}")
+    bring(key, der, KWP, valid_to=in_days(clock, 1))
+    for _ in range(3):
+        signature = key.sign(b"message")
+        key.verify(b"message", signature)
+    clock.forward(days=10)
+    for use in (lambda: key.sign(b"message"), lambda: key.verify(b"message", signature)):
+        with pytest.raises(InvalidState, match="pending import"):
+            use()
+
+
 def test_expired_in_another_process_or_while_nobody_looked(
     kms: kmsfast.Kms, path: Path, clock: Clock
 ) -> None:
@@ -308,6 +324,20 @@ def test_all_of_its_materials_make_a_key_usable(kms: kmsfast.Kms, clock: Clock) 
     bring(key, materials[0])
     assert key.state == "Enabled"
     assert [v.material_id for v in key.versions()] == names
+
+
+def test_each_material_can_be_deleted_while_others_are_gone(kms: kmsfast.Kms) -> None:
+    key = external(kms)
+    names = [bring(key, os.urandom(32)).material_id]
+    names.append(bring(key, os.urandom(32), import_type="NEW_KEY_MATERIAL", **FOREVER).material_id)
+    key.rotate()
+    names.append(bring(key, os.urandom(32), import_type="NEW_KEY_MATERIAL", **FOREVER).material_id)
+    for name in names:
+        key.delete_imported_key_material(name)
+    assert key.state == "PendingImport"
+    assert [v.is_present for v in key.versions()] == [False, False]
+    with pytest.raises(InvalidState, match="pending import"):
+        key.delete_imported_key_material(names[0])
 
 
 def test_waiting_material_can_be_taken_back(kms: kmsfast.Kms, clock: Clock) -> None:
