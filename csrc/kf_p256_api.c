@@ -59,17 +59,18 @@ static int check_signatures(const struct kf_column *signatures, int64_t num, int
 int kf_p256_verify_batch(uint8_t *valid, const uint8_t *public_key, const struct kf_column *digests,
                          const struct kf_column *signatures, int64_t num, int encoding, int threads) {
     kf_p256_point key;
+    uint8_t name[64]; /* read once: a table is kept under the bytes that it was made of */
     int result = kf_p256_ready();
     if (result == KF_OK) result = check_signatures(signatures, num, encoding);
     if (result == KF_OK) result = check_digests(digests, num);
     const kf_p256_impl *impl = kf_p256();
-    if (result == KF_OK) result = kf_p256_public_read(&key, impl, public_key);
+    if (result == KF_OK) result = kf_p256_public_read(&key, impl, memcpy(name, public_key, sizeof name));
     if (result != KF_OK) return result;
     const int few = num < KF_P256_FEW;
     const kf_p256_table_maker makers[2] = {
         {impl->key_table_len, impl->scratch_len(impl->chunk), impl->key_table_var},
         {impl->arith->table_len, impl->arith->table_scratch_len, impl->arith->fill_table_var}};
-    kf_p256_table *table = kf_p256_table_get(&makers[few], public_key, &key, num);
+    kf_p256_table *table = kf_p256_table_get(&makers[few], name, &key, num);
     const void *data = table ? kf_p256_table_data(table) : NULL;
     kf_p256_verifying verifying = {.impl = impl,
                                    .digests = digests,

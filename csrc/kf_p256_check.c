@@ -21,11 +21,13 @@ static struct {
 
 int kf_p256_blind_init(const kf_p256_impl *impl) {
     uint8_t wide[48];
+    kf_p256_scalar b;
     if (!kf_words_zero(blind.b.v)) return KF_OK;
     const int status = kf_random(wide, sizeof wide);
     if (status != KF_OK) return status;
-    kf_scalar_from_wide(&blind.b, wide);
-    impl->arith->base_mul(&blind.point, &blind.b);
+    kf_scalar_from_wide(&b, wide);
+    impl->arith->base_mul(&blind.point, &b);
+    blind.b = b; /* last: it says that the point is there, to a child that is forked meanwhile as well */
     KF_DECLASSIFY(&blind, sizeof blind); /* never a secret: only not foreseen by whoever plants a fault */
     return KF_OK;
 }
@@ -93,9 +95,19 @@ static void check_chunk(uint8_t *good, const kf_p256_release *release, int begin
     kf_wipe(blinded, sizeof blinded);
 }
 
+/* Whether k, which s was made with, is still what the points were made with. */
+static uint8_t is_same_k(const kf_p256_release *release, int i) {
+    kf_p256_scalar blinded;
+    kf_p256_blinded(&blinded, &release->k[i]);
+    uint64_t same = kf_words_equal(blinded.v, release->blinded[i].v);
+    KF_DECLASSIFY(&same, sizeof same); /* seen from whether the signature is released */
+    kf_wipe(&blinded, sizeof blinded);
+    return (uint8_t)same;
+}
+
 static void check_each(uint8_t *good, const kf_p256_release *release) {
     for (int i = 0; release->again && i < release->num; i++)
-        good[i] &= (uint8_t)is_blinded_sum(release->impl, &release->again[i], &release->points[i]);
+        good[i] &= is_same_k(release, i) & (uint8_t)is_blinded_sum(release->impl, &release->again[i], &release->points[i]);
     if (!release->again) check_chunk(good, release, 0, release->num);
 }
 
@@ -117,9 +129,9 @@ static int linear_holds(const kf_p256_release *release) {
     arith->scalar_mul(&t, &t, &kf_p256_n_r2);
     uint64_t zero = kf_words_zero(t.v);
     KF_DECLASSIFY(&zero, sizeof zero); /* the coefficients are fresh: it says nothing of the nonces */
-    if (zero) return 0;
-    arith->base_mul(&expected, &t);
+    if (!zero) arith->base_mul(&expected, &t);
     kf_wipe(&weighted, sizeof weighted), kf_wipe(&plain, sizeof plain), kf_wipe(&t, sizeof t);
+    if (zero) return 0;
     KF_DECLASSIFY(&expected, sizeof expected); /* the same sum of public points */
     return release->impl->sum_var(&sum, release->points, release->coefficients, release->num, release->scratch)
            && arith->is_point_var(&sum, &expected);

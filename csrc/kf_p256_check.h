@@ -20,6 +20,7 @@ typedef struct {
     const uint8_t *raw;            /* 64 bytes each */
     const uint64_t *coefficients;  /* num fresh random numbers */
     const kf_p256_jacobian *again; /* blinded multiples made with the points (kf_p256_blinded), or NULL: to be made */
+    const kf_p256_scalar *blinded; /* and the scalars that they are the multiples by */
     void *scratch;
 } kf_p256_release;
 

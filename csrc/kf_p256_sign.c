@@ -4,7 +4,9 @@
  * - everything is computed, checked and only then written to the caller's memory; what fails is zeros there;
  * - constant time in key, nonces and digests. r = 0 or s = 0 (probability 2^-255) is found without a branch, and such an
  *   item is signed again with another nonce;
- * - all that is secret lies in one piece of memory, which is wiped.
+ * - all that is secret lies in one piece of memory, which is wiped;
+ * - digests are copied before anything is made of them: a nonce and its signature never see two digests, whatever the
+ *   caller's memory does meanwhile. The check reads them there again, and refuses what they are no longer.
  */
 #include <stdlib.h>
 
@@ -17,7 +19,7 @@
 #include "kf_rng.h"
 #include "kf_util.h"
 
-enum { GROUP = KF_P256_SUM_MAX, COEFFICIENT_LEN = 8, DRAWN_LEN = KF_P256_ENTROPY_LEN + COEFFICIENT_LEN };
+enum { GROUP = KF_P256_SUM_MAX, COEFFICIENT_LEN = 8, DIGEST_LEN = 32 };
 
 #ifdef KF_TESTING
 enum kf_p256_fault kf_p256_fault;
@@ -38,9 +40,10 @@ static int planted(enum kf_p256_fault fault, int64_t item) {
 typedef struct {
     kf_p256_scalar *k, *inverse, *before;
     kf_p256_point *points;
-    kf_p256_jacobian *again; /* of few: multiples of k + b for the check */
+    kf_p256_scalar *blinded; /* of few: k + b as they were when the points were made */
+    kf_p256_jacobian *again; /* and their multiples of G, for the check */
     uint64_t *coefficients;
-    uint8_t *drawn, *raw, *zero, *good;
+    uint8_t *drawn, *digests, *raw, *zero, *good;
     void *scratch;
     size_t len;
     _Alignas(64) uint8_t few[KF_P256_FEW * 512];
@@ -54,7 +57,7 @@ static void lay_out(group *g, const kf_p256_impl *impl, int num, uint8_t *memory
     const size_t n = (size_t)num, few = num < KF_P256_FEW ? n : 0;
     const size_t lens[] = {n * sizeof *g->k, n * sizeof *g->inverse, n * sizeof *g->before, n * sizeof *g->points,
                            n * sizeof *g->coefficients, n * KF_P256_ENTROPY_LEN, n * KF_P256_RAW_LEN, n, n,
-                           few * sizeof *g->again};
+                           few * sizeof *g->again, few * sizeof *g->blinded, n * DIGEST_LEN};
     void *parts[sizeof lens / sizeof lens[0]];
     size_t at = 0;
     for (size_t i = 0; i < sizeof lens / sizeof lens[0]; i++) {
@@ -63,7 +66,7 @@ static void lay_out(group *g, const kf_p256_impl *impl, int num, uint8_t *memory
     }
     g->k = parts[0], g->inverse = parts[1], g->before = parts[2], g->points = parts[3], g->coefficients = parts[4];
     g->drawn = parts[5], g->raw = parts[6], g->zero = parts[7], g->good = parts[8];
-    g->again = few ? parts[9] : NULL;
+    g->again = few ? parts[9] : NULL, g->blinded = few ? parts[10] : NULL, g->digests = parts[11];
     g->scratch = memory ? memory + at : NULL;
     if (num >= KF_P256_FEW) {
         const size_t one = impl->scratch_len(num < impl->chunk ? num : impl->chunk), two = impl->sum_scratch_len(num);
@@ -75,7 +78,7 @@ static void lay_out(group *g, const kf_p256_impl *impl, int num, uint8_t *memory
 static int begin_group(group *g, const kf_p256_impl *impl, int num) {
     lay_out(g, impl, num, NULL);
     g->memory = num < KF_P256_FEW ? g->few : aligned_alloc(64, round_up(g->len));
-    if (!g->memory) return KF_ERR_MEMORY;
+    if (!g->memory || (g->memory == g->few && g->len > sizeof g->few)) return KF_ERR_MEMORY;
     lay_out(g, impl, num, g->memory);
     return KF_OK;
 }
@@ -100,21 +103,29 @@ static int draw(group *g, int num) {
     return status;
 }
 
-static void make_nonces(group *g, const kf_p256_signing *signing, int64_t first, int num, int attempt) {
-    if (!signing->deterministic)
-        kf_p256_nonces_hedged(g->k, &signing->key->nonce, g->drawn, signing->digests, first, num);
+static void copy_digests(group *g, const kf_p256_signing *signing, int64_t first, int num) {
+    for (int i = 0; i < num; i++)
+        memcpy(g->digests + DIGEST_LEN * i, kf_column_at(signing->digests, first + i).at, DIGEST_LEN);
+}
+
+static void make_nonces(group *g, const kf_p256_signing *signing, int num, int attempt) {
+    const struct kf_column own = {.data = g->digests, .data_len = (int64_t)num * DIGEST_LEN, .width = DIGEST_LEN};
+    if (!signing->deterministic) kf_p256_nonces_hedged(g->k, &signing->key->nonce, g->drawn, &own, 0, num);
     for (int i = 0; signing->deterministic && i < num; i++)
-        kf_p256_nonce_rfc6979(&g->k[i], &signing->key->d, kf_column_at(signing->digests, first + i).at, attempt);
+        kf_p256_nonce_rfc6979(&g->k[i], &signing->key->d, g->digests + DIGEST_LEN * i, attempt);
 }
 
 /* R = k G and 1 / k. */
-static void multiply(group *g, const kf_p256_impl *impl, int num) {
+static void multiply(group *g, const kf_p256_impl *impl, int64_t first, int num) {
     kf_p256_scalar both[2];
+    (void)first;
     if (g->again) {
         for (int i = 0; i < num; i++) {
             both[0] = g->k[i];
             kf_p256_blinded(&both[1], &g->k[i]);
+            g->blinded[i] = both[1];
             impl->arith->base_mul_twice(&g->points[i], &g->again[i], both);
+            PLANT(KF_FAULT_K, first + i, g->k[i].v[0] ^= 2);
             impl->arith->scalar_inverse(&g->inverse[i], &g->k[i]);
         }
         KF_DECLASSIFY(g->again, (size_t)num * sizeof *g->again); /* R + b G, both public */
@@ -123,6 +134,7 @@ static void multiply(group *g, const kf_p256_impl *impl, int num) {
     }
     for (int at = 0; at < num; at += impl->chunk)
         impl->base_mul(g->points + at, g->k + at, num - at < impl->chunk ? num - at : impl->chunk, g->scratch);
+    for (int i = 0; i < num; i++) PLANT(KF_FAULT_K, first + i, g->k[i].v[0] ^= 2);
     impl->arith->scalar_inverse_many(g->inverse, g->k, num, g->before);
 }
 
@@ -146,14 +158,14 @@ static uint8_t finish(uint8_t raw[KF_P256_RAW_LEN], const kf_p256_signing *signi
 }
 
 static void compute(group *g, const kf_p256_signing *signing, int64_t first, int num) {
-    multiply(g, signing->impl, num);
+    multiply(g, signing->impl, first, num);
     for (int i = 0; i < num; i++) {
         const kf_p256_scalar *d_mont = &signing->key->d_mont;
         PLANT(KF_FAULT_POINT, first + i, g->points[i] = kf_p256_g);
         PLANT(KF_FAULT_SIGN_OF_Y, first + i, kf_fe_negate_if(&g->points[i].y, UINT64_MAX));
         PLANT(KF_FAULT_D, first + i, d_mont = &kf_p256_n_r2);
         g->zero[i] = finish(g->raw + KF_P256_RAW_LEN * i, signing, d_mont, &g->points[i], &g->inverse[i],
-                            kf_column_at(signing->digests, first + i).at);
+                            g->digests + DIGEST_LEN * i);
         PLANT(KF_FAULT_R, first + i, g->raw[KF_P256_RAW_LEN * i + 31] ^= 1);
         PLANT(KF_FAULT_S, first + i, g->raw[KF_P256_RAW_LEN * i + 63] ^= 1);
         PLANT(KF_FAULT_ZERO, first + i, g->zero[i] = 1);
@@ -185,10 +197,11 @@ static int sign_group(kf_p256_signing *signing, int64_t first, int num, int atte
     if (status != KF_OK) return status;
     status = draw(&g, num);
     if (status == KF_OK) {
-        make_nonces(&g, signing, first, num, attempt);
+        copy_digests(&g, signing, first, num);
+        make_nonces(&g, signing, num, attempt);
         compute(&g, signing, first, num);
         const kf_p256_release release = {signing->impl, signing->key, signing->digests, first, num, g.k, g.points, g.raw,
-                                         g.coefficients, g.again, g.scratch};
+                                         g.coefficients, g.again, g.blinded, g.scratch};
         kf_p256_check(g.good, &release);
     }
     for (int i = 0; status == KF_OK && i < num; i++) {

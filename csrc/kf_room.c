@@ -8,6 +8,7 @@
  * - rooms are large: what fits into malloc's own memory needs none.
  */
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "kf.h"
 
@@ -27,7 +28,9 @@ static void destroy(room *r) {
 static room *create(size_t len) {
     room *r = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (r == MAP_FAILED) return NULL;
+#ifdef MADV_HUGEPAGE
     madvise(r, len, MADV_HUGEPAGE); /* where there are none, it refuses and nothing changes */
+#endif
     r->len = len;
     return r;
 }
@@ -50,8 +53,8 @@ uint8_t *kf_room_take(size_t len) {
 
 void kf_room_give(uint8_t *bytes) {
     room *r = (room *)(void *)bytes - 1;
-    /* all but its first page, which says how long it is */
-    if (r->len > KEPT_MAX || madvise((uint8_t *)r + 4096, r->len - 4096, MADV_FREE) != 0)
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE); /* the first, which says how long the room is, stays */
+    if (r->len > KEPT_MAX || madvise((uint8_t *)r + page, r->len - page, MADV_FREE) != 0)
         destroy(r);
     else
         destroy(__atomic_exchange_n(&kept, r, __ATOMIC_ACQ_REL));
