@@ -194,6 +194,62 @@ def test_heads_have_a_greatest_length(line: Line) -> None:
     assert line.statuses == [431]
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        request(b"", b"X-Filler: " + b"x" * MAX_HEAD),
+        request(b"", *[b"X-%d: " % i + b"x" * 100 for i in range(MAX_HEAD // 100)]),
+        b"POST /" + b"x" * MAX_HEAD + request()[6:],
+    ],
+    ids=["value", "many", "target"],
+)
+def test_heads_that_come_whole_have_the_same_greatest_length(line: Line, data: bytes) -> None:
+    line.send(request() + data + request())
+    assert line.statuses == [200, 431]
+    assert len(line.hub.requests) == 1
+    assert line.transport.closed
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+
+
+def test_trailers_are_not_headers(line: Line) -> None:
+    trailers = b"X-Amz-Target: t\r\nHost: other\r\nAuthorization: a\r\nX-Amz-Target: u\r\n\r\n"
+    line.send(CHUNKED + b"\r\n1\r\nx\r\n0\r\n" + trailers + request(b"2"))
+    assert line.statuses == [200]
+    (made,) = line.hub.requests
+    assert (made.target, made.host, made.authorization) == (b"", b"localhost", b"")
+    assert line.transport.closed
+
+
+def test_a_trailer_is_not_a_header_of_a_request_that_waits_behind_it(line: Line) -> None:
+    line.send(CHUNKED + b"X-Amz-Target: slow\r\n\r\n0\r\nX-Amz-Target: t\r\n\r\n")
+    line.send(request(b"2"))
+    line.hub.finish()
+    assert [made.target for made in line.hub.requests] == [b"slow"]
+    assert line.transport.closed
+
+
+@pytest.mark.parametrize(
+    "begin", [b"0\r\n", b"0\r\nX: ", b"1;"], ids=["name", "value", "extension"]
+)
+def test_what_is_in_a_body_and_not_of_it_has_a_greatest_length(line: Line, begin: bytes) -> None:
+    line.send(CHUNKED + b"\r\n" + begin)
+    for _ in range(MAX_HEAD // 1000 + 2):
+        line.send(b"x" * 1000)
+    assert line.statuses == [431]
+    assert line.transport.closed
+
+
+def test_a_body_of_small_chunks_is_not_too_long(line: Line) -> None:
+    line.send(CHUNKED + b"\r\n")
+    for _ in range(MAX_HEAD // 100):
+        line.send(b"1\r\nx\r\n" * 100)
+    line.send(b"0\r\n\r\n")
+    assert line.statuses == [200]
+    assert len(line.hub.requests[0].body) == MAX_HEAD // 100 * 100
+
+
 def test_bodies_have_a_greatest_length_and_the_connection_lives(line: Line) -> None:
     line.send(request(b"y" * MAX_BODY))
     line.send(request(b"y" * (MAX_BODY + 1)))
