@@ -95,6 +95,7 @@ class Connection(asyncio.Protocol):
         "_parser",
         "_queue",
         "_request",
+        "_seen",
         "_transport",
         "_url",
         "_working",
@@ -193,8 +194,9 @@ class Connection(asyncio.Protocol):
         lowered = name.lower()
         place = _HEADERS.get(lowered)
         if place is not None:
-            if getattr(self._request, place):
+            if place in self._seen:
                 self._refuse(400)  # which of the two was meant, nobody can say
+            self._seen += (place,)
             setattr(self._request, place, value)
         elif (
             lowered == b"expect"
@@ -206,6 +208,8 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """The body comes next."""
         self._in_body, self._fed = True, 0
+        if "host" not in self._seen and self._parser.get_http_version() == "1.1":
+            self._refuse(400)  # RFC 9112, section 3.2
 
     def on_chunk_header(self) -> None:
         """The length of a chunk."""
@@ -245,6 +249,7 @@ class Connection(asyncio.Protocol):
         """Ready for another request."""
         self._request = Request()
         self._url = b""
+        self._seen: tuple[str, ...] = ()
         self._chunks: list[bytes] = []
         self._drained = self._head = self._fed = 0
         self._in_body = self._begun = self._chunked = False
@@ -260,7 +265,9 @@ class Connection(asyncio.Protocol):
         if isinstance(reply, Reply):
             self._write(request, reply)
             return
-        self._working, self.deadline = True, NEVER
+        self._working = True
+        if not self._choked:  # else the client still has to take earlier replies in time
+            self.deadline = NEVER
         self._transport.pause_reading()
         self._hub.start(reply).add_done_callback(lambda done: self._served(request, done))
 
