@@ -6,6 +6,7 @@ Without authentication that must be a place which only this machine can reach.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import ssl
 import stat
@@ -19,6 +20,8 @@ from kmsfast.errors import ValidationError
 __all__ = ["Address", "Tls", "listening_socket", "parse_address", "require_loopback", "url_of"]
 
 _BACKLOG = 1024
+_DESCRIPTOR = re.compile("[0-9]{1,9}")
+_PORT = re.compile("[0-9]{1,5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +68,14 @@ def parse_address(text: str) -> Address:
     kind, _, rest = text.partition(":")
     if kind == "unix" and rest:
         return Address(path=rest)
-    if kind == "fd" and rest.isdigit():
+    if kind == "fd" and _DESCRIPTOR.fullmatch(rest):
         return Address(descriptor=int(rest))
     host, colon, port = text.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
         colon = ""
-    if not host or not colon or not port.isdigit() or int(port) > 65_535:
+    if not host or not colon or not _PORT.fullmatch(port) or int(port) > 65_535:
         raise ValidationError(
             f"{text!r} is no address; it looks like 127.0.0.1:4599, [::1]:4599, unix:/run/kms.sock "
             "or fd:3"
@@ -140,12 +143,17 @@ def _unix_socket(path: str) -> socket.socket:
         if not stat.S_ISSOCK(Path(path).lstat().st_mode):
             raise ValidationError(f"{path!r} is there already, and is no socket")
         with socket.socket(socket.AF_UNIX) as probe:
+            probe.setblocking(False)
             try:
                 probe.connect(path)
-            except OSError:
+            except ConnectionRefusedError:
                 Path(path).unlink()
+            except BlockingIOError:  # it has a queue, which is full
+                raise _taken(path) from None
+            except OSError as error:
+                raise OSError(error.errno, os.strerror(error.errno or 0), path) from error
             else:
-                raise ValidationError(f"another server listens on {path!r}")
+                raise _taken(path)
     made = socket.socket(socket.AF_UNIX)
     mask = os.umask(0o177)
     try:
@@ -157,6 +165,10 @@ def _unix_socket(path: str) -> socket.socket:
     finally:
         os.umask(mask)
     return made
+
+
+def _taken(path: str) -> ValidationError:
+    return ValidationError(f"another server listens on {path!r}")
 
 
 def _inherited(descriptor: int) -> socket.socket:

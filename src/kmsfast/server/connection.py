@@ -5,6 +5,8 @@ Rules:
 - one request of a connection is in work at a time; those that were sent ahead wait their turn;
 - heads and bodies have a greatest length. A body beyond it is read to its end and answered by 413,
   so that the connection lives, unless it is longer still;
+- trailers are not headers: nobody looks at them. A chunked request is the last of its connection,
+  for the parser keeps its last trailer back and would give it out as a header of the next request;
 - a client that sends a request slowly, or does not take its replies, is cut off by the sweep.
 """
 
@@ -82,8 +84,10 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_begun",
         "_choked",
+        "_chunked",
         "_chunks",
         "_drained",
+        "_fed",
         "_head",
         "_hub",
         "_in_body",
@@ -91,6 +95,7 @@ class Connection(asyncio.Protocol):
         "_parser",
         "_queue",
         "_request",
+        "_seen",
         "_transport",
         "_url",
         "_working",
@@ -123,8 +128,7 @@ class Connection(asyncio.Protocol):
         """Bytes of requests."""
         if self._last:
             return
-        if not self._in_body:
-            self._head += len(data)
+        self._fed += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -133,8 +137,8 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError:
             self._refuse(400)
             return
-        if not self._in_body and self._begun and self._head > MAX_HEAD:
-            self._refuse(431)
+        if self._begun and self._fed > MAX_HEAD:
+            self._refuse(431)  # the parser holds what it has not delivered
 
     def eof_received(self) -> bool:
         """The client sends no more; what it sent is answered."""
@@ -179,25 +183,41 @@ class Connection(asyncio.Protocol):
 
     def on_url(self, url: bytes) -> None:
         """A part of the request target."""
+        self._head_grows(len(url))
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header."""
+        """A header, or a trailer."""
+        if self._in_body:
+            return
+        self._head_grows(len(name) + len(value))
         lowered = name.lower()
         place = _HEADERS.get(lowered)
         if place is not None:
-            if getattr(self._request, place):
+            if place in self._seen:
                 self._refuse(400)  # which of the two was meant, nobody can say
+            self._seen += (place,)
             setattr(self._request, place, value)
-        elif lowered == b"expect" and value.lower() == b"100-continue" and not self._working:
+        elif (
+            lowered == b"expect"
+            and value.lower() == b"100-continue"
+            and not (self._working or self._last)
+        ):
             self._transport.write(_CONTINUE)
 
     def on_headers_complete(self) -> None:
         """The body comes next."""
-        self._in_body = True
+        self._in_body, self._fed = True, 0
+        if "host" not in self._seen and self._parser.get_http_version() == "1.1":
+            self._refuse(400)  # RFC 9112, section 3.2
+
+    def on_chunk_header(self) -> None:
+        """The length of a chunk."""
+        self._chunked = True
 
     def on_body(self, data: bytes) -> None:
         """A part of the body."""
+        self._fed = 0
         self._drained += len(data)
         if self._drained <= MAX_BODY:
             self._chunks.append(data)
@@ -216,7 +236,7 @@ class Connection(asyncio.Protocol):
         request.too_long = self._drained > MAX_BODY
         chunks = self._chunks
         request.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        request.keep_alive = self._parser.should_keep_alive()
+        request.keep_alive = self._parser.should_keep_alive() and not self._chunked
         self._reset()
         if self._working:
             self._queue.append(request)
@@ -229,9 +249,15 @@ class Connection(asyncio.Protocol):
         """Ready for another request."""
         self._request = Request()
         self._url = b""
+        self._seen: tuple[str, ...] = ()
         self._chunks: list[bytes] = []
-        self._drained = self._head = 0
-        self._in_body = self._begun = False
+        self._drained = self._head = self._fed = 0
+        self._in_body = self._begun = self._chunked = False
+
+    def _head_grows(self, size: int) -> None:
+        self._head += size
+        if self._head > MAX_HEAD:
+            self._refuse(431)
 
     def _serve(self, request: Request) -> None:
         request.request_id = self._hub.next_id()
@@ -239,7 +265,9 @@ class Connection(asyncio.Protocol):
         if isinstance(reply, Reply):
             self._write(request, reply)
             return
-        self._working, self.deadline = True, NEVER
+        self._working = True
+        if not self._choked:  # else the client still has to take earlier replies in time
+            self.deadline = NEVER
         self._transport.pause_reading()
         self._hub.start(reply).add_done_callback(lambda done: self._served(request, done))
 

@@ -7,8 +7,9 @@ done at once is; for anything else the caller gets a function to call where wait
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from kmsfast.app import Application
@@ -45,6 +46,10 @@ class Reply(NamedTuple):
     body: str
     error: str = ""
 
+    def __repr__(self) -> str:
+        """Without the body, which may have a plaintext or a key."""
+        return f"Reply(status={self.status}, error={self.error!r})"
+
 
 Later = Callable[[], Reply]
 """A reply that takes the disk, or another process."""
@@ -63,8 +68,8 @@ class Request:
     path: str = ""
     host: bytes = b""
     target: bytes = b""
-    authorization: bytes = b""
-    body: bytes = b""
+    authorization: bytes = field(default=b"", repr=False)
+    body: bytes = field(default=b"", repr=False)
     too_long: bool = False
     request_id: str = ""
     keep_alive: bool = False
@@ -180,13 +185,14 @@ _FORBIDDEN: Final = Reply(
 )
 
 
+_THIS_MACHINE: Final = re.compile(
+    r"(\[::1\]|127(\.[0-9]{1,3}){3}\.?|([a-z0-9_-]+\.)*localhost\.?)(:[0-9]{0,5})?",
+    re.ASCII | re.IGNORECASE,
+)
+
+
 def _names_this_machine(host: str) -> bool:
-    if host.startswith("["):
-        return host.partition("]")[0] == "[::1"
-    name = host.partition(":")[0].lower().rstrip(".")
-    digits = name.split(".")
-    loopback = len(digits) == 4 and digits[0] == "127" and all(part.isdigit() for part in digits)
-    return loopback or name == "localhost" or name.endswith(".localhost")
+    return _THIS_MACHINE.fullmatch(host) is not None
 
 
 def _not_offered(name: str) -> UnsupportedOperation:

@@ -1,7 +1,8 @@
 """The server: its connections, the threads behind them, the clock, and how it ends.
 
 Stopping closes the listening sockets and every connection that is idle, lets requests that are in
-work finish, and after GRACE seconds cuts off what is left.
+work finish, and after GRACE seconds cuts off what is left. Work that no thread has begun by then is
+not done; calls that run are waited for, which a busy store can prolong by its timeout.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class Server:
                 await asyncio.wait_for(self._empty.wait(), GRACE)
         for connection in list(self._connections):
             connection.abort()
-        self._pool.shutdown()
+        self._pool.shutdown(cancel_futures=True)
 
     def _tick(self) -> None:
         self.now = self._loop.time()

@@ -44,6 +44,10 @@ class Opened(NamedTuple):
     key_arn: str
     material_id: str | None
 
+    def __repr__(self) -> str:
+        """Without the plaintext."""
+        return f"Opened(key_arn={self.key_arn!r}, material_id={self.material_id!r})"
+
 
 class DataKeyOf(NamedTuple):
     """A data key; the plaintext is None when it was not asked for."""
@@ -52,6 +56,10 @@ class DataKeyOf(NamedTuple):
     ciphertext: bytes
     key_arn: str
     material_id: str
+
+    def __repr__(self) -> str:
+        """Without the plaintext."""
+        return f"DataKeyOf(key_arn={self.key_arn!r}, material_id={self.material_id!r})"
 
 
 class _Sealing(NamedTuple):

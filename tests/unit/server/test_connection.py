@@ -104,6 +104,7 @@ def request(body: bytes = b"x", *headers: bytes, version: bytes = b"1.1") -> byt
     return b"\r\n".join([*head, *headers, b"", body])
 
 
+CHUNKED = b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
 SLOW = request(b"slow", b"X-Amz-Target: slow")
 
 
@@ -149,7 +150,7 @@ def test_requests_sent_ahead_are_answered_in_order(line: Line) -> None:
 
 
 def test_chunked_bodies_and_expectations(line: Line) -> None:
-    line.send(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n")
+    line.send(CHUNKED + b"Expect: 100-continue\r\n\r\n")
     assert line.transport.sent == b"HTTP/1.1 100 Continue\r\n\r\n"
     line.send(b"2\r\nab\r\n1\r\nc\r\n0\r\n\r\n")
     assert line.bodies == [b"abc"]
@@ -172,7 +173,10 @@ def test_the_last_request_of_a_connection(line: Line, data: bytes) -> None:
         b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
         b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
         b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-        request(b"x", b"Host: other"), request(b"x", b"X-Amz-Target: a", b"X-Amz-Target: b"),
+        request(b"x", b"Host: other"), request(b"x", b"Host:"),
+        request().replace(b"Host: localhost", b"Host:\r\nHost: localhost"),
+        request().replace(b"Host: localhost\r\n", b""),
+        request(b"x", b"X-Amz-Target: a", b"X-Amz-Target: b"),
         request(b"x", b"Authorization: a", b"authorization: b"),
     ],
     ids=lambda data: repr(data[:60]),
@@ -194,6 +198,59 @@ def test_heads_have_a_greatest_length(line: Line) -> None:
     assert line.statuses == [431]
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        request(b"", b"X-Filler: " + b"x" * MAX_HEAD),
+        request(b"", *[b"X-%d: " % i + b"x" * 100 for i in range(MAX_HEAD // 100)]),
+        b"POST /" + b"x" * MAX_HEAD + request()[6:],
+    ],
+    ids=["value", "many", "target"],
+)
+def test_heads_that_come_whole_have_the_same_greatest_length(line: Line, data: bytes) -> None:
+    line.send(request() + data + request())
+    assert line.statuses == [200, 431]
+    assert len(line.hub.requests) == 1
+    assert line.transport.closed
+
+
+def test_trailers_are_not_headers(line: Line) -> None:
+    trailers = b"X-Amz-Target: t\r\nHost: other\r\nAuthorization: a\r\nX-Amz-Target: u\r\n\r\n"
+    line.send(CHUNKED + b"\r\n1\r\nx\r\n0\r\n" + trailers + request(b"2"))
+    assert line.statuses == [200]
+    (made,) = line.hub.requests
+    assert (made.target, made.host, made.authorization) == (b"", b"localhost", b"")
+    assert line.transport.closed
+
+
+def test_a_trailer_is_not_a_header_of_a_request_that_waits_behind_it(line: Line) -> None:
+    line.send(CHUNKED + b"X-Amz-Target: slow\r\n\r\n0\r\nX-Amz-Target: t\r\n\r\n")
+    line.send(request(b"2"))
+    line.hub.finish()
+    assert [made.target for made in line.hub.requests] == [b"slow"]
+    assert line.transport.closed
+
+
+@pytest.mark.parametrize(
+    "begin", [b"0\r\n", b"0\r\nX: ", b"1;"], ids=["name", "value", "extension"]
+)
+def test_what_is_in_a_body_and_not_of_it_has_a_greatest_length(line: Line, begin: bytes) -> None:
+    line.send(CHUNKED + b"\r\n" + begin)
+    for _ in range(MAX_HEAD // 1000 + 2):
+        line.send(b"x" * 1000)
+    assert line.statuses == [431]
+    assert line.transport.closed
+
+
+def test_a_body_of_small_chunks_is_not_too_long(line: Line) -> None:
+    line.send(CHUNKED + b"\r\n")
+    for _ in range(MAX_HEAD // 100):
+        line.send(b"1\r\nx\r\n" * 100)
+    line.send(b"0\r\n\r\n")
+    assert line.statuses == [200]
+    assert len(line.hub.requests[0].body) == MAX_HEAD // 100 * 100
+
+
 def test_bodies_have_a_greatest_length_and_the_connection_lives(line: Line) -> None:
     line.send(request(b"y" * MAX_BODY))
     line.send(request(b"y" * (MAX_BODY + 1)))
@@ -203,7 +260,7 @@ def test_bodies_have_a_greatest_length_and_the_connection_lives(line: Line) -> N
 
 
 def test_bodies_without_end_are_cut_off(line: Line) -> None:
-    line.send(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+    line.send(CHUNKED + b"\r\n")
     chunk = b"10000\r\n" + b"z" * 0x10000 + b"\r\n"
     for _ in range(300):
         line.send(chunk)
@@ -249,6 +306,26 @@ def test_a_client_that_does_not_read_is_not_read_from(line: Line) -> None:
     assert line.connection.deadline == deadline
     line.connection.expire()
     assert line.transport.aborted
+
+
+def test_a_client_that_does_not_read_is_cut_off_whatever_it_sent_ahead(line: Line) -> None:
+    line.send(SLOW + SLOW)
+    line.connection.pause_writing()
+    deadline = line.connection.deadline
+    line.hub.finish()
+    assert line.connection.deadline == deadline
+    line.connection.expire()
+    assert not line.transport.closed  # the second is in work
+    line.hub.finish()
+    assert line.bodies == [b"slow", b"slow"]
+    assert line.connection.deadline == deadline
+    line.connection.expire()
+    assert line.transport.aborted
+
+
+def test_a_request_without_host_is_one_of_http_1_0(line: Line) -> None:
+    line.send(b"GET / HTTP/1.0\r\n\r\n")
+    assert line.statuses == [200]
 
 
 def test_a_client_that_ends_its_side_gets_what_it_asked_for(line: Line) -> None:

@@ -94,6 +94,10 @@ def test_health(api: Api) -> None:
         (b"[::1]:80", True), (b"", True), (b"example.com", False), (b"10.0.0.1:80", False),
         (b"127.0.0.1.example.com", False), (b"localhost.example.com", False),
         (b"[::2]:80", False), (b"127.0.0", False), (b"notlocalhost", False),
+        (b"[::1]", True), (b"localhost.:80", True), (b"[::1]evil.com", False),
+        (b"[::1].evil.com:80", False), (b"[::1", False), (b"localhost:80.evil.com", False),
+        (b"localhost:evil.com", False), (b"localhost:80:80", False), (b"localhost\n", False),
+        (b"evil.com/.localhost", False), (b"evil@127.0.0.1", False), (b"127.0.0.\xb2", False),
     ],
 )  # fmt: skip
 def test_a_name_of_another_machine_is_refused(api: Api, host: bytes, served: bool) -> None:
@@ -118,3 +122,12 @@ def test_an_unexpected_error_is_answered_and_logged(
         assert "request test failed" in caplog.text
         assert "of the program" in caplog.text
         caplog.clear()
+
+
+def test_reprs_show_no_plaintext() -> None:
+    reply = Reply(200, '{"Plaintext":"c2VjcmV0"}')
+    assert repr(reply) == f"{reply}" == "Reply(status=200, error='')"
+    made = repr(Request(method="POST", body=b"secret", authorization=b"signature"))
+    assert "POST" in made
+    assert "secret" not in made
+    assert "signature" not in made
