@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 import click
 
 from kmsfast.cli.arguments import force_option, key_option, named_in, threads_option
-from kmsfast.cli.inputs import Format, Input, about, opened_output, source_argument
+from kmsfast.cli.inputs import Format, Input, about, source_argument
+from kmsfast.cli.outputs import check_outputs, refuse_mixed, write_each
 from kmsfast.cli.progress import Progress
 from kmsfast.cli.records import (
     Form,
@@ -153,6 +154,7 @@ def sign(
     session: Session, /, output: str | None, force: bool, as_json: bool, **arguments: Any
 ) -> None:
     """Sign a file, each file of a directory, or a file of digests."""
+    refuse_mixed(output, as_json=as_json)
     job = _Job(session, arguments)
     if job.batch:
         job.width(job.batch)  # refuses what could not be read again
@@ -176,12 +178,10 @@ def sign(
         if output is None:
             raise click.UsageError("a directory needs --output, a directory for its signatures")
         names = list(_files(Path(job.source), Path(output)))
-        for name in names:
-            signature = job.sign_one(str(Path(job.source) / name), progress)
-            target = Path(output) / f"{name}{_ENDING}"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with opened_output(str(target), force=force) as file:
-                file.write(signature)
+        targets = [Path(output) / f"{name}{_ENDING}" for name in names]
+        check_outputs(map(str, targets), force=force)
+        made = [job.sign_one(str(Path(job.source) / name), progress) for name in names]
+        write_each(zip(targets, made, strict=True), force=force)
     if as_json:
         print_json({**job.facts(), "files": [str(name) for name in names]})
     else:
