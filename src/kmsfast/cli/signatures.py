@@ -27,7 +27,7 @@ from kmsfast.cli.records import (
 )
 from kmsfast.cli.session import Session, pass_session
 from kmsfast.cli.show import json_option, print_json
-from kmsfast.errors import InvalidSignature
+from kmsfast.errors import InvalidSignature, ValidationError
 
 if TYPE_CHECKING:
     from kmsfast.local import Key
@@ -141,7 +141,10 @@ class _Job:
 
     @property
     def _algorithm(self) -> str:
-        return self.choices["algorithm"] or ", ".join(self.key.algorithms)
+        from kmsfast.model.message import MessageType, signing_algorithm
+
+        chosen: str | None = self.choices["algorithm"]
+        return chosen or signing_algorithm(self.key.spec, None, MessageType(self.message_type))
 
 
 @click.command()
@@ -231,17 +234,38 @@ def _verify_batch(job: _Job, signature_name: str, form: Form) -> list[bool]:
 
 
 def _verify_directory(job: _Job, signatures: Path) -> tuple[int, list[str]]:
-    """How many files there are, and those whose signature is missing or wrong."""
-    done, wrong = 0, []
+    """How many files there are or were, and those gone, unsigned or changed.
+
+    Raises:
+        ValidationError: there are none.
+    """
+    wrong = []
+    names = list(_files(Path(job.source), signatures))
+    gone = _gone(Path(job.source), signatures, names)
+    if not names and not gone:
+        raise ValidationError(f"{job.source} has no files, so that nothing is verified")
     with Progress("bytes") as progress:
-        for name in _files(Path(job.source), signatures):
-            done += 1
+        for name in names:
             try:
                 signature = read_one(str(signatures / f"{name}{_ENDING}"))
                 job.verify_one(str(Path(job.source) / name), signature, progress)
             except (InvalidSignature, FileNotFoundError):
                 wrong.append(str(name))
-    return done, wrong
+    return len(names) + len(gone), wrong + gone
+
+
+def _gone(directory: Path, signatures: Path, names: list[Path]) -> list[str]:
+    """The files that have a signature and are there no more.
+
+    In the directory itself such a signature is a file like others, which has none of its own.
+    """
+    if signatures.resolve() == directory.resolve():
+        return []
+    known = {f"{name}{_ENDING}" for name in names}
+    found = (str(name) for name in _files(signatures, directory))
+    return [
+        name.removesuffix(_ENDING) for name in found if name.endswith(_ENDING) and name not in known
+    ]
 
 
 def _files(directory: Path, signatures: Path) -> Iterator[Path]:
