@@ -21,7 +21,6 @@ from kmsfast.cli.arguments import (
 )
 from kmsfast.cli.exits import Code
 from kmsfast.cli.inputs import (
-    STANDARD,
     Format,
     Input,
     Kind,
@@ -31,6 +30,7 @@ from kmsfast.cli.inputs import (
     opened_output,
     source_argument,
 )
+from kmsfast.cli.outputs import refuse_mixed
 from kmsfast.cli.progress import Progress
 from kmsfast.cli.session import Session, pass_session
 from kmsfast.cli.show import print_json
@@ -135,8 +135,7 @@ def _job(arguments: dict[str, Any]) -> _Job:
     """Checks the shared arguments and opens the input."""
     from kmsfast.tables.report import Options
 
-    if arguments["as_json"] and arguments["output"] == STANDARD:
-        raise click.UsageError("--json and --output - both write to standard output")
+    refuse_mixed(arguments["output"], as_json=arguments["as_json"])
     form = Format(arguments["kind"], arguments["delimiter"], arguments["encoding"])
     context = pairs(arguments["context"], "--context")
     return _Job(

@@ -8,6 +8,7 @@ import click
 
 from kmsfast.cli.arguments import force_option, key_option, threads_option
 from kmsfast.cli.inputs import about, source_argument
+from kmsfast.cli.outputs import refuse_mixed
 from kmsfast.cli.records import (
     Form,
     base64_of,
@@ -54,6 +55,7 @@ def mac(
     **results: Any,
 ) -> None:
     """Make the MAC of a file of at most 4096 bytes, or of each line of a file."""
+    refuse_mixed(results["output"], as_json=results["as_json"])
     key = session.kms.key(key_name)
     facts = {"key": key.arn, "algorithm": ", ".join(key.algorithms), "spec": str(key.spec)}
     if claimed is not None and results["output"] is not None:

@@ -8,8 +8,10 @@ from typing import Any
 import click
 
 from kmsfast.cli.arguments import force_option
+from kmsfast.cli.inputs import STANDARD
 from kmsfast.cli.keys import key_argument
-from kmsfast.cli.records import read_all, result
+from kmsfast.cli.outputs import opened_outputs
+from kmsfast.cli.records import read_all
 from kmsfast.cli.session import Session, pass_session
 from kmsfast.cli.show import json_option, moment, print_json
 
@@ -68,11 +70,14 @@ def parameters(
     **outputs: str,
 ) -> None:
     """Make a public key to wrap material with, and the token that goes back with it."""
-    made = session.kms.key(key_name).get_parameters_for_import(
-        wrapping_algorithm=algorithm, wrapping_key_spec=wrapping_key
-    )
-    for name, value in (("public", made.public_key), ("token", made.import_token)):
-        result(value, {}, name, output=outputs[name], force=force, as_json=False)
+    if STANDARD in outputs.values():
+        raise click.UsageError("--public and --token are files: standard output says until when")
+    with opened_outputs([outputs["public"], outputs["token"]], force=force) as (public, token):
+        made = session.kms.key(key_name).get_parameters_for_import(
+            wrapping_algorithm=algorithm, wrapping_key_spec=wrapping_key
+        )
+        public.write(made.public_key)
+        token.write(made.import_token)
     if as_json:
         print_json({"key": made.key_arn, "valid_to": moment(made.valid_to)})
     else:

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from kmsfast.cli.arguments import context_option, force_option, key_option, named_in, pairs
-from kmsfast.cli.records import base64_of, output_option, read_one, result
+from kmsfast.cli.outputs import opened_outputs, refuse_mixed
+from kmsfast.cli.records import base64_of, for_owner_alone, output_option, read_one, result
 from kmsfast.cli.session import Session, pass_session
 from kmsfast.cli.show import json_option, print_json
 
@@ -25,6 +26,7 @@ _key_argument = click.argument("key_name", metavar="KEY")
 @pass_session
 def public_key(session: Session, /, key_name: str, *, der: bool, **results: Any) -> None:
     """Print the public key of a key pair: SubjectPublicKeyInfo, as PEM unless told otherwise."""
+    refuse_mixed(results["output"], as_json=results["as_json"])
     key = session.kms.key(key_name)
     facts = {
         "key": key.arn,
@@ -52,6 +54,7 @@ def derive(session: Session, /, key_name: str, peer: str, **results: Any) -> Non
 
     PUBLIC_KEY is a file with the public key, PEM or DER. The secret is raw: derive keys from it.
     """
+    refuse_mixed(results["output"], as_json=results["as_json"])
     if results["output"] is None and not results["as_json"]:
         raise click.UsageError("the secret needs --output, or --json")
     key = session.kms.key(key_name)
@@ -90,21 +93,24 @@ def data_key_pair(
     """
     from kmsfast.crypto.pkcs8 import public_pem
 
-    key, bound = session.kms.key(key_name), pairs(context, "--context") or None
-    if outputs["private"] is None:
-        made = key.generate_data_key_pair_without_plaintext(spec, bound)
-    else:
-        made = key.generate_data_key_pair(spec, bound)
-    for name, value in (
-        ("blob", made.private_key_blob),
-        ("private", made.private_key),
-        ("public", public_pem(made.public_key)),
-    ):
-        if value is not None:
-            result(
-                value, {}, name, output=outputs[name], force=force, as_json=False,
-                secret=name == "private",
-            )  # fmt: skip
+    chosen = {name: path for name, path in outputs.items() if path is not None}
+    for path in chosen.values():
+        refuse_mixed(path, as_json=as_json)
+    with opened_outputs(list(chosen.values()), force=force) as opened:
+        files = dict(zip(chosen, opened, strict=True))
+        if "private" in files:
+            for_owner_alone(files["private"])
+        key, bound = session.kms.key(key_name), pairs(context, "--context") or None
+        make = (
+            key.generate_data_key_pair
+            if "private" in files
+            else key.generate_data_key_pair_without_plaintext
+        )
+        made = make(spec, bound)
+        files["blob"].write(made.private_key_blob)
+        files["public"].write(public_pem(made.public_key))
+        if made.private_key is not None:
+            files["private"].write(made.private_key)
     if as_json:
         print_json(
             {"key": made.key_arn, "spec": str(made.spec), "public_key": base64_of(made.public_key)}

@@ -25,8 +25,8 @@ from kmsfast.cli.show import print_json
 from kmsfast.errors import ValidationError
 
 __all__ = [
-    "Form", "base64_of", "batch_option", "output_option", "read_all", "read_one", "read_records",
-    "result", "write_records",
+    "Form", "base64_of", "batch_option", "for_owner_alone", "output_option", "read_all", "read_one",
+    "read_records", "result", "write_records",
 ]  # fmt: skip
 
 Form = Literal["hex", "lines", "binary"]
@@ -143,13 +143,19 @@ def result(
     """
     if output is not None:
         with opened_output(output, force=force) as target:
-            if secret and stat.S_ISREG(os.fstat(target.fileno()).st_mode):
-                os.fchmod(target.fileno(), 0o600)
+            if secret:
+                for_owner_alone(target)
             target.write(value)
     if as_json:
         print_json({**facts, name: base64_of(value)} if output is None else facts)
     elif output is None:
         click.echo(base64_of(value))
+
+
+def for_owner_alone(file: BinaryIO) -> None:
+    """Makes a file one that others cannot read; devices and pipes stay as they are."""
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        os.fchmod(file.fileno(), 0o600)
 
 
 def base64_of(value: bytes | Sequence[int]) -> str:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 import click
 
 from kmsfast.cli.arguments import force_option, key_option, named_in, threads_option
-from kmsfast.cli.inputs import Format, Input, about, opened_output, source_argument
+from kmsfast.cli.inputs import Format, Input, about, source_argument
+from kmsfast.cli.outputs import check_outputs, refuse_mixed, write_each
 from kmsfast.cli.progress import Progress
 from kmsfast.cli.records import (
     Form,
@@ -26,7 +27,7 @@ from kmsfast.cli.records import (
 )
 from kmsfast.cli.session import Session, pass_session
 from kmsfast.cli.show import json_option, print_json
-from kmsfast.errors import InvalidSignature
+from kmsfast.errors import InvalidSignature, ValidationError
 
 if TYPE_CHECKING:
     from kmsfast.local import Key
@@ -140,7 +141,10 @@ class _Job:
 
     @property
     def _algorithm(self) -> str:
-        return self.choices["algorithm"] or ", ".join(self.key.algorithms)
+        from kmsfast.model.message import MessageType, signing_algorithm
+
+        chosen: str | None = self.choices["algorithm"]
+        return chosen or signing_algorithm(self.key.spec, None, MessageType(self.message_type))
 
 
 @click.command()
@@ -153,6 +157,7 @@ def sign(
     session: Session, /, output: str | None, force: bool, as_json: bool, **arguments: Any
 ) -> None:
     """Sign a file, each file of a directory, or a file of digests."""
+    refuse_mixed(output, as_json=as_json)
     job = _Job(session, arguments)
     if job.batch:
         job.width(job.batch)  # refuses what could not be read again
@@ -176,12 +181,10 @@ def sign(
         if output is None:
             raise click.UsageError("a directory needs --output, a directory for its signatures")
         names = list(_files(Path(job.source), Path(output)))
-        for name in names:
-            signature = job.sign_one(str(Path(job.source) / name), progress)
-            target = Path(output) / f"{name}{_ENDING}"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with opened_output(str(target), force=force) as file:
-                file.write(signature)
+        targets = [Path(output) / f"{name}{_ENDING}" for name in names]
+        check_outputs(map(str, targets), force=force)
+        made = [job.sign_one(str(Path(job.source) / name), progress) for name in names]
+        write_each(zip(targets, made, strict=True), force=force)
     if as_json:
         print_json({**job.facts(), "files": [str(name) for name in names]})
     else:
@@ -231,17 +234,38 @@ def _verify_batch(job: _Job, signature_name: str, form: Form) -> list[bool]:
 
 
 def _verify_directory(job: _Job, signatures: Path) -> tuple[int, list[str]]:
-    """How many files there are, and those whose signature is missing or wrong."""
-    done, wrong = 0, []
+    """How many files there are or were, and those gone, unsigned or changed.
+
+    Raises:
+        ValidationError: there are none.
+    """
+    wrong = []
+    names = list(_files(Path(job.source), signatures))
+    gone = _gone(Path(job.source), signatures, names)
+    if not names and not gone:
+        raise ValidationError(f"{job.source} has no files, so that nothing is verified")
     with Progress("bytes") as progress:
-        for name in _files(Path(job.source), signatures):
-            done += 1
+        for name in names:
             try:
                 signature = read_one(str(signatures / f"{name}{_ENDING}"))
                 job.verify_one(str(Path(job.source) / name), signature, progress)
             except (InvalidSignature, FileNotFoundError):
                 wrong.append(str(name))
-    return done, wrong
+    return len(names) + len(gone), wrong + gone
+
+
+def _gone(directory: Path, signatures: Path, names: list[Path]) -> list[str]:
+    """The files that have a signature and are there no more.
+
+    In the directory itself such a signature is a file like others, which has none of its own.
+    """
+    if signatures.resolve() == directory.resolve():
+        return []
+    known = {f"{name}{_ENDING}" for name in names}
+    found = (str(name) for name in _files(signatures, directory))
+    return [
+        name.removesuffix(_ENDING) for name in found if name.endswith(_ENDING) and name not in known
+    ]
 
 
 def _files(directory: Path, signatures: Path) -> Iterator[Path]:

@@ -255,7 +255,7 @@ def verify_batch(
     return _verify(
         lib.kf_p256_verify_batch,
         _public(public),
-        digests,
+        _digests(digests),
         signatures,
         encoding=encoding,
         threads=threads,
@@ -281,12 +281,13 @@ def verify_many(
         threads: as there.
     """
     keys: Any = _joined(publics)
-    if keys.shape[0] != len(digests):
-        raise ValidationError(f"{keys.shape[0]} public keys for {len(digests)} digests")
+    column = _digests(digests)
+    if keys.shape[0] != column.num:
+        raise ValidationError(f"{keys.shape[0]} public keys for {column.num} digests")
     return _verify(
         lib.kf_p256_verify_many,
         u8(keys),
-        digests,
+        column,
         signatures,
         encoding=encoding,
         threads=threads,
@@ -296,15 +297,15 @@ def verify_many(
 def _verify(
     function: Any,
     publics: Any,
-    digests: U8 | list[bytes],
+    digests: Column,
     signatures: U8 | list[bytes],
     *,
     encoding: Encoding | None,
     threads: int,
 ) -> Flags:
-    digest_column, column = _digests(digests), _column(signatures, "signatures")
-    if digest_column.num != column.num:
-        raise ValidationError(f"{column.num} signatures for {digest_column.num} digests")
+    column = _column(signatures, "signatures")
+    if digests.num != column.num:
+        raise ValidationError(f"{column.num} signatures for {digests.num} digests")
     if encoding is None:
         encoding = Encoding.DER if isinstance(signatures, list) else Encoding.RAW
     valid: U8 = np.empty(column.num, np.uint8)
@@ -312,7 +313,7 @@ def _verify(
         function(
             u8(valid),
             publics,
-            digest_column.struct,
+            digests.struct,
             column.struct,
             column.num,
             encoding,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from kmsfast.crypto.pkcs8 import public_pem
 from kmsfast.errors import StaleHandle
 from kmsfast.local.base import KeyBase
-from kmsfast.local.remembered import NOTHING_TO_SIGN, Context, Signing
+from kmsfast.local.remembered import NOTHING_TO_SIGN, Context, Signing, same
 from kmsfast.model.message import MessageType
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ class PairUses(KeyBase):
         epoch, known, lengths, sign, _ = self._signing
         if (
             epoch == self._epoch[0]
-            and said == known
+            and same(said, known)
+            and type(deterministic) is bool
             and type(message) is bytes
             and len(message) in lengths
         ):
@@ -87,7 +88,7 @@ class PairUses(KeyBase):
         epoch, known, lengths, _, verify = self._signing
         if (
             epoch == self._epoch[0]
-            and said == known
+            and same(said, known)
             and type(message) is type(signature) is bytes
             and len(message) in lengths
             and verify(message, signature)

@@ -15,7 +15,7 @@ from kmsfast.service.keyring import NEVER, Ready
 
 __all__ = [
     "NOTHING_TO_MAC", "NOTHING_TO_OPEN", "NOTHING_TO_SEAL", "NOTHING_TO_SIGN", "NOT_READY",
-    "Context", "Macking", "Opening", "Sealing", "Signing",
+    "Context", "Macking", "Opening", "Sealing", "Signing", "same",
 ]  # fmt: skip
 
 Context = Mapping[str, str] | None
@@ -75,6 +75,14 @@ class Signing(NamedTuple):
     lengths: range
     sign: Callable[[bytes], bytes]
     verify: Callable[[bytes, bytes], bool]
+
+
+def same(said: tuple[object, ...], known: tuple[object, ...]) -> bool:
+    """Whether a call says what the last one said."""
+    try:
+        return said == known
+    except ValueError:  # of an array in the place of a name: not the same, and refused later
+        return False
 
 
 NOT_READY: Final = Ready(NEVER, 0, None)

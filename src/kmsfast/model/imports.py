@@ -74,7 +74,7 @@ def checked_wrapping(
         ValidationError: no name of an algorithm or wrapping key spec, or they cannot hold it.
         UnsupportedOperation: AWS has or had it, kmsfast has not.
     """
-    if algorithm in _NOT_OFFERED:
+    if isinstance(algorithm, str) and algorithm in _NOT_OFFERED:
         raise UnsupportedOperation(f"{algorithm} is not offered: {_NOT_OFFERED[algorithm]}")
     enumerated(algorithm, algorithms, "wrappingAlgorithm")
     enumerated(spec, specs, "wrappingKeySpec")

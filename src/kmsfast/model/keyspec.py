@@ -153,7 +153,7 @@ def checked_spec(spec: str, member: str = "keySpec") -> KeySpec:
     Raises:
         ValidationError: AWS has none of that name. UnsupportedOperation: AWS has, kmsfast has not.
     """
-    if spec in _NOT_OFFERED:
+    if isinstance(spec, str) and spec in _NOT_OFFERED:
         raise UnsupportedOperation(f"Key spec {spec} is not offered: {_NOT_OFFERED[spec]}")
     return KeySpec(enumerated(spec, _SPECS, member))
 
@@ -174,7 +174,7 @@ def checked_origin(origin: str) -> Origin:
     Raises:
         ValidationError: there is none. UnsupportedOperation: AWS has, kmsfast has not.
     """
-    if origin in _OTHER_ORIGINS:
+    if isinstance(origin, str) and origin in _OTHER_ORIGINS:
         raise UnsupportedOperation(f"Origin {origin} is not offered: there are no key stores of it")
     return Origin(enumerated(origin, _ORIGINS, "origin"))
 

@@ -68,14 +68,14 @@ class SigningOptions:
         """The options, when their names are known.
 
         Raises:
-            ValidationError: one is not.
+            ValidationError: one is not, or deterministic is not bool.
         """
         try:
-            return _checked(algorithm, message_type, encoding, deterministic)
+            if isinstance(deterministic, bool):
+                return _checked(algorithm, message_type, encoding, deterministic)
         except TypeError:  # of what cannot be hashed, and so is no name
-            raise ValidationError(
-                "algorithm, message_type and encoding are str, and deterministic is bool"
-            ) from None
+            raise ValidationError("algorithm, message_type and encoding must be str") from None
+        raise ValidationError(f"deterministic must be bool, not {type(deterministic).__name__}")
 
     def form(self, key: KeyMetadata, like: Any = b"") -> Form:
         """How the key's signer is called.

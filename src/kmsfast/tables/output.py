@@ -22,7 +22,7 @@ from typing import BinaryIO
 
 from kmsfast.errors import KmsError, ValidationError
 
-__all__ = ["OutputExists", "OutputFile"]
+__all__ = ["OutputExists", "OutputFile", "checked_target"]
 
 #: What ``O_TMPFILE`` says where the kernel or the file system does not know it.
 _NO_TMPFILE = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL}
@@ -30,6 +30,21 @@ _NO_TMPFILE = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL}
 
 class OutputExists(KmsError, FileExistsError):
     """A file of that name is there and nobody said that it may be replaced."""
+
+
+def checked_target(path: str | os.PathLike[str], *, replace: bool) -> Path:
+    """The file that a path leads to, symbolic links followed, when it may be written.
+
+    Raises:
+        OutputExists: it is there and `replace` is False.
+        ValidationError: it is a directory.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir() or os.fspath(path).endswith(os.sep):
+        raise ValidationError(f"{target} is a directory; name a file in it")
+    if target.exists() and not _is_direct(target) and not replace:
+        raise _taken(target)
+    return target
 
 
 class OutputFile:
@@ -46,14 +61,10 @@ class OutputFile:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, replace: bool = False) -> None:
-        self._target = Path(os.path.realpath(path))
+        self._target = checked_target(path, replace=replace)
         self._replace = replace
         self._hidden: Path | None = None
-        self._direct = self._target.exists() and not self._target.is_file()
-        if self._target.is_dir() or os.fspath(path).endswith(os.sep):
-            raise ValidationError(f"{self._target} is a directory; name a file in it")
-        if self._target.exists() and not self._direct and not replace:
-            raise self._taken()
+        self._direct = _is_direct(self._target)
         self._file = self._open()
 
     def __enter__(self) -> BinaryIO:
@@ -72,9 +83,6 @@ class OutputFile:
                     self._publish()
         finally:
             self._discard()
-
-    def _taken(self) -> OutputExists:
-        return OutputExists(f"{self._target} exists already; give --force to replace it")
 
     def _open(self) -> BinaryIO:
         if self._direct:
@@ -101,7 +109,7 @@ class OutputFile:
         """Gives the finished file its name, in one step."""
         if self._target.exists():
             if not self._replace:
-                raise self._taken()
+                raise _taken(self._target)
             os.fchmod(self._file.fileno(), stat.S_IMODE(self._target.stat().st_mode))
             # The old file must not be lost to a power cut before the new one is on the disk.
             os.fsync(self._file.fileno())
@@ -121,7 +129,7 @@ class OutputFile:
             # dst_dir_fd makes CPython use linkat(2), which alone follows the /proc link.
             os.link(f"/proc/self/fd/{self._file.fileno()}", name.name, dst_dir_fd=directory)
         except FileExistsError:
-            raise self._taken() from None
+            raise _taken(self._target) from None
         finally:
             os.close(directory)
 
@@ -131,3 +139,12 @@ class OutputFile:
         if self._hidden is not None:
             self._hidden.unlink(missing_ok=True)
             self._hidden = None
+
+
+def _is_direct(target: Path) -> bool:
+    """Whether it is a device or a pipe, which is written to as it is."""
+    return target.exists() and not target.is_file()
+
+
+def _taken(target: Path) -> OutputExists:
+    return OutputExists(f"{target} exists already; give --force to replace it")

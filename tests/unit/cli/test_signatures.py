@@ -21,6 +21,11 @@ SIGNING = {
 }  # fmt: skip
 ALGORITHM = {"alias/rsa": ("--algorithm", "RSASSA_PSS_SHA_256")}
 
+USED = {
+    "alias/p256": "ECDSA_SHA_256", "alias/p384": "ECDSA_SHA_384", "alias/rsa": "RSASSA_PSS_SHA_256",
+    "alias/ed": "ED25519_SHA_512", "alias/ml": "ML_DSA_SHAKE_256",
+}  # fmt: skip
+
 
 @pytest.fixture
 def signer(empty: Cli) -> Cli:
@@ -77,7 +82,7 @@ def test_a_file(signer: Cli, alias: str) -> None:
 def test_json(signer: Cli, alias: str) -> None:
     found = json.loads(signer.ok("sign", "message.txt", *of_key(alias), "--json"))
     assert found["spec"] == SIGNING[alias]
-    assert found["algorithm"].startswith(ALGORITHM.get(alias, ("", ""))[1])
+    assert found["algorithm"] == USED[alias]
     (signer.directory / "sig").write_bytes(b64decode(found["signature"]))
     found = json.loads(signer.ok("verify", "message.txt", *of_key(alias), "-s", "sig", "--json"))
     assert (found["verified"], found["wrong"]) == (1, [])
@@ -196,6 +201,36 @@ def test_signatures_in_the_directory_itself(signer: Cli, place: str) -> None:
     (tree / "deep" / "new").write_text("not signed")
     said = signer.refused(3, "verify", "tree", *key, "-s", place)
     assert "1 of 4 signatures do not verify; the first is that of deep/new" in said
+
+
+def test_json_of_digests_names_the_algorithm_of_digests(signer: Cli) -> None:
+    (signer.directory / "digests").write_text("00" * 64)
+    options = ("digests", *of_key("alias/ed"), "--batch", "hex", "--json")
+    assert json.loads(signer.ok("sign", *options))["algorithm"] == "ED25519_PH_SHA_512"
+
+
+def test_files_that_are_gone(signer: Cli) -> None:
+    tree, key = signer.directory / "tree", of_key("alias/p256")
+    (tree / "deep").mkdir(parents=True)
+    for name in ("a", "deep/b", "c.sig"):
+        (tree / name).write_text(name)
+    for place in (".", "signatures", "tree/inside"):
+        signer.ok("sign", "tree", *key, "-o", place)
+        assert "3 signatures" in signer.ok("verify", "tree", *key, "-s", place)
+    shutil.rmtree(tree / "inside")
+    (tree / "deep" / "b").unlink()
+    said = signer.refused(3, "verify", "tree", *key, "-s", "signatures")
+    assert said == "kmsfast: 1 of 3 signatures do not verify; the first is that of deep/b\n"
+    signer.ok("sign", "tree", *key, "-o", "tree")
+    (tree / "a").unlink()
+    said = signer.refused(3, "verify", "tree", *key, "-s", "tree")
+    assert said == "kmsfast: 1 of 2 signatures do not verify; the first is that of a.sig\n"
+    shutil.rmtree(tree)
+    tree.mkdir()
+    said = signer.refused(3, "verify", "tree", *key, "-s", "signatures")
+    assert "3 of 3 signatures do not verify" in said
+    shutil.rmtree(signer.directory / "signatures")
+    assert "tree has no files" in signer.refused(2, "verify", "tree", *key, "-s", "signatures")
 
 
 def test_macs(signer: Cli) -> None:

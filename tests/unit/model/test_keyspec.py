@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from kmsfast.errors import InvalidKeyUsage, UnsupportedOperation, ValidationError
@@ -69,11 +70,17 @@ def test_what_aws_has_and_we_do_not_is_refused_by_name(spec: str) -> None:
         keyspec.checked_spec(spec)
 
 
-@pytest.mark.parametrize("spec", ["", "rsa_2048", "RSA_1024", "AES_256", None, 5])
+@pytest.mark.parametrize("spec", ["", "rsa_2048", "RSA_1024", "AES_256", None, 5, [], {}])
 def test_unknown_specs(spec: str) -> None:
     with pytest.raises(ValidationError, match="at 'keySpec' failed to satisfy constraint") as said:
         keyspec.checked_spec(spec)
     assert "[SYMMETRIC_DEFAULT, RSA_2048, " in str(said.value)
+
+
+@pytest.mark.parametrize("origin", ["", "aws_kms", None, 5, [], np.zeros(2)])
+def test_unknown_origins(origin: str) -> None:
+    with pytest.raises(ValidationError, match="at 'origin' failed to satisfy constraint"):
+        keyspec.checked_origin(origin)
 
 
 @pytest.mark.parametrize("spec", KeySpec)

@@ -468,6 +468,8 @@ def test_wrappings_that_do_not_fit(kms: kmsfast.Kms) -> None:
         (p521, "RSAES_PKCS1_V1_5", "RSA_2048", UnsupportedOperation),
         (p521, "SM2PKE", "RSA_2048", UnsupportedOperation),
         (p521, "AES", "RSA_2048", ValidationError),
+        (p521, [], "RSA_2048", ValidationError),
+        (p521, OAEP, [], ValidationError),
         (p521, KWP, "RSA_1024", ValidationError),
     ):
         with pytest.raises(error):

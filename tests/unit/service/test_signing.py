@@ -147,6 +147,21 @@ def test_deterministic_signatures(all_keys: AllKeys, kind: Kind) -> None:
 
 
 @signing
+def test_what_is_no_name_is_refused_after_a_signature_as_well(
+    all_keys: AllKeys, kind: Kind
+) -> None:
+    key, algorithm = all_keys[kind], algorithms_of(*kind)[0]
+    key.verify(MESSAGE, key.sign(MESSAGE, algorithm=algorithm), algorithm=algorithm)
+    for wrong in ("no", 0, 1, None, [], np.bool_(True), np.zeros(2)):
+        with pytest.raises(ValidationError, match="deterministic must be bool"):
+            key.sign(MESSAGE, algorithm=algorithm, deterministic=wrong)
+        with pytest.raises(ValidationError, match="deterministic must be bool"):
+            key.sign_batch([MESSAGE], algorithm=algorithm, deterministic=wrong)
+    with pytest.raises(ValidationError, match="must be str"):
+        key.sign(MESSAGE, algorithm=np.array(["a", "b"]))
+
+
+@signing
 def test_choices_of_ecdsa_alone(all_keys: AllKeys, kind: Kind) -> None:
     key, algorithm = all_keys[kind], algorithms_of(*kind)[0]
     if kind in ECDSA:
@@ -222,7 +237,8 @@ def test_parameters(all_keys: AllKeys, kind: Kind) -> None:
         ({"algorithm": "RSA"}, "at 'signingAlgorithm'"),
         ({"message_type": "raw"}, r"at 'messageType' .* set: \[RAW, DIGEST, EXTERNAL_MU\]"),
         ({"encoding": "pem"}, "at 'encoding'"),
-        ({"algorithm": ["RSA"]}, "are str"),
+        ({"algorithm": ["RSA"]}, "must be str"),
+        ({"algorithm": np.array(["a", "b"])}, "must be str"),
     ):
         with pytest.raises(ValidationError, match=match):
             key.sign(MESSAGE, **wrong)

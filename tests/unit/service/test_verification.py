@@ -92,5 +92,10 @@ def test_what_is_no_key(all_keys: AllKeys, foreign: tuple) -> None:
             kmsfast.verify_batch(publics, digests, signatures)
     with pytest.raises(ValidationError, match="20 public keys for 19 digests"):
         kmsfast.verify_batch(keys, digests[1:], signatures[1:])
+    for nothing in (5, None, "text"):
+        with pytest.raises(ValidationError, match="digests must be"):
+            kmsfast.verify_batch(keys, nothing, signatures)
+        with pytest.raises(ValidationError, match="signatures must be"):
+            kmsfast.verify_batch(keys, digests, nothing)
     with pytest.raises(ValidationError, match="encoding"):
         kmsfast.verify_batch(keys, digests, signatures, encoding="DER")
