@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from kmsfast.crypto import pkcs8
-from kmsfast.crypto.keys import StoreKey
-from kmsfast.errors import IncorrectKeyMaterial
+from kmsfast.crypto.keys import StoreKey, release
+from kmsfast.errors import ComputationFault, IncorrectKeyMaterial
 from kmsfast.model.key import KeyMetadata
 from kmsfast.model.keyspec import KeySpec
 
@@ -37,11 +37,11 @@ class Made(NamedTuple):
 
 
 class _Core(NamedTuple):
-    """How C makes, takes and loads the material of a spec, for key id, version and flags."""
+    """How C makes, takes and loads the material of a spec."""
 
     make: Callable[[StoreKey, bytes, int, int], Made]
     take: Callable[[StoreKey, bytearray, bytes, int, int], Made]
-    load: Callable[[StoreKey, bytes, bytes, int, int], int]
+    load: Callable[[StoreKey, KeyMetadata, int, bytes], int]
 
 
 def _make_symmetric(store: StoreKey, key_id: bytes, version: int, flags: int) -> Made:
@@ -70,10 +70,10 @@ def _hmac(bits: int) -> _Core:
         wrapped = mac.import_material(store, given, key_id, version, flags, bits=bits)
         return Made(wrapped, material_name=name)
 
-    def load(store: StoreKey, wrapped: bytes, key_id: bytes, version: int, flags: int) -> int:
+    def load(store: StoreKey, key: KeyMetadata, number: int, wrapped: bytes) -> int:
         from kmsfast.crypto import mac
 
-        return mac.load(store, wrapped, key_id, version, flags, bits=bits)
+        return mac.load(store, wrapped, key.raw_id, number, key.flags, bits=bits)
 
     return _Core(make, take, load)
 
@@ -100,15 +100,25 @@ def _take_p256(store: StoreKey, given: bytearray, key_id: bytes, version: int, f
     return Made(wrapped, spki.from_point(point))
 
 
-def _load_p256(store: StoreKey, wrapped: bytes, key_id: bytes, version: int, flags: int) -> int:
-    from kmsfast.crypto import p256
+def _load_symmetric(store: StoreKey, key: KeyMetadata, number: int, wrapped: bytes) -> int:
+    return store.load_material(wrapped, key.raw_id, number, key.flags)
 
-    handle, _ = p256.load(store, wrapped, key_id, version, flags)
+
+def _load_p256(store: StoreKey, key: KeyMetadata, number: int, wrapped: bytes) -> int:
+    from kmsfast.crypto import p256, spki
+
+    handle, point = p256.load(store, wrapped, key.raw_id, number, key.flags)
+    if spki.from_point(point) != key.public_key:
+        release(handle)
+        raise ComputationFault(
+            f"the private key of {key.arn} was loaded as that of another public key: this machine "
+            "computed wrongly"
+        )
     return handle
 
 
 _IN_C: Final[dict[KeySpec, _Core]] = {
-    KeySpec.SYMMETRIC_DEFAULT: _Core(_make_symmetric, _take_symmetric, StoreKey.load_material),
+    KeySpec.SYMMETRIC_DEFAULT: _Core(_make_symmetric, _take_symmetric, _load_symmetric),
     KeySpec.ECC_NIST_P256: _Core(_make_p256, _take_p256, _load_p256),
     KeySpec.HMAC_224: _hmac(224),
     KeySpec.HMAC_256: _hmac(256),
@@ -141,8 +151,13 @@ def take(store: StoreKey, key: KeyMetadata, number: int, given: bytearray) -> Ma
 
 
 def load(store: StoreKey, key: KeyMetadata, number: int, wrapped: bytes) -> int:
-    """The handle of a version in the arena, of a key that C computes with."""
-    return _IN_C[key.spec].load(store, wrapped, key.raw_id, number, key.flags)
+    """The handle of a version in the arena, of a key that C computes with.
+
+    Raises:
+        StoreIntegrity: the material is not that of the version.
+        ComputationFault: a private key that loads as another than its public key says.
+    """
+    return _IN_C[key.spec].load(store, key, number, wrapped)
 
 
 class PrivateKeys:
