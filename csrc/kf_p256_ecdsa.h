@@ -47,7 +47,7 @@ enum { KF_P256_FEW = 10 };
 #ifdef KF_TESTING
 /* Test builds only: item `item` of the next range is computed wrongly at one place, once. */
 enum kf_p256_fault { KF_FAULT_NONE, KF_FAULT_POINT, KF_FAULT_SIGN_OF_Y, KF_FAULT_R, KF_FAULT_S, KF_FAULT_D, KF_FAULT_K,
-                     KF_FAULT_ZERO };
+                     KF_FAULT_DIGEST, /* the caller's, after its nonce was made */ KF_FAULT_ZERO };
 extern enum kf_p256_fault kf_p256_fault;
 extern int64_t kf_p256_fault_item;
 #endif

@@ -199,6 +199,8 @@ static int sign_group(kf_p256_signing *signing, int64_t first, int num, int atte
     if (status == KF_OK) {
         copy_digests(&g, signing, first, num);
         make_nonces(&g, signing, num, attempt);
+        for (int i = 0; i < num; i++)
+            PLANT(KF_FAULT_DIGEST, first + i, *(uint8_t *)(uintptr_t)kf_column_at(signing->digests, first + i).at ^= 1);
         compute(&g, signing, first, num);
         const kf_p256_release release = {signing->impl, signing->key, signing->digests, first, num, g.k, g.points, g.raw,
                                          g.coefficients, g.again, g.blinded, g.scratch};

@@ -15,7 +15,7 @@
 enum { NUM = 70, MAX_LEN = 200, MAX_MAC = 64, NUM_EIGHTS = NUM * MAX_LEN / 8 };
 
 typedef struct {
-    kft_library library;
+    kft_library opened;
     uint64_t key;
     int bits;
     size_t mac_len, len;
@@ -26,7 +26,7 @@ typedef struct {
 static void *run_load(void *arg) {
     calls *c = arg;
     uint64_t key;
-    const kft_library *l = &c->library;
+    const kft_library *l = &c->opened;
     CHECK(kf_mac_load(&key, l->store, c->wrapped, c->mac_len + 40, l->key_id, 1, 0, c->bits) == KF_OK, "load");
     kf_key_release(key);
     return NULL;
@@ -100,7 +100,7 @@ static void check_stack(const uint8_t *stack, const calls *c, const char *name) 
 
 static void check_calls(calls *c, uint8_t *stack, int bits, kft_random *random) {
     static const size_t lens[] = {8, 30, 55, 64, 100, 200};
-    const kft_library *l = &c->library;
+    const kft_library *l = &c->opened;
     uint8_t given[MAX_MAC];
     kf_hmac_any_key known;
     c->bits = bits, c->mac_len = (size_t)bits / 8;
@@ -127,9 +127,9 @@ void test_mac_residue(const kft_env *env) {
     uint8_t *stack = kft_stack_new();
     kft_random random = {53};
     (void)env;
-    CHECK(kft_library_open(&c.library) == KF_OK, "the library does not open");
+    CHECK(kft_library_open(&c.opened) == KF_OK, "the library does not open");
     for (int h = 0; h < 4; h++) check_calls(&c, stack, bits[h], &random);
-    kft_library_close(&c.library);
+    kft_library_close(&c.opened);
     free(stack);
 }
 

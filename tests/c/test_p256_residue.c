@@ -16,7 +16,7 @@
 enum { MOST = 40, WORDS = 4, PER_NUMBER = 6 * WORDS, ROOM = (MOST + 2) * PER_NUMBER };
 
 typedef struct {
-    kft_library library;
+    kft_library opened;
     uint64_t key;
     int num;
     uint8_t scalar[32], wrapped[KF_WRAPPED_LEN], public_key[64], digests[MOST * 32], out[MOST * 72], status[MOST];
@@ -28,14 +28,14 @@ typedef struct {
 static void *run_import(void *arg) {
     calls *c = arg;
     uint8_t public_key[64];
-    CHECK(kf_p256_import(c->wrapped, public_key, c->library.store, c->scalar, c->library.key_id, 1, 0) == KF_OK, "import");
+    CHECK(kf_p256_import(c->wrapped, public_key, c->opened.store, c->scalar, c->opened.key_id, 1, 0) == KF_OK, "import");
     return NULL;
 }
 
 static void *run_load(void *arg) {
     calls *c = arg;
     uint64_t key;
-    CHECK(kf_p256_load(&key, c->public_key, c->library.store, c->wrapped, c->library.key_id, 1, 0) == KF_OK, "load");
+    CHECK(kf_p256_load(&key, c->public_key, c->opened.store, c->wrapped, c->opened.key_id, 1, 0) == KF_OK, "load");
     kf_key_release(key);
     return NULL;
 }
@@ -50,7 +50,7 @@ static void *run_sign(void *arg) {
 
 static void *run_ecdh(void *arg) {
     calls *c = arg;
-    CHECK(kf_p256_ecdh(c->key, c->out, c->library.public_key) == KF_OK, "ECDH");
+    CHECK(kf_p256_ecdh(c->key, c->out, c->opened.public_key) == KF_OK, "ECDH");
     return NULL;
 }
 
@@ -87,8 +87,8 @@ static void check_all(calls *c, const kf_p256_impl *impl) {
     add_secret(c, d.v);
     check(c, impl, "import", run_import);
     check(c, impl, "load", run_load);
-    CHECK(kf_p256_load(&c->key, c->public_key, c->library.store, c->wrapped, c->library.key_id, 1, 0) == KF_OK, "load");
-    CHECK(kf_p256_ecdh(c->key, c->out, c->library.public_key) == KF_OK, "ECDH");
+    CHECK(kf_p256_load(&c->key, c->public_key, c->opened.store, c->wrapped, c->opened.key_id, 1, 0) == KF_OK, "load");
+    CHECK(kf_p256_ecdh(c->key, c->out, c->opened.public_key) == KF_OK, "ECDH");
     kf_words_from_be(k.v, c->out);
     memcpy(c->secrets + c->num_secrets, k.v, sizeof k.v), c->num_secrets += WORDS;
     memset(c->out, 0, 32);
@@ -109,11 +109,11 @@ void test_p256_residue(const kft_env *env) {
     kft_random random = {31};
     const kf_p256_impl *impl;
     (void)env;
-    CHECK(kft_library_open(&c.library) == KF_OK, "open");
+    CHECK(kft_library_open(&c.opened) == KF_OK, "open");
     kft_fill(&random, c.scalar, sizeof c.scalar), kft_fill(&random, c.digests, sizeof c.digests);
     c.scalar[0] &= 0x7f;
     for (int n = 0; (impl = kft_p256_impl(n)) != NULL; n++) check_all(&c, impl);
-    kft_library_close(&c.library);
+    kft_library_close(&c.opened);
 }
 
 #else
