@@ -10,8 +10,8 @@ from kmsfast.server.hub import Server
 
 # As long as the answer to Encrypt of 64 bytes.
 BODY = (
-    '{"CiphertextBlob":"' + "A" * 216 + '","KeyId":"arn:aws:kms:us-east-1:000000000000:key/'
-    '0987dcba-09fe-87dc-65ba-ab0987654321","EncryptionAlgorithm":"SYMMETRIC_DEFAULT"}'
+    b'{"CiphertextBlob":"' + b"A" * 216 + b'","KeyId":"arn:aws:kms:us-east-1:000000000000:key/'
+    b'0987dcba-09fe-87dc-65ba-ab0987654321","EncryptionAlgorithm":"SYMMETRIC_DEFAULT"}'
 )
 
 

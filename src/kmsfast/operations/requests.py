@@ -8,14 +8,18 @@ from typing import Any
 
 from kmsfast.app import Application
 from kmsfast.errors import DryRun, UnsupportedOperation
+from kmsfast.wire.model import OperationShape
 
-__all__ = ["Given", "Operation", "Result", "refuse_dry_run", "refuse_recipient"]
+__all__ = ["ByBody", "Given", "Operation", "Result", "refuse_dry_run", "refuse_recipient"]
 
 Given = Mapping[str, Any]
 """The members of a request by their AWS names; they have passed the checks of the service model."""
 
 Result = dict[str, Any]
 """The members of an answer by their AWS names."""
+
+ByBody = Callable[[bytes], bytes | None]
+"""The body of a request to that of its answer; None: this request takes the general way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +29,12 @@ class Operation:
     Attributes:
         run: does it; may wait for the disk and for other processes.
         warm: does it when that needs neither; None: it does.
+        usual: makes what answers usual requests without waiting, given how answers are written.
     """
 
     run: Callable[[Application, Given], Result]
     warm: Callable[[Application, Given], Result | None] | None = None
+    usual: Callable[[Application, OperationShape], ByBody] | None = None
 
 
 def refuse_dry_run(given: Given) -> None:

@@ -143,6 +143,10 @@ class Blob:
         self._bounds = _lengths(model)
         self._low, self._high = self._bounds.low, self._bounds.high
 
+    def has(self, size: int) -> bool:
+        """Whether a value may have so many bytes."""
+        return self._low <= size <= self._high
+
     def __call__(self, value: Any, path: str, failures: list[str]) -> bytes:
         """The bytes."""
         if type(value) is not str:
@@ -267,6 +271,10 @@ class Structure:
     def __init__(self, members: Mapping[str, Shape], required: Iterable[str]) -> None:
         self._members = {name: (shape, _camel(name)) for name, shape in members.items()}
         self._required = frozenset(required)
+
+    def member(self, name: str) -> Shape:
+        """The shape of a member."""
+        return self._members[name][0]
 
     def __call__(self, value: Any, path: str, failures: list[str]) -> dict[str, Any]:
         """The members that were given."""

@@ -1,0 +1,141 @@
+/*
+ * Usual requests answered from body to body: decoded, sealed or opened, and encoded in one call. What is secret is here
+ * alone and in the answer, and wiped here. A reply's texts around its values are the caller's (struct kf_reply).
+ */
+#include <string.h>
+
+#include "kf_base64.h"
+#include "kf_blob.h"
+#include "kf_request.h"
+#include "kf_rng.h"
+#include "kf_util.h"
+
+/* What is written next, and what room there is. */
+typedef struct {
+    uint8_t *at;
+    size_t left;
+} writer;
+
+static int put_text(writer *w, const struct kf_text *text) {
+    if (text->len > w->left) return 0;
+    memcpy(w->at, text->at, text->len);
+    w->at += text->len, w->left -= text->len;
+    return 1;
+}
+
+static int put_base64(writer *w, const uint8_t *bytes, size_t len) {
+    const size_t num = KF_BASE64_LEN(len);
+    if (num > w->left) return 0;
+    kf_base64_encode(w->at, bytes, len);
+    w->at += num, w->left -= num;
+    return 1;
+}
+
+/* The digest of a request's context under a pinned key. */
+static void digest_of(uint8_t digest[KF_DIGEST_LEN], const struct kf_binding *binding, const kf_key_slot *key,
+                      const kf_request *request) {
+    kf_sha256_ctx hash;
+    if (!request->num_pairs) {
+        memcpy(digest, binding->digest, KF_DIGEST_LEN);
+        return;
+    }
+    kf_blob_digest_begin(&hash, key->prefix);
+    kf_request_context(request, &hash);
+    kf_sha256_final(&hash, digest);
+}
+
+/* Pins the key of a reply and makes the digest for a request; unpinned by the caller. */
+static int pin(const kf_key_slot **key, uint8_t digest[KF_DIGEST_LEN], const struct kf_reply *reply,
+               const kf_request *request) {
+    void *slot;
+    int status = kf_init();
+    if (status == KF_OK) status = kf_slot_pin(&slot, reply->binding.key, KF_KIND_KEY);
+    if (status != KF_OK) return status;
+    *key = slot;
+    digest_of(digest, &reply->binding, slot, request);
+    return KF_OK;
+}
+
+static int seal(const struct kf_reply *reply, uint8_t *out, const kf_request *request, const uint8_t *in,
+                size_t in_len) {
+    uint8_t digest[KF_DIGEST_LEN];
+    const kf_key_slot *key;
+    int status = pin(&key, digest, reply, request);
+    if (status != KF_OK) return status;
+    status = kf_blob_seal_with(key, out, in, in_len, digest, NULL, 0);
+    kf_slot_unpin(reply->binding.key);
+    return status;
+}
+
+int kf_reply_encrypt(const struct kf_reply *reply, uint8_t *out, size_t out_len, const uint8_t *body,
+                     size_t body_len) {
+    uint8_t plain[KF_REQUEST_PLAIN], blob[KF_REQUEST_PLAIN + KF_BLOB_OVERHEAD];
+    writer w = {out, out_len};
+    kf_request r;
+    int status = KF_ERR_TYPE;
+    if (!kf_request_parse(&r, KF_REQUEST_ENCRYPT, body, body_len) || r.payload_len > sizeof plain) return status;
+    if (kf_base64_decode(plain, r.payload.at, r.payload.len)) status = seal(reply, blob, &r, plain, r.payload_len);
+    kf_wipe(plain, r.payload_len);
+    kf_wipe_below();
+    if (status != KF_OK) return status;
+    return put_text(&w, &reply->before) && put_base64(&w, blob, r.payload_len + KF_BLOB_OVERHEAD) &&
+                   put_text(&w, &reply->after)
+               ? (int)(w.at - out)
+               : KF_ERR_ARGUMENT;
+}
+
+int kf_reply_decrypt(const struct kf_reply *reply, uint8_t *out, size_t out_len, const uint8_t *body,
+                     size_t body_len) {
+    uint8_t blob[KF_REQUEST_BLOB], plain[KF_REQUEST_BLOB], digest[KF_DIGEST_LEN];
+    writer w = {out, out_len};
+    const kf_key_slot *key;
+    kf_request r;
+    if (!kf_request_parse(&r, KF_REQUEST_DECRYPT, body, body_len) || r.payload_len > sizeof blob ||
+        r.payload_len < KF_BLOB_OVERHEAD || !kf_base64_decode(blob, r.payload.at, r.payload.len))
+        return KF_ERR_TYPE;
+    const size_t plain_len = r.payload_len - KF_BLOB_OVERHEAD;
+    int status = pin(&key, digest, reply, &r);
+    if (status != KF_OK) return status;
+    if (kf_blob_open_with(key, plain, blob, r.payload_len, digest, NULL, 0) != KF_REC_OK) status = KF_ERR_AUTH;
+    kf_slot_unpin(reply->binding.key);
+    if (status == KF_OK)
+        status = put_text(&w, &reply->before) && put_base64(&w, plain, plain_len) && put_text(&w, &reply->after)
+                     ? (int)(w.at - out)
+                     : KF_ERR_ARGUMENT;
+    kf_wipe(plain, plain_len);
+    kf_wipe_below();
+    return status;
+}
+
+int kf_reply_data_key(const struct kf_reply *reply, uint8_t *out, size_t out_len, const uint8_t *body,
+                      size_t body_len, size_t num_bytes) {
+    uint8_t fresh[KF_REPLY_RANDOM], blob[KF_REPLY_RANDOM + KF_BLOB_OVERHEAD];
+    writer w = {out, out_len};
+    kf_request r;
+    if (!kf_request_parse(&r, KF_REQUEST_DATA_KEY, body, body_len)) return KF_ERR_TYPE;
+    if (num_bytes < 1 || num_bytes > sizeof fresh) return KF_ERR_ARGUMENT;
+    int status = kf_random(fresh, num_bytes);
+    if (status == KF_OK) status = seal(reply, blob, &r, fresh, num_bytes);
+    if (status == KF_OK) {
+        int fits = put_text(&w, &reply->before) && put_base64(&w, blob, num_bytes + KF_BLOB_OVERHEAD);
+        if (fits && reply->between.len) fits = put_text(&w, &reply->between) && put_base64(&w, fresh, num_bytes);
+        status = fits && put_text(&w, &reply->after) ? (int)(w.at - out) : KF_ERR_ARGUMENT;
+    }
+    kf_wipe(fresh, num_bytes);
+    kf_wipe_below();
+    return status;
+}
+
+int kf_reply_random(const struct kf_reply *reply, uint8_t *out, size_t out_len, size_t num_bytes) {
+    uint8_t fresh[KF_REPLY_RANDOM];
+    writer w = {out, out_len};
+    if (num_bytes < 1 || num_bytes > sizeof fresh) return KF_ERR_ARGUMENT;
+    int status = kf_random(fresh, num_bytes);
+    if (status == KF_OK)
+        status = put_text(&w, &reply->before) && put_base64(&w, fresh, num_bytes) && put_text(&w, &reply->after)
+                     ? (int)(w.at - out)
+                     : KF_ERR_ARGUMENT;
+    kf_wipe(fresh, num_bytes);
+    kf_wipe_below();
+    return status;
+}
