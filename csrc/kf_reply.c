@@ -129,8 +129,10 @@ int kf_reply_data_key(const struct kf_reply *reply, uint8_t *out, size_t out_len
 int kf_reply_random(const struct kf_reply *reply, uint8_t *out, size_t out_len, size_t num_bytes) {
     uint8_t fresh[KF_REPLY_RANDOM];
     writer w = {out, out_len};
+    int status = kf_init();
+    if (status != KF_OK) return status;
     if (num_bytes < 1 || num_bytes > sizeof fresh) return KF_ERR_ARGUMENT;
-    int status = kf_random(fresh, num_bytes);
+    status = kf_random(fresh, num_bytes);
     if (status == KF_OK)
         status = put_text(&w, &reply->before) && put_base64(&w, fresh, num_bytes) && put_text(&w, &reply->after)
                      ? (int)(w.at - out)

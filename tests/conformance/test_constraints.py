@@ -271,4 +271,4 @@ def test_nothing_secret_is_repeated(api: Api) -> None:
             reply = api.send(cut, "TrentService.Encrypt")
             assert reply.status == 400
             assert b"dG9w" not in reply.body
-            assert "top secret" not in reply.body
+            assert b"top secret" not in reply.body
