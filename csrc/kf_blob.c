@@ -43,13 +43,20 @@ enum kf_record_status kf_blob_header_check(const uint8_t *header) {
 
 /* ---- one record ----------------------------------------------------------------------------- */
 
+void kf_blob_seal_nonce(const kf_key_slot *key, uint8_t *out, const uint8_t nonce[KF_NONCE_LEN], const uint8_t *in,
+                        size_t in_len, const uint8_t digest[32], const uint8_t *aad, size_t aad_len) {
+    const kf_rec rec = {.in = in, .out = out + KF_BODY_AT, .aad = aad, .len = in_len, .aad_len = aad_len};
+    memcpy(out, key->prefix, KF_PREFIX_LEN);
+    memcpy(out + KF_NONCE_AT, nonce, KF_NONCE_LEN);
+    kf_aead->xaes_seal(&key->xaes, digest, out + KF_NONCE_AT, &rec, 1);
+}
+
 int kf_blob_seal_with(const kf_key_slot *key, uint8_t *out, const uint8_t *in, size_t in_len,
                       const uint8_t digest[32], const uint8_t *aad, size_t aad_len) {
-    const kf_rec rec = {.in = in, .out = out + KF_BODY_AT, .aad = aad, .len = in_len, .aad_len = aad_len};
-    const int status = kf_random(out + KF_NONCE_AT, KF_NONCE_LEN);
+    uint8_t nonce[KF_NONCE_LEN];
+    const int status = kf_random(nonce, sizeof nonce);
     if (status != KF_OK) return status;
-    memcpy(out, key->prefix, KF_PREFIX_LEN);
-    kf_aead->xaes_seal(&key->xaes, digest, out + KF_NONCE_AT, &rec, 1);
+    kf_blob_seal_nonce(key, out, nonce, in, in_len, digest, aad, aad_len);
     return KF_OK;
 }
 

@@ -56,25 +56,28 @@ static int pin(const kf_key_slot **key, uint8_t digest[KF_DIGEST_LEN], const str
     return KF_OK;
 }
 
-static int seal(const struct kf_reply *reply, uint8_t *out, const kf_request *request, const uint8_t *in,
-                size_t in_len) {
+static int seal(const struct kf_reply *reply, uint8_t *out, const kf_request *request, const uint8_t *nonce,
+                const uint8_t *in, size_t in_len) {
     uint8_t digest[KF_DIGEST_LEN];
     const kf_key_slot *key;
-    int status = pin(&key, digest, reply, request);
+    const int status = pin(&key, digest, reply, request);
     if (status != KF_OK) return status;
-    status = kf_blob_seal_with(key, out, in, in_len, digest, NULL, 0);
+    kf_blob_seal_nonce(key, out, nonce, in, in_len, digest, NULL, 0);
     kf_slot_unpin(reply->binding.key);
-    return status;
+    return KF_OK;
 }
 
 int kf_reply_encrypt(const struct kf_reply *reply, uint8_t *out, size_t out_len, const uint8_t *body,
                      size_t body_len) {
-    uint8_t plain[KF_REQUEST_PLAIN], blob[KF_REQUEST_PLAIN + KF_BLOB_OVERHEAD];
+    uint8_t plain[KF_REQUEST_PLAIN], blob[KF_REQUEST_PLAIN + KF_BLOB_OVERHEAD], nonce[KF_NONCE_LEN];
     writer w = {out, out_len};
     kf_request r;
-    int status = KF_ERR_TYPE;
-    if (!kf_request_parse(&r, KF_REQUEST_ENCRYPT, body, body_len) || r.payload_len > sizeof plain) return status;
-    if (kf_base64_decode(plain, r.payload.at, r.payload.len)) status = seal(reply, blob, &r, plain, r.payload_len);
+    if (!kf_request_parse(&r, KF_REQUEST_ENCRYPT, body, body_len) || r.payload_len > sizeof plain) return KF_ERR_TYPE;
+    int status = kf_random(nonce, sizeof nonce);
+    if (status != KF_OK) return status;
+    status = kf_base64_decode(plain, r.payload.at, r.payload.len)
+                 ? seal(reply, blob, &r, nonce, plain, r.payload_len)
+                 : KF_ERR_TYPE;
     kf_wipe(plain, r.payload_len);
     kf_wipe_below();
     if (status != KF_OK) return status;
@@ -109,19 +112,20 @@ int kf_reply_decrypt(const struct kf_reply *reply, uint8_t *out, size_t out_len,
 
 int kf_reply_data_key(const struct kf_reply *reply, uint8_t *out, size_t out_len, const uint8_t *body,
                       size_t body_len, size_t num_bytes) {
-    uint8_t fresh[KF_REPLY_RANDOM], blob[KF_REPLY_RANDOM + KF_BLOB_OVERHEAD];
+    uint8_t drawn[KF_NONCE_LEN + KF_REPLY_RANDOM], blob[KF_REPLY_RANDOM + KF_BLOB_OVERHEAD];
+    const uint8_t *const fresh = drawn + KF_NONCE_LEN; /* nonce and data key by one system call */
     writer w = {out, out_len};
     kf_request r;
     if (!kf_request_parse(&r, KF_REQUEST_DATA_KEY, body, body_len)) return KF_ERR_TYPE;
-    if (num_bytes < 1 || num_bytes > sizeof fresh) return KF_ERR_ARGUMENT;
-    int status = kf_random(fresh, num_bytes);
-    if (status == KF_OK) status = seal(reply, blob, &r, fresh, num_bytes);
+    if (num_bytes < 1 || num_bytes > KF_REPLY_RANDOM) return KF_ERR_ARGUMENT;
+    int status = kf_random(drawn, KF_NONCE_LEN + num_bytes);
+    if (status == KF_OK) status = seal(reply, blob, &r, drawn, fresh, num_bytes);
     if (status == KF_OK) {
         int fits = put_text(&w, &reply->before) && put_base64(&w, blob, num_bytes + KF_BLOB_OVERHEAD);
         if (fits && reply->between.len) fits = put_text(&w, &reply->between) && put_base64(&w, fresh, num_bytes);
         status = fits && put_text(&w, &reply->after) ? (int)(w.at - out) : KF_ERR_ARGUMENT;
     }
-    kf_wipe(fresh, num_bytes);
+    kf_wipe(drawn, KF_NONCE_LEN + num_bytes);
     kf_wipe_below();
     return status;
 }
