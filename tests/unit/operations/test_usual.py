@@ -191,7 +191,9 @@ def test_the_endpoint_takes_the_usual_way(api: Api, monkeypatch: pytest.MonkeyPa
     for _ in range(2):
         api("Encrypt", KeyId=arn, Plaintext=PLAIN)
     monkeypatch.setattr(
-        type(service_model().operations["Encrypt"]), "read", lambda _shape, _body: pytest.fail()
+        type(service_model().operations["Encrypt"]),
+        "read",
+        lambda _shape, _body: pytest.fail("read"),
     )
     assert api("Encrypt", KeyId=arn, Plaintext=PLAIN)["KeyId"] == arn
 
