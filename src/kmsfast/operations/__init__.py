@@ -14,9 +14,9 @@ from typing import Final
 
 from kmsfast.operations import aliases, encryption, keys, pairs, policies, rotation, signing, tags
 from kmsfast.operations.coverage import DEVIATIONS, MISSING
-from kmsfast.operations.requests import ByBody, Given, Operation, Result
+from kmsfast.operations.requests import Given, Operation, Result
 
-__all__ = ["DEVIATIONS", "MISSING", "OPERATIONS", "ByBody", "Given", "Operation", "Result"]
+__all__ = ["DEVIATIONS", "MISSING", "OPERATIONS", "Given", "Operation", "Result"]
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
     **keys.OPERATIONS,

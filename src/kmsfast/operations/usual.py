@@ -52,9 +52,12 @@ class _Names:
     def _template(self, name: Any) -> Template | None:
         """How a request is answered that names its key so, if that is known."""
         known = self._known.get(name)
-        if known is None or known.epoch != self._epoch[0] or self._clock() >= known.due:
+        if known is None:
             return None
-        return known.template
+        epoch, due, template = known
+        if epoch != self._epoch[0] or (due != _NEVER_DUE and self._clock() >= due):
+            return None
+        return template
 
     def _learn(self, name: Any, of: Sealing | Opening, empty: Result) -> Template | None:
         """Makes the template of an answer without bytes."""
@@ -66,11 +69,9 @@ class _Names:
         _keep(self._known, name, _Known(of.epoch, _NEVER_DUE if due is None else due, template))
         return template
 
-    def _checked(self, name: Any, answer: bytes | None) -> bytes | None:
-        """The answer; what failed is forgotten, for an evicted key may be the reason."""
-        if answer is None:
-            self._known.pop(name, None)
-        return answer
+    def _failed(self, name: Any) -> None:
+        """Forgets the template: an evicted key may be the reason."""
+        self._known.pop(name, None)
 
 
 class Encrypting(_Names):
@@ -78,18 +79,21 @@ class Encrypting(_Names):
 
     def __init__(self, app: Application, shape: OperationShape) -> None:
         super().__init__(app, shape)
-        self._fits = cast("Blob", shape.request.member("Plaintext")).has
+        self._sizes = cast("Blob", shape.request.member("Plaintext")).sizes
 
-    def __call__(self, body: bytes) -> bytes | None:
+    def answer(self, body: bytes) -> bytes | None:
         """The body of the answer, or None."""
         place = bodies.scan_encrypt(body)
         if place is None:
             return None
         name, _, size = place
         template = self._template(name) or self._new(name)
-        if template is None or not self._fits(size):
+        if template is None or size not in self._sizes:
             return None
-        return self._checked(name, bodies.encrypt(template, body, size))
+        answer = bodies.encrypt(template, body, size)
+        if answer is None:
+            self._failed(name)
+        return answer
 
     def _new(self, name: bytes) -> Template | None:
         known = self._singles.sealing(name.decode())
@@ -103,9 +107,9 @@ class Decrypting(_Names):
 
     def __init__(self, app: Application, shape: OperationShape) -> None:
         super().__init__(app, shape)
-        self._fits = cast("Blob", shape.request.member("CiphertextBlob")).has
+        self._sizes = cast("Blob", shape.request.member("CiphertextBlob")).sizes
 
-    def __call__(self, body: bytes) -> bytes | None:
+    def answer(self, body: bytes) -> bytes | None:
         """The body of the answer, or None."""
         place = bodies.scan_decrypt(body)
         if place is None:
@@ -113,9 +117,12 @@ class Decrypting(_Names):
         name, at, size = place
         both = body[at : at + _HEADER_CHARS], name
         template = self._template(both) or self._new(*both)
-        if template is None or not self._fits(size):
+        if template is None or size not in self._sizes:
             return None
-        return self._checked(both, bodies.decrypt(template, body, size))
+        answer = bodies.decrypt(template, body, size)
+        if answer is None:
+            self._failed(both)
+        return answer
 
     def _new(self, start: bytes, name: bytes) -> Template | None:
         try:
@@ -138,7 +145,7 @@ class DataKeys(_Names):
         super().__init__(app, shape)
         self._sizes: dict[bytes, int] = {}  # by the text of KeySpec or NumberOfBytes
 
-    def __call__(self, body: bytes) -> bytes | None:
+    def answer(self, body: bytes) -> bytes | None:
         """The body of the answer, or None."""
         place = bodies.scan_data_key(body)
         if place is None:
@@ -150,7 +157,10 @@ class DataKeys(_Names):
         if template is None:
             return None
         plain = self._PLAINTEXT is not None
-        return self._checked(name, bodies.data_key(template, body, size, with_plaintext=plain))
+        answer = bodies.data_key(template, body, size, with_plaintext=plain)
+        if answer is None:
+            self._failed(name)
+        return answer
 
     def _size(self, text: bytes, body: bytes) -> int:
         size = size_of(self._shape.read(body))
@@ -179,7 +189,7 @@ class RandomBytes:
         self._template = _template_of(None, shape, {"Plaintext": b""})
         self._sizes: dict[bytes, int] = {}  # by whole bodies
 
-    def __call__(self, body: bytes) -> bytes | None:
+    def answer(self, body: bytes) -> bytes | None:
         """The body of the answer, or None."""
         size = self._sizes.get(body) or self._size(body)
         return None if size is None else bodies.random_bytes(self._template, size)

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from kmsfast.app import Application
 from kmsfast.errors import KmsError, UnsupportedOperation
-from kmsfast.operations import MISSING, OPERATIONS, ByBody, Operation
+from kmsfast.operations import MISSING, OPERATIONS, Operation
 from kmsfast.wire.credentials import NOBODY, credential_of, scope_of
 from kmsfast.wire.faults import INTERNAL, fault_of
 from kmsfast.wire.model import OperationShape, ServiceModel
@@ -85,12 +85,12 @@ class _Bound:
 
     shape: OperationShape
     operation: Operation | None
-    usual: ByBody | None
+    usual: Callable[[bytes], bytes | None] | None
 
 
 def _bound(app: Application, shape: OperationShape, operation: Operation | None) -> _Bound:
     make = None if operation is None else operation.usual
-    return _Bound(shape, operation, None if make is None else make(app, shape))
+    return _Bound(shape, operation, None if make is None else make(app, shape).answer)
 
 
 class Endpoint:
@@ -117,7 +117,7 @@ class Endpoint:
             return _refusal(error, request.request_id)
 
     def _answer(self, request: Request) -> Reply | Later:
-        if not self._is_local(request.host):
+        if not (self._hosts.get(request.host) or self._is_local(request.host)):
             return _FORBIDDEN
         if request.method != "POST" or request.path != "/":
             page = self._pages.get((request.method, request.path), _NOWHERE)

@@ -10,6 +10,7 @@ Rules:
 from __future__ import annotations
 
 import re
+import sys
 from binascii import a2b_base64
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -143,9 +144,11 @@ class Blob:
         self._bounds = _lengths(model)
         self._low, self._high = self._bounds.low, self._bounds.high
 
-    def has(self, size: int) -> bool:
-        """Whether a value may have so many bytes."""
-        return self._low <= size <= self._high
+    @property
+    def sizes(self) -> range:
+        """How many bytes a value may have."""
+        low = 0 if self._low == -_UNBOUNDED else int(self._low)
+        return range(low, sys.maxsize if self._high == _UNBOUNDED else int(self._high) + 1)
 
     def __call__(self, value: Any, path: str, failures: list[str]) -> bytes:
         """The bytes."""

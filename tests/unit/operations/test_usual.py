@@ -29,7 +29,7 @@ class Both:
     def __init__(self, api: Api) -> None:
         self.api = api
         self.usual = {
-            name: operation.usual(api.app, service_model().operations[name])
+            name: operation.usual(api.app, service_model().operations[name]).answer
             for name, operation in OPERATIONS.items()
             if operation.usual is not None
         }
