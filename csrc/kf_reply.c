@@ -10,25 +10,26 @@
 #include "kf_rng.h"
 #include "kf_util.h"
 
-/* What is written next, and what room there is. */
-typedef struct {
-    uint8_t *at;
-    size_t left;
-} writer;
-
-static int put_text(writer *w, const struct kf_text *text) {
-    if (text->len > w->left) return 0;
-    memcpy(w->at, text->at, text->len);
-    w->at += text->len, w->left -= text->len;
-    return 1;
+static uint8_t *put_text(uint8_t *at, const struct kf_text *text) {
+    if (text->len) memcpy(at, text->at, text->len);
+    return at + text->len;
 }
 
-static int put_base64(writer *w, const uint8_t *bytes, size_t len) {
-    const size_t num = KF_BASE64_LEN(len);
-    if (num > w->left) return 0;
-    kf_base64_encode(w->at, bytes, len);
-    w->at += num, w->left -= num;
-    return 1;
+static uint8_t *put_base64(uint8_t *at, const uint8_t *bytes, size_t len) {
+    kf_base64_encode(at, bytes, len);
+    return at + KF_BASE64_LEN(len);
+}
+
+/* The length of an answer with one value of len bytes. */
+static size_t answer_len(const struct kf_reply *reply, size_t len) {
+    return reply->before.len + KF_BASE64_LEN(len) + reply->after.len;
+}
+
+/* Writes such an answer; returns its length. */
+static int put_answer(const struct kf_reply *reply, uint8_t *out, const uint8_t *bytes, size_t len) {
+    uint8_t *at = put_text(out, &reply->before);
+    at = put_base64(at, bytes, len);
+    return (int)(put_text(at, &reply->after) - out);
 }
 
 /* The digest of a request's context under a pinned key. */
@@ -70,9 +71,10 @@ static int seal(const struct kf_reply *reply, uint8_t *out, const kf_request *re
 int kf_reply_encrypt(const struct kf_reply *reply, uint8_t *out, size_t out_len, const uint8_t *body,
                      size_t body_len) {
     uint8_t plain[KF_REQUEST_PLAIN], blob[KF_REQUEST_PLAIN + KF_BLOB_OVERHEAD], nonce[KF_NONCE_LEN];
-    writer w = {out, out_len};
     kf_request r;
     if (!kf_request_parse(&r, KF_REQUEST_ENCRYPT, body, body_len) || r.payload_len > sizeof plain) return KF_ERR_TYPE;
+    const size_t blob_len = r.payload_len + KF_BLOB_OVERHEAD;
+    if (out_len < answer_len(reply, blob_len)) return KF_ERR_ARGUMENT;
     int status = kf_random(nonce, sizeof nonce);
     if (status != KF_OK) return status;
     status = kf_base64_decode(plain, r.payload.at, r.payload.len)
@@ -80,31 +82,24 @@ int kf_reply_encrypt(const struct kf_reply *reply, uint8_t *out, size_t out_len,
                  : KF_ERR_TYPE;
     kf_wipe(plain, r.payload_len);
     kf_wipe_below();
-    if (status != KF_OK) return status;
-    return put_text(&w, &reply->before) && put_base64(&w, blob, r.payload_len + KF_BLOB_OVERHEAD) &&
-                   put_text(&w, &reply->after)
-               ? (int)(w.at - out)
-               : KF_ERR_ARGUMENT;
+    return status == KF_OK ? put_answer(reply, out, blob, blob_len) : status;
 }
 
 int kf_reply_decrypt(const struct kf_reply *reply, uint8_t *out, size_t out_len, const uint8_t *body,
                      size_t body_len) {
     uint8_t blob[KF_REQUEST_BLOB], plain[KF_REQUEST_BLOB], digest[KF_DIGEST_LEN];
-    writer w = {out, out_len};
     const kf_key_slot *key;
     kf_request r;
     if (!kf_request_parse(&r, KF_REQUEST_DECRYPT, body, body_len) || r.payload_len > sizeof blob ||
         r.payload_len < KF_BLOB_OVERHEAD || !kf_base64_decode(blob, r.payload.at, r.payload.len))
         return KF_ERR_TYPE;
     const size_t plain_len = r.payload_len - KF_BLOB_OVERHEAD;
+    if (out_len < answer_len(reply, plain_len)) return KF_ERR_ARGUMENT;
     int status = pin(&key, digest, reply, &r);
     if (status != KF_OK) return status;
     if (kf_blob_open_with(key, plain, blob, r.payload_len, digest, NULL, 0) != KF_REC_OK) status = KF_ERR_AUTH;
     kf_slot_unpin(reply->binding.key);
-    if (status == KF_OK)
-        status = put_text(&w, &reply->before) && put_base64(&w, plain, plain_len) && put_text(&w, &reply->after)
-                     ? (int)(w.at - out)
-                     : KF_ERR_ARGUMENT;
+    if (status == KF_OK) status = put_answer(reply, out, plain, plain_len);
     kf_wipe(plain, plain_len);
     kf_wipe_below();
     return status;
@@ -112,18 +107,20 @@ int kf_reply_decrypt(const struct kf_reply *reply, uint8_t *out, size_t out_len,
 
 int kf_reply_data_key(const struct kf_reply *reply, uint8_t *out, size_t out_len, const uint8_t *body,
                       size_t body_len, size_t num_bytes) {
-    uint8_t drawn[KF_NONCE_LEN + KF_REPLY_RANDOM], blob[KF_REPLY_RANDOM + KF_BLOB_OVERHEAD];
+    uint8_t drawn[KF_NONCE_LEN + KF_REPLY_RANDOM], blob[KF_REPLY_RANDOM + KF_BLOB_OVERHEAD], *at = out;
     const uint8_t *const fresh = drawn + KF_NONCE_LEN; /* nonce and data key by one system call */
-    writer w = {out, out_len};
     kf_request r;
     if (!kf_request_parse(&r, KF_REQUEST_DATA_KEY, body, body_len)) return KF_ERR_TYPE;
     if (num_bytes < 1 || num_bytes > KF_REPLY_RANDOM) return KF_ERR_ARGUMENT;
+    const size_t blob_len = num_bytes + KF_BLOB_OVERHEAD;
+    const size_t plain_len = reply->between.len ? reply->between.len + KF_BASE64_LEN(num_bytes) : 0;
+    if (out_len < answer_len(reply, blob_len) + plain_len) return KF_ERR_ARGUMENT;
     int status = kf_random(drawn, KF_NONCE_LEN + num_bytes);
     if (status == KF_OK) status = seal(reply, blob, &r, drawn, fresh, num_bytes);
     if (status == KF_OK) {
-        int fits = put_text(&w, &reply->before) && put_base64(&w, blob, num_bytes + KF_BLOB_OVERHEAD);
-        if (fits && reply->between.len) fits = put_text(&w, &reply->between) && put_base64(&w, fresh, num_bytes);
-        status = fits && put_text(&w, &reply->after) ? (int)(w.at - out) : KF_ERR_ARGUMENT;
+        at = put_base64(put_text(at, &reply->before), blob, blob_len);
+        if (plain_len) at = put_base64(put_text(at, &reply->between), fresh, num_bytes);
+        status = (int)(put_text(at, &reply->after) - out);
     }
     kf_wipe(drawn, KF_NONCE_LEN + num_bytes);
     kf_wipe_below();
@@ -132,15 +129,11 @@ int kf_reply_data_key(const struct kf_reply *reply, uint8_t *out, size_t out_len
 
 int kf_reply_random(const struct kf_reply *reply, uint8_t *out, size_t out_len, size_t num_bytes) {
     uint8_t fresh[KF_REPLY_RANDOM];
-    writer w = {out, out_len};
     int status = kf_init();
     if (status != KF_OK) return status;
-    if (num_bytes < 1 || num_bytes > sizeof fresh) return KF_ERR_ARGUMENT;
+    if (num_bytes < 1 || num_bytes > sizeof fresh || out_len < answer_len(reply, num_bytes)) return KF_ERR_ARGUMENT;
     status = kf_random(fresh, num_bytes);
-    if (status == KF_OK)
-        status = put_text(&w, &reply->before) && put_base64(&w, fresh, num_bytes) && put_text(&w, &reply->after)
-                     ? (int)(w.at - out)
-                     : KF_ERR_ARGUMENT;
+    if (status == KF_OK) status = put_answer(reply, out, fresh, num_bytes);
     kf_wipe(fresh, num_bytes);
     kf_wipe_below();
     return status;
