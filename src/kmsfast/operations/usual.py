@@ -22,14 +22,15 @@ from kmsfast.crypto.bodies import Template
 from kmsfast.errors import StaleHandle
 from kmsfast.operations.requests import Given, Result
 from kmsfast.operations.results import SYMMETRIC, decrypted, encrypted, generated, size_of
+from kmsfast.service.remembered import keep_few
 from kmsfast.service.singles import DataKeyOf, Opened, Opening, Sealed, Sealing
 from kmsfast.wire.model import OperationShape
 from kmsfast.wire.shapes import Blob
 
 __all__ = ["BlobsOfDataKeys", "DataKeys", "Decrypting", "Encrypting", "RandomBytes"]
 
-_MOST: Final = 1024
 _HEADER_CHARS: Final = 32  # of base64: the 24 bytes of a blob that name its key version
+_LONGEST_BODY: Final = 64  # of GenerateRandom, to be remembered
 _NEVER_DUE: Final = float("inf")
 
 
@@ -66,7 +67,7 @@ class _Names:
         except StaleHandle:
             return None
         due = of.due if isinstance(of, Sealing) else None
-        _keep(self._known, name, _Known(of.epoch, _NEVER_DUE if due is None else due, template))
+        keep_few(self._known, name, _Known(of.epoch, _NEVER_DUE if due is None else due, template))
         return template
 
     def _failed(self, name: Any) -> None:
@@ -164,7 +165,7 @@ class DataKeys(_Names):
 
     def _size(self, text: bytes, body: bytes) -> int:
         size = size_of(self._shape.read(body))
-        _keep(self._sizes, text, size)
+        keep_few(self._sizes, text, size)
         return size
 
     def _new(self, name: bytes) -> Template | None:
@@ -200,11 +201,8 @@ class RandomBytes:
             return None
         size: int = given["NumberOfBytes"]
         if len(body) <= _LONGEST_BODY:
-            _keep(self._sizes, body, size)
+            keep_few(self._sizes, body, size)
         return size
-
-
-_LONGEST_BODY: Final = 64
 
 
 def _template_of(handle: int | None, shape: OperationShape, empty: Result) -> Template:
@@ -212,9 +210,3 @@ def _template_of(handle: int | None, shape: OperationShape, empty: Result) -> Te
     first, *middle, last = shape.write(empty).split(b'""')
     between = b'"' + middle[0] + b'"' if middle else b""
     return Template(handle, first + b'"', between, b'"' + last)
-
-
-def _keep(known: dict[Any, Any], name: Any, value: Any) -> None:
-    if len(known) >= _MOST:
-        known.clear()
-    known[name] = value

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-__all__ = ["Remembered"]
+__all__ = ["Remembered", "keep_few"]
 
 _MOST: Final = 1024
 
@@ -41,6 +41,11 @@ class Remembered:
         """
         if epoch != ready:
             return
-        if len(self._known) >= _MOST:
-            self._known = {}
-        self._known[said] = epoch, what
+        keep_few(self._known, said, (epoch, what))
+
+
+def keep_few(known: dict[Any, Any], name: Any, value: Any) -> None:
+    """Adds to what is remembered; when there are 1,024 already, they go."""
+    if len(known) >= _MOST:
+        known.clear()
+    known[name] = value

@@ -11,7 +11,7 @@ Rules:
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from kmsfast.crypto import blob
 from kmsfast.crypto.blob import seal_bound, try_open
@@ -21,10 +21,10 @@ from kmsfast.model.key import KeyMetadata
 from kmsfast.model.material_id import material_id
 from kmsfast.service.bindings import Bindings
 from kmsfast.service.keyring import Keyring
+from kmsfast.service.remembered import keep_few
 
 __all__ = ["DataKeyOf", "Opened", "Opening", "Sealed", "Sealing", "Singles"]
 
-_MOST: Final = 1024
 _HEADER_LEN: Final = 24
 
 Context = dict[str, str] | None
@@ -172,7 +172,7 @@ class Singles:
             current.arn,
             material_id(current.raw_id, current.current_version),
         )
-        _keep(self._sealing, name, known)
+        keep_few(self._sealing, name, known)
 
     def remember_open(self, epoch: int, name: str | None, key: KeyMetadata, data: bytes) -> None:
         """The same for blobs of the key version that this one names; it was opened just now."""
@@ -182,10 +182,4 @@ class Singles:
             return
         version = int.from_bytes(start[20:24], "big")
         known = Opening(epoch, handle, key.arn, material_id(key.raw_id, version))
-        _keep(self._opening, (start, name), known)
-
-
-def _keep(known: dict[Any, Any], name: Any, value: Any) -> None:
-    if len(known) >= _MOST:
-        known.clear()
-    known[name] = value
+        keep_few(self._opening, (start, name), known)
