@@ -155,7 +155,8 @@ class _Verifier:
                 self.mark.segment,
                 self.mark.num,
                 self.mark.offset,
-                "the log had this record, which was synced, and has it no longer: it was cut or changed",
+                "the log had this record, which was synced, and no longer has it: it was cut or "
+                "changed",
             )
         return self.report
 

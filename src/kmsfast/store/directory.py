@@ -47,6 +47,7 @@ class Unlocked(NamedTuple):
 
     store_key: StoreKey
     home: Home
+    store_id: bytes
 
 
 class StoreDirectory:
@@ -60,7 +61,7 @@ class StoreDirectory:
         self, path: Path, root: Root | None, epoch: Epoch, database: Database, unlocked: Unlocked
     ) -> None:
         self.path, self._root = path, root
-        self.store_key, self.home = unlocked
+        self.store_key, self.home, self.store_id = unlocked
         self._epoch, self._database = epoch, database
         self.epoch = epoch.word
 
@@ -142,7 +143,7 @@ def create_store(
             _make_file(path / _DATABASE)
         database = Database(path / _DATABASE, epoch, busy_timeout)
         try:
-            unlocked = Unlocked(_fill(path, database, root, home, now_micros), home)
+            unlocked = _fill(path, database, root, home, now_micros)
         except BaseException:
             database.close()
             raise
@@ -191,7 +192,7 @@ def open_store(
 
 def _fill(
     path: Path, database: Database, root: Root | None, home: Home, now_micros: int
-) -> StoreKey:
+) -> Unlocked:
     with database.write() as connection:
         if schema.schema_version(connection):
             raise StoreExists(
@@ -216,7 +217,7 @@ def _fill(
         }
         Repository(connection, store_key, home).add_store_row(row)
         _sync_directory(path)
-    return store_key
+    return Unlocked(store_key, home, store_id)
 
 
 def _unlock(path: Path, database: Database, root: Root | None) -> Unlocked:
@@ -237,7 +238,7 @@ def _unlock(path: Path, database: Database, root: Root | None) -> Unlocked:
         values = verified(store_key, schema.store, _only(schema.store.select(connection)))
         home = Home(values["region"], values["account"])
         Repository(connection, store_key, home).check_keys()
-    return Unlocked(store_key, home)
+    return Unlocked(store_key, home, row["store_id"])
 
 
 def _only(rows: list[Row]) -> Row:
