@@ -49,6 +49,7 @@ static const kft_test LIBRARY_TESTS[] = {
     {"import", test_import},
     {"room", test_room},
     {"log", test_log},
+    {"workroom", test_workroom},
     {"fork", test_fork},
 };
 
