@@ -40,7 +40,7 @@ static void check_both_ways(const uint8_t *bytes, size_t len, enum kft_placement
 
 /* A text is accepted exactly when encoding what it stands for gives it again. */
 static void check_one_character_changed(const uint8_t *bytes, size_t len) {
-    uint8_t text[MOST_CHARS], back[MOST], again[MOST_CHARS];
+    uint8_t text[MOST_CHARS], back[MOST + 2], again[MOST_CHARS]; /* changed padding stands for bytes */
     const size_t chars = KF_BASE64_LEN(len);
     plain_encode(text, bytes, len);
     for (size_t at = 0; at < chars; at++) {
