@@ -141,7 +141,7 @@ class Key(PairUses, MacUses, ImportUses):
 
     @property
     def valid_to(self) -> datetime | None:
-        """When its current, imported material expires (UTC); None: never."""
+        """When the first of its imported materials in use expires (UTC); None: never."""
         return self._metadata.valid_to
 
     def versions(self) -> tuple[KeyVersion, ...]:
@@ -308,8 +308,9 @@ class Key(PairUses, MacUses, ImportUses):
         Raises:
             KeyDisabled, InvalidState, KeyNotFound: the key's state does not allow it.
             UnsupportedOperation: an asymmetric or HMAC key, which do not rotate.
+            LimitExceeded: it was rotated so 25 times; rotation by period has no limit.
         """
-        self._management.rotate(self._raw_id)
+        self._app.rotations.on_demand(self._raw_id)
 
     def enable_rotation(self, period_days: int = 365) -> None:
         """Rotates the key by itself, each 90 to 2,560 days from now.

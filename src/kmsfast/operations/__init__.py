@@ -12,7 +12,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from kmsfast.operations import aliases, encryption, keys, pairs, policies, rotation, signing, tags
+from kmsfast.operations import (
+    aliases,
+    encryption,
+    imports,
+    keys,
+    pairs,
+    policies,
+    rotation,
+    signing,
+    tags,
+)
 from kmsfast.operations.coverage import DEVIATIONS, MISSING
 from kmsfast.operations.requests import Given, Operation, Result
 
@@ -25,6 +35,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     **signing.OPERATIONS,
     **pairs.OPERATIONS,
     **rotation.OPERATIONS,
+    **imports.OPERATIONS,
     **policies.OPERATIONS,
     **tags.OPERATIONS,
 }

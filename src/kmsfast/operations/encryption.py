@@ -22,7 +22,6 @@ from kmsfast.errors import (
 )
 from kmsfast.model.key import KeyMetadata, require, require_usage
 from kmsfast.model.keyspec import KeyUsage, require_algorithm
-from kmsfast.model.material_id import material_id
 from kmsfast.operations.names import any_name
 from kmsfast.operations.requests import (
     Given,
@@ -283,7 +282,7 @@ def _key_of(app: Application, data: bytes, name: str | None) -> KeyMetadata:
 
 
 def _material_of(key: KeyMetadata, data: bytes) -> str:
-    return material_id(key.raw_id, parse_key(data).version)
+    return key.material_id(parse_key(data).version)
 
 
 def _encrypted(sealed: Sealed, algorithm: str) -> Result:

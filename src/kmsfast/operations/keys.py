@@ -17,16 +17,17 @@ from kmsfast.operations.tags import pairs_of
 __all__ = ["OPERATIONS"]
 
 _DEFAULT_WINDOW: Final = 30
+_ORIGINS: Final = frozenset(Origin)
 _KEYS: Final[Listing[KeyMetadata]] = Listing("Keys", lambda key: key.id, 100, 1000)
 
 
 def create_key(app: Application, given: Given) -> Result:
-    """A new, enabled key."""
+    """A new key: enabled, or pending import."""
     spec, usage = _kind(given)
     key = app.management.create_key(
         spec=spec,
         usage=usage,
-        origin=Origin.AWS_KMS,
+        origin=given.get("Origin", Origin.AWS_KMS),
         description=given.get("Description", ""),
         alias=None,
         tags=pairs_of(given.get("Tags", ())),
@@ -123,7 +124,7 @@ def _kind(given: Given) -> tuple[str, str | None]:
         )
     origin = given.get("Origin", Origin.AWS_KMS)
     for asked, what in (
-        (origin != Origin.AWS_KMS, f"Origin {origin}"),
+        (origin not in _ORIGINS, f"Origin {origin}"),
         ("XksKeyId" in given, "XksKeyId"),
     ):
         if asked:

@@ -395,7 +395,8 @@ def _rotate_to_imported(
         raise InvalidState(f"No available key material pending rotation for the key: {key.arn}.")
     rows.save(rotated)
     rows.save_version(rotated, replace(waiting[0], created_at=ring.now()))
-    return replace(rotated, valid_to=waiting[0].valid_to)
+    ends = [each for each in (key.valid_to, waiting[0].valid_to) if each]
+    return replace(rotated, valid_to=min(ends, default=None))
 
 
 def lacks_material(rows: Reader, key: KeyMetadata) -> bool:

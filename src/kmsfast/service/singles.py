@@ -18,7 +18,6 @@ from kmsfast.crypto.blob import seal_bound, try_open
 from kmsfast.errors import StaleHandle
 from kmsfast.model.context import canonical
 from kmsfast.model.key import KeyMetadata
-from kmsfast.model.material_id import material_id
 from kmsfast.service.bindings import Bindings
 from kmsfast.service.keyring import Keyring
 
@@ -150,7 +149,7 @@ class Singles:
             ready.rotation_due,
             ready.handle,
             current.arn,
-            material_id(current.raw_id, current.current_version),
+            current.material_id(current.current_version),
         )
         _keep(self._sealing, name, known)
 
@@ -161,7 +160,7 @@ class Singles:
         if handle is None or epoch % 2:
             return
         version = int.from_bytes(start[20:24], "big")
-        known = _Opening(epoch, handle, key.arn, material_id(key.raw_id, version))
+        known = _Opening(epoch, handle, key.arn, key.material_id(version))
         _keep(self._opening, (start, name), known)
 
     def _good(self, name: str) -> _Sealing | None:

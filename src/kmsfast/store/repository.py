@@ -97,7 +97,10 @@ class Repository:
         if not key.rotates:
             return tuple(_version(row) for row in rows)
         return tuple(
-            replace(_version(row), material_id=material_id(key.raw_id, row["number"]))
+            replace(
+                _version(row),
+                material_id=material_id(key.raw_id, row["number"], row["material_name"]),
+            )
             for row in rows
         )
 
@@ -241,8 +244,9 @@ class Repository:
             usage=_known(KeyUsage, row["usage"]),
             origin=_known(Origin, row["origin"]),
             public_key=None if current is None else current.public_key,
-            valid_to=None if current is None else current.valid_to,
-            expires=min((v.valid_to for v in versions.values() if v.valid_to), default=None),
+            valid_to=_first_end(v for v in versions.values() if v.number <= row["num_versions"]),
+            expires=_first_end(versions.values()),
+            material_names={v.number: v.material_name for v in versions.values() if v.material_name},
         )
 
     def _alias(self, row: Row) -> Alias:
@@ -301,6 +305,11 @@ class Repository:
         row = self.store_row() if above is schema.store else self._owner((*new, *old)[0]["key_id"])
         macs = ([each["mac"] for each in rows] for rows in (new, old))
         self._replace(above, row, {"rows_sum": added(row["rows_sum"], *macs)})
+
+
+def _first_end(versions: Iterable[KeyVersion]) -> datetime | None:
+    """When the first of the versions' materials expires; None: none does."""
+    return min((each.valid_to for each in versions if each.valid_to), default=None)
 
 
 def _known(names: type[Name], value: str) -> Name:
