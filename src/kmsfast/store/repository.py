@@ -246,7 +246,9 @@ class Repository:
             public_key=None if current is None else current.public_key,
             valid_to=_first_end(v for v in versions.values() if v.number <= row["num_versions"]),
             expires=_first_end(versions.values()),
-            material_names={v.number: v.material_name for v in versions.values() if v.material_name},
+            material_names={
+                number: v.material_name for number, v in versions.items() if v.material_name
+            },
         )
 
     def _alias(self, row: Row) -> Alias:
