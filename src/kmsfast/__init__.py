@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from kmsfast.model.key import KeyState, KeyVersion, RotationStatus
     from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
     from kmsfast.model.message import MessageType
+    from kmsfast.model.usage import KeyUse, LastUsage
     from kmsfast.service.asymmetric import DataKeyPair
     from kmsfast.service.importing import ImportedMaterial, ImportParameters
     from kmsfast.service.verification import verify_batch
@@ -101,9 +102,11 @@ __all__ = [
     "KeySpec",
     "KeyState",
     "KeyUsage",
+    "KeyUse",
     "KeyVersion",
     "Kms",
     "KmsError",
+    "LastUsage",
     "LimitExceeded",
     "MalformedPolicyDocument",
     "MessageType",
@@ -136,6 +139,8 @@ _ELSEWHERE = {
     "ExpirationModel": "kmsfast.model.imports",
     "ImportParameters": "kmsfast.service.importing",
     "ImportType": "kmsfast.model.imports",
+    "KeyUse": "kmsfast.model.usage",
+    "LastUsage": "kmsfast.model.usage",
     "ImportedMaterial": "kmsfast.service.importing",
     "DataKeyPair": "kmsfast.service.asymmetric",
     "KeySpec": "kmsfast.model.keyspec",

@@ -102,6 +102,15 @@ def test_encryption(kms: Any, key: str) -> None:
     assert uuid.UUID(caught.value.response["ResponseMetadata"]["RequestId"])
 
 
+def test_last_usage(kms: Any, key: str) -> None:
+    assert kms.get_key_last_usage(KeyId=key)["KeyLastUsage"] == {}
+    for _ in range(2):  # the second is answered from memory
+        request = kms.encrypt(KeyId=key, Plaintext=b"x")["ResponseMetadata"]["RequestId"]
+        used = kms.get_key_last_usage(KeyId=key)["KeyLastUsage"]
+        assert (used["Operation"], used["KmsRequestId"]) == ("Encrypt", request)
+        assert abs(datetime.now(UTC) - used["Timestamp"]) < timedelta(minutes=1)
+
+
 def test_data_keys(kms: Any, key: str) -> None:
     made = kms.generate_data_key(KeyId=key, KeySpec="AES_256", EncryptionContext=CONTEXT)
     opened = kms.decrypt(CiphertextBlob=made["CiphertextBlob"], EncryptionContext=CONTEXT)

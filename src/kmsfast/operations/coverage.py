@@ -24,7 +24,6 @@ MISSING: Final[Mapping[str, str]] = {
     "DescribeCustomKeyStores": _STORES,
     "DisconnectCustomKeyStore": _STORES,
     "Encapsulate": _KEM,
-    "GetKeyLastUsage": "the last use of keys is not recorded yet",
     "ListGrants": _GRANTS,
     "ListRetirableGrants": _GRANTS,
     "ReplicateKey": _REGIONS,
@@ -50,6 +49,8 @@ DEVIATIONS: Final[Mapping[str, str]] = {
     "GenerateDataKeyPairWithoutPlaintext": f"{_CONTEXT}; no SM2 and ML-KEM pairs",
     "GenerateDataKeyWithoutPlaintext": _CONTEXT,
     "GenerateRandom": _RECIPIENT,
+    "GetKeyLastUsage": "exact to a second; KmsRequestId is absent where the use was no request; "
+    "CloudTrailEventId names the use alone",
     "ListAliases": "there are no aliases of AWS managed keys (alias/aws/...)",
     "ListKeys": "no keys of other accounts",
     "PutKeyPolicy": "the policy is checked for its form alone, and not enforced",

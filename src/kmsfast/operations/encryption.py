@@ -113,6 +113,8 @@ def re_encrypt(app: Application, given: Given) -> Result:
     plaintext = _opened(app, source, data, opening, given.get("SourceEncryptionContext"))
     sealed = _sealed(app, target, plaintext, sealing, given.get("DestinationEncryptionContext"))
     refuse_dry_run(given)
+    for key in (source, target):
+        app.ring.used(key.raw_id, "ReEncrypt")
     return {
         "CiphertextBlob": sealed,
         "SourceKeyId": source.arn,

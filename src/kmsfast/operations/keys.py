@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from kmsfast.app import Application
 from kmsfast.errors import CustomKeyStoreNotFound, UnsupportedOperation, ValidationError
 from kmsfast.model.key import KeyMetadata
 from kmsfast.model.keyspec import KeySpec, Origin
+from kmsfast.model.usage import KeyUse
 from kmsfast.operations.metadata import describe
 from kmsfast.operations.names import any_name, id_or_arn
 from kmsfast.operations.pages import Listing
@@ -41,6 +42,17 @@ def create_key(app: Application, given: Given) -> Result:
 def describe_key(app: Application, given: Given) -> Result:
     """All about a key but its material."""
     return {"KeyMetadata": describe(app, any_name(app, given["KeyId"]))}
+
+
+def get_key_last_usage(app: Application, given: Given) -> Result:
+    """When and for what a key was last used."""
+    found = app.ring.usage.last(id_or_arn(app, given["KeyId"]))
+    return {
+        "KeyId": found.key_arn,
+        "KeyLastUsage": {} if found.use is None else _shown(found.use),
+        "TrackingStartDate": found.tracking_start,
+        "KeyCreationDate": found.created_at,
+    }
 
 
 def list_keys(app: Application, given: Given) -> Result:
@@ -93,6 +105,7 @@ def cancel_key_deletion(app: Application, given: Given) -> Result:
 OPERATIONS: Final = {
     "CreateKey": Operation(create_key),
     "DescribeKey": Operation(describe_key),
+    "GetKeyLastUsage": Operation(get_key_last_usage),
     "ListKeys": Operation(list_keys),
     "UpdateKeyDescription": Operation(update_key_description),
     "EnableKey": Operation(enable_key),
@@ -100,6 +113,15 @@ OPERATIONS: Final = {
     "ScheduleKeyDeletion": Operation(schedule_key_deletion),
     "CancelKeyDeletion": Operation(cancel_key_deletion),
 }
+
+
+def _shown(use: KeyUse) -> dict[str, Any]:
+    return {
+        "Operation": use.operation,
+        "Timestamp": use.used_at,
+        "CloudTrailEventId": use.event_id,
+        "KmsRequestId": use.request_id,
+    }
 
 
 def _kind(given: Given) -> tuple[str, str | None]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from kmsfast.app import Application
 from kmsfast.errors import DryRun, UnsupportedOperation
+from kmsfast.service.usage import request_of
 
 __all__ = ["Given", "Operation", "Result", "refuse_dry_run", "refuse_recipient"]
 
@@ -29,6 +30,11 @@ class Operation:
 
     run: Callable[[Application, Given], Result]
     warm: Callable[[Application, Given], Result | None] | None = None
+
+    def perform(self, app: Application, given: Given, request_id: str) -> Result:
+        """Does it as the request of that id; a dry run is no use of a key."""
+        with request_of(request_id, dry_run=given.get("DryRun", False)):
+            return self.run(app, given)
 
 
 def refuse_dry_run(given: Given) -> None:

@@ -87,7 +87,7 @@ class Endpoint:
     """Answers the requests of one deployment."""
 
     def __init__(self, app: Application, model: ServiceModel) -> None:
-        self._app, self._home = app, app.store.home
+        self._app, self._home, self._singles = app, app.store.home, app.singles
         self._targets = {
             f"{model.target_prefix}.{name}".encode(): _Bound(shape, OPERATIONS.get(name))
             for name, shape in model.operations.items()
@@ -125,11 +125,12 @@ class Endpoint:
         if operation is None:
             raise _not_offered(bound.shape.name)
         if operation.warm is not None:
+            self._singles.request_id = request.request_id
             result = operation.warm(self._app, given)
             if result is not None:
                 return Reply(200, bound.shape.write(result))
-        run, write = operation.run, bound.shape.write
-        return _guarded(lambda: Reply(200, write(run(self._app, given))), request.request_id)
+        perform, write, name = operation.perform, bound.shape.write, request.request_id
+        return _guarded(lambda: Reply(200, write(perform(self._app, given, name))), name)
 
     def _check_scope(self, scope: bytes) -> None:
         """Passes for credentials of the region and account that are served.

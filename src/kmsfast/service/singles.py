@@ -6,6 +6,8 @@ Rules:
 - it is good while the store's epoch stands and no rotation is due; then, and whenever anything is
   unusual, a warm call answers None, and the caller takes the way that looks into the store;
 - a warm call does no I/O and takes no lock;
+- the first use of a key in a window of uses (:mod:`.usage`) is recorded here, the others cost one
+  look for it;
 - no more than 1,024 of each are kept; what is remembered holds handles, never key material.
 """
 
@@ -25,6 +27,7 @@ __all__ = ["DataKeyOf", "Opened", "Sealed", "Singles"]
 
 _MOST: Final = 1024
 _HEADER_LEN: Final = 24
+_DATA_KEY: Final = {True: "GenerateDataKey", False: "GenerateDataKeyWithoutPlaintext"}
 
 Context = dict[str, str] | None
 
@@ -77,10 +80,17 @@ class _Opening(NamedTuple):
 
 
 class Singles:
-    """Encrypts and decrypts single records with the keys of one store."""
+    """Encrypts and decrypts single records with the keys of one store.
+
+    Attributes:
+        request_id: of the request that the next warm call is of; None: of none.
+    """
+
+    request_id: str | None = None
 
     def __init__(self, ring: Keyring, bindings: Bindings) -> None:
         self._ring, self._epoch, self._clock = ring, ring.epoch, ring.clock
+        self._usage = ring.usage
         self._bindings = bindings
         self._sealing: dict[str, _Sealing] = {}
         self._opening: dict[tuple[bytes, str | None], _Opening] = {}
@@ -98,9 +108,12 @@ class Singles:
             return None
         try:
             binding = self._bindings.of(known.handle, context)
-            return Sealed(seal_bound(binding, plaintext), known.key_arn)
+            sealed = Sealed(seal_bound(binding, plaintext), known.key_arn)
         except StaleHandle:
             return None
+        if known.key_arn not in self._usage.window.uses:
+            self._usage.note(known.key_arn, "Encrypt", self.request_id)
+        return sealed
 
     def data_key_warm(
         self, name: str, num_bytes: int, context: Context, *, with_plaintext: bool
@@ -115,6 +128,8 @@ class Singles:
             )
         except StaleHandle:
             return None
+        if known.key_arn not in self._usage.window.uses:
+            self._usage.note(known.key_arn, _DATA_KEY[with_plaintext], self.request_id)
         return DataKeyOf(plaintext, sealed, known.key_arn, known.material_id)
 
     def open_warm(self, name: str | None, data: bytes, context: Context) -> Opened | None:
@@ -130,7 +145,11 @@ class Singles:
             plaintext = try_open(self._bindings.of(known.handle, context), data)
         except StaleHandle:
             return None
-        return None if plaintext is None else Opened(plaintext, known.key_arn, known.material_id)
+        if plaintext is None:
+            return None
+        if known.key_arn not in self._usage.window.uses:
+            self._usage.note(known.key_arn, "Decrypt", self.request_id)
+        return Opened(plaintext, known.key_arn, known.material_id)
 
     # ---- what warm calls need ---------------------------------------------------------------
 

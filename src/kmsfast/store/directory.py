@@ -31,6 +31,7 @@ from kmsfast.store.repository import Repository
 from kmsfast.store.roots import Root, RootRow
 from kmsfast.store.rows import verified
 from kmsfast.store.table import Row, Table
+from kmsfast.store.usage import Usages
 
 __all__ = ["StoreDirectory", "create_store", "open_store"]
 
@@ -63,6 +64,7 @@ class StoreDirectory:
         self.store_key, self.home = unlocked
         self._epoch, self._database = epoch, database
         self.epoch = epoch.word
+        self.usage = Usages(database, self.store_key)
 
     @contextmanager
     def read(self) -> Iterator[Repository]:

@@ -10,6 +10,7 @@ Rules:
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -133,7 +134,38 @@ def _from_2_to_3(connection: Connection, macs: Macs) -> None:
     connection.execute("PRAGMA user_version = 3")
 
 
-STEPS: Final[dict[int, Callable[[Connection, Macs], None]]] = {1: _from_1_to_2, 2: _from_2_to_3}
+_USAGE_4: Final = _frozen("key_usage", "key_arn operation used_at request_id event_id", "key_arn")
+
+
+def _record_usage(connection: Connection, macs: Macs) -> None:
+    """Uses of keys are recorded from now on, which the row of the empty name says."""
+    connection.execute(
+        """CREATE TABLE key_usage (
+    key_arn TEXT NOT NULL,
+    operation TEXT NOT NULL,
+    used_at INTEGER NOT NULL,
+    request_id TEXT,
+    event_id TEXT NOT NULL,
+    mac BLOB NOT NULL,
+    PRIMARY KEY (key_arn)
+)"""
+    )
+    since = {"key_arn": "", "operation": "", "used_at": int(time.time() * 1_000_000),
+             "request_id": None, "event_id": ""}  # fmt: skip
+    _USAGE_4.insert(connection, sealed(macs, _USAGE_4, since))
+
+
+def _from_3_to_4(connection: Connection, macs: Macs) -> None:
+    """The last uses of keys."""
+    _record_usage(connection, macs)
+    connection.execute("PRAGMA user_version = 4")
+
+
+STEPS: Final[dict[int, Callable[[Connection, Macs], None]]] = {
+    1: _from_1_to_2,
+    2: _from_2_to_3,
+    3: _from_3_to_4,
+}
 
 
 def _all(connection: Connection, macs: Macs, table: Table) -> list[Row]:

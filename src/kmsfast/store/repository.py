@@ -184,6 +184,7 @@ class Repository:
         """Removes all of the key but the fact that it was deleted."""
         for table in _CHILDREN:
             self._delete(table, key_id=key.raw_id)
+        schema.key_usage.delete(self._connection, {"key_arn": key.arn})
         gone = {"state": KeyState.DELETED.value, "description": "", "rotation_days": None,
                 "next_rotation": None, "deletion_date": to_micros(when),
                 "num_versions": 0}  # fmt: skip

@@ -14,6 +14,7 @@ Times are whole microseconds since 1970-01-01 UTC.
 from __future__ import annotations
 
 from kmsfast.errors import StoreUnusable
+from kmsfast.store import usage
 from kmsfast.store.migrations import STEPS
 from kmsfast.store.rows import Macs
 from kmsfast.store.table import Connection, Table
@@ -24,6 +25,7 @@ __all__ = [
     "aliases",
     "create",
     "grants",
+    "key_usage",
     "key_versions",
     "keys",
     "migrate",
@@ -34,7 +36,7 @@ __all__ = [
 ]
 
 APPLICATION_ID = 0x6B6D7366  # "kmsf", tells file(1) and us what the database is
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _BYTES, _NUMBER, _TEXT = "BLOB NOT NULL", "INTEGER NOT NULL", "TEXT NOT NULL"
 _BYTES_OR_NULL, _NUMBER_OR_NULL, _TEXT_OR_NULL = "BLOB", "INTEGER", "TEXT"
@@ -117,7 +119,9 @@ policies = _of_key("policies", document=_TEXT)
 # The grants of a key, each a JSON document.
 grants = _of_key("grants", "grant_id", grant_id=_TEXT, created_at=_NUMBER, document=_TEXT)
 
-_TABLES = (store, keys, key_versions, aliases, tags, policies, grants)
+key_usage = usage.TABLE
+
+_TABLES = (store, keys, key_versions, aliases, tags, policies, grants, key_usage)
 
 
 def schema_version(connection: Connection) -> int:
