@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kmsfast.service.macs import Macs
     from kmsfast.service.policies import Policies
     from kmsfast.service.rotations import Rotations
+    from kmsfast.service.seeding import Seeding
     from kmsfast.service.signing import Signing
     from kmsfast.service.singles import Singles
     from kmsfast.wire.markers import Markers
@@ -85,6 +86,13 @@ class Application:
         from kmsfast.service.rotations import Rotations
 
         return Rotations(self.ring)
+
+    @cached_property
+    def seeding(self) -> Seeding:
+        """Keys with given ids, and an emptied store."""
+        from kmsfast.service.seeding import Seeding
+
+        return Seeding(self.ring)
 
     @cached_property
     def singles(self) -> Singles:

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from kmsfast.app import Application
 from kmsfast.errors import KmsError, UnsupportedOperation
 from kmsfast.operations import MISSING, OPERATIONS, Operation
+from kmsfast.server.gate import Gate
 from kmsfast.wire.credentials import NOBODY, credential_of, scope_of
 from kmsfast.wire.faults import INTERNAL, fault_of
 from kmsfast.wire.model import OperationShape, ServiceModel
@@ -67,6 +68,7 @@ class Request:
     method: str = ""
     path: str = ""
     host: bytes = b""
+    origin: bytes = b""
     target: bytes = b""
     authorization: bytes = field(default=b"", repr=False)
     body: bytes = field(default=b"", repr=False)
@@ -84,9 +86,18 @@ class _Bound:
 
 
 class Endpoint:
-    """Answers the requests of one deployment."""
+    """Answers the requests of one deployment.
 
-    def __init__(self, app: Application, model: ServiceModel) -> None:
+    Args:
+        reset: empties the store, for ``POST /_kmsfast/reset``; None: nothing does.
+    """
+
+    def __init__(
+        self,
+        app: Application,
+        model: ServiceModel,
+        reset: Callable[[], object] | None = None,
+    ) -> None:
         self._app, self._home, self._singles = app, app.store.home, app.singles
         self._targets = {
             f"{model.target_prefix}.{name}".encode(): _Bound(shape, OPERATIONS.get(name))
@@ -98,6 +109,11 @@ class Endpoint:
             ("GET", "/healthz"): Reply(200, '{"status":"ok"}'),
             ("GET", "/readyz"): self._ready,
         }
+        self._gate: Gate | None = None
+        if reset is not None:
+            self._gate = gate = Gate()
+            page = ("POST", "/_kmsfast/reset")
+            self._pages = {**self._pages, page: lambda: _alone(gate, reset)}
 
     def answer(self, request: Request) -> Reply | Later:
         """The reply, or what makes it."""
@@ -111,6 +127,8 @@ class Endpoint:
             return _FORBIDDEN
         if request.method != "POST" or request.path != "/":
             page = self._pages.get((request.method, request.path), _NOWHERE)
+            if request.method == "POST" and request.origin:
+                page = _NOT_FOR_BROWSERS
             return page if isinstance(page, Reply) else _guarded(page, request.request_id)
         if request.too_long:
             raise RequestTooLarge(f"The request has more than {MAX_BODY} bytes")
@@ -130,7 +148,8 @@ class Endpoint:
             if result is not None:
                 return Reply(200, bound.shape.write(result))
         perform, write, name = operation.perform, bound.shape.write, request.request_id
-        return _guarded(lambda: Reply(200, write(perform(self._app, given, name))), name)
+        work = _guarded(lambda: Reply(200, write(perform(self._app, given, name))), name)
+        return work if self._gate is None else _through(self._gate, work)
 
     def _check_scope(self, scope: bytes) -> None:
         """Passes for credentials of the region and account that are served.
@@ -186,6 +205,13 @@ _FORBIDDEN: Final = Reply(
 )
 
 
+_NOT_FOR_BROWSERS: Final = Reply(
+    403,
+    '{"__type":"AccessDeniedException","message":"A page in a browser cannot do this"}',
+    "AccessDeniedException",
+)
+
+
 _THIS_MACHINE: Final = re.compile(
     r"(\[::1\]|127(\.[0-9]{1,3}){3}\.?|([a-z0-9_-]+\.)*localhost\.?)(:[0-9]{0,5})?",
     re.ASCII | re.IGNORECASE,
@@ -211,6 +237,23 @@ def _guarded(work: Later, request_id: str) -> Later:
             return _refusal(error, request_id)
 
     return guarded
+
+
+def _alone(gate: Gate, reset: Callable[[], object]) -> Reply:
+    """Empties the store, when the requests that have begun are done and while none begins."""
+    with gate.alone():
+        reset()
+    return Reply(200, '{"status":"reset"}')
+
+
+def _through(gate: Gate, work: Later) -> Later:
+    """The work, done while the store is not being emptied."""
+
+    def gated() -> Reply:
+        with gate.passing():
+            return work()
+
+    return gated
 
 
 def _refusal(error: Exception, request_id: str) -> Reply:

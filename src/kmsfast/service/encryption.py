@@ -11,7 +11,13 @@ from typing import Any, Final, Literal, NamedTuple, NoReturn
 
 from kmsfast.crypto import blob, sealed
 from kmsfast.crypto.native import with_handle
-from kmsfast.errors import BatchError, InvalidCiphertext, KmsError, ValidationError
+from kmsfast.errors import (
+    BatchError,
+    IncorrectKey,
+    InvalidCiphertext,
+    KmsError,
+    ValidationError,
+)
 from kmsfast.model.context import canonical
 from kmsfast.model.key import FLAG_MULTI_REGION, format_key_id, require_symmetric
 from kmsfast.service import kinds
@@ -236,8 +242,10 @@ class Encryption:
             name = blob.parse_key(prefix)
             if name.key_id != only:
                 named = format_key_id(name.key_id, bool(name.flags & FLAG_MULTI_REGION))
-                raise InvalidCiphertext(
-                    f"the blob names key {named}, not {self._ring.key(only).id}"
+                raise IncorrectKey(
+                    "The key ID in the request does not identify a CMK that can perform this "
+                    "operation.",
+                    hint=f"The blob names key {named}, not {self._ring.key(only).id}",
                 )
             return self._ring.resolve(prefix)
 

@@ -86,6 +86,7 @@ class Keyring:
         self.store, self.clock, self.epoch = store, clock, store.epoch
         self._seen = _Seen(NEVER)
         self._handles: dict[tuple[bytes, int], int] = {}
+        self._made: dict[bytes, datetime] = {}
         self._privates = material.PrivateKeys()
         self._closed = False
         self.usage = UsageRecorder(store.usage, clock, self._forget_openers)
@@ -140,6 +141,9 @@ class Keyring:
                 if key is None:
                     self._check_complete(rows, seen)
                     raise self.not_found(raw_id, multi_region)
+            if self._made.setdefault(raw_id, key.created_at) != key.created_at:
+                self.forget(raw_id)  # the store was emptied, and has a new key of the old id
+                self._made[raw_id] = key.created_at
             seen.keys[raw_id] = key
         if _over(key, self.now()):
             self.forget(raw_id)
@@ -289,9 +293,7 @@ class Keyring:
         self.usage.close()
         self._closed = True
         self._seen = _Seen(NEVER)
-        for raw_id, _ in list(self._handles):
-            self.forget(raw_id)
-        self._privates.clear()
+        self.forget_all()
         self.store.close()
 
     # ---- within -----------------------------------------------------------------------------
@@ -394,6 +396,12 @@ class Keyring:
                 if version.valid_to is not None and version.valid_to <= now:
                     remove_material(rows, found, version)
         self.store.forget_deleted()
+
+    def forget_all(self) -> None:
+        """Wipes all keys from the arena, and drops all private keys."""
+        for raw_id, _ in list(self._handles):
+            self.forget(raw_id)
+        self._privates.clear()
 
     def forget(self, raw_id: bytes) -> None:
         """Wipes the key's versions from the arena, and drops its private key."""

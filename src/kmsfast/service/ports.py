@@ -76,6 +76,9 @@ class Writer(Reader, Protocol):
     def purge(self, key: KeyMetadata, when: datetime) -> None:
         """Removes all of the key but the fact that it was deleted."""
 
+    def clear(self) -> None:
+        """Removes all keys, and the facts that some were deleted."""
+
 
 class UsageTable(Protocol):
     """The last uses of keys, by the keys' ARNs. Writing them does not move the epoch."""

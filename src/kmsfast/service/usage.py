@@ -129,7 +129,10 @@ class UsageRecorder:
         self._write(None)
         since = self._table.tracked_since()
         start = key.created_at if since is None else max(key.created_at, since)
-        return LastUsage(key.arn, key.created_at, start, self._table.of(key.arn))
+        use = self._table.of(key.arn)
+        if use is not None and use.used_at < key.created_at:
+            use = None  # of a key that had the id before the store was emptied
+        return LastUsage(key.arn, key.created_at, start, use)
 
     # ---- its life ---------------------------------------------------------------------------
 

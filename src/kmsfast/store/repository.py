@@ -190,6 +190,13 @@ class Repository:
                 "num_versions": 0}  # fmt: skip
         self._replace(schema.keys, self._owner(key.raw_id), gone)
 
+    def clear(self) -> None:
+        """Removes all keys, and the facts that some were deleted."""
+        for table in (*_CHILDREN, schema.keys, schema.key_usage):
+            table.delete(self._connection, {})
+        row = self.store_row()
+        self._replace(schema.store, row, {"num_keys": 0, "rows_sum": bytes(32)})
+
     # ---- the row of the store ---------------------------------------------------------------
 
     def store_row(self) -> Row:
