@@ -24,9 +24,24 @@ from kmsfast.operations import (
     tags,
 )
 from kmsfast.operations.coverage import DEVIATIONS, MISSING
-from kmsfast.operations.requests import Given, Operation, Result
+from kmsfast.operations.requests import (
+    MAX_CONTEXT,
+    Given,
+    Operation,
+    Result,
+    refuse_long_contexts,
+)
 
-__all__ = ["DEVIATIONS", "MISSING", "OPERATIONS", "Given", "Operation", "Result"]
+__all__ = [
+    "DEVIATIONS",
+    "MAX_CONTEXT",
+    "MISSING",
+    "OPERATIONS",
+    "Given",
+    "Operation",
+    "Result",
+    "refuse_long_contexts",
+]
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
     **keys.OPERATIONS,

@@ -35,26 +35,22 @@ MISSING: Final[Mapping[str, str]] = {
 """Operations that are not offered, and why."""
 
 _RECIPIENT: Final = "Recipient is refused: attestation documents are not verified"
-_CONTEXT: Final = "an encryption context may have 65,536 bytes, with AWS 8,192"
 _AT_ONCE: Final = "takes effect at once and everywhere"
 
 DEVIATIONS: Final[Mapping[str, str]] = {
     "CreateKey": "no SM2 and ML-KEM keys; origins AWS_KMS and EXTERNAL only; the policy is checked "
     "for its form alone",
-    "Decrypt": f"{_RECIPIENT}; {_CONTEXT}",
+    "Decrypt": _RECIPIENT,
     "DeriveSharedSecret": _RECIPIENT,
-    "Encrypt": _CONTEXT,
-    "GenerateDataKey": f"{_RECIPIENT}; {_CONTEXT}",
-    "GenerateDataKeyPair": f"{_RECIPIENT}; {_CONTEXT}; no SM2 and ML-KEM pairs",
-    "GenerateDataKeyPairWithoutPlaintext": f"{_CONTEXT}; no SM2 and ML-KEM pairs",
-    "GenerateDataKeyWithoutPlaintext": _CONTEXT,
+    "GenerateDataKey": _RECIPIENT,
+    "GenerateDataKeyPair": f"{_RECIPIENT}; no SM2 and ML-KEM pairs",
+    "GenerateDataKeyPairWithoutPlaintext": "no SM2 and ML-KEM pairs",
     "GenerateRandom": _RECIPIENT,
     "GetKeyLastUsage": "exact to a second; KmsRequestId is absent where the use was no request; "
     "CloudTrailEventId names the use alone",
     "ListAliases": "there are no aliases of AWS managed keys (alias/aws/...)",
     "ListKeys": "no keys of other accounts",
     "PutKeyPolicy": "the policy is checked for its form alone, and not enforced",
-    "ReEncrypt": _CONTEXT,
     "RotateKeyOnDemand": _AT_ONCE,
 }
 """Operations whose answers differ from those of AWS, and how."""

@@ -14,7 +14,14 @@ from typing import Final, NamedTuple
 
 from kmsfast.app import Application
 from kmsfast.errors import KmsError, UnsupportedOperation
-from kmsfast.operations import MISSING, OPERATIONS, Operation
+from kmsfast.operations import (
+    MAX_CONTEXT,
+    MISSING,
+    OPERATIONS,
+    Given,
+    Operation,
+    refuse_long_contexts,
+)
 from kmsfast.server.gate import Gate
 from kmsfast.wire.credentials import NOBODY, credential_of, scope_of
 from kmsfast.wire.faults import INTERNAL, fault_of
@@ -138,7 +145,7 @@ class Endpoint:
         scope = scope_of(request.authorization)
         if scope not in self._scopes:
             self._check_scope(scope)
-        given = bound.shape.read(request.body)
+        given = _read(bound.shape, request.body)
         operation = bound.operation
         if operation is None:
             raise _not_offered(bound.shape.name)
@@ -220,6 +227,14 @@ _THIS_MACHINE: Final = re.compile(
 
 def _names_this_machine(host: str) -> bool:
     return _THIS_MACHINE.fullmatch(host) is not None
+
+
+def _read(shape: OperationShape, body: bytes) -> Given:
+    """The members of a request, checked."""
+    given = shape.read(body)
+    if len(body) > MAX_CONTEXT:
+        refuse_long_contexts(given)
+    return given
 
 
 def _not_offered(name: str) -> UnsupportedOperation:
