@@ -32,6 +32,7 @@ __all__ = [
     "FLAG_MULTI_REGION",
     "MAX_DESCRIPTION",
     "MAX_POLICY",
+    "KeyManager",
     "KeyMetadata",
     "KeyState",
     "KeyVersion",
@@ -68,6 +69,13 @@ class KeyState(StrEnum):
     PENDING_IMPORT = "PendingImport"
     PENDING_DELETION = "PendingDeletion"
     DELETED = "Deleted"
+
+
+class KeyManager(StrEnum):
+    """Whose key it is: the customer's, or an AWS managed one."""
+
+    CUSTOMER = "CUSTOMER"
+    AWS = "AWS"
 
 
 # What each state allows; "read" needs no state at all.
@@ -130,6 +138,8 @@ class KeyMetadata:
         valid_to: when the first of the imported materials that are in use expires.
         expires: the same of all, those that wait for their rotation as well.
         material_names: of imported material, by the number of its version.
+        regions: of a multi-Region key, those of all related keys, the primary's first.
+        deletion_days: how long it will wait, while its replicas' deletion is waited for.
     """
 
     raw_id: bytes
@@ -151,6 +161,9 @@ class KeyMetadata:
     valid_to: datetime | None = None
     expires: datetime | None = None
     material_names: Mapping[int, bytes] = field(default_factory=dict)
+    manager: KeyManager = KeyManager.CUSTOMER
+    regions: tuple[str, ...] = ()
+    deletion_days: int | None = None
 
     @property
     def id(self) -> str:

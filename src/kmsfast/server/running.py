@@ -64,6 +64,8 @@ def serve(
         def fill(*, emptied: bool = False) -> None:
             keys = [] if seed is None else read_seed(seed, app.store.home)
             app.seeding.apply(keys, emptied=emptied)
+            if emptied:
+                app.deployment.forget_keys()  # of all regions
 
         fill()
         with runner:

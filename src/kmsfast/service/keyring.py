@@ -287,14 +287,13 @@ class Keyring:
             self.used(start[4:20], operation)
 
     def close(self) -> None:
-        """Wipes all keys from the arena and closes the store."""
+        """Wipes all keys from the arena. Whoever opened the store closes it then."""
         if self._closed:
             return
         self.usage.close()
         self._closed = True
         self._seen = _Seen(NEVER)
         self.forget_all()
-        self.store.close()
 
     # ---- within -----------------------------------------------------------------------------
 

@@ -77,7 +77,7 @@ class Writer(Reader, Protocol):
         """Removes all of the key but the fact that it was deleted."""
 
     def clear(self) -> None:
-        """Removes all keys, and the facts that some were deleted."""
+        """Removes all keys of all regions and accounts, and the facts that some were deleted."""
 
 
 class UsageTable(Protocol):
@@ -94,7 +94,7 @@ class UsageTable(Protocol):
 
 
 class Store(Protocol):
-    """Where keys are kept.
+    """Where the keys of one region and account are kept.
 
     Attributes:
         home: region and account.
@@ -124,6 +124,3 @@ class Store(Protocol):
 
     def describe(self) -> dict[str, Any]:
         """Facts for a diagnosis."""
-
-    def close(self) -> None:
-        """Wipes the store key and closes the database."""

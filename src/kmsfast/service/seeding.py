@@ -93,6 +93,7 @@ class Seeding:
             spec=spec,
             usage=checked_usage(spec, said.get("usage")),
             origin=origin,
+            regions=(self._store.home.region,) if said.multi_region else (),
         )
         if not said.material:
             return _Plan(said, key, None)
