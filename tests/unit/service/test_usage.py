@@ -146,7 +146,7 @@ def test_writing_moves_no_epoch_and_keeps_what_was_written(kms: kmsfast.Kms, clo
     end_window(kms)
     assert not kms._ring.usage.window.uses
     assert kms._ring.epoch[0] == epoch
-    with kms._app.store._database.read() as connection:
+    with kms._app.store.directory._database.read() as connection:
         assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
