@@ -23,10 +23,12 @@ from kmsfast.store.directory import StoreDirectory, StoreScope, create_store, op
 from kmsfast.store.roots import Passphrase, Root, RootKeyFile
 
 if TYPE_CHECKING:
+    from kmsfast.audit.trail import Trail
     from kmsfast.service.asymmetric import Asymmetric
     from kmsfast.service.importing import Importing
     from kmsfast.service.macs import Macs
     from kmsfast.service.policies import Policies
+    from kmsfast.service.remembered import Remembered
     from kmsfast.service.rotations import Rotations
     from kmsfast.service.seeding import Seeding
     from kmsfast.service.signing import Signing
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["BUSY_TIMEOUT", "Application", "Deployment", "checked_root", "start"]
 
 BUSY_TIMEOUT = 10.0
+AUDIT = "audit"
 _MAX_TIMEOUT = 86_400
 
 
@@ -61,6 +64,14 @@ class Deployment:
             made.ring.close()
             made.ring.check_open()
         return made
+
+    @cached_property
+    def trail(self) -> Trail:
+        """The audit log."""
+        from kmsfast.audit.trail import Trail
+
+        store = self.directory
+        return Trail(store.path / AUDIT, store.store_key, store.store_id)
 
     def homes(self) -> list[Home]:
         """The regions and accounts that have had keys, and the store's own home."""
@@ -151,6 +162,13 @@ class Application:
         from kmsfast.service.singles import Singles
 
         return Singles(self.ring, self.encryption.bindings)
+
+    @cached_property
+    def remembered(self) -> Remembered:
+        """What signs and MACs for callers that name keys by text."""
+        from kmsfast.service.remembered import Remembered
+
+        return Remembered(self.ring.epoch)
 
     @cached_property
     def markers(self) -> Markers:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from kmsfast.app import Application
 from kmsfast.errors import DryRun, UnsupportedOperation, ValidationError
 from kmsfast.service.usage import request_of
+from kmsfast.wire.model import OperationShape
 
 __all__ = [
     "MAX_CONTEXT",
     "Given",
     "Operation",
     "Result",
+    "Usual",
     "refuse_dry_run",
     "refuse_long_contexts",
     "refuse_recipient",
@@ -34,6 +36,13 @@ Result = dict[str, Any]
 """The members of an answer by their AWS names."""
 
 
+class Usual(Protocol):
+    """Answers the usual requests of one operation from body to body."""
+
+    def answer(self, body: bytes) -> bytes | None:
+        """The body of the answer; None: this request takes the general way."""
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """How an operation of the API is done.
@@ -41,10 +50,12 @@ class Operation:
     Attributes:
         run: does it; may wait for the disk and for other processes.
         warm: does it when that needs neither; None: it does.
+        usual: makes what answers usual requests without waiting.
     """
 
     run: Callable[[Application, Given], Result]
     warm: Callable[[Application, Given], Result | None] | None = None
+    usual: Callable[[Application, OperationShape], Usual] | None = None
 
     def perform(self, app: Application, given: Given, request_id: str) -> Result:
         """Does it as the request of that id; a dry run is no use of a key."""

@@ -51,7 +51,7 @@ class Reply(NamedTuple):
     """
 
     status: int
-    body: str
+    body: bytes
     error: str = ""
 
     def __repr__(self) -> str:
@@ -86,10 +86,20 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class _Bound:
-    """An operation of the model, and how it is done; None: it is not offered."""
+    """An operation of the model, and how it is done; None: it is not offered.
+
+    Attributes:
+        usual: answers usual requests from body to body.
+    """
 
     shape: OperationShape
     operation: Operation | None
+    usual: Callable[[bytes], bytes | None] | None
+
+
+def _bound(app: Application, shape: OperationShape, operation: Operation | None) -> _Bound:
+    make = None if operation is None else operation.usual
+    return _Bound(shape, operation, None if make is None else make(app, shape).answer)
 
 
 class Endpoint:
@@ -107,13 +117,13 @@ class Endpoint:
     ) -> None:
         self._app, self._home, self._singles = app, app.store.home, app.singles
         self._targets = {
-            f"{model.target_prefix}.{name}".encode(): _Bound(shape, OPERATIONS.get(name))
+            f"{model.target_prefix}.{name}".encode(): _bound(app, shape, OPERATIONS.get(name))
             for name, shape in model.operations.items()
         }
         self._scopes: set[bytes] = {b""}
         self._hosts: dict[bytes, bool] = {b"": True}
         self._pages: Mapping[tuple[str, str], Callable[[], Reply] | Reply] = {
-            ("GET", "/healthz"): Reply(200, '{"status":"ok"}'),
+            ("GET", "/healthz"): Reply(200, b'{"status":"ok"}'),
             ("GET", "/readyz"): self._ready,
         }
         self._gate: Gate | None = None
@@ -130,7 +140,7 @@ class Endpoint:
             return _refusal(error, request.request_id)
 
     def _answer(self, request: Request) -> Reply | Later:
-        if not self._is_local(request.host):
+        if not (self._hosts.get(request.host) or self._is_local(request.host)):
             return _FORBIDDEN
         if request.method != "POST" or request.path != "/":
             page = self._pages.get((request.method, request.path), _NOWHERE)
@@ -145,12 +155,18 @@ class Endpoint:
         scope = scope_of(request.authorization)
         if scope not in self._scopes:
             self._check_scope(scope)
+        self._singles.request_id = request.request_id
+        is_usual = bound.usual is not None and len(request.body) <= MAX_CONTEXT
+        body = bound.usual(request.body) if is_usual and bound.usual else None
+        return self._in_general(bound, request) if body is None else Reply(200, body)
+
+    def _in_general(self, bound: _Bound, request: Request) -> Reply | Later:
+        """Answers what is not usual."""
         given = _read(bound.shape, request.body)
         operation = bound.operation
         if operation is None:
             raise _not_offered(bound.shape.name)
         if operation.warm is not None:
-            self._singles.request_id = request.request_id
             result = operation.warm(self._app, given)
             if result is not None:
                 return Reply(200, bound.shape.write(result))
@@ -199,22 +215,22 @@ class Endpoint:
                 rows.store_row()
         except KmsError as error:
             _LOG.warning("not ready: %s", error)
-            return Reply(503, '{"status":"the store cannot be read"}')
-        return Reply(200, '{"status":"ready"}')
+            return Reply(503, b'{"status":"the store cannot be read"}')
+        return Reply(200, b'{"status":"ready"}')
 
 
-_NOWHERE: Final = Reply(404, '{"__type":"UnknownOperationException"}', "UnknownOperationException")
+_NOWHERE: Final = Reply(404, b'{"__type":"UnknownOperationException"}', "UnknownOperationException")
 _FORBIDDEN: Final = Reply(
     403,
-    '{"__type":"AccessDeniedException","message":"Without authentication only localhost is served; '
-    'the Host header names another machine"}',
+    b'{"__type":"AccessDeniedException","message":"Without authentication only localhost is '
+    b'served; the Host header names another machine"}',
     "AccessDeniedException",
 )
 
 
 _NOT_FOR_BROWSERS: Final = Reply(
     403,
-    '{"__type":"AccessDeniedException","message":"A page in a browser cannot do this"}',
+    b'{"__type":"AccessDeniedException","message":"A page in a browser cannot do this"}',
     "AccessDeniedException",
 )
 
@@ -258,7 +274,7 @@ def _alone(gate: Gate, reset: Callable[[], object]) -> Reply:
     """Empties the store, when the requests that have begun are done and while none begins."""
     with gate.alone():
         reset()
-    return Reply(200, '{"status":"reset"}')
+    return Reply(200, b'{"status":"reset"}')
 
 
 def _through(gate: Gate, work: Later) -> Later:

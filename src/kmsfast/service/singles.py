@@ -13,7 +13,7 @@ Rules:
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from kmsfast.crypto import blob
 from kmsfast.crypto.blob import seal_bound, try_open
@@ -22,10 +22,10 @@ from kmsfast.model.context import canonical
 from kmsfast.model.key import KeyMetadata
 from kmsfast.service.bindings import Bindings
 from kmsfast.service.keyring import Keyring
+from kmsfast.service.remembered import keep_few
 
-__all__ = ["DataKeyOf", "Opened", "Sealed", "Singles"]
+__all__ = ["DataKeyOf", "Opened", "Opening", "Sealed", "Sealing", "Singles"]
 
-_MOST: Final = 1024
 _HEADER_LEN: Final = 24
 _DATA_KEY: Final = {True: "GenerateDataKey", False: "GenerateDataKeyWithoutPlaintext"}
 
@@ -64,7 +64,9 @@ class DataKeyOf(NamedTuple):
         return f"DataKeyOf(key_arn={self.key_arn!r}, material_id={self.material_id!r})"
 
 
-class _Sealing(NamedTuple):
+class Sealing(NamedTuple):
+    """The current version of a key, until it rotates (Unix time) or the epoch moves."""
+
     epoch: int
     due: float | None
     handle: int
@@ -72,7 +74,9 @@ class _Sealing(NamedTuple):
     material_id: str
 
 
-class _Opening(NamedTuple):
+class Opening(NamedTuple):
+    """The version of a key that blobs with a certain header name, until the epoch moves."""
+
     epoch: int
     handle: int
     key_arn: str
@@ -92,8 +96,8 @@ class Singles:
         self._ring, self._epoch, self._clock = ring, ring.epoch, ring.clock
         self._usage = ring.usage
         self._bindings = bindings
-        self._sealing: dict[str, _Sealing] = {}
-        self._opening: dict[tuple[bytes, str | None], _Opening] = {}
+        self._sealing: dict[str, Sealing] = {}
+        self._opening: dict[tuple[bytes, str | None], Opening] = {}
 
     # ---- without a look into the store ------------------------------------------------------
 
@@ -103,7 +107,7 @@ class Singles:
         Args:
             name: of the key, as the caller gave it.
         """
-        known = self._good(name)
+        known = self.sealing(name)
         if known is None:
             return None
         try:
@@ -111,15 +115,14 @@ class Singles:
             sealed = Sealed(seal_bound(binding, plaintext), known.key_arn)
         except StaleHandle:
             return None
-        if known.key_arn not in self._usage.window.uses:
-            self._usage.note(known.key_arn, "Encrypt", self.request_id)
+        self.used(known.key_arn, "Encrypt")
         return sealed
 
     def data_key_warm(
         self, name: str, num_bytes: int, context: Context, *, with_plaintext: bool
     ) -> DataKeyOf | None:
         """A data key, when all that it needs is known."""
-        known = self._good(name)
+        known = self.sealing(name)
         if known is None:
             return None
         try:
@@ -128,8 +131,7 @@ class Singles:
             )
         except StaleHandle:
             return None
-        if known.key_arn not in self._usage.window.uses:
-            self._usage.note(known.key_arn, _DATA_KEY[with_plaintext], self.request_id)
+        self.used(known.key_arn, _DATA_KEY[with_plaintext])
         return DataKeyOf(plaintext, sealed, known.key_arn, known.material_id)
 
     def open_warm(self, name: str | None, data: bytes, context: Context) -> Opened | None:
@@ -138,8 +140,8 @@ class Singles:
         Args:
             name: of the key that must have made it, as the caller gave it; None: any.
         """
-        known = self._opening.get((data[:_HEADER_LEN], name))
-        if known is None or known.epoch != self._epoch[0]:
+        known = self.opening(data[:_HEADER_LEN], name)
+        if known is None:
             return None
         try:
             plaintext = try_open(self._bindings.of(known.handle, context), data)
@@ -147,9 +149,29 @@ class Singles:
             return None
         if plaintext is None:
             return None
-        if known.key_arn not in self._usage.window.uses:
-            self._usage.note(known.key_arn, "Decrypt", self.request_id)
+        self.used(known.key_arn, "Decrypt")
         return Opened(plaintext, known.key_arn, known.material_id)
+
+    def sealing(self, name: str) -> Sealing | None:
+        """What encrypts for this name of a key, when it is known."""
+        known = self._sealing.get(name)
+        if (
+            known is None
+            or known.epoch != self._epoch[0]
+            or (known.due is not None and self._clock() >= known.due)
+        ):
+            return None
+        return known
+
+    def opening(self, header: bytes, name: str | None) -> Opening | None:
+        """What decrypts blobs of this header for this name of a key, when it is known."""
+        known = self._opening.get((header, name))
+        return None if known is None or known.epoch != self._epoch[0] else known
+
+    def used(self, key_arn: str, operation: str) -> None:
+        """Records a warm use, if it is the key's first in a window of uses."""
+        if key_arn not in self._usage.window.uses:
+            self._usage.note(key_arn, operation, self.request_id)
 
     # ---- what warm calls need ---------------------------------------------------------------
 
@@ -163,14 +185,14 @@ class Singles:
         if ready.epoch != epoch:
             return
         current = self._ring.key(key.raw_id)
-        known = _Sealing(
+        known = Sealing(
             epoch,
             ready.rotation_due,
             ready.handle,
             current.arn,
             current.material_id(current.current_version),
         )
-        _keep(self._sealing, name, known)
+        keep_few(self._sealing, name, known)
 
     def remember_open(self, epoch: int, name: str | None, key: KeyMetadata, data: bytes) -> None:
         """The same for blobs of the key version that this one names; it was opened just now."""
@@ -179,21 +201,5 @@ class Singles:
         if handle is None or epoch % 2:
             return
         version = int.from_bytes(start[20:24], "big")
-        known = _Opening(epoch, handle, key.arn, key.material_id(version))
-        _keep(self._opening, (start, name), known)
-
-    def _good(self, name: str) -> _Sealing | None:
-        known = self._sealing.get(name)
-        if (
-            known is None
-            or known.epoch != self._epoch[0]
-            or (known.due is not None and self._clock() >= known.due)
-        ):
-            return None
-        return known
-
-
-def _keep(known: dict[Any, Any], name: Any, value: Any) -> None:
-    if len(known) >= _MOST:
-        known.clear()
-    known[name] = value
+        known = Opening(epoch, handle, key.arn, key.material_id(version))
+        keep_few(self._opening, (start, name), known)
