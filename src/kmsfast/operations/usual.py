@@ -51,6 +51,7 @@ class _Names:
     def __init__(self, app: Application, shape: OperationShape) -> None:
         self._epoch, self._clock, self._singles = app.ring.epoch, app.ring.clock, app.singles
         self._usage, self._shape = app.ring.usage, shape
+        self._key_arn = ""  # of the template that was found last
         self._known: dict[Any, _Known] = {}
 
     def _template(self, name: Any) -> Template | None:
@@ -58,7 +59,7 @@ class _Names:
         known = self._known.get(name)
         if known is None:
             return None
-        epoch, due, template, _ = known
+        epoch, due, template, self._key_arn = known
         if epoch != self._epoch[0] or (due != _NEVER_DUE and self._clock() >= due):
             return None
         return template
@@ -70,6 +71,7 @@ class _Names:
         except StaleHandle:
             return None
         due = of.due if isinstance(of, Sealing) else None
+        self._key_arn = of.key_arn
         keep_few(
             self._known,
             name,
@@ -110,6 +112,8 @@ class Encrypting(_Names):
         if template is None or size not in self._sizes:
             return None
         answer = bodies.encrypt(template, body, size)
+        if answer is not None and self._key_arn in self._usage.window.uses:
+            return answer  # its use was recorded a moment ago
         return self._done(name, answer)
 
     def _new(self, name: bytes) -> Template | None:
@@ -139,6 +143,8 @@ class Decrypting(_Names):
         if template is None or size not in self._sizes:
             return None
         answer = bodies.decrypt(template, body, size)
+        if answer is not None and self._key_arn in self._usage.window.uses:
+            return answer  # its use was recorded a moment ago
         return self._done(both, answer)
 
     def _new(self, start: bytes, name: bytes) -> Template | None:
@@ -177,6 +183,8 @@ class DataKeys(_Names):
             return None
         plain = self._PLAINTEXT is not None
         answer = bodies.data_key(template, body, size, with_plaintext=plain)
+        if answer is not None and self._key_arn in self._usage.window.uses:
+            return answer  # its use was recorded a moment ago
         return self._done(name, answer)
 
     def _size(self, text: bytes, body: bytes) -> int:
