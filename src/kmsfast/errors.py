@@ -43,6 +43,7 @@ __all__ = [
     "LimitExceeded",
     "MalformedPolicyDocument",
     "NotAuthorized",
+    "ReplicaExists",
     "RootKeyMissing",
     "RootKeyWrong",
     "SelfTestFailed",
@@ -125,6 +126,12 @@ class InvalidAliasName(KmsError, ValueError):
 
 class AliasExists(KmsError):
     """The alias names another key already."""
+
+    code = "AlreadyExistsException"
+
+
+class ReplicaExists(KmsError):
+    """The region has a key of this id already."""
 
     code = "AlreadyExistsException"
 

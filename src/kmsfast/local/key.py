@@ -71,7 +71,7 @@ class Key(PairUses, MacUses, ImportUses):
 
     @property
     def state(self) -> KeyState:
-        """Enabled, Disabled, PendingImport or PendingDeletion; compares equal to those texts."""
+        """As AWS KMS names it: Enabled, Disabled, PendingImport... Compares equal to the texts."""
         return self._metadata.state
 
     @property
@@ -118,6 +118,11 @@ class Key(PairUses, MacUses, ImportUses):
     def multi_region(self) -> bool:
         """Whether it is a multi-Region key."""
         return self._metadata.multi_region
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """The regions of a multi-Region key and those related to it, the primary's first."""
+        return self._app.multi_region.settled(self._metadata).regions
 
     @property
     def created_at(self) -> datetime:
@@ -328,6 +333,39 @@ class Key(PairUses, MacUses, ImportUses):
         """
         self._management.disable_rotation(self._raw_id)
 
+    def replicate(
+        self,
+        region: str,
+        *,
+        description: str = "",
+        tags: Tags | None = None,
+        policy: str | None = None,
+    ) -> Key:
+        """A replica of this multi-Region key in another region: what one encrypts, both decrypt.
+
+        Id and material are the same, and a rotation of the primary is one of the replica. Of a key
+        of origin EXTERNAL the replica needs the same material to be imported. The other properties
+        are its own.
+
+        Raises:
+            UnsupportedOperation: not a multi-Region key, or itself a replica.
+            ReplicaExists: the region has one. KeyDisabled, InvalidState: this key is not enabled.
+            ValidationError, TagError, MalformedPolicyDocument, LimitExceeded: a wrong parameter.
+        """
+        replica = self._app.multi_region.replicate(
+            self._raw_id, region, description=description, tags=tags, policy=policy
+        )
+        return Key(self._app.beside(region), replica)
+
+    def update_primary_region(self, region: str) -> None:
+        """Makes the replica in that region the primary key, and this one a replica.
+
+        Raises:
+            UnsupportedOperation: this is not a primary key, or it is the one in that region.
+            KeyNotFound: no replica is there. KeyDisabled, InvalidState: one is not enabled.
+        """
+        self._app.multi_region.update_primary(self._raw_id, region)
+
     def enable(self) -> None:
         """Lets the key encrypt and decrypt again.
 
@@ -346,6 +384,8 @@ class Key(PairUses, MacUses, ImportUses):
 
     def schedule_deletion(self, days: int = 30) -> None:
         """Deletes the key in 7 to 30 days; until then it is unusable and can be kept after all.
+
+        The days of a primary key that has replicas begin when the last of them is deleted.
 
         Raises:
             InvalidState, KeyNotFound: the key waits for its deletion, or is gone.

@@ -14,7 +14,6 @@ _KEM: Final = "ML-KEM keys are not offered yet"
 _IMPORT: Final = "imported key material is not reachable over HTTP yet"
 _GRANTS: Final = "grants are not stored yet"
 _STORES: Final = "custom key stores are not offered yet"
-_REGIONS: Final = "one deployment serves one region so far"
 
 MISSING: Final[Mapping[str, str]] = {
     "ConnectCustomKeyStore": _STORES,
@@ -31,11 +30,9 @@ MISSING: Final[Mapping[str, str]] = {
     "ImportKeyMaterial": _IMPORT,
     "ListGrants": _GRANTS,
     "ListRetirableGrants": _GRANTS,
-    "ReplicateKey": _REGIONS,
     "RetireGrant": _GRANTS,
     "RevokeGrant": _GRANTS,
     "UpdateCustomKeyStore": _STORES,
-    "UpdatePrimaryRegion": _REGIONS,
 }
 """Operations that are not offered, and why."""
 
@@ -58,6 +55,8 @@ DEVIATIONS: Final[Mapping[str, str]] = {
     "ListKeys": "no keys of other accounts",
     "PutKeyPolicy": "the policy is checked for its form alone, and not enforced",
     "ReEncrypt": _CONTEXT,
+    "ReplicateKey": f"{_AT_ONCE}: a replica is never seen as Creating; to regions that are served",
     "RotateKeyOnDemand": _AT_ONCE,
+    "UpdatePrimaryRegion": f"{_AT_ONCE}: keys are never seen as Updating",
 }
 """Operations whose answers differ from those of AWS, and how."""

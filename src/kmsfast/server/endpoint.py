@@ -14,8 +14,9 @@ from typing import Final, NamedTuple
 
 from kmsfast.app import Application
 from kmsfast.errors import KmsError, UnsupportedOperation
+from kmsfast.model.arn import Home
 from kmsfast.operations import MISSING, OPERATIONS, Operation
-from kmsfast.wire.credentials import NOBODY, credential_of, scope_of
+from kmsfast.wire.credentials import Credential, credential_of, scope_of
 from kmsfast.wire.faults import INTERNAL, fault_of
 from kmsfast.wire.model import OperationShape, ServiceModel
 from kmsfast.wire.refusals import (
@@ -32,6 +33,8 @@ MAX_BODY: Final = 1 << 20
 # Of hosts and credential scopes that are remembered.
 _MOST_KNOWN: Final = 1024
 _LONGEST_KNOWN: Final = 256
+# Regions and accounts that have a service, each some kilobytes as long as the server runs.
+_MOST_HOMES: Final = 4096
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -88,11 +91,12 @@ class Endpoint:
 
     def __init__(self, app: Application, model: ServiceModel) -> None:
         self._app, self._home = app, app.store.home
+        self._regions = {self._home.region, *app.deployment.served_regions()}
         self._targets = {
             f"{model.target_prefix}.{name}".encode(): _Bound(shape, OPERATIONS.get(name))
             for name, shape in model.operations.items()
         }
-        self._scopes: set[bytes] = {b""}
+        self._scopes: dict[bytes, Application] = {b"": app}
         self._hosts: dict[bytes, bool] = {b"": True}
         self._pages: Mapping[tuple[str, str], Callable[[], Reply] | Reply] = {
             ("GET", "/healthz"): Reply(200, '{"status":"ok"}'),
@@ -118,41 +122,48 @@ class Endpoint:
         if bound is None:
             raise UnknownOperation
         scope = scope_of(request.authorization)
-        if scope not in self._scopes:
-            self._check_scope(scope)
+        app = self._scopes.get(scope) or self._chosen(scope)
         given = bound.shape.read(request.body)
         operation = bound.operation
         if operation is None:
             raise _not_offered(bound.shape.name)
         if operation.warm is not None:
-            result = operation.warm(self._app, given)
+            result = operation.warm(app, given)
             if result is not None:
                 return Reply(200, bound.shape.write(result))
         run, write = operation.run, bound.shape.write
-        return _guarded(lambda: Reply(200, write(run(self._app, given))), request.request_id)
+        return _guarded(lambda: Reply(200, write(run(app, given))), request.request_id)
 
-    def _check_scope(self, scope: bytes) -> None:
-        """Passes for credentials of the region and account that are served.
+    def _chosen(self, scope: bytes) -> Application:
+        """The service of the region and account that a credential scope names."""
+        app = self._app_of(credential_of(scope))
+        if len(self._scopes) >= _MOST_KNOWN:
+            self._scopes = {b"": self._scopes[b""]}
+        if len(scope) <= _LONGEST_KNOWN:
+            self._scopes[scope] = app
+        return app
+
+    def _app_of(self, credential: Credential) -> Application:
+        """The service of a region and account; without authentication any account is one.
 
         Raises:
-            InvalidCredentialScope: of another region. UnrecognizedClient: of another account.
+            InvalidCredentialScope: the region is not served. UnrecognizedClient: too many accounts.
         """
-        credential = credential_of(scope)
-        if credential is not NOBODY:
-            if credential.region != self._home.region:
-                raise InvalidCredentialScope(
-                    "Credential should be scoped to a valid region, not "
-                    f"'{credential.region}'. This server serves {self._home.region}."
-                )
-            if credential.account not in {None, self._home.account}:
-                raise UnrecognizedClient(
-                    "The security token included in the request is invalid. This server serves "
-                    f"account {self._home.account}."
-                )
-        if len(self._scopes) >= _MOST_KNOWN:
-            self._scopes = {b""}
-        if len(scope) <= _LONGEST_KNOWN:
-            self._scopes.add(scope)
+        region = credential.region or self._home.region
+        if region not in self._regions:
+            raise InvalidCredentialScope(
+                f"Credential should be scoped to a valid region, not '{region}'. "
+                f"This server serves {', '.join(sorted(self._regions))}."
+            )
+        account = credential.account or self._home.account
+        deployment = self._app.deployment
+        home = Home(region, account)
+        if not deployment.has(home) and deployment.num_homes() >= _MOST_HOMES:
+            raise UnrecognizedClient(
+                "The security token included in the request is invalid. This server has been asked "
+                f"for {_MOST_HOMES} accounts already; start it anew, or use fewer."
+            )
+        return deployment.at(home)
 
     def _is_local(self, host: bytes) -> bool:
         """Whether the client means this machine.

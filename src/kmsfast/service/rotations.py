@@ -9,7 +9,7 @@ from kmsfast.errors import LimitExceeded
 from kmsfast.model.key import KeyMetadata, KeyVersion, require
 from kmsfast.model.keyspec import Origin
 from kmsfast.service.keyring import Keyring, add_rotation
-from kmsfast.service.management import require_rotates
+from kmsfast.service.management import require_rotates, require_rotates_here
 
 __all__ = ["MAX_ON_DEMAND", "ON_DEMAND", "Rotations"]
 
@@ -28,9 +28,10 @@ class Rotations:
         """Adds a version, which encrypts from now on; at most 25 in the life of a key.
 
         Raises:
-            UnsupportedOperation: an asymmetric or HMAC key. LimitExceeded: there were 25.
+            UnsupportedOperation: an asymmetric or HMAC key, a replica.
+            LimitExceeded: there were 25.
         """
-        require_rotates(self._ring.key(raw_id))
+        require_rotates_here(self._ring.key(raw_id))
         with self._ring.store.write() as rows:
             key = self._ring.writable(rows, raw_id)
             require(key, "use")

@@ -84,6 +84,12 @@ class Repository:
             self._insert(schema.scopes, [row])
             self._scope = number
 
+    def beside(self, region: str) -> Repository:
+        """The scope of another region of the account, in the same transaction."""
+        if region == self._home.region:
+            return self
+        return Repository(self._connection, self._macs, Home(region, self._home.account))
+
     # ---- reading ----------------------------------------------------------------------------
 
     def key(self, key_id: bytes) -> KeyMetadata | None:
@@ -220,6 +226,13 @@ class Repository:
                 "next_rotation": None, "deletion_date": to_micros(when), "deletion_days": None,
                 "num_versions": 0}  # fmt: skip
         self._replace(schema.keys, self._owner(key.raw_id), gone)
+
+    def remove(self, key: KeyMetadata) -> None:
+        """Removes all of a key, as if it had never been there."""
+        for table in (*_CHILDREN, schema.keys):
+            self._delete(table, key_id=key.raw_id)
+        row = self._scope_row()
+        self._replace(schema.scopes, row, {"num_keys": row["num_keys"] - 1})
 
     # ---- the row of the store ---------------------------------------------------------------
 
