@@ -254,7 +254,7 @@ def require_primary(key: KeyMetadata) -> None:
         UnsupportedOperation: a replica, or a single-Region key.
     """
     if not key.multi_region or key.is_replica:
-        where = f"its primary is in {key.regions[0]}" if key.regions else "make a key that is one"
+        where = f"Its primary is in {key.regions[0]}" if key.regions else ""
         raise UnsupportedOperation(f"{key.arn} is not a multi-region primary key.", hint=where)
 
 

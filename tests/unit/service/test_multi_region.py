@@ -98,7 +98,7 @@ def test_a_rotation_of_the_primary_is_one_of_all(
     assert third.decrypt(old) == b"old"
     assert primary.replicate("eu-west-2").decrypt(old) == b"old"
     for refused in (replica.rotate, replica.enable_rotation, replica.disable_rotation):
-        with pytest.raises(UnsupportedOperation, match="is not a multi-region primary key."):
+        with pytest.raises(UnsupportedOperation, match="is not a multi-region primary"):
             refused()
 
 
@@ -141,11 +141,11 @@ def test_what_cannot_be_replicated(
             key.replicate(THIRD)
         assert refused.value.message == f"{key.arn} is not a multi-region primary key."
     for region in (THERE, HERE):
-        with pytest.raises(ReplicaExists, match=f"{region}.* already exists") as exists:
+        with pytest.raises(ReplicaExists, match=rf"{region}.* already exists") as exists:
             primary.replicate(region)
         assert exists.value.code == "AlreadyExistsException"
     for region in ("nowhere", "cn-north-1"):
-        with pytest.raises(ValidationError, match="region|partition"):
+        with pytest.raises(ValidationError, match=r"region|partition"):
             primary.replicate(region)
     primary.disable()
     with pytest.raises(KeyDisabled):
