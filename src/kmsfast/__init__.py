@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kmsfast.errors import (
         AliasExists,
         ArenaFull,
+        AwsManaged,
         BatchError,
         ComputationFault,
         ContextError,
@@ -62,7 +63,7 @@ if TYPE_CHECKING:
     from kmsfast.model.alias import Alias
     from kmsfast.model.blob_info import BlobInfo
     from kmsfast.model.imports import ExpirationModel, ImportType
-    from kmsfast.model.key import KeyState, KeyVersion, RotationStatus
+    from kmsfast.model.key import KeyManager, KeyState, KeyVersion, RotationStatus
     from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
     from kmsfast.model.message import MessageType
     from kmsfast.service.asymmetric import DataKeyPair
@@ -73,6 +74,7 @@ __all__ = [
     "Alias",
     "AliasExists",
     "ArenaFull",
+    "AwsManaged",
     "BatchError",
     "BatchResult",
     "BlobInfo",
@@ -98,6 +100,7 @@ __all__ = [
     "InvalidState",
     "Key",
     "KeyDisabled",
+    "KeyManager",
     "KeyNotFound",
     "KeySpec",
     "KeyState",
@@ -141,6 +144,7 @@ _ELSEWHERE = {
     "ImportedMaterial": "kmsfast.service.importing",
     "DataKeyPair": "kmsfast.service.asymmetric",
     "KeySpec": "kmsfast.model.keyspec",
+    "KeyManager": "kmsfast.model.key",
     "KeyState": "kmsfast.model.key",
     "KeyUsage": "kmsfast.model.keyspec",
     "KeyVersion": "kmsfast.model.key",

@@ -16,6 +16,7 @@ from typing import Any
 __all__ = [
     "AliasExists",
     "ArenaFull",
+    "AwsManaged",
     "BatchError",
     "CiphertextOfUnknownKey",
     "ComputationFault",
@@ -188,6 +189,12 @@ class NotAuthorized(KmsError):
     """The request changes what belongs to AWS."""
 
     code = "NotAuthorizedException"
+
+
+class AwsManaged(KmsError):
+    """The key is an AWS managed one, whose policy lets nobody change it."""
+
+    code = "AccessDeniedException"
 
 
 class DryRun(KmsError):

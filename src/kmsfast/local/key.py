@@ -27,7 +27,7 @@ from kmsfast.local.remembered import (
     Sealing,
 )
 from kmsfast.model.context import copied
-from kmsfast.model.key import KeyMetadata, KeyState, KeyVersion, RotationStatus
+from kmsfast.model.key import KeyManager, KeyMetadata, KeyState, KeyVersion, RotationStatus
 from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
 from kmsfast.service import streams
 from kmsfast.service.encryption import DataKey, Errors, SealedBatch
@@ -118,6 +118,11 @@ class Key(PairUses, MacUses, ImportUses):
     def multi_region(self) -> bool:
         """Whether it is a multi-Region key."""
         return self._metadata.multi_region
+
+    @property
+    def manager(self) -> KeyManager:
+        """CUSTOMER, or AWS for the keys of ``alias/aws/...``, which their account cannot change."""
+        return self._metadata.manager
 
     @property
     def regions(self) -> tuple[str, ...]:

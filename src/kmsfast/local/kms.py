@@ -95,6 +95,8 @@ class Kms:
     def key(self, name: str) -> Key:
         """The key of an id, an ARN, an alias or an alias's ARN.
 
+        That of a predefined alias (``alias/aws/s3`` and so on) is made when it is first asked for.
+
         Raises:
             KeyNotFound: there is none.
             InvalidKeyId, InvalidArn, InvalidAliasName: it cannot be the name of one.

@@ -51,7 +51,7 @@ DEVIATIONS: Final[Mapping[str, str]] = {
     "GenerateDataKeyPairWithoutPlaintext": f"{_CONTEXT}; no SM2 and ML-KEM pairs",
     "GenerateDataKeyWithoutPlaintext": _CONTEXT,
     "GenerateRandom": _RECIPIENT,
-    "ListAliases": "there are no aliases of AWS managed keys (alias/aws/...)",
+    "ListAliases": "the predefined aliases are those of 22 services (alias/aws/...)",
     "ListKeys": "no keys of other accounts",
     "PutKeyPolicy": "the policy is checked for its form alone, and not enforced",
     "ReEncrypt": _CONTEXT,

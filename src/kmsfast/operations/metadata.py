@@ -38,7 +38,7 @@ def describe(app: Application, key: KeyMetadata) -> dict[str, Any]:
         "DeletionDate": key.deletion_date,
         "Origin": key.origin.value,
         **_expiry(key),
-        "KeyManager": "CUSTOMER",
+        "KeyManager": key.manager.value,
         "CustomerMasterKeySpec": key.spec.value,
         "KeySpec": key.spec.value,
         **algorithms(key),

@@ -19,9 +19,11 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from kmsfast.crypto import blob, keys, pkcs8
 from kmsfast.crypto.native import with_handle
-from kmsfast.errors import InvalidKeyId, InvalidState, KeyNotFound, KmsError
+from kmsfast.errors import AwsManaged, InvalidKeyId, InvalidState, KeyNotFound, KmsError
 from kmsfast.model.alias import PREFIX, checked_alias
+from kmsfast.model.aws_managed import PREDEFINED
 from kmsfast.model.key import (
+    KeyManager,
     KeyMetadata,
     KeyState,
     KeyVersion,
@@ -33,6 +35,7 @@ from kmsfast.model.key import (
 )
 from kmsfast.model.keyspec import KeyUsage, Origin
 from kmsfast.service import material
+from kmsfast.service.aws_managed import make_managed
 from kmsfast.service.ports import Clock, Reader, Store, Writer
 from kmsfast.service.related import related, remove_replica
 
@@ -157,11 +160,17 @@ class Keyring:
         return KeyNotFound(f"Key '{arn}' does not exist")
 
     def writable(self, rows: Writer, raw_id: bytes) -> KeyMetadata:
-        """The key within a transaction.
+        """The key within a transaction that changes it by somebody's wish.
 
         Raises:
-            KeyNotFound: it was deleted meanwhile.
+            KeyNotFound: it was deleted meanwhile. AwsManaged: it is AWS's.
         """
+        key = self._present(rows, raw_id)
+        if key.manager is KeyManager.AWS:
+            raise AwsManaged(f"{key.arn} is an AWS managed key, which its account cannot change")
+        return key
+
+    def _present(self, rows: Writer, raw_id: bytes) -> KeyMetadata:
         key = rows.key(raw_id)
         if key is None:
             raise self.not_found(raw_id, multi_region=False)
@@ -308,7 +317,10 @@ class Keyring:
                 alias = rows.alias(name)
                 if alias is None:
                     self._check_complete(rows, seen)
-                    raise KeyNotFound(f"Alias {self.store.home.arn(name)} is not found.")
+            if alias is None and name in PREDEFINED:
+                return make_managed(self.store, name, self.now())
+            if alias is None:
+                raise KeyNotFound(f"Alias {self.store.home.arn(name)} is not found.")
             seen.aliases[name] = alias.raw_key_id
         return seen.aliases[name]
 
@@ -350,7 +362,7 @@ class Keyring:
     def _rotate_if_due(self, key: KeyMetadata) -> None:
         with self.store.write() as here:
             rows = here.beside(key.regions[0]) if key.is_replica else here
-            key, now = self.writable(rows, key.raw_id), self.now()
+            key, now = self._present(rows, key.raw_id), self.now()
             due, period = key.rotation.next_rotation, key.rotation.period_days
             if due is None or period is None or due > now or key.state is not KeyState.ENABLED:
                 return

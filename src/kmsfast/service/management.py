@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from kmsfast.errors import AliasExists, KeyNotFound, UnsupportedOperation
-from kmsfast.model.alias import Alias, checked_alias
+from kmsfast.model.alias import Alias, checked_own_alias
 from kmsfast.model.key import (
     KeyMetadata,
     KeyState,
@@ -75,7 +75,7 @@ class Management:
             current_version=0 if external else 1,
             rotation=_rotation(rotation_period_days, now),
             deletion_date=None,
-            aliases=() if alias is None else (checked_alias(alias),),
+            aliases=() if alias is None else (checked_own_alias(alias),),
             tags=checked_tags(tags),
             policy=checked_policy(policy),
             spec=known,
@@ -199,7 +199,7 @@ class Management:
         Raises:
             AliasExists: the name is taken.
         """
-        checked_alias(name)
+        checked_own_alias(name)
         now = self._begin()
         with self._store.write() as rows:
             key = self._changeable(rows, raw_id)
@@ -259,7 +259,7 @@ class Management:
         return key
 
     def _present(self, rows: Writer, name: str) -> Alias:
-        alias = rows.alias(checked_alias(name))
+        alias = rows.alias(checked_own_alias(name))
         if alias is None:
             rows.check_complete()
             raise KeyNotFound(f"Alias {self._store.home.arn(name)} is not found.")
