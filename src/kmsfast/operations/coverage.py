@@ -52,6 +52,7 @@ DEVIATIONS: Final[Mapping[str, str]] = {
     "GenerateDataKeyWithoutPlaintext": _CONTEXT,
     "GenerateRandom": _RECIPIENT,
     "ListAliases": "the predefined aliases are those of 22 services (alias/aws/...)",
+    "ListKeyRotations": "imported material that replicas lack is PENDING_ROTATION as well",
     "ListKeys": "no keys of other accounts",
     "PutKeyPolicy": "the policy is checked for its form alone, and not enforced",
     "ReEncrypt": _CONTEXT,
