@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kmsfast.service.macs import Macs
     from kmsfast.service.multi_region import MultiRegion
     from kmsfast.service.policies import Policies
+    from kmsfast.service.remembered import Remembered
     from kmsfast.service.rotations import Rotations
     from kmsfast.service.signing import Signing
     from kmsfast.service.singles import Singles
@@ -66,14 +67,6 @@ class Deployment:
             made.ring.close()
             made.ring.check_open()
         return made
-
-    def has(self, home: Home) -> bool:
-        """Whether somebody has asked for the service of a region and account before."""
-        return home in self._made
-
-    def num_homes(self) -> int:
-        """How many services there are."""
-        return len(self._made)
 
     @cached_property
     def trail(self) -> Trail:
@@ -180,6 +173,13 @@ class Application:
         from kmsfast.service.singles import Singles
 
         return Singles(self.ring, self.encryption.bindings)
+
+    @cached_property
+    def remembered(self) -> Remembered:
+        """What signs and MACs for callers that name keys by text."""
+        from kmsfast.service.remembered import Remembered
+
+        return Remembered(self.ring.epoch)
 
     @cached_property
     def markers(self) -> Markers:

@@ -34,7 +34,7 @@ MAX_BODY: Final = 1 << 20
 _MOST_KNOWN: Final = 1024
 _LONGEST_KNOWN: Final = 256
 # Regions and accounts that have a service, each some kilobytes as long as the server runs.
-_MOST_HOMES: Final = 4096
+_MOST_HOMES: Final = 1024
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -46,7 +46,7 @@ class Reply(NamedTuple):
     """
 
     status: int
-    body: str
+    body: bytes
     error: str = ""
 
     def __repr__(self) -> str:
@@ -80,10 +80,25 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class _Bound:
-    """An operation of the model, and how it is done; None: it is not offered."""
+    """An operation of the model for a region and account, and how it is done; None: not offered.
 
+    Attributes:
+        usual: answers usual requests from body to body.
+    """
+
+    app: Application
     shape: OperationShape
     operation: Operation | None
+    usual: Callable[[bytes], bytes | None] | None
+
+
+_Targets = Mapping[bytes, _Bound]
+"""The operations of a region and account by the header X-Amz-Target."""
+
+
+def _bound(app: Application, shape: OperationShape, operation: Operation | None) -> _Bound:
+    make = None if operation is None else operation.usual
+    return _Bound(app, shape, operation, None if make is None else make(app, shape).answer)
 
 
 class Endpoint:
@@ -92,14 +107,13 @@ class Endpoint:
     def __init__(self, app: Application, model: ServiceModel) -> None:
         self._app, self._home = app, app.store.home
         self._regions = {self._home.region, *app.deployment.served_regions()}
-        self._targets = {
-            f"{model.target_prefix}.{name}".encode(): _Bound(shape, OPERATIONS.get(name))
-            for name, shape in model.operations.items()
-        }
-        self._scopes: dict[bytes, Application] = {b"": app}
+        self._model = model
+        self._served: dict[Home, _Targets] = {}
+        self._targets = self._targets_at(self._home)
+        self._scopes: dict[bytes, _Targets] = {b"": self._targets}
         self._hosts: dict[bytes, bool] = {b"": True}
         self._pages: Mapping[tuple[str, str], Callable[[], Reply] | Reply] = {
-            ("GET", "/healthz"): Reply(200, '{"status":"ok"}'),
+            ("GET", "/healthz"): Reply(200, b'{"status":"ok"}'),
             ("GET", "/readyz"): self._ready,
         }
 
@@ -111,19 +125,23 @@ class Endpoint:
             return _refusal(error, request.request_id)
 
     def _answer(self, request: Request) -> Reply | Later:
-        if not self._is_local(request.host):
+        if not (self._hosts.get(request.host) or self._is_local(request.host)):
             return _FORBIDDEN
         if request.method != "POST" or request.path != "/":
             page = self._pages.get((request.method, request.path), _NOWHERE)
             return page if isinstance(page, Reply) else _guarded(page, request.request_id)
         if request.too_long:
             raise RequestTooLarge(f"The request has more than {MAX_BODY} bytes")
-        bound = self._targets.get(request.target)
-        if bound is None:
+        if request.target not in self._targets:
             raise UnknownOperation
         scope = scope_of(request.authorization)
-        app = self._scopes.get(scope) or self._chosen(scope)
-        given = bound.shape.read(request.body)
+        bound = (self._scopes.get(scope) or self._chosen(scope))[request.target]
+        body = None if bound.usual is None else bound.usual(request.body)
+        return self._in_general(bound, request) if body is None else Reply(200, body)
+
+    def _in_general(self, bound: _Bound, request: Request) -> Reply | Later:
+        """Answers what is not usual."""
+        app, given = bound.app, bound.shape.read(request.body)
         operation = bound.operation
         if operation is None:
             raise _not_offered(bound.shape.name)
@@ -134,17 +152,28 @@ class Endpoint:
         run, write = operation.run, bound.shape.write
         return _guarded(lambda: Reply(200, write(run(app, given))), request.request_id)
 
-    def _chosen(self, scope: bytes) -> Application:
-        """The service of the region and account that a credential scope names."""
-        app = self._app_of(credential_of(scope))
+    def _chosen(self, scope: bytes) -> _Targets:
+        """The operations for the region and account that a credential scope names."""
+        targets = self._targets_at(self._home_of(credential_of(scope)))
         if len(self._scopes) >= _MOST_KNOWN:
             self._scopes = {b"": self._scopes[b""]}
         if len(scope) <= _LONGEST_KNOWN:
-            self._scopes[scope] = app
-        return app
+            self._scopes[scope] = targets
+        return targets
 
-    def _app_of(self, credential: Credential) -> Application:
-        """The service of a region and account; without authentication any account is one.
+    def _targets_at(self, home: Home) -> _Targets:
+        if home not in self._served:
+            app = self._app.deployment.at(home)
+            self._served[home] = {
+                f"{self._model.target_prefix}.{name}".encode(): _bound(
+                    app, shape, OPERATIONS.get(name)
+                )
+                for name, shape in self._model.operations.items()
+            }
+        return self._served[home]
+
+    def _home_of(self, credential: Credential) -> Home:
+        """The region and account that are meant; without authentication any account is one.
 
         Raises:
             InvalidCredentialScope: the region is not served. UnrecognizedClient: too many accounts.
@@ -156,14 +185,13 @@ class Endpoint:
                 f"This server serves {', '.join(sorted(self._regions))}."
             )
         account = credential.account or self._home.account
-        deployment = self._app.deployment
         home = Home(region, account)
-        if not deployment.has(home) and deployment.num_homes() >= _MOST_HOMES:
+        if home not in self._served and len(self._served) >= _MOST_HOMES:
             raise UnrecognizedClient(
                 "The security token included in the request is invalid. This server has been asked "
                 f"for {_MOST_HOMES} accounts already; start it anew, or use fewer."
             )
-        return deployment.at(home)
+        return home
 
     def _is_local(self, host: bytes) -> bool:
         """Whether the client means this machine.
@@ -183,15 +211,15 @@ class Endpoint:
                 rows.store_row()
         except KmsError as error:
             _LOG.warning("not ready: %s", error)
-            return Reply(503, '{"status":"the store cannot be read"}')
-        return Reply(200, '{"status":"ready"}')
+            return Reply(503, b'{"status":"the store cannot be read"}')
+        return Reply(200, b'{"status":"ready"}')
 
 
-_NOWHERE: Final = Reply(404, '{"__type":"UnknownOperationException"}', "UnknownOperationException")
+_NOWHERE: Final = Reply(404, b'{"__type":"UnknownOperationException"}', "UnknownOperationException")
 _FORBIDDEN: Final = Reply(
     403,
-    '{"__type":"AccessDeniedException","message":"Without authentication only localhost is served; '
-    'the Host header names another machine"}',
+    b'{"__type":"AccessDeniedException","message":"Without authentication only localhost is '
+    b'served; the Host header names another machine"}',
     "AccessDeniedException",
 )
 
