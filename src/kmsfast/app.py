@@ -27,6 +27,7 @@ from kmsfast.store.roots import Passphrase, Root, RootKeyFile
 if TYPE_CHECKING:
     from kmsfast.audit.trail import Trail
     from kmsfast.service.asymmetric import Asymmetric
+    from kmsfast.service.encapsulation import Encapsulation
     from kmsfast.service.importing import Importing
     from kmsfast.service.macs import Macs
     from kmsfast.service.multi_region import MultiRegion
@@ -124,6 +125,13 @@ class Application:
         from kmsfast.service.asymmetric import Asymmetric
 
         return Asymmetric(self.ring)
+
+    @cached_property
+    def encapsulation(self) -> Encapsulation:
+        """Shared secrets by ML-KEM."""
+        from kmsfast.service.encapsulation import Encapsulation
+
+        return Encapsulation(self.ring)
 
     @cached_property
     def signing(self) -> Signing:
