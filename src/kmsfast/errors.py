@@ -17,6 +17,7 @@ __all__ = [
     "AliasExists",
     "ArenaFull",
     "AuditUnusable",
+    "AwsManaged",
     "BatchError",
     "CiphertextOfUnknownKey",
     "ComputationFault",
@@ -44,6 +45,7 @@ __all__ = [
     "LimitExceeded",
     "MalformedPolicyDocument",
     "NotAuthorized",
+    "ReplicaExists",
     "RootKeyMissing",
     "RootKeyWrong",
     "SelfTestFailed",
@@ -130,6 +132,12 @@ class AliasExists(KmsError):
     code = "AlreadyExistsException"
 
 
+class ReplicaExists(KmsError):
+    """The region has a key of this id already."""
+
+    code = "AlreadyExistsException"
+
+
 class KeyDisabled(KmsError):
     """The key is disabled."""
 
@@ -182,6 +190,12 @@ class NotAuthorized(KmsError):
     """The request changes what belongs to AWS."""
 
     code = "NotAuthorizedException"
+
+
+class AwsManaged(KmsError):
+    """The key is an AWS managed one, whose policy lets nobody change it."""
+
+    code = "AccessDeniedException"
 
 
 class DryRun(KmsError):
