@@ -19,6 +19,7 @@ from kmsfast.store.roots import Passphrase, Root, RootKeyFile
 
 if TYPE_CHECKING:
     from kmsfast.service.asymmetric import Asymmetric
+    from kmsfast.service.grants import Grants
     from kmsfast.service.importing import Importing
     from kmsfast.service.macs import Macs
     from kmsfast.service.policies import Policies
@@ -78,6 +79,13 @@ class Application:
         from kmsfast.service.policies import Policies
 
         return Policies(self.ring)
+
+    @cached_property
+    def grants(self) -> Grants:
+        """Grants and their tokens."""
+        from kmsfast.service.grants import Grants
+
+        return Grants(self.ring)
 
     @cached_property
     def rotations(self) -> Rotations:

@@ -30,6 +30,8 @@ __all__ = [
     "InvalidAliasName",
     "InvalidArn",
     "InvalidCiphertext",
+    "InvalidGrantId",
+    "InvalidGrantToken",
     "InvalidImportToken",
     "InvalidKeyId",
     "InvalidKeyUsage",
@@ -96,7 +98,7 @@ class ContextError(ValidationError):
 
 
 class KeyNotFound(KmsError, LookupError):
-    """No key, version or alias of that name."""
+    """No key, version, alias or grant of that name."""
 
     code = "NotFoundException"
 
@@ -115,6 +117,18 @@ class ForeignArn(InvalidArn):
     """The ARN is that of another partition, region or account, where nothing is known of it."""
 
     code = "NotFoundException"
+
+
+class InvalidGrantId(KmsError, ValueError):
+    """The text cannot be the id of a grant."""
+
+    code = "InvalidGrantIdException"
+
+
+class InvalidGrantToken(KmsError, ValueError):
+    """The text is no grant token of this store."""
+
+    code = "InvalidGrantTokenException"
 
 
 class InvalidAliasName(KmsError, ValueError):

@@ -12,7 +12,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from kmsfast.operations import aliases, encryption, keys, pairs, policies, rotation, signing, tags
+from kmsfast.operations import (
+    aliases,
+    encryption,
+    grants,
+    keys,
+    pairs,
+    policies,
+    rotation,
+    signing,
+    tags,
+)
 from kmsfast.operations.coverage import DEVIATIONS, MISSING
 from kmsfast.operations.requests import Given, Operation, Result
 
@@ -26,5 +36,6 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     **pairs.OPERATIONS,
     **rotation.OPERATIONS,
     **policies.OPERATIONS,
+    **grants.OPERATIONS,
     **tags.OPERATIONS,
 }

@@ -12,14 +12,12 @@ __all__ = ["DEVIATIONS", "MISSING"]
 
 _KEM: Final = "ML-KEM keys are not offered yet"
 _IMPORT: Final = "imported key material is not reachable over HTTP yet"
-_GRANTS: Final = "grants are not stored yet"
 _STORES: Final = "custom key stores are not offered yet"
 _REGIONS: Final = "one deployment serves one region so far"
 
 MISSING: Final[Mapping[str, str]] = {
     "ConnectCustomKeyStore": _STORES,
     "CreateCustomKeyStore": _STORES,
-    "CreateGrant": _GRANTS,
     "Decapsulate": _KEM,
     "DeleteCustomKeyStore": _STORES,
     "DeleteImportedKeyMaterial": _IMPORT,
@@ -29,11 +27,7 @@ MISSING: Final[Mapping[str, str]] = {
     "GetKeyLastUsage": "the last use of keys is not recorded yet",
     "GetParametersForImport": _IMPORT,
     "ImportKeyMaterial": _IMPORT,
-    "ListGrants": _GRANTS,
-    "ListRetirableGrants": _GRANTS,
     "ReplicateKey": _REGIONS,
-    "RetireGrant": _GRANTS,
-    "RevokeGrant": _GRANTS,
     "UpdateCustomKeyStore": _STORES,
     "UpdatePrimaryRegion": _REGIONS,
 }

@@ -30,6 +30,36 @@ class Operation:
     run: Callable[[Application, Given], Result]
     warm: Callable[[Application, Given], Result | None] | None = None
 
+    def at_once(self, app: Application, given: Given) -> Result | None:
+        """The answer, when it needs neither the disk nor another process.
+
+        Raises:
+            InvalidGrantToken: the request carries something else as one.
+        """
+        _check_tokens(app, given)
+        return None if self.warm is None else self.warm(app, given)
+
+    def answer(self, app: Application, given: Given) -> Result:
+        """The answer.
+
+        A dry run ends in DryRun here at the latest. Operations that change something, or that
+        compute for long, end it before (:func:`refuse_dry_run`); the others have nothing to undo.
+
+        Raises:
+            As the operation. InvalidGrantToken: as :meth:`at_once`. DryRun: it was one.
+        """
+        _check_tokens(app, given)
+        made = self.run(app, given)
+        refuse_dry_run(given)
+        return made
+
+
+def _check_tokens(app: Application, given: Given) -> None:
+    """Passes when the grant tokens of a request are some; their grants need not be there."""
+    tokens = given.get("GrantTokens")
+    if tokens:
+        app.grants.check_tokens(tokens)
+
 
 def refuse_dry_run(given: Given) -> None:
     """Passes when the request is meant; comes after all checks, before anything is done.

@@ -9,7 +9,7 @@ from typing import Final
 
 from kmsfast.app import Application
 from kmsfast.operations.names import any_name
-from kmsfast.operations.requests import Given, Operation, Result, refuse_dry_run
+from kmsfast.operations.requests import Given, Operation, Result
 
 __all__ = ["OPERATIONS"]
 
@@ -21,7 +21,6 @@ def sign(app: Application, given: Given) -> Result:
     key, algorithm = any_name(app, given["KeyId"]), given["SigningAlgorithm"]
     options = app.signing.options(algorithm, given.get("MessageType", _RAW), None)
     signature = app.signing.sign(key.raw_id, given["Message"], options)
-    refuse_dry_run(given)
     return {"KeyId": key.arn, "Signature": signature, "SigningAlgorithm": algorithm}
 
 
@@ -30,7 +29,6 @@ def verify(app: Application, given: Given) -> Result:
     key, algorithm = any_name(app, given["KeyId"]), given["SigningAlgorithm"]
     options = app.signing.options(algorithm, given.get("MessageType", _RAW), None)
     app.signing.verify(key.raw_id, given["Message"], given["Signature"], options)
-    refuse_dry_run(given)
     return {"KeyId": key.arn, "SignatureValid": True, "SigningAlgorithm": algorithm}
 
 
@@ -38,7 +36,6 @@ def generate_mac(app: Application, given: Given) -> Result:
     """The MAC of a message."""
     key, algorithm = any_name(app, given["KeyId"]), given["MacAlgorithm"]
     mac = app.macs.mac(key.raw_id, given["Message"], algorithm)
-    refuse_dry_run(given)
     return {"Mac": mac, "MacAlgorithm": algorithm, "KeyId": key.arn}
 
 
@@ -46,7 +43,6 @@ def verify_mac(app: Application, given: Given) -> Result:
     """That a MAC is that of a message."""
     key, algorithm = any_name(app, given["KeyId"]), given["MacAlgorithm"]
     app.macs.verify(key.raw_id, given["Message"], given["Mac"], algorithm)
-    refuse_dry_run(given)
     return {"KeyId": key.arn, "MacValid": True, "MacAlgorithm": algorithm}
 
 

@@ -124,12 +124,11 @@ class Endpoint:
         operation = bound.operation
         if operation is None:
             raise _not_offered(bound.shape.name)
-        if operation.warm is not None:
-            result = operation.warm(self._app, given)
-            if result is not None:
-                return Reply(200, bound.shape.write(result))
-        run, write = operation.run, bound.shape.write
-        return _guarded(lambda: Reply(200, write(run(self._app, given))), request.request_id)
+        result, write = operation.at_once(self._app, given), bound.shape.write
+        if result is not None:
+            return Reply(200, write(result))
+        answer = operation.answer
+        return _guarded(lambda: Reply(200, write(answer(self._app, given))), request.request_id)
 
     def _check_scope(self, scope: bytes) -> None:
         """Passes for credentials of the region and account that are served.

@@ -27,6 +27,7 @@ from kmsfast.model.arn import Home
 from kmsfast.store import roots, schema
 from kmsfast.store.database import Database
 from kmsfast.store.epoch import Epoch
+from kmsfast.store.grants import KnownGrants
 from kmsfast.store.repository import Repository
 from kmsfast.store.roots import Root, RootRow
 from kmsfast.store.rows import verified
@@ -62,19 +63,19 @@ class StoreDirectory:
         self.path, self._root = path, root
         self.store_key, self.home = unlocked
         self._epoch, self._database = epoch, database
-        self.epoch = epoch.word
+        self.epoch, self._known = epoch.word, KnownGrants()
 
     @contextmanager
     def read(self) -> Iterator[Repository]:
         """A consistent view of the store."""
         with self._database.read() as connection:
-            yield Repository(connection, self.store_key, self.home)
+            yield Repository(connection, self.store_key, self.home, self._known)
 
     @contextmanager
     def write(self) -> Iterator[Repository]:
         """A transaction: durable and known to all processes when its block ends."""
         with self._database.write() as connection:
-            yield Repository(connection, self.store_key, self.home)
+            yield Repository(connection, self.store_key, self.home, self._known)
 
     def forget_deleted(self) -> None:
         """Makes sure that removed rows are gone from the disk."""

@@ -133,7 +133,53 @@ def _from_2_to_3(connection: Connection, macs: Macs) -> None:
     connection.execute("PRAGMA user_version = 3")
 
 
-STEPS: Final[dict[int, Callable[[Connection, Macs], None]]] = {1: _from_1_to_2, 2: _from_2_to_3}
+_GRANTS_3: Final = _frozen("grants", "key_id grant_id created_at document")
+_KEYS_4: Final = _frozen("keys", " ".join(list(_KEYS_3.columns)[:-1]) + " num_grants grants_sum")
+_NEW_IN_4: Final = (
+    "DROP TABLE grants",
+    """CREATE TABLE grants (
+    key_id BLOB NOT NULL,
+    grant_id TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    name TEXT,
+    grantee TEXT NOT NULL,
+    retiring TEXT,
+    document TEXT NOT NULL,
+    mac BLOB NOT NULL,
+    PRIMARY KEY (key_id, grant_id),
+    FOREIGN KEY(key_id) REFERENCES keys (key_id)
+)""",
+    "CREATE INDEX ix_grants_name ON grants (key_id, name)",
+    "CREATE INDEX ix_grants_grantee ON grants (key_id, grantee, grant_id)",
+    "CREATE INDEX ix_grants_retiring ON grants (retiring, key_id, grant_id)",
+    "ALTER TABLE keys ADD COLUMN num_grants INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE keys ADD COLUMN grants_sum BLOB NOT NULL DEFAULT x''",
+)
+
+
+def _grants_apart(connection: Connection, macs: Macs) -> None:
+    """Grants are counted and summed up apart; no release of schema 3 has written any."""
+    stores, keys = _all(connection, macs, _STORE_2), _all(connection, macs, _KEYS_3)
+    all_keys = added(bytes(32), (key["mac"] for key in keys))
+    if len(stores) != 1 or stores[0]["num_keys"] != len(keys) or stores[0]["rows_sum"] != all_keys:
+        raise _incomplete()
+    if _all(connection, macs, _GRANTS_3):
+        raise _incomplete()
+    for statement in _NEW_IN_4:
+        connection.execute(statement)
+    none = {"num_grants": 0, "grants_sum": bytes(32)}
+    made = [_write(connection, macs, _KEYS_4, {**key, **none}) for key in keys]
+    _write(connection, macs, _STORE_2, {**stores[0], "rows_sum": added(bytes(32), made)})
+
+
+def _from_3_to_4(connection: Connection, macs: Macs) -> None:
+    _grants_apart(connection, macs)
+    connection.execute("PRAGMA user_version = 4")
+
+
+STEPS: Final[dict[int, Callable[[Connection, Macs], None]]] = {
+    1: _from_1_to_2, 2: _from_2_to_3, 3: _from_3_to_4,
+}  # fmt: skip
 
 
 def _all(connection: Connection, macs: Macs, table: Table) -> list[Row]:

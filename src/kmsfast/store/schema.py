@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 APPLICATION_ID = 0x6B6D7366  # "kmsf", tells file(1) and us what the database is
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _BYTES, _NUMBER, _TEXT = "BLOB NOT NULL", "INTEGER NOT NULL", "TEXT NOT NULL"
 _BYTES_OR_NULL, _NUMBER_OR_NULL, _TEXT_OR_NULL = "BLOB", "INTEGER", "TEXT"
@@ -45,7 +45,7 @@ def _table(name: str, key: str, **columns: str) -> Table:
     return Table(name, {**columns, "mac": _BYTES}, (key,))
 
 
-def _of_key(name: str, *also: str, **columns: str) -> Table:
+def _of_key(name: str, /, *also: str, **columns: str) -> Table:
     """A table whose rows belong to a key: one, or several that the columns ``also`` tell apart."""
     return Table(name, {"key_id": _BYTES, **columns, "mac": _BYTES}, ("key_id", *also), keys)
 
@@ -85,6 +85,8 @@ keys = _table(
     deletion_date=_NUMBER_OR_NULL,
     num_versions=_NUMBER,
     rows_sum=_BYTES,
+    num_grants=_NUMBER,
+    grants_sum=_BYTES,
 )
 
 # The public key of a pair is a DER SubjectPublicKeyInfo. Of imported material: what names it, what
@@ -114,10 +116,26 @@ tags = _of_key("tags", "tag_key", tag_key=_TEXT, tag_value=_TEXT)
 
 policies = _of_key("policies", document=_TEXT)
 
-# The grants of a key, each a JSON document.
-grants = _of_key("grants", "grant_id", grant_id=_TEXT, created_at=_NUMBER, document=_TEXT)
+# The grants of a key; what they are looked up by, and the rest as a JSON document. A key can have
+# 50,000, so its row counts and sums them up apart from what is read with every use of the key.
+grants = _of_key(
+    "grants",
+    "grant_id",
+    grant_id=_TEXT,
+    created_at=_NUMBER,
+    name=_TEXT_OR_NULL,
+    grantee=_TEXT,
+    retiring=_TEXT_OR_NULL,
+    document=_TEXT,
+)
 
 _TABLES = (store, keys, key_versions, aliases, tags, policies, grants)
+_INDICES = (
+    "CREATE INDEX ix_aliases_key_id ON aliases (key_id)",
+    "CREATE INDEX ix_grants_name ON grants (key_id, name)",
+    "CREATE INDEX ix_grants_grantee ON grants (key_id, grantee, grant_id)",
+    "CREATE INDEX ix_grants_retiring ON grants (retiring, key_id, grant_id)",
+)
 
 
 def schema_version(connection: Connection) -> int:
@@ -144,7 +162,8 @@ def create(connection: Connection) -> None:
     """Makes the tables of this release in an empty database, within the caller's transaction."""
     for table in _TABLES:
         table.create(connection)
-    connection.execute("CREATE INDEX ix_aliases_key_id ON aliases (key_id)")
+    for index in _INDICES:
+        connection.execute(index)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
