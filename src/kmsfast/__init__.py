@@ -19,10 +19,13 @@ if TYPE_CHECKING:
         ContextError,
         ExpiredImportToken,
         FrameError,
+        GrantNotFound,
         IncorrectKeyMaterial,
         InvalidAliasName,
         InvalidArn,
         InvalidCiphertext,
+        InvalidGrantId,
+        InvalidGrantToken,
         InvalidImportToken,
         InvalidKeyId,
         InvalidKeyUsage,
@@ -64,7 +67,9 @@ if TYPE_CHECKING:
     from kmsfast.model.key import KeyState, KeyVersion, RotationStatus
     from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
     from kmsfast.model.message import MessageType
+    from kmsfast.model.policy_grant import Grant
     from kmsfast.service.asymmetric import DataKeyPair
+    from kmsfast.service.grants import IssuedGrant
     from kmsfast.service.importing import ImportedMaterial, ImportParameters
     from kmsfast.service.verification import verify_batch
 
@@ -82,6 +87,8 @@ __all__ = [
     "ExpirationModel",
     "ExpiredImportToken",
     "FrameError",
+    "Grant",
+    "GrantNotFound",
     "ImportParameters",
     "ImportType",
     "ImportedMaterial",
@@ -89,12 +96,15 @@ __all__ = [
     "InvalidAliasName",
     "InvalidArn",
     "InvalidCiphertext",
+    "InvalidGrantId",
+    "InvalidGrantToken",
     "InvalidImportToken",
     "InvalidKeyId",
     "InvalidKeyUsage",
     "InvalidMac",
     "InvalidSignature",
     "InvalidState",
+    "IssuedGrant",
     "Key",
     "KeyDisabled",
     "KeyNotFound",
@@ -134,10 +144,12 @@ _ELSEWHERE = {
     "Alias": "kmsfast.model.alias",
     "BlobInfo": "kmsfast.model.blob_info",
     "ExpirationModel": "kmsfast.model.imports",
+    "Grant": "kmsfast.model.policy_grant",
     "ImportParameters": "kmsfast.service.importing",
     "ImportType": "kmsfast.model.imports",
     "ImportedMaterial": "kmsfast.service.importing",
     "DataKeyPair": "kmsfast.service.asymmetric",
+    "IssuedGrant": "kmsfast.service.grants",
     "KeySpec": "kmsfast.model.keyspec",
     "KeyState": "kmsfast.model.key",
     "KeyUsage": "kmsfast.model.keyspec",

@@ -25,6 +25,7 @@ __all__ = [
     "ExpiredImportToken",
     "ForeignArn",
     "FrameError",
+    "GrantNotFound",
     "IncorrectKey",
     "IncorrectKeyMaterial",
     "InvalidAliasName",
@@ -98,7 +99,7 @@ class ContextError(ValidationError):
 
 
 class KeyNotFound(KmsError, LookupError):
-    """No key, version, alias or grant of that name."""
+    """No key, version or alias of that name."""
 
     code = "NotFoundException"
 
@@ -117,6 +118,10 @@ class ForeignArn(InvalidArn):
     """The ARN is that of another partition, region or account, where nothing is known of it."""
 
     code = "NotFoundException"
+
+
+class GrantNotFound(KeyNotFound):
+    """The key has no grant of that id."""
 
 
 class InvalidGrantId(KmsError, ValueError):

@@ -6,7 +6,7 @@ Rules: those of :mod:`kmsfast.local`.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any, BinaryIO, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn, Self
 
 from kmsfast import app
 from kmsfast.crypto.blob import try_open
@@ -20,6 +20,9 @@ from kmsfast.model.keyspec import KeySpec, Origin
 from kmsfast.service import streams
 from kmsfast.service.encryption import Errors, SealedBatch
 from kmsfast.store.roots import Root
+
+if TYPE_CHECKING:
+    from kmsfast.model.policy_grant import Grant
 
 __all__ = ["Kms"]
 
@@ -131,6 +134,25 @@ class Kms:
             KeyNotFound: there is no such alias.
         """
         self._management.delete_alias(name)
+
+    # ---- grants -----------------------------------------------------------------------------
+
+    def retirable_grants(self, retiring_principal: str) -> list[Grant]:
+        """The grants of all keys that name this principal as the one who may retire them.
+
+        Raises:
+            InvalidArn: neither the ARN of a principal nor a service.
+        """
+        return [grant for _, grant in self._app.grants.retirable(retiring_principal)]
+
+    def retire_grant(self, grant_token: str) -> None:
+        """Ends the grant that a token names; :meth:`Key.retire_grant` takes its id.
+
+        Raises:
+            InvalidGrantToken: no token of this store.
+            GrantNotFound, KeyNotFound: its grant or key is gone.
+        """
+        self._app.grants.end(*self._app.grants.named_by(grant_token))
 
     # ---- ciphertexts ------------------------------------------------------------------------
 

@@ -30,9 +30,11 @@ __all__ = [
     "MAX_GRANTS",
     "checked_grant_id",
     "checked_principal",
+    "either_principal",
     "new_grant",
     "operations_for",
     "require_grantable",
+    "required_principal",
     "same_request",
 ]
 
@@ -40,6 +42,7 @@ __all__ = [
 MAX_GRANTS: Final = 50_000
 #: Bytes of a grant's id, which is written in hexadecimal digits.
 GRANT_ID_LEN: Final = 32
+_EITHER: Final = "You must specify either {0}Principal or {0}ServicePrincipal, but not both."
 _MAX_CHARACTERS: Final = 384
 _ID: Final = re.compile(f"[0-9a-f]{{{2 * GRANT_ID_LEN}}}")
 _NAME: Final = re.compile(r"[a-zA-Z0-9:/_-]{1,256}")
@@ -63,6 +66,30 @@ def operations_for(key: KeyMetadata) -> frozenset[str]:
     return _ANY_KEY | _OF_USAGE[key.usage] | more | public
 
 
+def either_principal(
+    principal: str | None, service: str | None, role: str
+) -> tuple[str | None, bool]:
+    """The principal in a role, Grantee or Retiring, and whether it is a service principal.
+
+    Raises:
+        ValidationError: both were given.
+    """
+    if principal is not None and service is not None:
+        raise ValidationError(_EITHER.format(role))
+    return (principal, False) if service is None else (service, True)
+
+
+def required_principal(principal: str | None, role: str) -> str:
+    """The principal in a role that a request needs.
+
+    Raises:
+        ValidationError: none was given. InvalidArn: as :func:`checked_principal`.
+    """
+    if principal is None:
+        raise ValidationError(_EITHER.format(role))
+    return checked_principal(principal)
+
+
 def new_grant(
     grantee: str | None,
     operations: Iterable[str],
@@ -84,10 +111,7 @@ def new_grant(
         ValidationError: a parameter is missing, too much, or out of range.
         InvalidArn: an ARN that is that of no principal.
     """
-    if not grantee:
-        raise ValidationError(
-            "You must specify either GranteePrincipal or GranteeServicePrincipal, but not both."
-        )
+    to = required_principal(grantee, "Grantee")
     if to_service and (source_arn is None or retiring is None):
         raise ValidationError(
             "A GranteeServicePrincipal needs a SourceArn constraint, and a RetiringPrincipal or "
@@ -99,7 +123,7 @@ def new_grant(
     return Grant(
         id="",
         operations=allowed,
-        grantee=checked_principal(grantee),
+        grantee=to,
         retiring=None if retiring is None else checked_principal(retiring),
         equals=_checked_pairs(equals, "EncryptionContextEquals"),
         subset=_checked_pairs(subset, "EncryptionContextSubset"),

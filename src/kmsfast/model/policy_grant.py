@@ -9,8 +9,8 @@ Rules:
 - CreateGrant by a grant makes a child: no further operations, constraints at least as strict;
 - a grant that is not settled everywhere is used by requests that carry its token.
 
-There is one type of grant: the store keeps it, listings show it and policies are decided by it. What
-a new grant must be beside well-formed is said by :mod:`.grant`.
+There is one type of grant: the store keeps it, listings show it, and requests are decided by it.
+What a new grant must be beside well-formed is said by :mod:`.grant`.
 """
 
 from __future__ import annotations
@@ -164,10 +164,16 @@ class Grant:
         caller: Principal,
         context: Mapping[str, str] | None,
         tokens: tuple[str, ...],
+        *,
         child: Grant | None,
-        source: tuple[str, ...] = (),
+        source: tuple[str, ...],
     ) -> str | None:
-        """Why the grant does not allow a request; None when it does."""
+        """Why the grant does not allow a request; None when it does.
+
+        Args:
+            child: the grant that CreateGrant would make.
+            source: on whose behalf it is made, if the request says so.
+        """
         if action not in self.operations:
             return f"the grant does not allow {action}"
         if self.grantee not in caller.names:

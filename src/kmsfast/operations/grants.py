@@ -7,7 +7,12 @@ from typing import Final
 
 from kmsfast.app import Application
 from kmsfast.errors import ValidationError
-from kmsfast.model.grant import checked_principal, new_grant
+from kmsfast.model.grant import (
+    checked_principal,
+    either_principal,
+    new_grant,
+    required_principal,
+)
 from kmsfast.model.policy_grant import Grant
 from kmsfast.operations.names import id_or_arn
 from kmsfast.operations.pages import Listing
@@ -62,9 +67,7 @@ def list_grants(app: Application, given: Given) -> Result:
 
 def list_retirable_grants(app: Application, given: Given) -> Result:
     """The grants of all keys that name a retiring principal."""
-    principal, _ = _principal(given, "Retiring")
-    if principal is None:
-        raise ValidationError(_EITHER.format("Retiring"))
+    principal = required_principal(_principal(given, "Retiring")[0], "Retiring")
 
     def fetch(after: str | None, most: int) -> list[_Retirable]:
         behind = None
@@ -106,17 +109,10 @@ OPERATIONS: Final = {
     "RevokeGrant": Operation(revoke_grant),
 }
 
-_EITHER: Final = "You must specify either {0}Principal or {0}ServicePrincipal, but not both."
 _HOW_TO_RETIRE: Final = "You must specify either a GrantToken, or both a KeyId and a GrantId."
 
 
 def _principal(given: Given, role: str) -> tuple[str | None, bool]:
-    """The principal in a role, and whether it was given as a service principal.
-
-    Raises:
-        ValidationError: it was given as both.
-    """
+    """The principal in a role, and whether it was given as a service principal."""
     plain, service = given.get(f"{role}Principal"), given.get(f"{role}ServicePrincipal")
-    if plain is not None and service is not None:
-        raise ValidationError(_EITHER.format(role))
-    return (plain, False) if service is None else (service, True)
+    return either_principal(plain, service, role)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
-from kmsfast.errors import KeyNotFound, LimitExceeded
+from kmsfast.errors import GrantNotFound, LimitExceeded
 from kmsfast.model.grant import (
     GRANT_ID_LEN,
     MAX_GRANTS,
@@ -148,14 +148,15 @@ class Grants:
         """Retires or revokes a grant: it is gone at once.
 
         Raises:
-            InvalidGrantId: it can be no grant's id. KeyNotFound: no such key or grant.
+            InvalidGrantId: it can be no grant's id. KeyNotFound: no such key. GrantNotFound: no
+                such grant.
         """
         checked_grant_id(grant_id)
         self._ring.key(raw_id)
         with self._store.write() as rows:
             self._ring.writable(rows, raw_id)
             if rows.grant(raw_id, grant_id) is None:
-                raise KeyNotFound(f"Grant ID {grant_id} not found")
+                raise GrantNotFound(f"Grant ID {grant_id} not found")
             meant()
             rows.drop_grant(raw_id, grant_id)
 
