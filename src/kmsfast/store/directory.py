@@ -68,8 +68,9 @@ class StoreDirectory:
     @contextmanager
     def read(self) -> Iterator[Repository]:
         """A consistent view of the store."""
+        epoch = self.epoch[0]
         with self._database.read() as connection:
-            yield Repository(connection, self.store_key, self.home, self._known)
+            yield Repository(connection, self.store_key, self.home, self._known, epoch)
 
     @contextmanager
     def write(self) -> Iterator[Repository]:

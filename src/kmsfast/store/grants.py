@@ -6,8 +6,9 @@ Rules:
 - a grant that is shown, or that decides something, was authenticated, and so was the whole of the
   grants of its key: none was put back after it had been revoked, and none was taken away;
 - the MACs that were verified once are remembered, so that after a change only new rows are verified
-  anew. What is remembered says that a MAC is the store's own, not that the row is still there: that
-  is said by the sum, which is taken over all rows every time.
+  anew. That a MAC is remembered says that it is the store's own; that the grants are all there and
+  no others is said by the sum, which is taken over all rows once in an epoch. Within it a row that
+  is none of those is noticed at once, one that was taken away from outside is not.
 
 A removal verifies the row that it removes and no other: what was put back from outside stays a
 difference of the sum.
@@ -29,27 +30,37 @@ from kmsfast.store.moments import from_micros, to_micros
 from kmsfast.store.rows import Macs, added, verified
 from kmsfast.store.table import CHANGED, Connection, Row, Table
 
-__all__ = ["GrantRows", "KnownGrants"]
+__all__ = ["NO_EPOCH", "GrantRows", "KnownGrants"]
 
+#: Where nothing that was read may be used later: within a transaction that writes.
+NO_EPOCH: Final = -1
 #: MACs that are remembered, 100 bytes each, of all keys together.
 _MOST_KNOWN: Final = 200_000
 
 
 class KnownGrants:
-    """For keys, the MACs of grants that were verified before."""
+    """For keys, the MACs of their grants, and the epoch in which these were all of them."""
 
     def __init__(self) -> None:
-        self._macs: dict[bytes, frozenset[bytes]] = {}
+        self._macs: dict[bytes, tuple[int, frozenset[bytes]]] = {}
 
     def of(self, key_id: bytes) -> frozenset[bytes]:
-        """Those of a key."""
-        return self._macs.get(key_id, frozenset())
+        """Those of a key that were verified before."""
+        return self._macs.get(key_id, _NOTHING)[1]
 
-    def remember(self, key_id: bytes, macs: frozenset[bytes]) -> None:
-        """Those of a key, instead of what was known of it; others may be forgotten."""
-        if sum(map(len, self._macs.values())) + len(macs) > _MOST_KNOWN:
+    def all_of(self, key_id: bytes, epoch: int) -> frozenset[bytes]:
+        """Those of a key, when they are known to be all of them in this epoch; else none."""
+        seen, macs = self._macs.get(key_id, _NOTHING)
+        return macs if seen == epoch and epoch % 2 == 0 else _NOTHING[1]
+
+    def remember(self, key_id: bytes, epoch: int, macs: frozenset[bytes]) -> None:
+        """All of a key's in an epoch; what is known of other keys may be forgotten."""
+        if sum(len(known) for _, known in self._macs.values()) + len(macs) > _MOST_KNOWN:
             self._macs = {}
-        self._macs[key_id] = macs
+        self._macs[key_id] = (epoch, macs)
+
+
+_NOTHING: Final[tuple[int, frozenset[bytes]]] = (NO_EPOCH, frozenset())
 
 
 class _Rows(Protocol):
@@ -68,6 +79,7 @@ class GrantRows(_Rows):
     _macs: Macs
     _home: Home
     _known: KnownGrants
+    _epoch: int
 
     def num_grants(self, key_id: bytes) -> int:
         """How many grants the key has."""
@@ -96,8 +108,9 @@ class GrantRows(_Rows):
             StoreIntegrity: one was changed, removed, added or put back from outside.
         """
         where = {"key_id": key_id} | ({} if grantee is None else {"grantee": grantee})
-        self._check_grants(key_id)
-        return self._grants(self._page(where, None if after is None else (key_id, after), most))
+        rows = self._page(where, None if after is None else (key_id, after), most)
+        self._check_grants(key_id, rows)
+        return self._grants(rows)
 
     def retirable_grants(
         self, principal: str, after: tuple[bytes, str] | None, most: int
@@ -109,7 +122,7 @@ class GrantRows(_Rows):
         """
         rows = self._page({"retiring": principal}, after, most)
         for key_id in {row["key_id"] for row in rows}:
-            self._check_grants(key_id)
+            self._check_grants(key_id, [row for row in rows if row["key_id"] == key_id])
         return list(zip((row["key_id"] for row in rows), self._grants(rows), strict=True))
 
     def add_grant(self, key_id: bytes, grant: Grant, when: datetime) -> None:
@@ -126,8 +139,11 @@ class GrantRows(_Rows):
         found = schema.grants.page(self._connection, where, after, most)
         return [verified(self._macs, schema.grants, row) for row in found]
 
-    def _check_grants(self, key_id: bytes) -> None:
-        """Passes when the key's grants are all there, and no others."""
+    def _check_grants(self, key_id: bytes, shown: Iterable[Row]) -> None:
+        """Passes when the key's grants are all there, and no others, and these are some of them."""
+        whole = self._known.all_of(key_id, self._epoch)
+        if whole.issuperset(row["mac"] for row in shown) and whole:
+            return
         owner = self._owner(key_id)
         found = schema.grants.pairs(self._connection, "grant_id", "mac", {"key_id": key_id})
         known = self._known.of(key_id)
@@ -142,7 +158,7 @@ class GrantRows(_Rows):
             raise StoreIntegrity(
                 f"grants of a key are missing, or were added or put back: {CHANGED}"
             )
-        self._known.remember(key_id, frozenset(macs))
+        self._known.remember(key_id, self._epoch, frozenset(macs))
 
     def _grants(self, rows: Sequence[Row]) -> list[Grant]:
         arns: dict[bytes, str] = {}

@@ -29,7 +29,7 @@ from kmsfast.model.key import (
 from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
 from kmsfast.model.material_id import material_id
 from kmsfast.store import schema
-from kmsfast.store.grants import GrantRows, KnownGrants
+from kmsfast.store.grants import NO_EPOCH, GrantRows, KnownGrants
 from kmsfast.store.moments import from_micros, to_micros
 from kmsfast.store.roots import RootRow
 from kmsfast.store.rows import Macs, added, sealed, verified
@@ -49,13 +49,19 @@ class Repository(GrantRows):
         macs: the store key.
         home: region and account, for ARNs.
         known: what was checked of grants before.
+        epoch: of the store, from before the transaction began; for transactions that only read.
     """
 
     def __init__(
-        self, connection: Connection, macs: Macs, home: Home, known: KnownGrants | None = None
+        self,
+        connection: Connection,
+        macs: Macs,
+        home: Home,
+        known: KnownGrants | None = None,
+        epoch: int = NO_EPOCH,
     ) -> None:
         self._connection, self._macs, self._home = connection, macs, home
-        self._known = known or KnownGrants()
+        self._known, self._epoch = known or KnownGrants(), epoch
 
     # ---- reading ----------------------------------------------------------------------------
 
