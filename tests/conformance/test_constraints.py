@@ -35,6 +35,8 @@ SAMPLES = {
     "TagKeyList": ["a"],
     "TagKeyType": "a",
     "TagValueType": "b",
+    "GrantOperationList": ["Decrypt"],
+    "GrantIdType": "0" * 64,
 }
 
 

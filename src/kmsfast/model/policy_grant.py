@@ -165,8 +165,8 @@ class Grant:
         context: Mapping[str, str] | None,
         tokens: tuple[str, ...],
         *,
-        child: Grant | None,
-        source: tuple[str, ...],
+        child: Grant | None = None,
+        source: tuple[str, ...] = (),
     ) -> str | None:
         """Why the grant does not allow a request; None when it does.
 

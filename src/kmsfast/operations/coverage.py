@@ -37,7 +37,11 @@ _RECIPIENT: Final = "Recipient is refused: attestation documents are not verifie
 _CONTEXT: Final = "an encryption context may have 65,536 bytes, with AWS 8,192"
 _AT_ONCE: Final = "takes effect at once and everywhere"
 
+_GRANTS: Final = "grants are not enforced yet"
+_OWNER: Final = f"{_GRANTS}: whoever is served may ask for it"
+
 DEVIATIONS: Final[Mapping[str, str]] = {
+    "CreateGrant": f"principals are checked for their form alone; {_AT_ONCE}; {_GRANTS}",
     "CreateKey": "no SM2 and ML-KEM keys; origin AWS_KMS only; the policy is checked for its form "
     "alone",
     "Decrypt": f"{_RECIPIENT}; {_CONTEXT}",
@@ -50,8 +54,11 @@ DEVIATIONS: Final[Mapping[str, str]] = {
     "GenerateRandom": _RECIPIENT,
     "ListAliases": "there are no aliases of AWS managed keys (alias/aws/...)",
     "ListKeys": "no keys of other accounts",
+    "ListRetirableGrants": _OWNER,
     "PutKeyPolicy": "the policy is checked for its form alone, and not enforced",
     "ReEncrypt": _CONTEXT,
+    "RetireGrant": f"{_AT_ONCE}; {_OWNER}",
+    "RevokeGrant": _AT_ONCE,
     "RotateKeyOnDemand": _AT_ONCE,
 }
 """Operations whose answers differ from those of AWS, and how."""

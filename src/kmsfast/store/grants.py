@@ -5,10 +5,10 @@ Rules:
   has their number and the sum of their MACs apart;
 - a grant that is shown, or that decides something, was authenticated, and so was the whole of the
   grants of its key: none was put back after it had been revoked, and none was taken away;
-- the MACs that were verified once are remembered, so that after a change only new rows are verified
-  anew. That a MAC is remembered says that it is the store's own; that the grants are all there and
-  no others is said by the sum, which is taken over all rows once in an epoch. Within it a row that
-  is none of those is noticed at once, one that was taken away from outside is not.
+- what rows are found by, and their MACs, are remembered once they were verified, so that after a
+  change only new rows are verified anew. That they are all there and no others is said by the sum,
+  which is taken over all rows once in an epoch. Within it a row that is none of those is noticed at
+  once, one that was taken away from outside is not.
 
 A removal verifies the row that it removes and no other: what was put back from outside stays a
 difference of the sum.
@@ -34,33 +34,35 @@ __all__ = ["NO_EPOCH", "GrantRows", "KnownGrants"]
 
 #: Where nothing that was read may be used later: within a transaction that writes.
 NO_EPOCH: Final = -1
-#: MACs that are remembered, 100 bytes each, of all keys together.
-_MOST_KNOWN: Final = 200_000
+#: Grants that are remembered, of all keys together; 500 bytes each.
+_MOST_KNOWN: Final = 100_000
+_LOOKUPS: Final = ("grant_id", "name", "grantee", "retiring", "mac")
+Found = frozenset[tuple[Any, ...]]
 
 
 class KnownGrants:
-    """For keys, the MACs of their grants, and the epoch in which these were all of them."""
+    """For keys, what their grants are found by, and the epoch in which these were all of them."""
 
     def __init__(self) -> None:
-        self._macs: dict[bytes, tuple[int, frozenset[bytes]]] = {}
+        self._found: dict[bytes, tuple[int, Found]] = {}
 
-    def of(self, key_id: bytes) -> frozenset[bytes]:
+    def of(self, key_id: bytes) -> Found:
         """Those of a key that were verified before."""
-        return self._macs.get(key_id, _NOTHING)[1]
+        return self._found.get(key_id, _NOTHING)[1]
 
-    def all_of(self, key_id: bytes, epoch: int) -> frozenset[bytes]:
+    def all_of(self, key_id: bytes, epoch: int) -> Found:
         """Those of a key, when they are known to be all of them in this epoch; else none."""
-        seen, macs = self._macs.get(key_id, _NOTHING)
-        return macs if seen == epoch and epoch % 2 == 0 else _NOTHING[1]
+        seen, found = self._found.get(key_id, _NOTHING)
+        return found if seen == epoch and epoch % 2 == 0 else _NOTHING[1]
 
-    def remember(self, key_id: bytes, epoch: int, macs: frozenset[bytes]) -> None:
+    def remember(self, key_id: bytes, epoch: int, all_found: Found) -> None:
         """All of a key's in an epoch; what is known of other keys may be forgotten."""
-        if sum(len(known) for _, known in self._macs.values()) + len(macs) > _MOST_KNOWN:
-            self._macs = {}
-        self._macs[key_id] = (epoch, macs)
+        if sum(len(known) for _, known in self._found.values()) + len(all_found) > _MOST_KNOWN:
+            self._found = {}
+        self._found[key_id] = (epoch, all_found)
 
 
-_NOTHING: Final[tuple[int, frozenset[bytes]]] = (NO_EPOCH, frozenset())
+_NOTHING: Final[tuple[int, Found]] = (NO_EPOCH, frozenset())
 
 
 class _Rows(Protocol):
@@ -142,23 +144,22 @@ class GrantRows(_Rows):
     def _check_grants(self, key_id: bytes, shown: Iterable[Row]) -> None:
         """Passes when the key's grants are all there, and no others, and these are some of them."""
         whole = self._known.all_of(key_id, self._epoch)
-        if whole.issuperset(row["mac"] for row in shown) and whole:
+        if whole and all(tuple(row[name] for name in _LOOKUPS) in whole for row in shown):
             return
-        owner = self._owner(key_id)
-        found = schema.grants.pairs(self._connection, "grant_id", "mac", {"key_id": key_id})
-        known = self._known.of(key_id)
-        new = [grant_id for grant_id, mac in found if mac not in known]
+        owner, known = self._owner(key_id), self._known.of(key_id)
+        found = schema.grants.some(self._connection, _LOOKUPS, {"key_id": key_id})
+        new = [row for row in found if row not in known]
         if len(new) > len(found) // 8:
             self._rows(schema.grants, key_id=key_id)
         else:
-            for grant_id in new:
+            for grant_id, *_ in new:
                 self._rows(schema.grants, key_id=key_id, grant_id=grant_id)
-        macs = [mac for _, mac in found]
-        if len(macs) != owner["num_grants"] or added(bytes(32), macs) != owner["grants_sum"]:
+        total = added(bytes(32), (mac for *_, mac in found))
+        if len(found) != owner["num_grants"] or total != owner["grants_sum"]:
             raise StoreIntegrity(
                 f"grants of a key are missing, or were added or put back: {CHANGED}"
             )
-        self._known.remember(key_id, self._epoch, frozenset(macs))
+        self._known.remember(key_id, self._epoch, frozenset(found))
 
     def _grants(self, rows: Sequence[Row]) -> list[Grant]:
         arns: dict[bytes, str] = {}

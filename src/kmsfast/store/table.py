@@ -78,12 +78,12 @@ class Table:
             values += tuple(after)
         return self._fetch(connection, f"{condition} ORDER BY {key} LIMIT {int(most)}", values)
 
-    def pairs(
-        self, connection: Connection, one: str, other: str, where: Mapping[str, Any]
-    ) -> list[tuple[Any, Any]]:
-        """Two columns of the rows whose columns have these values."""
+    def some(
+        self, connection: Connection, names: Sequence[str], where: Mapping[str, Any]
+    ) -> list[tuple[Any, ...]]:
+        """Some columns of the rows whose columns have these values."""
         condition, values = _where(where)
-        statement = f"SELECT {one}, {other} FROM {self.name}{condition}"  # noqa: S608
+        statement = f"SELECT {', '.join(names)} FROM {self.name}{condition}"  # noqa: S608
         return self._execute(connection, statement, values)
 
     def _fetch(self, connection: Connection, rest: str, values: tuple[Any, ...]) -> list[Row]:

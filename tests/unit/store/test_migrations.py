@@ -83,15 +83,25 @@ def test_what_was_changed_is_not_made_valid(old: Path, change: str) -> None:
     assert version(old) == 1
 
 
-@pytest.fixture
-def second(tmp_path: Path) -> Path:
-    """A store of schema version 2, of the golden ones."""
-    store = tmp_path / "second"
-    shutil.copytree(golden.DIRECTORY / "0.1.0-schema-2" / "store", store)
+def golden_store(version: int, store: Path) -> Path:
+    """A copy of a golden store."""
+    shutil.copytree(golden.DIRECTORY / f"0.1.0-schema-{version}" / "store", store)
     store.chmod(0o700)
     (store / "root.key").chmod(0o600)
     (store / "store.db").chmod(0o600)
     return store
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> Path:
+    """A store of schema version 2, of the golden ones."""
+    return golden_store(2, tmp_path / "second")
+
+
+@pytest.fixture
+def third(tmp_path: Path) -> Path:
+    """A store of schema version 3, of the golden ones."""
+    return golden_store(3, tmp_path / "third")
 
 
 def test_keys_of_version_2_are_symmetric(second: Path, clock: Clock) -> None:
@@ -124,6 +134,31 @@ def test_what_was_changed_in_version_2_is_not_made_valid(second: Path, change: s
     with pytest.raises(StoreIntegrity, match="changed from outside"):
         kmsfast.open(second)
     assert version(second) == 2
+
+
+def test_keys_of_version_3_have_no_grants_and_take_some(third: Path, clock: Clock) -> None:
+    with kmsfast.open(third, clock=clock) as kms:
+        assert [grant for key in kms.keys() for grant in key.grants()] == []
+        ada = "arn:aws:iam::000000000000:user/ada"
+        made = kms.key("alias/golden/several").create_grant(["Decrypt"], grantee_principal=ada)
+    with kmsfast.open(third, clock=clock) as kms:
+        assert [g.id for g in kms.key("alias/golden/several").grants()] == [made.grant_id]
+    assert version(third) == schema.SCHEMA_VERSION
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["DELETE FROM keys WHERE state = 'Disabled'", "UPDATE store SET num_keys = 3",
+     "UPDATE keys SET rows_sum = zeroblob(32)", "UPDATE store SET rows_sum = zeroblob(32)",
+     "INSERT INTO grants SELECT key_id, 'g', 1, '{}', mac FROM keys"],
+)  # fmt: skip
+def test_what_was_changed_in_version_3_is_not_made_valid(third: Path, change: str) -> None:
+    with contextlib.closing(sqlite3.connect(third / "store.db")) as db, db:
+        db.execute("PRAGMA foreign_keys = OFF")
+        db.execute(change)
+    with pytest.raises(StoreIntegrity, match="changed from outside"):
+        kmsfast.open(third)
+    assert version(third) == 3
 
 
 def test_a_failed_step_changes_nothing(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
