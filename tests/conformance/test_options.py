@@ -1,4 +1,4 @@
-"""DryRun and GrantTokens, which the service model has in many operations, in each that is offered."""
+"""DryRun and GrantTokens in each operation that is offered and has them in the service model."""
 
 from __future__ import annotations
 

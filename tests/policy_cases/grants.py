@@ -255,4 +255,4 @@ RETIRING = [
          grants=[{**FOR_BOB, "RetiringPrincipal": ALICE}], request={"action": "RevokeGrant"}),
 ]  # fmt: skip
 
-CASES = [*USE, *CONSTRAINTS, *TOKENS, *CHILDREN, *RETIRING]
+CASES = [*USE, *CONSTRAINTS, *SOURCES, *TOKENS, *CHILDREN, *RETIRING]

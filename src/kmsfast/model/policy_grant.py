@@ -107,6 +107,10 @@ class Grant:
         Raises:
             ValidationError: a member is missing or of the wrong type.
         """
+        grantee, to_service = _either(entry, "Grantee")
+        retiring, by_service = _either(entry, "Retiring")
+        if grantee is None:
+            raise ValidationError("GranteePrincipal of a grant is missing")
         for name, kind, absent in _MEMBERS:
             if not isinstance(entry.get(name, absent), kind):
                 raise ValidationError(f"{name} of a grant is missing or no {kind.__name__}")
@@ -115,10 +119,6 @@ class Grant:
         if unknown:
             known = ", ".join((*_TYPES, _SOURCE))
             raise ValidationError(f"{min(unknown)!r} is no constraint of a grant; {known} are")
-        grantee, to_service = _either(entry, "Grantee")
-        retiring, by_service = _either(entry, "Retiring")
-        if grantee is None:
-            raise ValidationError("GranteePrincipal of a grant is missing")
         return cls(
             id=entry.get("GrantId", ""),
             operations=frozenset(map(str, entry["Operations"])),

@@ -67,7 +67,7 @@ def test_the_operations_of_each_kind_of_key(spec: str, usage: str) -> None:
 
 def test_the_operations_of_the_model_are_known() -> None:
     enumerated = set(kms_model()["shapes"]["GrantOperation"]["enum"])
-    assert GRANTABLE <= enumerated
+    assert enumerated >= GRANTABLE
     assert enumerated - GRANTABLE <= {"Encapsulate", "Decapsulate"}
 
 
@@ -86,8 +86,7 @@ def test_context_constraints_are_for_symmetric_keys(kind: str) -> None:
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"grantee": None}, "^You must specify either GranteePrincipal or GranteeServicePrincipal, but "
-     "not both.$"),
+    ({"grantee": None}, "^You must specify either GranteePrincipal or GranteeServicePrincipal, "),
     ({"operations": []}, "at least one operation"),
     ({"operations": ["CreateGrant"]}, "^Grants must not contain only the CreateGrant operation.$"),
     ({"operations": ["CreateGrant", "CreateGrant"]}, "must not contain only"),
@@ -142,7 +141,9 @@ def test_principals(arn: str) -> None:
 )  # fmt: skip
 def test_texts_that_are_no_principals(arn: str) -> None:
     for role in ("grantee", "retiring"):
-        with pytest.raises(InvalidArn, match="^ARN does not refer to a valid principal: ") as error:
+        with pytest.raises(
+            InvalidArn, match=r"^ARN does not refer to a valid principal: "
+        ) as error:
             new_grant(**{"grantee": ADA, "operations": ["Decrypt"], role: arn})
         assert error.value.code == "InvalidArnException"
 
