@@ -54,7 +54,7 @@ def policy() -> None:
 @click.option("--policy", "policy_file", type=file_type, help="Key policy, instead of the key's.")
 @identity_option
 @click.option("--grant", "grants", type=file_type, multiple=True,
-              help="Grants as ListGrants gives them, instead of the key's own. Repeatable.")  # fmt: skip
+              help="Grants as ListGrants gives them, not the key's own. Repeatable.")  # fmt: skip
 @click.option("--grant-token", "tokens", multiple=True, help="A grant token. Repeatable.")
 @click.option("--for-grant", type=file_type,
               help="The grant that CreateGrant would make or RetireGrant end.")  # fmt: skip
