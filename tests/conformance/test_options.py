@@ -38,7 +38,7 @@ def having(member: str) -> list[str]:
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     running = app.start(tmp_path_factory.mktemp("options") / "store", create=True)
     yield Api(running)
-    running.ring.close()
+    running.close()
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,7 @@ def test_the_tokens_of_another_store_are_none(api: Api, tmp_path: Path) -> None:
     key = there.create_key()["KeyId"]
     grant = {"KeyId": key, "GranteePrincipal": ADA, "Operations": ["Decrypt"]}
     token = there("CreateGrant", **grant)["GrantToken"]
-    running.ring.close()
+    running.close()
     assert api.refused("RetireGrant", GrantToken=token) == NO_TOKEN
 
 

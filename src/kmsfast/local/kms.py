@@ -22,6 +22,7 @@ from kmsfast.service.encryption import Errors, SealedBatch
 from kmsfast.store.roots import Root
 
 if TYPE_CHECKING:
+    from kmsfast.audit.trail import Trail
     from kmsfast.model.policy_grant import Grant
 
 __all__ = ["Kms"]
@@ -37,9 +38,14 @@ class Kms:
         self._management, self._encryption = application.management, application.encryption
         self._epoch, self._opening = application.ring.epoch, NOTHING_TO_OPEN
 
+    @property
+    def audit(self) -> Trail:
+        """The audit log of the store: who did what with its keys."""
+        return self._app.deployment.trail
+
     def close(self) -> None:
         """Wipes the store's keys from memory. Every later use of its objects raises."""
-        self._ring.close()
+        self._app.close()
 
     def __enter__(self) -> Self:
         return self
@@ -48,7 +54,7 @@ class Kms:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<kmsfast store {str(self._app.store.path)!r}>"
+        return f"<kmsfast store {str(self._app.store.directory.path)!r}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Kms holds keys and cannot be pickled or copied; open the store again")
@@ -269,7 +275,7 @@ class Kms:
             ValidationError: neither a RootKeyFile nor a Passphrase.
         """
         self._ring.check_open()
-        self._app.store.change_root(app.checked_root(new_root))
+        self._app.store.directory.change_root(app.checked_root(new_root))
 
     def describe(self) -> dict[str, Any]:
         """Facts about the store for a diagnosis: path, schema, region, account, keys, root."""

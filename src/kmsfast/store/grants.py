@@ -38,28 +38,29 @@ NO_EPOCH: Final = -1
 _MOST_KNOWN: Final = 100_000
 _LOOKUPS: Final = ("grant_id", "name", "grantee", "retiring", "mac")
 Found = frozenset[tuple[Any, ...]]
+Whose = tuple[int, bytes]  # a scope and a key: related multi-Region keys have one id
 
 
 class KnownGrants:
     """For keys, what their grants are found by, and the epoch in which these were all of them."""
 
     def __init__(self) -> None:
-        self._found: dict[bytes, tuple[int, Found]] = {}
+        self._found: dict[Whose, tuple[int, Found]] = {}
 
-    def of(self, key_id: bytes) -> Found:
+    def of(self, whose: Whose) -> Found:
         """Those of a key that were verified before."""
-        return self._found.get(key_id, _NOTHING)[1]
+        return self._found.get(whose, _NOTHING)[1]
 
-    def all_of(self, key_id: bytes, epoch: int) -> Found:
+    def all_of(self, whose: Whose, epoch: int) -> Found:
         """Those of a key, when they are known to be all of them in this epoch; else none."""
-        seen, found = self._found.get(key_id, _NOTHING)
+        seen, found = self._found.get(whose, _NOTHING)
         return found if seen == epoch and epoch % 2 == 0 else _NOTHING[1]
 
-    def remember(self, key_id: bytes, epoch: int, all_found: Found) -> None:
+    def remember(self, whose: Whose, epoch: int, all_found: Found) -> None:
         """All of a key's in an epoch; what is known of other keys may be forgotten."""
         if sum(len(known) for _, known in self._found.values()) + len(all_found) > _MOST_KNOWN:
             self._found = {}
-        self._found[key_id] = (epoch, all_found)
+        self._found[whose] = (epoch, all_found)
 
 
 _NOTHING: Final[tuple[int, Found]] = (NO_EPOCH, frozenset())
@@ -69,6 +70,7 @@ class _Rows(Protocol):
     """What a repository does with rows of any table."""
 
     def _rows(self, table: Table, **where: Any) -> list[Row]: ...
+    def _within(self, table: Table, values: Mapping[str, Any]) -> Row: ...
     def _owner(self, key_id: bytes) -> Row: ...
     def _insert(self, table: Table, rows: Iterable[Row]) -> None: ...
     def _delete(self, table: Table, **where: Any) -> None: ...
@@ -82,6 +84,7 @@ class GrantRows(_Rows):
     _home: Home
     _known: KnownGrants
     _epoch: int
+    _scope: int
 
     def num_grants(self, key_id: bytes) -> int:
         """How many grants the key has."""
@@ -138,16 +141,20 @@ class GrantRows(_Rows):
     def _page(
         self, where: Mapping[str, Any], after: tuple[bytes, str] | None, most: int
     ) -> list[Row]:
-        found = schema.grants.page(self._connection, where, after, most)
+        behind = None if after is None else (self._scope, *after)
+        within = self._within(schema.grants, where)
+        found = schema.grants.page(self._connection, within, behind, most)
         return [verified(self._macs, schema.grants, row) for row in found]
 
     def _check_grants(self, key_id: bytes, shown: Iterable[Row]) -> None:
         """Passes when the key's grants are all there, and no others, and these are some of them."""
-        whole = self._known.all_of(key_id, self._epoch)
+        whole = self._known.all_of((self._scope, key_id), self._epoch)
         if whole and all(tuple(row[name] for name in _LOOKUPS) in whole for row in shown):
             return
-        owner, known = self._owner(key_id), self._known.of(key_id)
-        found = schema.grants.some(self._connection, _LOOKUPS, {"key_id": key_id})
+        owner, known = self._owner(key_id), self._known.of((self._scope, key_id))
+        found = schema.grants.some(
+            self._connection, _LOOKUPS, self._within(schema.grants, {"key_id": key_id})
+        )
         new = [row for row in found if row not in known]
         if len(new) > len(found) // 8:
             self._rows(schema.grants, key_id=key_id)
@@ -159,7 +166,7 @@ class GrantRows(_Rows):
             raise StoreIntegrity(
                 f"grants of a key are missing, or were added or put back: {CHANGED}"
             )
-        self._known.remember(key_id, self._epoch, frozenset(found))
+        self._known.remember((self._scope, key_id), self._epoch, frozenset(found))
 
     def _grants(self, rows: Sequence[Row]) -> list[Grant]:
         arns: dict[bytes, str] = {}

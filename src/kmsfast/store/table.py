@@ -53,9 +53,9 @@ class Table:
         connection.execute(f"CREATE TABLE {self.name} (\n    {body}\n)")
 
     def select(self, connection: Connection, where: Mapping[str, Any] | None = None) -> list[Row]:
-        """The rows whose columns have these values."""
+        """The rows whose columns have these values, in the order in which they were added."""
         condition, values = _where(where or {})
-        return self._fetch(connection, condition, values)
+        return self._fetch(connection, f"{condition} ORDER BY rowid", values)
 
     def page(
         self,
