@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kmsfast.audit.trail import Trail
     from kmsfast.service.asymmetric import Asymmetric
     from kmsfast.service.encapsulation import Encapsulation
+    from kmsfast.service.grants import Grants
     from kmsfast.service.importing import Importing
     from kmsfast.service.macs import Macs
     from kmsfast.service.multi_region import MultiRegion
@@ -166,6 +167,13 @@ class Application:
         from kmsfast.service.policies import Policies
 
         return Policies(self.ring)
+
+    @cached_property
+    def grants(self) -> Grants:
+        """Grants and their tokens."""
+        from kmsfast.service.grants import Grants
+
+        return Grants(self.ring)
 
     @cached_property
     def rotations(self) -> Rotations:

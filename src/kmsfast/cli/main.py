@@ -21,6 +21,7 @@ _COLLECT_AFTER = 100_000
 _COMMANDS = {
     "init": ("stores.init", "Make an empty store."),
     "key": ("keys.key", "Keys: create, list, rotate, disable, delete."),
+    "grant": ("grants.grant", "Grants: let others use a key, list, retire, revoke."),
     "policy": ("policies.policy", "Check policies, and ask what they decide."),
     "material": ("materials.material", "Import key material from elsewhere."),
     "encrypt": ("files.encrypt", "Encrypt columns of a table, or a file."),
