@@ -21,6 +21,7 @@ DRY_RUN = (
 )
 NO_TOKEN = ("InvalidGrantTokenException", "The grant token is not valid.")
 ECDSA = {"SigningAlgorithm": "ECDSA_SHA_256", "Message": base64.b64encode(b"m").decode()}
+KEM = {"EncapsulationAlgorithm": "ML_KEM"}
 MAC = {"MacAlgorithm": "HMAC_SHA_256", "Message": base64.b64encode(b"m").decode()}
 
 
@@ -48,6 +49,8 @@ def requests(api: Api) -> dict[str, dict[str, Any]]:
     signing, agreeing = (
         api.create_key(KeySpec="ECC_NIST_P256", KeyUsage=usage)["KeyId"] for usage in usages
     )
+    kem = api.create_key(KeySpec="ML_KEM_768", KeyUsage="ENCAPSULATE_DECAPSULATE")["KeyId"]
+    encapsulated = api("Encapsulate", KeyId=kem, **KEM)["SharedSecretCiphertextBlob"]
     hmac = api.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")["KeyId"]
     grant = {"KeyId": key, "GranteePrincipal": ADA, "Operations": ["Decrypt"]}
     grant_id = api("CreateGrant", **grant)["GrantId"]
@@ -55,12 +58,14 @@ def requests(api: Api) -> dict[str, dict[str, Any]]:
     pair = {"KeyId": key, "KeyPairSpec": "ECC_NIST_P256"}
     return {
         "CreateGrant": {**grant, "Name": "new"},
+        "Decapsulate": {"KeyId": kem, **KEM, "SharedSecretCiphertextBlob": encapsulated},
         "Decrypt": {"CiphertextBlob": blob},
         "DeriveSharedSecret": {
             "KeyId": agreeing, "KeyAgreementAlgorithm": "ECDH",
             "PublicKey": api("GetPublicKey", KeyId=agreeing)["PublicKey"],
         },
         "DescribeKey": {"KeyId": key},
+        "Encapsulate": {"KeyId": kem, **KEM},
         "Encrypt": {"KeyId": key, "Plaintext": b"x"},
         "GenerateDataKey": {"KeyId": key, "KeySpec": "AES_256"},
         "GenerateDataKeyPair": pair,

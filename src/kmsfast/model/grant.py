@@ -56,6 +56,7 @@ _OF_USAGE: Final[Mapping[KeyUsage, frozenset[str]]] = {
     KeyUsage.SIGN_VERIFY: frozenset({"Sign", "Verify"}),
     KeyUsage.GENERATE_VERIFY_MAC: frozenset({"GenerateMac", "VerifyMac"}),
     KeyUsage.KEY_AGREEMENT: frozenset({"DeriveSharedSecret"}),
+    KeyUsage.ENCAPSULATE_DECAPSULATE: frozenset({"Encapsulate", "Decapsulate"}),
 }
 
 
