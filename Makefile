@@ -8,9 +8,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 include tests/c/tests.mk
+include tests/clients/clients.mk
 include benchmarks/bench.mk
 include examples/demo/demo.mk
-include tests/clients/clients.mk
 
 .PHONY: help install test test-slow lint format clean
 

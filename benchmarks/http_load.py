@@ -21,14 +21,17 @@ HEAD = (
 )
 
 
+def kms_request(port: int, operation: str, body: bytes) -> bytes:
+    """A request as boto3 sends it."""
+    head = HEAD.format(port=port, operation=operation, signature="0" * 64, length=len(body))
+    return head.encode() + body
+
+
 class Load:
     """Connections to one server, each with at most one request under way."""
 
-    def __init__(self, port: int, operation: str, body: bytes, connections: int) -> None:
-        head = HEAD.format(
-            port=port, operation=operation, signature="0" * 64, length=len(body)
-        ).encode()
-        self._port, self._request = port, head + body
+    def __init__(self, port: int, request: bytes, connections: int) -> None:
+        self._port, self._request = port, request
         self._epoll = select.epoll()
         self._sockets: dict[int, socket.socket] = {}
         self._read: dict[int, bytes] = {}
