@@ -49,7 +49,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     running = app.start(folder, create=True)
     made = Api(running)
     yield Deployment(made, folder, made.create_key()["KeyId"])
-    running.ring.close()
+    running.close()
 
 
 @pytest.fixture
