@@ -25,7 +25,7 @@ _END = "the end of this command"
 # What differs from run to run, and what stands for it.
 _VARYING = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "ID"),
-    (re.compile(r"[A-Za-z0-9+/]{40,}={0,2}"), "BYTES"),
+    (re.compile(r"[A-Za-z0-9+/_-]{40,}={0,2}"), "BYTES"),
     (re.compile(r"\b[0-9]{10}(\.[0-9]+)?\b"), "TIME"),
 )
 
