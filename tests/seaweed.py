@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import http.client
 import json
+import random
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from foreign import environment, installed
 
@@ -37,12 +39,12 @@ class Seaweed:
         )  # fmt: skip
 
 
-def configuration(kms: str, *, cached: bool) -> dict[str, object]:
+def configuration(kms: str, *, cached: bool) -> dict[str, Any]:
     """What ``-s3.config`` reads (the guide is docs/s3.md)."""
     return {
         "identities": [
             {
-                "name": "tester",
+                "name": "me",
                 "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
                 "actions": ["Admin", "Read", "List", "Tagging", "Write"],
             }
@@ -91,10 +93,16 @@ def seaweed(folder: Path, kms: str, *, cached: bool) -> Iterator[Seaweed]:
 
 
 def _free_ports(num: int) -> list[int]:
-    """Ports that were free a moment ago: SeaweedFS takes no port 0."""
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(num)]
-        return [probe.getsockname()[1] for probe in probes]
+    """Ports that were free a moment ago, outside of the range that connections are given.
+
+    SeaweedFS takes no port 0.
+    """
+    found: set[int] = set()
+    while len(found) < num:
+        port = random.randrange(20_000, 32_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found.add(port)
+    return list(found)
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
