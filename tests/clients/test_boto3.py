@@ -1,24 +1,34 @@
-"""boto3, unchanged but for the endpoint: what operations do together.
-
-One by one they are called in test_every_operation.py.
-"""
+"""boto3, unchanged but for the endpoint, on every operation that is offered."""
 
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from serving import Served
+
+from kmsfast.operations import OPERATIONS
 
 CONTEXT = {"table": "orders"}
 
 
 def fresh_alias() -> str:
     return f"alias/test/{uuid.uuid4()}"
+
+
+def test_every_operation_that_is_offered_is_called_here() -> None:
+    from botocore import xform_name
+
+    source = Path(__file__).read_text()
+    called = set(re.findall(r"kms\.(\w+)\(", source))
+    called |= set(re.findall(r'get_paginator\("(\w+)"\)', source))
+    assert {xform_name(name) for name in OPERATIONS} <= called
 
 
 def test_keys(kms: Any) -> None:
@@ -203,6 +213,11 @@ def test_key_agreement(kms: Any) -> None:
         assert found["KeyOrigin"] == "AWS_KMS"
         secrets.append(found["SharedSecret"])
     assert secrets[0] == secrets[1]
+
+
+def test_operations_that_are_not_offered(kms: Any, key: str) -> None:
+    with pytest.raises(kms.exceptions.UnsupportedOperationException, match="grants"):
+        kms.list_grants(KeyId=key)
 
 
 def test_many_at_once(kms: Any, server: Served, key: str) -> None:
