@@ -69,7 +69,7 @@ def _load(port: int, operation: str) -> Load:
         f"POST /v1/transit/{path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
         f"X-Vault-Token: {TOKEN}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
-    return Load(port, head.encode() + body, CONNECTIONS)
+    return Load(port, [head.encode() + body], CONNECTIONS)
 
 
 @pytest.mark.parametrize("operation", list(WORK))
