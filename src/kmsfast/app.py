@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kmsfast.service.policies import Policies
     from kmsfast.service.remembered import Remembered
     from kmsfast.service.rotations import Rotations
+    from kmsfast.service.seeding import Seeding
     from kmsfast.service.signing import Signing
     from kmsfast.service.singles import Singles
     from kmsfast.wire.markers import Markers
@@ -76,6 +77,11 @@ class Deployment:
     def homes(self) -> list[Home]:
         """The regions and accounts that have had keys, and the store's own home."""
         return self.directory.homes()
+
+    def forget_keys(self) -> None:
+        """Wipes all keys from the arena; those that are used again are loaded again."""
+        for each in list(self._made.values()):
+            each.ring.forget_all()
 
     def close(self) -> None:
         """Wipes all keys from the arena and closes the store."""
@@ -150,6 +156,13 @@ class Application:
         from kmsfast.service.rotations import Rotations
 
         return Rotations(self.ring)
+
+    @cached_property
+    def seeding(self) -> Seeding:
+        """Keys with given ids, and an emptied store."""
+        from kmsfast.service.seeding import Seeding
+
+        return Seeding(self.ring)
 
     @cached_property
     def singles(self) -> Singles:

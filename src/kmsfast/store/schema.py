@@ -17,6 +17,7 @@ Times are whole microseconds since 1970-01-01 UTC.
 from __future__ import annotations
 
 from kmsfast.errors import StoreUnusable
+from kmsfast.store import usage
 from kmsfast.store.migrations import STEPS
 from kmsfast.store.rows import Macs
 from kmsfast.store.table import Connection, Table
@@ -27,6 +28,7 @@ __all__ = [
     "aliases",
     "create",
     "grants",
+    "key_usage",
     "key_versions",
     "keys",
     "migrate",
@@ -146,7 +148,9 @@ policies = _of_key("policies", document=_TEXT)
 # The grants of a key, each a JSON document.
 grants = _of_key("grants", "grant_id", grant_id=_TEXT, created_at=_NUMBER, document=_TEXT)
 
-_TABLES = (store, scopes, keys, key_versions, aliases, tags, policies, grants)
+key_usage = usage.TABLE
+
+_TABLES = (store, scopes, keys, key_versions, aliases, tags, policies, grants, key_usage)
 
 
 def schema_version(connection: Connection) -> int:
