@@ -11,7 +11,8 @@ from serving import served
 COMMANDS = (
     "create-key", "create-alias", "encrypt", "decrypt", "enable-key-rotation",
     "rotate-key-on-demand", "put-key-policy", "get-key-policy",
-    "get-parameters-for-import", "import-key-material", "sign", "verify", "get-public-key",
+    "create-grant", "list-grants", "revoke-grant", "retire-grant", "get-parameters-for-import",
+    "import-key-material", "sign", "verify", "get-public-key",
     "schedule-key-deletion", "cancel-key-deletion",
 )  # fmt: skip
 
