@@ -10,13 +10,15 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from botocore import xform_name
 from botocore_model import kms_model
+from aws_clients import client_of
 from constraint_cases import needed, request_of
+from serving import served
 from wrapping import wrap
 
 from kmsfast.operations import MISSING, OPERATIONS
@@ -32,6 +34,7 @@ POLICY = json.dumps(
     }
 )
 GRANTEE = "arn:aws:iam::000000000000:role/worker"
+ELSEWHERE = "eu-west-1"
 Answer = dict[str, Any]
 
 
@@ -47,6 +50,13 @@ def signer(kms: Any) -> str:
 def mac_key(kms: Any) -> dict[str, str]:
     made = new(kms, KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")
     return {"KeyId": made, "MacAlgorithm": "HMAC_SHA_256"}
+
+
+def primary_moved(kms: Any) -> Answer:
+    name = new(kms, MultiRegion=True)
+    kms.replicate_key(KeyId=name, ReplicaRegion=ELSEWHERE)
+    answer: Answer = kms.update_primary_region(KeyId=name, PrimaryRegion=ELSEWHERE)
+    return answer
 
 
 def kem_key(kms: Any) -> dict[str, str]:
@@ -182,6 +192,9 @@ CALLS: dict[str, Callable[[Any], Answer]] = {
     "ListRetirableGrants": lambda kms: kms.list_retirable_grants(RetiringPrincipal=GRANTEE),
     "PutKeyPolicy": policy_put,
     "ReEncrypt": lambda kms: kms.re_encrypt(CiphertextBlob=blob(kms), DestinationKeyId=new(kms)),
+    "ReplicateKey": lambda kms: kms.replicate_key(
+        KeyId=new(kms, MultiRegion=True), ReplicaRegion=ELSEWHERE
+    ),
     "RetireGrant": lambda kms: kms.retire_grant(**grant(kms)),
     "RevokeGrant": lambda kms: kms.revoke_grant(**grant(kms)),
     "RotateKeyOnDemand": lambda kms: kms.rotate_key_on_demand(KeyId=new(kms)),
@@ -193,9 +206,20 @@ CALLS: dict[str, Callable[[Any], Answer]] = {
     "UpdateKeyDescription": lambda kms: kms.update_key_description(
         KeyId=new(kms), Description="walked"
     ),
+    "UpdatePrimaryRegion": primary_moved,
     "Verify": verified,
     "VerifyMac": mac_verified,
 }
+
+
+@pytest.fixture(scope="module")
+def kms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A client of a server of two regions."""
+    store = tmp_path_factory.mktemp("operations") / "store"
+    with served(store, "--regions", f"us-east-1,{ELSEWHERE}") as running:
+        client = client_of(running.url)
+        yield client
+        client.close()
 
 
 def test_the_list_is_that_of_the_model() -> None:
