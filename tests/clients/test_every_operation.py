@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from aws_clients import client_of
 from botocore import xform_name
 from botocore_model import kms_model
-from aws_clients import client_of
 from constraint_cases import needed, request_of
 from serving import served
 from wrapping import wrap
