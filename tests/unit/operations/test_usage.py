@@ -8,7 +8,10 @@ import pytest
 from api import Api, unblob
 from clocks import Clock
 
+from kmsfast.server.endpoint import Request
 from kmsfast.service import usage
+
+SIGNING, ECDSA = "SIGN_VERIFY", "ECDSA_SHA_256"
 
 
 @pytest.fixture(autouse=True)
@@ -74,3 +77,28 @@ def test_a_dry_run_is_no_use(api: Api, key: dict[str, Any]) -> None:
         code, _ = api.refused(operation, KeyId=key["Arn"], DryRun=True, **members)
         assert code == "DryRunOperationException"
     assert last(api, key["Arn"]) == {}
+
+
+def test_a_use_is_of_its_own_request(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever way it took: usual requests, those that are done at once, those that wait."""
+    ids = iter(range(1000))
+    monkeypatch.setattr(
+        "api.Request", lambda **said: Request(**{**said, "request_id": f"id{next(ids)}"})
+    )
+    aes, pair = api.create_key()["Arn"], api.create_key(KeySpec="ECC_NIST_P256", KeyUsage=SIGNING)
+    mac = api.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")["Arn"]
+    wide = {"c": "x" * 8000}  # with the rest of the request more than usual ones have
+    uses: list[tuple[str, str, dict[str, Any]]] = [
+        (aes, "Encrypt", {"KeyId": aes, "Plaintext": b"x"}),
+        (aes, "Encrypt", {"KeyId": aes, "Plaintext": b"x" * 400, "EncryptionContext": wide}),
+        (pair["Arn"], "Sign", {"KeyId": pair["Arn"], "Message": b"x", "SigningAlgorithm": ECDSA}),
+        (mac, "GenerateMac", {"KeyId": mac, "Message": b"x", "MacAlgorithm": "HMAC_SHA_256"}),
+    ]
+    for _ in range(3):
+        for arn, operation, members in uses:
+            api.app.ring.usage.end_window()
+            api("Encrypt", KeyId=aes, Plaintext=b"another request")
+            api.app.ring.usage.end_window()
+            api(operation, **members)
+            latest = next(ids)
+            assert last(api, arn)["KmsRequestId"] == f"id{latest - 1}", operation
