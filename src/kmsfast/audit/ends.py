@@ -23,6 +23,7 @@ import os
 import struct
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
+from weakref import WeakSet
 
 from kmsfast.audit.frames import NO_CHAIN
 from kmsfast.audit.segments import write_whole
@@ -71,10 +72,11 @@ class EndFile:
         self.path, self._sealer = path, sealer
         self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
-            self._shared = _mapped(self._fd, path)
+            self._shared = _mapped(path)
         except BaseException:
             os.close(self._fd)
             raise
+        _open.add(self)
         self.end = End(self._shared[len(_MAGIC) : _MARK_AT], self._fd)
 
     @classmethod
@@ -110,9 +112,21 @@ class EndFile:
 
     def close(self) -> None:
         """Closes the file; what is mapped goes with this object."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1  # the number may soon be that of another file
+        descriptor, self._fd = self._fd, -1  # the number may soon be that of another file
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+_open: WeakSet[EndFile] = WeakSet()
+
+
+def _close_in_child() -> None:
+    """Of a fork: a lock that the parent holds as it dies must not live on with the child."""
+    for each in list(_open):
+        each.close()
+
+
+os.register_at_fork(after_in_child=_close_in_child)
 
 
 def read_mark(path: Path, sealer: Sealer) -> Mark:
@@ -127,10 +141,12 @@ def read_mark(path: Path, sealer: Sealer) -> Mark:
     return _opened(sealer, data[_MARK_AT:], path)
 
 
-def _mapped(descriptor: int, path: Path) -> memoryview:
-    if os.fstat(descriptor).st_size != _SIZE:
-        raise _damaged(path)
-    shared = memoryview(mmap.mmap(descriptor, _SIZE))
+def _mapped(path: Path) -> memoryview:
+    """The file's bytes. What is mapped keeps its own descriptor, which must not hold the lock."""
+    with path.open("r+b", buffering=0) as file:
+        if os.fstat(file.fileno()).st_size != _SIZE:
+            raise _damaged(path)
+        shared = memoryview(mmap.mmap(file.fileno(), _SIZE))
     if bytes(shared[: len(_MAGIC)]) != _MAGIC:
         raise _damaged(path)
     return shared

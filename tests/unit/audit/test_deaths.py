@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -236,3 +237,29 @@ def test_a_closed_log_writes_to_no_file(opened: Opener, tmp_path: Path) -> None:
 
 def _fail(*_given: object) -> None:
     raise OSError(28, os.strerror(28))
+
+
+def test_a_lock_of_a_process_that_died_does_not_live_on_with_its_child(
+    directory: Path, store_key: StoreKey
+) -> None:
+    log = AuditLog(directory, store_key, STORE_ID)
+    ready, go_on = os.pipe(), os.pipe()
+    with log.end.locked():
+        child = os.fork()
+        if child == 0:
+            os.write(ready[1], b"x")
+            os.read(go_on[0], 1)
+            os._exit(0)
+        os.read(ready[0], 1)
+        try:
+            log._file.close()  # as the kernel does when the process is killed
+            descriptor = os.open(log.directory / "end", os.O_RDWR)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.close(descriptor)
+        finally:
+            os.write(go_on[1], b"x")
+            os.waitpid(child, 0)
+            log.end._lock_fd = os.open(log.directory / "end", os.O_RDWR)
+    log._close_files()
+    for each in log.end._lock_fd, *ready, *go_on:
+        os.close(each)
