@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 __all__ = [
+    "AccessDenied",
     "AliasExists",
     "ArenaFull",
     "BatchError",
@@ -43,6 +44,8 @@ __all__ = [
     "LimitExceeded",
     "MalformedPolicyDocument",
     "NotAuthorized",
+    "PrincipalExists",
+    "PrincipalNotFound",
     "RootKeyMissing",
     "RootKeyWrong",
     "SelfTestFailed",
@@ -181,6 +184,24 @@ class NotAuthorized(KmsError):
     """The request changes what belongs to AWS."""
 
     code = "NotAuthorizedException"
+
+
+class AccessDenied(KmsError):
+    """The caller may not do this: policies and grants do not allow it, or one denies it."""
+
+    code = "AccessDeniedException"
+
+
+class PrincipalNotFound(KmsError, LookupError):
+    """No user, role, group or account of that ARN; no access key, policy or member of that name."""
+
+    code = "NoSuchEntity"
+
+
+class PrincipalExists(KmsError):
+    """There is a user, role, group or account of that ARN already."""
+
+    code = "EntityAlreadyExists"
 
 
 class DryRun(KmsError):

@@ -27,6 +27,7 @@ from kmsfast.model.arn import Home
 from kmsfast.store import roots, schema
 from kmsfast.store.database import Database
 from kmsfast.store.epoch import Epoch
+from kmsfast.store.identities import IdentityRows
 from kmsfast.store.repository import Repository
 from kmsfast.store.roots import Root, RootRow
 from kmsfast.store.rows import verified
@@ -75,6 +76,18 @@ class StoreDirectory:
         """A transaction: durable and known to all processes when its block ends."""
         with self._database.write() as connection:
             yield Repository(connection, self.store_key, self.home)
+
+    @contextmanager
+    def read_identities(self) -> Iterator[IdentityRows]:
+        """A consistent view of whom the store knows."""
+        with self._database.read() as connection:
+            yield IdentityRows(connection, self.store_key)
+
+    @contextmanager
+    def write_identities(self) -> Iterator[IdentityRows]:
+        """A transaction on whom the store knows, like :meth:`write`."""
+        with self._database.write() as connection:
+            yield IdentityRows(connection, self.store_key)
 
     def forget_deleted(self) -> None:
         """Makes sure that removed rows are gone from the disk."""
@@ -213,6 +226,7 @@ def _fill(
             "wrapped_key": wrapped,
             "num_keys": 0,
             "rows_sum": bytes(32),
+            "identities_sum": bytes(32),
         }
         Repository(connection, store_key, home).add_store_row(row)
         _sync_directory(path)

@@ -133,7 +133,58 @@ def _from_2_to_3(connection: Connection, macs: Macs) -> None:
     connection.execute("PRAGMA user_version = 3")
 
 
-STEPS: Final[dict[int, Callable[[Connection, Macs], None]]] = {1: _from_1_to_2, 2: _from_2_to_3}
+def _of_identity(name: str, columns: str, key: str) -> str:
+    """The statement that makes a table of rows that belong to a principal."""
+    return (
+        f"CREATE TABLE {name} (\n    arn TEXT NOT NULL,\n    {columns},\n    mac BLOB NOT NULL,\n"
+        f"    PRIMARY KEY ({key}),\n    FOREIGN KEY(arn) REFERENCES principals (arn)\n)"
+    )
+
+
+_STORE_4: Final = _frozen("store", _ROOT + " rows_sum identities_sum", "one")
+_IDENTITIES_IN_4: Final = (
+    """CREATE TABLE principals (
+    arn TEXT NOT NULL,
+    unique_id TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    tags TEXT NOT NULL,
+    mac BLOB NOT NULL,
+    PRIMARY KEY (arn)
+)""",
+    _of_identity(
+        "access_keys",
+        "access_key_id TEXT NOT NULL, created_at INTEGER NOT NULL, active INTEGER NOT NULL, "
+        "session TEXT, wrapped BLOB NOT NULL",
+        "access_key_id",
+    ),
+    _of_identity("identity_policies", "name TEXT NOT NULL, document TEXT NOT NULL", "arn, name"),
+    _of_identity("memberships", "group_arn TEXT NOT NULL", "arn, group_arn"),
+    _of_identity("peers", "kind TEXT NOT NULL, number INTEGER NOT NULL", "kind, number"),
+    "ALTER TABLE store ADD COLUMN identities_sum BLOB NOT NULL DEFAULT x''",
+)
+
+
+def _identities_in_4(connection: Connection, macs: Macs) -> None:
+    """Tables of principals and what belongs to them; nobody is in them yet."""
+    stores = _all(connection, macs, _STORE_2)
+    if len(stores) != 1:
+        raise _incomplete()
+    for statement in _IDENTITIES_IN_4:
+        connection.execute(statement)
+    _write(connection, macs, _STORE_4, {**stores[0], "identities_sum": bytes(32)})
+
+
+def _from_3_to_4(connection: Connection, macs: Macs) -> None:
+    """Principals."""
+    _identities_in_4(connection, macs)
+    connection.execute("PRAGMA user_version = 4")
+
+
+STEPS: Final[dict[int, Callable[[Connection, Macs], None]]] = {
+    1: _from_1_to_2,
+    2: _from_2_to_3,
+    3: _from_3_to_4,
+}
 
 
 def _all(connection: Connection, macs: Macs, table: Table) -> list[Row]:

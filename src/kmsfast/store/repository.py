@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
@@ -29,19 +29,18 @@ from kmsfast.model.key import (
 from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
 from kmsfast.model.material_id import material_id
 from kmsfast.store import schema
+from kmsfast.store.moments import from_micros, to_micros
 from kmsfast.store.roots import RootRow
 from kmsfast.store.rows import Macs, added, sealed, verified
 from kmsfast.store.table import Connection, Row, Table
 
-__all__ = ["Repository", "from_micros", "to_micros"]
+__all__ = ["Repository"]
 
 # The tables whose rows belong to a key.
 _CHILDREN: Final = (
     schema.key_versions, schema.aliases, schema.tags, schema.policies, schema.grants,
 )  # fmt: skip
 Name = TypeVar("Name", bound=StrEnum)
-_ORIGIN: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class Repository:
@@ -319,16 +318,6 @@ def _known(names: type[Name], value: str) -> Name:
 
 def _sum_of(rows: Mapping[str, Iterable[Row]]) -> bytes:
     return added(bytes(32), (row["mac"] for each in rows.values() for row in each))
-
-
-def from_micros(micros: int) -> datetime:
-    """A stored time."""
-    return _ORIGIN + micros * _MICROSECOND
-
-
-def to_micros(moment: datetime) -> int:
-    """A time as it is stored: microseconds since 1970-01-01 UTC."""
-    return (moment - _ORIGIN) // _MICROSECOND
 
 
 def _moment(micros: int | None) -> datetime | None:

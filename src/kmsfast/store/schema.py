@@ -20,21 +20,27 @@ from kmsfast.store.table import Connection, Table
 
 __all__ = [
     "APPLICATION_ID",
+    "IDENTITIES",
     "SCHEMA_VERSION",
+    "access_keys",
     "aliases",
     "create",
     "grants",
+    "identity_policies",
     "key_versions",
     "keys",
+    "memberships",
     "migrate",
+    "peers",
     "policies",
+    "principals",
     "schema_version",
     "store",
     "tags",
 ]
 
 APPLICATION_ID = 0x6B6D7366  # "kmsf", tells file(1) and us what the database is
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _BYTES, _NUMBER, _TEXT = "BLOB NOT NULL", "INTEGER NOT NULL", "TEXT NOT NULL"
 _BYTES_OR_NULL, _NUMBER_OR_NULL, _TEXT_OR_NULL = "BLOB", "INTEGER", "TEXT"
@@ -67,6 +73,7 @@ store = _table(
     wrapped_key=_BYTES,
     num_keys=_NUMBER,
     rows_sum=_BYTES,
+    identities_sum=_BYTES,
 )
 
 keys = _table(
@@ -117,7 +124,33 @@ policies = _of_key("policies", document=_TEXT)
 # The grants of a key, each a JSON document.
 grants = _of_key("grants", "grant_id", grant_id=_TEXT, created_at=_NUMBER, document=_TEXT)
 
-_TABLES = (store, keys, key_versions, aliases, tags, policies, grants)
+# Whom the store knows (kmsfast.model.principal); tags are a JSON object.
+principals = _table("principals", "arn", arn=_TEXT, unique_id=_TEXT, created_at=_NUMBER, tags=_TEXT)
+
+
+def _of_principal(name: str, /, *key: str, **columns: str) -> Table:
+    """A table whose rows belong to a principal."""
+    return Table(name, {"arn": _TEXT, **columns, "mac": _BYTES}, key, principals)
+
+
+# The secret is wrapped; a session has a name when the key is that of a role.
+access_keys = _of_principal(
+    "access_keys", "access_key_id",
+    access_key_id=_TEXT, created_at=_NUMBER, active=_NUMBER, session=_TEXT_OR_NULL, wrapped=_BYTES,
+)  # fmt: skip
+
+identity_policies = _of_principal("identity_policies", "arn", "name", name=_TEXT, document=_TEXT)
+
+# The group is a principal, too.
+memberships = _of_principal("memberships", "arn", "group_arn", group_arn=_TEXT)
+
+# Users and groups of the operating system (kind: uid or gid).
+peers = _of_principal("peers", "kind", "number", kind=_TEXT, number=_NUMBER)
+
+#: The tables whose rows ``identities_sum`` of the store sums up.
+IDENTITIES = (principals, access_keys, identity_policies, memberships, peers)
+
+_TABLES = (store, keys, key_versions, aliases, tags, policies, grants, *IDENTITIES)
 
 
 def schema_version(connection: Connection) -> int:
