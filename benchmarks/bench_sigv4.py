@@ -8,7 +8,8 @@ from botocore.credentials import Credentials
 from conftest import Compare
 from rows import Row
 
-from kmsfast.wire.sigv4 import Signed, SigningKey, Verifier
+from kmsfast.model.signing_key import PREFIX, SigningKey, derived
+from kmsfast.wire.sigv4 import Signed, Verifier
 
 CALLS, ROUNDS = 1_000, 60
 LIMIT = 60e-6  # seconds for one request
@@ -29,7 +30,9 @@ def test_a_signature_of_botocore(compare: Compare) -> None:
     made = AWSRequest("POST", "http://localhost:8080/", headers, BODY)
     signer.add_auth(made)
     scope = made.headers["X-Amz-Date"][:8], "us-east-1"
-    found = {(ACCESS_KEY, *scope): SigningKey(_derived(*scope), known=True)}
+    found = {
+        (ACCESS_KEY, *scope): SigningKey(derived(PREFIX + SECRET.encode(), *scope), known=True)
+    }
     verifier = Verifier({"us-east-1"}, lambda *name: found[name])
     lowered = [(str(name).lower().encode(), value.encode()) for name, value in made.headers.items()]
     request = Signed("POST", b"/", [(b"host", b"localhost:8080"), *lowered], BODY)
@@ -42,12 +45,3 @@ def test_a_signature_of_botocore(compare: Compare) -> None:
 
     row = Row("SigV4 of a request, signing key cached, vs 60 us", 1, unit="runs/s")
     compare(row, ours, lambda: LIMIT * CALLS, units=CALLS, rounds=ROUNDS, own_clock=True)
-
-
-def _derived(day: str, region: str) -> bytes:
-    import hmac
-
-    key = b"AWS4" + SECRET.encode()
-    for part in (day, region, "kms", "aws4_request"):
-        key = hmac.digest(key, part.encode(), "sha256")
-    return key

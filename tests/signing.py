@@ -6,7 +6,8 @@ import hmac
 from datetime import UTC, datetime
 from hashlib import sha256
 
-from kmsfast.wire.sigv4 import Signed, SigningKey
+from kmsfast.model.signing_key import SigningKey
+from kmsfast.wire.sigv4 import Signed
 
 ACCESS_KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 REGION = "us-east-1"

@@ -18,10 +18,12 @@ from kmsfast.store.directory import StoreDirectory, create_store, open_store
 from kmsfast.store.roots import Passphrase, Root, RootKeyFile
 
 if TYPE_CHECKING:
+    from kmsfast.service.access import Access
     from kmsfast.service.asymmetric import Asymmetric
     from kmsfast.service.importing import Importing
     from kmsfast.service.macs import Macs
     from kmsfast.service.policies import Policies
+    from kmsfast.service.principals import Principals
     from kmsfast.service.rotations import Rotations
     from kmsfast.service.signing import Signing
     from kmsfast.service.singles import Singles
@@ -78,6 +80,20 @@ class Application:
         from kmsfast.service.policies import Policies
 
         return Policies(self.ring)
+
+    @cached_property
+    def principals(self) -> Principals:
+        """Whom the store knows."""
+        from kmsfast.service.principals import Principals
+
+        return Principals(self.store, self.store.home, self.ring.clock)
+
+    @cached_property
+    def access(self) -> Access:
+        """Access keys at work."""
+        from kmsfast.service.access import Access
+
+        return Access(self.store, self.principals)
 
     @cached_property
     def rotations(self) -> Rotations:

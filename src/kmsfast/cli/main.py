@@ -21,6 +21,9 @@ _COLLECT_AFTER = 100_000
 _COMMANDS = {
     "init": ("stores.init", "Make an empty store."),
     "key": ("keys.key", "Keys: create, list, rotate, disable, delete."),
+    "principal": ("principals.principal", "Users, roles and groups: create, list, delete."),
+    "access-key": ("principals.access_key", "Access keys: create, list, deactivate, delete."),
+    "group": ("principals.group", "Put users into groups."),
     "policy": ("policies.policy", "Check policies, and ask what they decide."),
     "material": ("materials.material", "Import key material from elsewhere."),
     "encrypt": ("files.encrypt", "Encrypt columns of a table, or a file."),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from kmsfast.cli.arguments import Pair, pairs
+from kmsfast.cli.documents import file_type, text_of
 from kmsfast.cli.exits import Code
 from kmsfast.cli.session import Session, pass_session
 from kmsfast.cli.show import facts, json_option, print_json, table
@@ -28,10 +29,6 @@ __all__ = ["policy"]
 
 T = TypeVar("T")
 
-#: More than any document that is allowed, so that the error can say how much too long it is.
-_MAX_FILE = 1 << 20
-
-file_type = click.Path(path_type=Path, readable=False, allow_dash=True)
 identity_option = click.option(
     "--identity-policy", "identity", type=file_type, multiple=True,
     help="An identity policy of the principal. Repeatable.",
@@ -97,7 +94,7 @@ def check(  # noqa: PLR0917 - click calls it by name
         raise click.UsageError("--principal is for key policies; leave --identity out")
     if principal is None and (identity or bypass):
         raise click.UsageError("the check that nobody locks himself out needs --principal")
-    found = _noted(document, lambda: examined(_text(document), identity=is_identity))
+    found = _noted(document, lambda: examined(text_of(document), identity=is_identity))
     if as_json:
         print_json(
             [{name: getattr(item, name) for name in item.__slots__} for item in found.findings]
@@ -195,7 +192,7 @@ def _key(
     given = None
     if policy_file is not None:
         path = policy_file
-        given = _noted(path, lambda: key_policy(_text(path), path.name))
+        given = _noted(path, lambda: key_policy(text_of(path), path.name))
     try:
         found = session.kms.key(name)
     except (StoreNotFound, KeyNotFound, InvalidArn):
@@ -246,7 +243,7 @@ def _identity_policies(paths: Sequence[Path]) -> list[Policy]:
     from kmsfast.model.policy_document import identity_policy
 
     def read(path: Path) -> Policy:
-        return identity_policy(_text(path), path.name)
+        return identity_policy(text_of(path), path.name)
 
     return [_noted(path, partial(read, path)) for path in paths]
 
@@ -258,7 +255,7 @@ def _grants(path: Path, key: KeyFacts | None = None) -> list[Grant]:
     from kmsfast.model.policy_grant import Grant
 
     try:
-        found = json.loads(_text(path))
+        found = json.loads(text_of(path))
     except ValueError as error:
         raise click.UsageError(f"{path}: no JSON: {error}") from None
     if isinstance(found, dict) and "Grants" in found:
@@ -286,17 +283,6 @@ def _check_lockout(
     key = KeyFacts(f"arn:{caller.partition}:kms:us-east-1:{caller.account}:key/checked")
     request = Request(caller, "PutKeyPolicy", datetime.now(UTC), key=key)
     check_lockout(policy, request, _identity_policies(identity), bypass=bypass)
-
-
-def _text(path: Path) -> str:
-    with click.open_file(str(path), "rb") as stream:
-        data: bytes = stream.read(_MAX_FILE + 1)
-    if len(data) > _MAX_FILE:
-        raise click.UsageError(f"{path} has more than {_MAX_FILE} bytes; that is no policy")
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise click.UsageError(f"{path} is not UTF-8 at byte {error.start}") from None
 
 
 def _noted(path: Path, read: Callable[[], T]) -> T:

@@ -6,7 +6,7 @@ Rules: those of :mod:`kmsfast.local`.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any, BinaryIO, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn, Self
 
 from kmsfast import app
 from kmsfast.crypto.blob import try_open
@@ -20,6 +20,9 @@ from kmsfast.model.keyspec import KeySpec, Origin
 from kmsfast.service import streams
 from kmsfast.service.encryption import Errors, SealedBatch
 from kmsfast.store.roots import Root
+
+if TYPE_CHECKING:
+    from kmsfast.local.principals import Principals
 
 __all__ = ["Kms"]
 
@@ -131,6 +134,16 @@ class Kms:
             KeyNotFound: there is no such alias.
         """
         self._management.delete_alias(name)
+
+    # ---- principals -------------------------------------------------------------------------
+
+    @property
+    def principals(self) -> Principals:
+        """Users, roles and groups, their access keys and policies, and mapped uids."""
+        from kmsfast.local.principals import Principals
+
+        self._ring.check_open()
+        return Principals(self._app)
 
     # ---- ciphertexts ------------------------------------------------------------------------
 

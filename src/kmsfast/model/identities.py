@@ -79,6 +79,17 @@ class Identities:
         found = (each.key for each in self.access_keys.values() if each.key.arn == arn)
         return sorted(found, key=lambda each: (each.created_at, each.id))
 
+    def access_key(self, access_key_id: str) -> KeyOfAccess:
+        """An access key.
+
+        Raises:
+            PrincipalNotFound: there is none.
+        """
+        found = self.access_keys.get(access_key_id)
+        if found is None:
+            raise PrincipalNotFound(f"the store knows no access key {access_key_id}")
+        return found
+
     def groups_of(self, arn: str) -> list[str]:
         """ARNs of the groups that a user is in."""
         return sorted(group for member, group in self.memberships if member == arn)

@@ -26,6 +26,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final, NamedTuple
 
+from kmsfast.model.signing_key import SERVICE, TERMINATOR, SigningKey
 from kmsfast.wire.refusals import (
     IncompleteSignature,
     InvalidCredentialScope,
@@ -35,11 +36,9 @@ from kmsfast.wire.refusals import (
 )
 from kmsfast.wire.sigv4_text import canonical_path, canonical_query, canonical_request, pairs_of
 
-__all__ = ["ALGORITHM", "SERVICE", "Signed", "SigningKey", "Verifier"]
+__all__ = ["ALGORITHM", "Signed", "Verifier"]
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
-SERVICE: Final = "kms"
-TERMINATOR: Final = "aws4_request"
 WINDOW: Final = 300
 MAX_EXPIRES: Final = 604_800
 _MANY: Final = 64  # signed headers: more than any client has
@@ -59,20 +58,6 @@ _MISMATCH: Final = (
     "The request signature we calculated does not match the signature you provided. Check your AWS "
     "Secret Access Key and signing method. Consult the service documentation for details."
 )
-
-
-class SigningKey(NamedTuple):
-    """A key derived for one access key, day and region.
-
-    Attributes:
-        known: False: nobody has the access key, and the key is one that nobody has.
-    """
-
-    key: bytes
-    known: bool
-
-    def __repr__(self) -> str:
-        return f"SigningKey(<secret {len(self.key)} bytes>, known={self.known})"
 
 
 SigningKeys = Callable[[str, str, str], SigningKey]

@@ -11,16 +11,20 @@ Rules:
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Final
-from urllib.parse import quote, unquote_to_bytes
 
 __all__ = ["EMPTY_PATHS", "canonical_path", "canonical_query", "canonical_request", "pairs_of"]
 
-Pair = tuple[str, str]
 EMPTY_PATHS: Final = (b"", b"/")
-_UNRESERVED: Final = "-_.~"
+# What is never escaped (RFC 3986, section 2.3).
+_UNRESERVED: Final = re.compile(rb"[A-Za-z0-9_.~-]")
+_ESCAPED: Final = tuple(
+    chr(byte) if _UNRESERVED.match(bytes([byte])) else f"%{byte:02X}" for byte in range(256)
+)
+_ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 
 def canonical_path(path: bytes) -> str:
@@ -30,7 +34,7 @@ def canonical_path(path: bytes) -> str:
     normal = posixpath.normpath("/" + path.decode("latin-1").lstrip("/"))
     if path.endswith(b"/") and normal != "/":  # and not after a last dot, as the SDKs have it
         normal += "/"
-    return quote(normal.encode("latin-1"), safe="/" + _UNRESERVED)
+    return "/".join(_escaped(part) for part in normal.encode("latin-1").split(b"/"))
 
 
 def pairs_of(query: bytes) -> list[tuple[bytes, bytes]]:
@@ -38,14 +42,12 @@ def pairs_of(query: bytes) -> list[tuple[bytes, bytes]]:
     if not query:
         return []
     parts = (item.partition(b"=") for item in query.split(b"&"))
-    return [(unquote_to_bytes(name), unquote_to_bytes(value)) for name, _, value in parts]
+    return [(_unescaped(name), _unescaped(value)) for name, _, value in parts]
 
 
 def canonical_query(pairs: Sequence[tuple[bytes, bytes]]) -> str:
     """The pairs escaped and sorted."""
-    escaped = sorted(
-        (quote(name, safe=_UNRESERVED), quote(value, safe=_UNRESERVED)) for name, value in pairs
-    )
+    escaped = sorted((_escaped(name), _escaped(value)) for name, value in pairs)
     return "&".join(f"{name}={value}" for name, value in escaped)
 
 
@@ -71,3 +73,13 @@ def canonical_request(  # noqa: PLR0917 - in the order of its lines
 
 def _folded(value: bytes) -> bytes:
     return b" ".join(value.split())
+
+
+def _escaped(data: bytes) -> str:
+    return "".join(map(_ESCAPED.__getitem__, data))
+
+
+def _unescaped(data: bytes) -> bytes:
+    if b"%" not in data:
+        return data
+    return _ESCAPE.sub(lambda found: bytes([int(found[1], 16)]), data)

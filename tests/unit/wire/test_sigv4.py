@@ -9,8 +9,9 @@ import pytest
 from signing import ACCESS_KEY, NOW, REGION, STAMP, keys, signed
 
 from kmsfast.errors import KmsError
+from kmsfast.model.signing_key import SigningKey
 from kmsfast.wire.faults import fault_of
-from kmsfast.wire.sigv4 import Signed, SigningKey, Verifier
+from kmsfast.wire.sigv4 import Signed, Verifier
 
 VERIFIER = Verifier({REGION}, keys)
 NOW_UNIX = NOW.timestamp()
