@@ -57,11 +57,11 @@ class Compiled:
 
 
 def is_fixed(name: str, *, on_key: bool) -> bool:
-    """Whether a condition key, in lower case, is the caller's or the key's.
+    """Whether a condition key, in lower case, is the caller's, the key's or the clock's.
 
     A request cannot give it another value.
     """
-    if name in _OF_CALLER or name.startswith("aws:principaltag/"):
+    if name in _OF_CALLER or name in _TIMES or name.startswith("aws:principaltag/"):
         return True
     return on_key and (name in _OF_KEY or name.startswith("aws:resourcetag/"))
 
