@@ -71,7 +71,7 @@ def test_a_decision_that_is_kept(compare: Compare, tmp_path: Path) -> None:
         app = kms._app
         key = app.ring.key(kms.create_key()._raw_id)
         authorizer = Authorizer(app.ring, app.principals, lambda _key: ())
-        caller, check = app.access.caller(made.id), authorizer.check
+        caller, check = app.deployment.access.caller(made.id), authorizer.check
         check(caller, "Encrypt", key)
 
         def ours() -> None:

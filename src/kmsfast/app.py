@@ -1,4 +1,9 @@
-"""Wiring: the one place that turns a path and settings into a running service."""
+"""Wiring: the one place that turns a path and settings into a running service.
+
+A deployment is one store, and a service on it for each region and account that somebody asks for.
+They share the store's database, its epoch and the arena, and nothing else: keys of one are not seen
+in another.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +19,7 @@ from kmsfast.service.encryption import Encryption
 from kmsfast.service.keyring import Keyring
 from kmsfast.service.management import Management
 from kmsfast.service.ports import Clock
-from kmsfast.store.directory import StoreDirectory, create_store, open_store
+from kmsfast.store.directory import StoreDirectory, StoreScope, create_store, open_store
 from kmsfast.store.roots import Passphrase, Root, RootKeyFile
 
 if TYPE_CHECKING:
@@ -29,21 +34,74 @@ if TYPE_CHECKING:
     from kmsfast.service.singles import Singles
     from kmsfast.wire.markers import Markers
 
-__all__ = ["BUSY_TIMEOUT", "Application", "checked_root", "start"]
+__all__ = ["BUSY_TIMEOUT", "Application", "Deployment", "checked_root", "start"]
 
 BUSY_TIMEOUT = 10.0
 _MAX_TIMEOUT = 86_400
 
 
+class Deployment:
+    """One store and the services on it."""
+
+    def __init__(self, directory: StoreDirectory, clock: Clock) -> None:
+        self.directory, self._clock = directory, clock
+        self._made: dict[Home, Application] = {}
+        self._closed = False
+
+    def at(self, home: Home) -> Application:
+        """The service of a region and account; it has no keys where nobody made any.
+
+        Raises:
+            KmsError: the store was closed.
+        """
+        made = self._made.get(home)
+        if made is None:
+            ring = Keyring(self.directory.at(home), self._clock)
+            made = self._made.setdefault(home, Application(self, ring))
+        if self._closed:  # meanwhile; close may have been here before this one was
+            made.ring.close()
+            made.ring.check_open()
+        return made
+
+    @cached_property
+    def principals(self) -> Principals:
+        """Whom the store knows; names are of the account of its home."""
+        return self.at(self.directory.home).principals
+
+    @cached_property
+    def access(self) -> Access:
+        """Access keys at work."""
+        from kmsfast.service.access import Access
+
+        return Access(self.directory, self.principals)
+
+    def homes(self) -> list[Home]:
+        """The regions and accounts that have had keys, and the store's own home."""
+        return self.directory.homes()
+
+    def close(self) -> None:
+        """Wipes all keys from the arena and closes the store."""
+        if self._closed:
+            return
+        self._closed = True
+        for each in list(self._made.values()):
+            each.ring.close()
+        self.directory.close()
+
+
 class Application:
-    """The parts of a running service.
+    """The parts of a running service for one region and account.
 
     What encrypts is there from the start; the others are imported when they are first asked for, so
     that commands without signatures and MACs do not wait for them.
+
+    Attributes:
+        deployment: leads to the services of other regions and accounts on the same store.
     """
 
-    def __init__(self, store: StoreDirectory, ring: Keyring) -> None:
-        self.store, self.ring = store, ring
+    def __init__(self, deployment: Deployment, ring: Keyring) -> None:
+        self.deployment, self.ring = deployment, ring
+        self.store: StoreScope = deployment.directory.at(ring.store.home)
         self.management, self.encryption = Management(ring), Encryption(ring)
 
     @cached_property
@@ -86,14 +144,8 @@ class Application:
         """Whom the store knows."""
         from kmsfast.service.principals import Principals
 
-        return Principals(self.store, self.store.home, self.ring.clock)
-
-    @cached_property
-    def access(self) -> Access:
-        """Access keys at work."""
-        from kmsfast.service.access import Access
-
-        return Access(self.store, self.principals)
+        directory = self.deployment.directory
+        return Principals(directory, self.store.home, self.ring.clock)
 
     @cached_property
     def rotations(self) -> Rotations:
@@ -115,6 +167,10 @@ class Application:
         from kmsfast.wire.markers import Markers
 
         return Markers(self.store.store_key.mac, self.ring.clock)
+
+    def close(self) -> None:
+        """Closes the whole deployment."""
+        self.deployment.close()
 
 
 def checked_root(root: Root) -> Root:
@@ -140,7 +196,12 @@ def start(
     clock: Clock | None = None,
     busy_timeout: float = BUSY_TIMEOUT,
 ) -> Application:
-    """Opens or creates the store at ``path`` and puts the service on it."""
+    """Opens or creates the store at ``path`` and puts the service of a region and account on it.
+
+    Args:
+        region: by default that of the store, which is us-east-1 for a new one.
+        account: likewise; 000000000000 for a new one.
+    """
     if root is not None:
         checked_root(root)
     if isinstance(busy_timeout, bool) or not isinstance(busy_timeout, int | float):
@@ -151,16 +212,17 @@ def start(
         )
     ticking = clock or time.time
     directory = Path(path)
+    chosen = Home(region or Home().region, account or Home().account)
     if create:
-        home = Home(region or Home().region, account or Home().account)
         now = int(ticking() * 1_000_000)
-        store = create_store(directory, root, home, now, busy_timeout=busy_timeout)
+        store = create_store(directory, root, chosen, now, busy_timeout=busy_timeout)
     else:
-        store = open_store(directory, root, region, account, busy_timeout=busy_timeout)
-    ring = Keyring(store, ticking)
+        store = open_store(directory, root, busy_timeout=busy_timeout)
+    deployment = Deployment(store, ticking)
     try:
-        ring.purge_due()
+        for home in deployment.homes():
+            deployment.at(home).ring.purge_due()
+        return deployment.at(Home(region or store.home.region, account or store.home.account))
     except BaseException:
-        ring.close()
+        deployment.close()
         raise
-    return Application(store, ring)

@@ -110,7 +110,7 @@ class Session:
             self._kms.close()
             self._kms = None
         if self._application is not None:
-            self._application.ring.close()
+            self._application.close()
             self._application = None
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "FLAG_MULTI_REGION",
     "MAX_DESCRIPTION",
     "MAX_POLICY",
+    "KeyManager",
     "KeyMetadata",
     "KeyState",
     "KeyVersion",
@@ -67,6 +68,13 @@ class KeyState(StrEnum):
     PENDING_IMPORT = "PendingImport"
     PENDING_DELETION = "PendingDeletion"
     DELETED = "Deleted"
+
+
+class KeyManager(StrEnum):
+    """Whose key it is: the customer's, or an AWS managed one."""
+
+    CUSTOMER = "CUSTOMER"
+    AWS = "AWS"
 
 
 # What each state allows; "read" needs no state at all.
@@ -128,6 +136,8 @@ class KeyMetadata:
         public_key: that of the current version, where the key is a pair.
         valid_to: when the imported material of the current version expires.
         expires: when the first of the key's imported materials expires.
+        regions: of a multi-Region key, those of all related keys, the primary's first.
+        deletion_days: how long it will wait, while its replicas' deletion is waited for.
     """
 
     raw_id: bytes
@@ -148,6 +158,9 @@ class KeyMetadata:
     public_key: bytes | None = None
     valid_to: datetime | None = None
     expires: datetime | None = None
+    manager: KeyManager = KeyManager.CUSTOMER
+    regions: tuple[str, ...] = ()
+    deletion_days: int | None = None
 
     @property
     def id(self) -> str:

@@ -21,7 +21,7 @@ def test_init_makes_an_administrator(empty: Cli) -> None:
         (key,) = kms.principals.access_keys("administrator")
         assert lines["access key id"] == key.id
         secret = lines["secret access key"]
-        assert kms._app.access.signing_key(key.id, "20260101", "us-east-1").known
+        assert kms._app.deployment.access.signing_key(key.id, "20260101", "us-east-1").known
     assert len(secret) == 40
     assert secret not in empty.ok("principal", "show", "administrator", "--json")
 

@@ -72,7 +72,7 @@ def test_what_is_kept_is_there_when_the_store_is_opened_again(path: Path, clock:
         assert known.of_peer(5, [100]) == f"arn:aws:iam::{ACCOUNT}:role/team/nightly"
         assert known.mapped()[PeerKind.UID, 1001] == ADA
         assert [key.id for key in known.access_keys(ADA)] == [made.id]
-        key = kms._app.access.signing_key(made.id, "20260101", "us-east-1")
+        key = kms._app.deployment.access.signing_key(made.id, "20260101", "us-east-1")
         assert key == (derived(made.secret, "20260101", "us-east-1"), True)
 
 
@@ -87,7 +87,7 @@ def test_whoever_is_deleted_leaves_nothing(kms: kmsfast.Kms) -> None:
     known.delete("ada")
     assert known.members("devs") == []
     assert known.mapped() == {}
-    assert not kms._app.access.signing_key(made.id, "20260101", "us-east-1").known
+    assert not kms._app.deployment.access.signing_key(made.id, "20260101", "us-east-1").known
     known.create_user("ada")
     assert known.access_keys("ada") == []
     assert known.policies("ada") == {}
@@ -153,7 +153,7 @@ def test_limits_of_iam(kms: kmsfast.Kms) -> None:
 
 
 def test_an_access_key_that_is_not_active_is_nobodys(kms: kmsfast.Kms) -> None:
-    known, access = kms.principals, kms._app.access
+    known, access = kms.principals, kms._app.deployment.access
     known.create_user("ada")
     made = known.create_access_key("ada")
     name = made.id, "20260101", "us-east-1"
@@ -176,13 +176,13 @@ def test_a_change_of_another_process_is_seen(path: Path) -> None:
     with kmsfast.open(path, create=True) as one, kmsfast.open(path) as two:
         made = one.principals.create_administrator()
         name = made.id, "20260101", "us-east-1"
-        assert two._app.access.signing_key(*name).known
+        assert two._app.deployment.access.signing_key(*name).known
         one.principals.delete_access_key(made.id)
-        assert not two._app.access.signing_key(*name).known
+        assert not two._app.deployment.access.signing_key(*name).known
 
 
 def test_made_up_access_keys_push_nobody_out(kms: kmsfast.Kms) -> None:
-    made, access = kms.principals.create_administrator(), kms._app.access
+    made, access = kms.principals.create_administrator(), kms._app.deployment.access
     right = access.signing_key(made.id, "20260101", "us-east-1")
     for number in range(3000):
         assert not access.signing_key(f"AKIA{number}", "20260101", "us-east-1").known
@@ -194,9 +194,9 @@ def test_made_up_access_keys_push_nobody_out(kms: kmsfast.Kms) -> None:
 def test_a_sessions_access_key_makes_its_caller(kms: kmsfast.Kms) -> None:
     kms.principals.create_role("nightly")
     made = kms.principals.create_access_key("nightly", "host-1")
-    found = kms._app.access.caller(made.id)
+    found = kms._app.deployment.access.caller(made.id)
     assert found.arn == f"arn:aws:sts::{ACCOUNT}:assumed-role/nightly/host-1"
-    assert kms._app.access.caller(made.id) is found
+    assert kms._app.deployment.access.caller(made.id) is found
 
 
 def test_no_secret_is_in_the_files(path: Path) -> None:
