@@ -25,6 +25,7 @@ from kmsfast.store.roots import Passphrase, Root, RootKeyFile
 if TYPE_CHECKING:
     from kmsfast.service.access import Access
     from kmsfast.service.asymmetric import Asymmetric
+    from kmsfast.service.authorization import Authorizer
     from kmsfast.service.importing import Importing
     from kmsfast.service.macs import Macs
     from kmsfast.service.policies import Policies
@@ -146,6 +147,13 @@ class Application:
 
         directory = self.deployment.directory
         return Principals(directory, self.store.home, self.ring.clock)
+
+    @cached_property
+    def authorizer(self) -> Authorizer:
+        """Who may do what."""
+        from kmsfast.service.authorization import Authorizer
+
+        return Authorizer(self.ring, self.deployment.principals, lambda _key: ())
 
     @cached_property
     def rotations(self) -> Rotations:

@@ -27,6 +27,7 @@ from kmsfast.model.policy_decision import Decision, Policies, decide
 from kmsfast.model.policy_denial import denial
 from kmsfast.model.policy_document import default_policy, identity_policy, key_policy
 from kmsfast.model.policy_grant import Grant
+from kmsfast.model.policy_lockout import check_lockout
 from kmsfast.model.policy_principal import Principal
 from kmsfast.model.policy_request import KeyFacts, Request
 from kmsfast.model.policy_statement import Policy
@@ -166,6 +167,28 @@ class Authorizer:
         request = self._request(caller, action, facts, asked, alias_arn)
         policies = self._policies(caller, fresh)
         return decide(request, policies), explained(request, policies)
+
+    def check_lockout(
+        self,
+        caller: Principal,
+        document: str,
+        key: KeyMetadata | None,
+        asked: Asked,
+        *,
+        bypass: bool,
+    ) -> None:
+        """Passes when the caller could replace a new key policy again, or bypasses the check.
+
+        Args:
+            key: that gets the policy; None: one that is still to be made.
+
+        Raises:
+            MalformedPolicyDocument: it would lock itself out, or the document is malformed.
+        """
+        policy = key_policy(document)
+        facts = KeyFacts(self._ring.store.home.arn("key/new")) if key is None else facts_of(key)
+        request = self._request(caller, "PutKeyPolicy", facts, asked, None)
+        check_lockout(policy, request, self._policies(caller, None).identity, bypass=bypass)
 
     # ---- within -----------------------------------------------------------------------------
 
