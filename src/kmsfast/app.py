@@ -23,6 +23,7 @@ from kmsfast.store.directory import StoreDirectory, StoreScope, create_store, op
 from kmsfast.store.roots import Passphrase, Root, RootKeyFile
 
 if TYPE_CHECKING:
+    from kmsfast.audit.trail import Trail
     from kmsfast.service.access import Access
     from kmsfast.service.asymmetric import Asymmetric
     from kmsfast.service.authorization import Authorizer
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["BUSY_TIMEOUT", "Application", "Deployment", "checked_root", "start"]
 
 BUSY_TIMEOUT = 10.0
+AUDIT = "audit"
 _MAX_TIMEOUT = 86_400
 
 
@@ -75,6 +77,14 @@ class Deployment:
         from kmsfast.service.access import Access
 
         return Access(self.directory, self.principals)
+
+    @cached_property
+    def trail(self) -> Trail:
+        """The audit log."""
+        from kmsfast.audit.trail import Trail
+
+        store = self.directory
+        return Trail(store.path / AUDIT, store.store_key, store.store_id)
 
     def homes(self) -> list[Home]:
         """The regions and accounts that have had keys, and the store's own home."""

@@ -17,6 +17,7 @@ __all__ = [
     "AccessDenied",
     "AliasExists",
     "ArenaFull",
+    "AuditUnusable",
     "BatchError",
     "CiphertextOfUnknownKey",
     "ComputationFault",
@@ -310,6 +311,10 @@ class StoreBusy(KmsError):
 
 class StoreIntegrity(KmsError):
     """A row of the store was changed from outside: its MAC does not verify."""
+
+
+class AuditUnusable(KmsError):
+    """The audit log cannot be written, or was changed from outside; nothing is done unrecorded."""
 
 
 class RootKeyMissing(KmsError):

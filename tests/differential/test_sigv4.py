@@ -98,7 +98,7 @@ def test_what_botocore_signs_is_accepted_and_nothing_else(seed: int, presigned: 
         signer = SigV4QueryAuth if presigned else SigV4Auth
         signer(credentials, "kms", REGION).add_auth(made)
         good = sent(made)
-        assert VERIFIER.check(good, NOW.timestamp()) == ACCESS_KEY
+        assert VERIFIER.check(good, NOW.timestamp()) == (ACCESS_KEY, REGION)
         for bad in variants(chance, good):
             with pytest.raises(KmsError):
                 VERIFIER.check(bad, NOW.timestamp())
@@ -109,7 +109,7 @@ def test_a_presigned_request_is_good_as_long_as_it_says(expires: int) -> None:
     made = request(random.Random(expires), body=False)
     SigV4QueryAuth(Credentials(ACCESS_KEY, SECRET), "kms", REGION, expires).add_auth(made)
     good, now = sent(made), NOW.timestamp()
-    assert VERIFIER.check(good, now + expires) == ACCESS_KEY
+    assert VERIFIER.check(good, now + expires) == (ACCESS_KEY, REGION)
     for moment, said in ((now + expires + 1, "Signature expired"), (now - 301, "not yet current")):
         with pytest.raises(KmsError, match=said):
             VERIFIER.check(good, moment)

@@ -22,6 +22,7 @@ from kmsfast.service.encryption import Errors, SealedBatch
 from kmsfast.store.roots import Root
 
 if TYPE_CHECKING:
+    from kmsfast.audit.trail import Trail
     from kmsfast.local.principals import Principals
 
 __all__ = ["Kms"]
@@ -36,6 +37,11 @@ class Kms:
         self._app, self._ring = application, application.ring
         self._management, self._encryption = application.management, application.encryption
         self._epoch, self._opening = application.ring.epoch, NOTHING_TO_OPEN
+
+    @property
+    def audit(self) -> Trail:
+        """The audit log of the store: who did what with its keys."""
+        return self._app.deployment.trail
 
     def close(self) -> None:
         """Wipes the store's keys from memory. Every later use of its objects raises."""

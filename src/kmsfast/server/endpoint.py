@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from kmsfast.app import Application
 from kmsfast.errors import KmsError, UnsupportedOperation
 from kmsfast.operations import MISSING, OPERATIONS, Operation
+from kmsfast.server.guard import Guard
 from kmsfast.wire.credentials import NOBODY, credential_of, scope_of
 from kmsfast.wire.faults import INTERNAL, fault_of
 from kmsfast.wire.model import OperationShape, ServiceModel
@@ -62,6 +63,9 @@ class Request:
     Attributes:
         too_long: the body is longer than MAX_BODY, and not here.
         keep_alive: the client may send another request on this connection.
+        uri, headers: as they came, names in lower case; when requests are authenticated.
+        peer: address of the client, unless it comes by a socket of this machine; likewise.
+        secure: by TLS; likewise.
     """
 
     method: str = ""
@@ -73,6 +77,10 @@ class Request:
     too_long: bool = False
     request_id: str = ""
     keep_alive: bool = False
+    uri: bytes = b""
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list, repr=False)
+    peer: str = ""
+    secure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +92,14 @@ class _Bound:
 
 
 class Endpoint:
-    """Answers the requests of one deployment."""
+    """Answers the requests of one deployment.
 
-    def __init__(self, app: Application, model: ServiceModel) -> None:
-        self._app, self._home = app, app.store.home
+    Args:
+        guard: asks who makes a request and whether it may; None: whoever connects is the owner.
+    """
+
+    def __init__(self, app: Application, model: ServiceModel, guard: Guard | None = None) -> None:
+        self._app, self._home, self._guard = app, app.store.home, guard
         self._targets = {
             f"{model.target_prefix}.{name}".encode(): _Bound(shape, OPERATIONS.get(name))
             for name, shape in model.operations.items()
@@ -107,7 +119,7 @@ class Endpoint:
             return _refusal(error, request.request_id)
 
     def _answer(self, request: Request) -> Reply | Later:
-        if not self._is_local(request.host):
+        if self._guard is None and not self._is_local(request.host):
             return _FORBIDDEN
         if request.method != "POST" or request.path != "/":
             page = self._pages.get((request.method, request.path), _NOWHERE)
@@ -117,6 +129,9 @@ class Endpoint:
         bound = self._targets.get(request.target)
         if bound is None:
             raise UnknownOperation
+        guard = self._guard
+        if guard is not None:
+            return _guarded(lambda: _admitted(guard, bound, request), request.request_id)
         scope = scope_of(request.authorization)
         if scope not in self._scopes:
             self._check_scope(scope)
@@ -193,6 +208,17 @@ _THIS_MACHINE: Final = re.compile(
 
 def _names_this_machine(host: str) -> bool:
     return _THIS_MACHINE.fullmatch(host) is not None
+
+
+def _admitted(guard: Guard, bound: _Bound, request: Request) -> Reply:
+    """The reply to a request that is asked who makes it."""
+    admitted = guard.admit(request)
+    given = bound.shape.read(request.body)
+    operation = bound.operation
+    if operation is None:
+        raise _not_offered(bound.shape.name)
+    app, settled = guard.permitted(admitted, bound.shape.name, given)
+    return Reply(200, bound.shape.write(operation.run(app, settled)))
 
 
 def _not_offered(name: str) -> UnsupportedOperation:

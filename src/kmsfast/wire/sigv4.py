@@ -36,7 +36,7 @@ from kmsfast.wire.refusals import (
 )
 from kmsfast.wire.sigv4_text import canonical_path, canonical_query, canonical_request, pairs_of
 
-__all__ = ["ALGORITHM", "Signed", "Verifier"]
+__all__ = ["ALGORITHM", "Signed", "Signer", "Verifier"]
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 WINDOW: Final = 300
@@ -79,6 +79,13 @@ class Signed:
     body: bytes = field(repr=False)
 
 
+class Signer(NamedTuple):
+    """The access key whose secret signed a request, and the region that it is for."""
+
+    access_key: str
+    region: str
+
+
 class _Claim(NamedTuple):
     """What a request says of its signature."""
 
@@ -101,8 +108,8 @@ class Verifier:
     def __init__(self, regions: Collection[str], keys: SigningKeys) -> None:
         self._regions, self._keys = regions, keys
 
-    def check(self, request: Signed, now: float) -> str:
-        """The access key that signed the request.
+    def check(self, request: Signed, now: float) -> Signer:
+        """Who signed the request, and for which region.
 
         Args:
             now: Unix time.
@@ -136,7 +143,7 @@ class Verifier:
             raise UnrecognizedClient("The security token included in the request is invalid.")
         if not same or not _body_as_said(headers, canonical):
             raise SignatureMismatch(_MISMATCH)
-        return access_key
+        return Signer(access_key, region)
 
     def _scope(self, claim: _Claim) -> tuple[str, str, str]:
         """Access key, day and region."""

@@ -19,7 +19,9 @@ MISMATCH = "The request signature we calculated does not match the signature you
 
 
 def check(request: Signed, now: float = NOW_UNIX) -> str:
-    return VERIFIER.check(request, now)
+    signer = VERIFIER.check(request, now)
+    assert signer.region == REGION
+    return signer.access_key
 
 
 def refused(request: Signed, code: str, text: str, now: float = NOW_UNIX) -> None:
