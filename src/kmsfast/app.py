@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from kmsfast.service.access import Access
     from kmsfast.service.asymmetric import Asymmetric
     from kmsfast.service.authorization import Authorizer
+    from kmsfast.service.encapsulation import Encapsulation
     from kmsfast.service.importing import Importing
     from kmsfast.service.macs import Macs
     from kmsfast.service.policies import Policies
     from kmsfast.service.principals import Principals
+    from kmsfast.service.remembered import Remembered
     from kmsfast.service.rotations import Rotations
     from kmsfast.service.signing import Signing
     from kmsfast.service.singles import Singles
@@ -123,6 +125,13 @@ class Application:
         return Asymmetric(self.ring)
 
     @cached_property
+    def encapsulation(self) -> Encapsulation:
+        """Shared secrets by ML-KEM."""
+        from kmsfast.service.encapsulation import Encapsulation
+
+        return Encapsulation(self.ring)
+
+    @cached_property
     def signing(self) -> Signing:
         """Signatures."""
         from kmsfast.service.signing import Signing
@@ -178,6 +187,13 @@ class Application:
         from kmsfast.service.singles import Singles
 
         return Singles(self.ring, self.encryption.bindings)
+
+    @cached_property
+    def remembered(self) -> Remembered:
+        """What signs and MACs for callers that name keys by text."""
+        from kmsfast.service.remembered import Remembered
+
+        return Remembered(self.ring.epoch)
 
     @cached_property
     def markers(self) -> Markers:

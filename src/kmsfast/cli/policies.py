@@ -37,7 +37,7 @@ identity_option = click.option(
 
 @click.group()
 def policy() -> None:
-    """Policies: who may do what with a key. They are evaluated here, and not enforced yet."""
+    """Policies: who may do what with a key. They bind requests over HTTP."""
 
 
 @policy.command(short_help="Decide a request, and say which statement decides it.")

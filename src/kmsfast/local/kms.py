@@ -79,15 +79,15 @@ class Kms:
         Args:
             spec: SYMMETRIC_DEFAULT, RSA_2048, ECC_NIST_P256, HMAC_256 and so on, as AWS names them
                 (:class:`KeySpec`).
-            usage: ENCRYPT_DECRYPT, SIGN_VERIFY, GENERATE_VERIFY_MAC or KEY_AGREEMENT; None: the
-                only one that the spec has.
+            usage: ENCRYPT_DECRYPT, SIGN_VERIFY, GENERATE_VERIFY_MAC, KEY_AGREEMENT or
+                ENCAPSULATE_DECAPSULATE; None: the only one that the spec has.
             origin: EXTERNAL: the key has no material until some is imported
                 (:meth:`Key.get_parameters_for_import`).
             alias: a name that starts with ``alias/``.
             rotation_period_days: rotate by itself each 90 to 2,560 days; None: never.
             multi_region: the id starts with ``mrk-``, as that of a multi-Region key.
-            policy: the key policy, kept as it is when its grammar is right. It is not enforced yet
-                (docs/policies.md).
+            policy: the key policy, kept as it is when its grammar is right. It binds
+                requests over HTTP (docs/policies.md).
 
         Raises:
             InvalidAliasName, AliasExists, TagError, ValidationError: a parameter is not allowed.

@@ -10,7 +10,6 @@ from typing import Final
 
 __all__ = ["DEVIATIONS", "MISSING"]
 
-_KEM: Final = "ML-KEM keys are not offered yet"
 _IMPORT: Final = "imported key material is not reachable over HTTP yet"
 _GRANTS: Final = "grants are not stored yet"
 _STORES: Final = "custom key stores are not offered yet"
@@ -20,12 +19,10 @@ MISSING: Final[Mapping[str, str]] = {
     "ConnectCustomKeyStore": _STORES,
     "CreateCustomKeyStore": _STORES,
     "CreateGrant": _GRANTS,
-    "Decapsulate": _KEM,
     "DeleteCustomKeyStore": _STORES,
     "DeleteImportedKeyMaterial": _IMPORT,
     "DescribeCustomKeyStores": _STORES,
     "DisconnectCustomKeyStore": _STORES,
-    "Encapsulate": _KEM,
     "GetKeyLastUsage": "the last use of keys is not recorded yet",
     "GetParametersForImport": _IMPORT,
     "ImportKeyMaterial": _IMPORT,
@@ -44,19 +41,19 @@ _CONTEXT: Final = "an encryption context may have 65,536 bytes, with AWS 8,192"
 _AT_ONCE: Final = "takes effect at once and everywhere"
 
 DEVIATIONS: Final[Mapping[str, str]] = {
-    "CreateKey": "no SM2 and ML-KEM keys; origin AWS_KMS only; the policy is checked for its form "
-    "alone",
+    "CreateKey": "no SM2 and ML_KEM_512 keys; origin AWS_KMS only; the policy is checked for its "
+    "form alone",
     "Decrypt": f"{_RECIPIENT}; {_CONTEXT}",
     "DeriveSharedSecret": _RECIPIENT,
     "Encrypt": _CONTEXT,
     "GenerateDataKey": f"{_RECIPIENT}; {_CONTEXT}",
-    "GenerateDataKeyPair": f"{_RECIPIENT}; {_CONTEXT}; no SM2 and ML-KEM pairs",
-    "GenerateDataKeyPairWithoutPlaintext": f"{_CONTEXT}; no SM2 and ML-KEM pairs",
+    "GenerateDataKeyPair": f"{_RECIPIENT}; {_CONTEXT}; no SM2 and ML_KEM_512 pairs",
+    "GenerateDataKeyPairWithoutPlaintext": f"{_CONTEXT}; no SM2 and ML_KEM_512 pairs",
     "GenerateDataKeyWithoutPlaintext": _CONTEXT,
     "GenerateRandom": _RECIPIENT,
     "ListAliases": "there are no aliases of AWS managed keys (alias/aws/...)",
     "ListKeys": "no keys of other accounts",
-    "PutKeyPolicy": "the policy is checked for its form alone, and not enforced",
+    "PutKeyPolicy": "that the principals of a policy exist is not checked",
     "ReEncrypt": _CONTEXT,
     "RotateKeyOnDemand": _AT_ONCE,
 }

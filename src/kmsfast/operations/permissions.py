@@ -251,7 +251,8 @@ def _on_alias(action: str, member: str | None) -> Needs:
 
 # By id, ARN or alias.
 _USES: Final = (
-    "DeriveSharedSecret DescribeKey Encrypt GenerateDataKey GenerateDataKeyPair "
+    "Decapsulate DeriveSharedSecret DescribeKey Encapsulate Encrypt GenerateDataKey "
+    "GenerateDataKeyPair "
     "GenerateDataKeyPairWithoutPlaintext GenerateDataKeyWithoutPlaintext GenerateMac GetPublicKey "
     "Sign Verify VerifyMac"
 )

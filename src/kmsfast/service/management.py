@@ -61,7 +61,8 @@ class Management:
     ) -> KeyMetadata:
         """A new key: enabled, with one version, or for import, with none."""
         now, raw_id = self._begin(), _new_id(multi_region)
-        known, external = checked_spec(spec), checked_origin(origin) is Origin.EXTERNAL
+        known = checked_spec(spec)
+        external = checked_origin(origin, known) is Origin.EXTERNAL
         key = KeyMetadata(
             raw_id=raw_id,
             arn=self._store.home.arn(f"key/{format_key_id(raw_id, multi_region)}"),
