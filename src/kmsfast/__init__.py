@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         ContextError,
         ExpiredImportToken,
         FrameError,
+        IncorrectKey,
         IncorrectKeyMaterial,
         InvalidAliasName,
         InvalidArn,
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from kmsfast.model.key import KeyState, KeyVersion, RotationStatus
     from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
     from kmsfast.model.message import MessageType
+    from kmsfast.model.usage import KeyUse, LastUsage
     from kmsfast.service.asymmetric import DataKeyPair
     from kmsfast.service.encapsulation import Encapsulated
     from kmsfast.service.importing import ImportedMaterial, ImportParameters
@@ -87,6 +89,7 @@ __all__ = [
     "ImportParameters",
     "ImportType",
     "ImportedMaterial",
+    "IncorrectKey",
     "IncorrectKeyMaterial",
     "InvalidAliasName",
     "InvalidArn",
@@ -103,9 +106,11 @@ __all__ = [
     "KeySpec",
     "KeyState",
     "KeyUsage",
+    "KeyUse",
     "KeyVersion",
     "Kms",
     "KmsError",
+    "LastUsage",
     "LimitExceeded",
     "MalformedPolicyDocument",
     "MessageType",
@@ -138,6 +143,8 @@ _ELSEWHERE = {
     "ExpirationModel": "kmsfast.model.imports",
     "ImportParameters": "kmsfast.service.importing",
     "ImportType": "kmsfast.model.imports",
+    "KeyUse": "kmsfast.model.usage",
+    "LastUsage": "kmsfast.model.usage",
     "ImportedMaterial": "kmsfast.service.importing",
     "DataKeyPair": "kmsfast.service.asymmetric",
     "Encapsulated": "kmsfast.service.encapsulation",

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from kmsfast.service.principals import Principals
     from kmsfast.service.remembered import Remembered
     from kmsfast.service.rotations import Rotations
+    from kmsfast.service.seeding import Seeding
     from kmsfast.service.signing import Signing
     from kmsfast.service.singles import Singles
     from kmsfast.wire.markers import Markers
@@ -91,6 +92,11 @@ class Deployment:
     def homes(self) -> list[Home]:
         """The regions and accounts that have had keys, and the store's own home."""
         return self.directory.homes()
+
+    def forget_keys(self) -> None:
+        """Wipes all keys from the arena; those that are used again are loaded again."""
+        for each in list(self._made.values()):
+            each.ring.forget_all()
 
     def close(self) -> None:
         """Wipes all keys from the arena and closes the store."""
@@ -180,6 +186,13 @@ class Application:
         from kmsfast.service.rotations import Rotations
 
         return Rotations(self.ring)
+
+    @cached_property
+    def seeding(self) -> Seeding:
+        """Keys with given ids, and an emptied store."""
+        from kmsfast.service.seeding import Seeding
+
+        return Seeding(self.ring)
 
     @cached_property
     def singles(self) -> Singles:

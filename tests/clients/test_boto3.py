@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 from serving import Served
+from wrapping import openssl, private_key, wrap
 
 from kmsfast.operations import OPERATIONS
 
@@ -100,6 +102,15 @@ def test_encryption(kms: Any, key: str) -> None:
     assert uuid.UUID(caught.value.response["ResponseMetadata"]["RequestId"])
 
 
+def test_last_usage(kms: Any, key: str) -> None:
+    assert kms.get_key_last_usage(KeyId=key)["KeyLastUsage"] == {}
+    for _ in range(2):  # the second is answered from memory
+        request = kms.encrypt(KeyId=key, Plaintext=b"x")["ResponseMetadata"]["RequestId"]
+        used = kms.get_key_last_usage(KeyId=key)["KeyLastUsage"]
+        assert (used["Operation"], used["KmsRequestId"]) == ("Encrypt", request)
+        assert abs(datetime.now(UTC) - used["Timestamp"]) < timedelta(minutes=1)
+
+
 def test_data_keys(kms: Any, key: str) -> None:
     made = kms.generate_data_key(KeyId=key, KeySpec="AES_256", EncryptionContext=CONTEXT)
     opened = kms.decrypt(CiphertextBlob=made["CiphertextBlob"], EncryptionContext=CONTEXT)
@@ -123,6 +134,91 @@ def test_rotation(kms: Any, key: str) -> None:
     )
     kinds = [item["RotationType"] for page in pages for item in page["Rotations"]]
     assert kinds == ["ON_DEMAND"] * 3
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "spec"),
+    [
+        ("RSAES_OAEP_SHA_1", "RSA_2048"),
+        ("RSAES_OAEP_SHA_256", "RSA_3072"),
+        ("RSA_AES_KEY_WRAP_SHA_1", "RSA_2048"),
+        ("RSA_AES_KEY_WRAP_SHA_256", "RSA_4096"),
+    ],
+)
+def test_imports(kms: Any, algorithm: str, spec: str) -> None:
+    made = kms.create_key(Origin="EXTERNAL")["KeyMetadata"]
+    key, material = made["Arn"], os.urandom(32)
+    assert (made["KeyState"], made["Enabled"], made["Origin"]) == (
+        "PendingImport", False, "EXTERNAL",
+    )  # fmt: skip
+    asked = kms.get_parameters_for_import(
+        KeyId=key, WrappingAlgorithm=algorithm, WrappingKeySpec=spec
+    )
+    assert asked["KeyId"] == key
+    assert timedelta(hours=23) < asked["ParametersValidTo"] - datetime.now(UTC) < timedelta(days=1)
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(days=3)
+
+    def bring(**given: Any) -> str:
+        done = kms.import_key_material(
+            KeyId=key,
+            ImportToken=asked["ImportToken"],
+            EncryptedKeyMaterial=wrap(asked["PublicKey"], algorithm, given.pop("material")),
+            **given,
+        )
+        assert done["KeyId"] == key
+        return done["KeyMaterialId"]
+
+    first = bring(material=material, ValidTo=until)
+    found = kms.describe_key(KeyId=key)["KeyMetadata"]
+    assert (found["KeyState"], found["ExpirationModel"], found["ValidTo"]) == (
+        "Enabled", "KEY_MATERIAL_EXPIRES", until,
+    )  # fmt: skip
+    assert found["CurrentKeyMaterialId"] == first
+    blob = kms.encrypt(KeyId=key, Plaintext=b"kept")["CiphertextBlob"]
+    gone = kms.delete_imported_key_material(KeyId=key)
+    assert (gone["KeyId"], gone["KeyMaterialId"]) == (key, first)
+    with pytest.raises(kms.exceptions.KMSInvalidStateException, match="is pending import"):
+        kms.decrypt(CiphertextBlob=blob)
+    forever = {"ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE"}
+    assert bring(material=material, KeyMaterialId=first, **forever) == first
+    assert kms.decrypt(CiphertextBlob=blob)["KeyMaterialId"] == first
+    second = bring(material=os.urandom(32), ImportType="NEW_KEY_MATERIAL", **forever)
+    assert kms.rotate_key_on_demand(KeyId=key)["KeyId"] == key
+    assert kms.describe_key(KeyId=key)["KeyMetadata"]["CurrentKeyMaterialId"] == second
+    assert kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"] != blob
+    assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"kept"
+
+
+@pytest.mark.parametrize(
+    ("spec", "options", "sign"),
+    [
+        ("RSA_2048", ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
+         "RSASSA_PKCS1_V1_5_SHA_256"),
+        ("ECC_NIST_P256", ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
+         "ECDSA_SHA_256"),
+        ("ECC_NIST_P521", ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"],
+         "ECDSA_SHA_512"),
+    ],
+)  # fmt: skip
+def test_imported_private_keys(kms: Any, spec: str, options: list[str], sign: str) -> None:
+    der = private_key(*options)
+    key = kms.create_key(Origin="EXTERNAL", KeySpec=spec, KeyUsage="SIGN_VERIFY")["KeyMetadata"]
+    asked = kms.get_parameters_for_import(
+        KeyId=key["KeyId"], WrappingAlgorithm="RSA_AES_KEY_WRAP_SHA_256", WrappingKeySpec="RSA_2048"
+    )
+    done = kms.import_key_material(
+        KeyId=key["KeyId"],
+        ImportToken=asked["ImportToken"],
+        EncryptedKeyMaterial=wrap(asked["PublicKey"], "RSA_AES_KEY_WRAP_SHA_256", der),
+        ExpirationModel="KEY_MATERIAL_DOES_NOT_EXPIRE",
+    )
+    assert "KeyMaterialId" not in done
+    public = kms.get_public_key(KeyId=key["KeyId"])["PublicKey"]
+    assert public == openssl("pkey", "-inform", "DER", "-pubout", "-outform", "DER", given=der)
+    signature = kms.sign(KeyId=key["KeyId"], Message=b"message", SigningAlgorithm=sign)["Signature"]
+    assert kms.verify(
+        KeyId=key["KeyId"], Message=b"message", SigningAlgorithm=sign, Signature=signature
+    )["SignatureValid"]
 
 
 def test_policies(kms: Any, key: str) -> None:

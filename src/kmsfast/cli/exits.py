@@ -49,6 +49,7 @@ _CODES: Final[tuple[tuple[type[BaseException], Code], ...]] = (
     (BrokenPipeError, Code.PIPE_CLOSED),
     (errors.BatchError, Code.NOT_OPENED),
     (errors.InvalidCiphertext, Code.NOT_OPENED),
+    (errors.IncorrectKey, Code.NOT_OPENED),
     (errors.InvalidSignature, Code.NOT_OPENED),
     (errors.InvalidMac, Code.NOT_OPENED),
     (errors.StoreNotFound, Code.NOT_FOUND),

@@ -13,6 +13,7 @@ from kmsfast.cli.show import facts, json_option, moment, print_json, table
 if TYPE_CHECKING:
     from kmsfast.local import Key
     from kmsfast.model.key import KeyVersion
+    from kmsfast.model.usage import LastUsage
 
 __all__ = ["key"]
 
@@ -100,9 +101,11 @@ def list_keys(session: Session, as_json: bool) -> None:
 @pass_session
 def describe(session: Session, key_name: str, as_json: bool) -> None:
     """Show everything about a key but its material."""
-    known = _described(session.kms.key(key_name))
+    found = session.kms.key(key_name)
+    known = _described(found)
+    usage = found.last_usage()
     if as_json:
-        print_json(known)
+        print_json(known | {"last_usage": _used(usage)})
         return
     versions = known.pop("versions")
     known["aliases"] = ", ".join(known["aliases"])
@@ -111,6 +114,10 @@ def describe(session: Session, key_name: str, as_json: bool) -> None:
     rotation = known.pop("rotation")
     known["rotation"] = f"every {rotation['period_days']} days" if rotation["enabled"] else "off"
     known["next_rotation"] = rotation["next_rotation"]
+    since = f"not since {moment(usage.tracking_start)}"
+    known["last_used"] = (
+        f"{moment(usage.use.used_at)}, {usage.use.operation}" if usage.use else since
+    )
     current = known["current_version"]
     facts({name.replace("_", " "): value for name, value in known.items()})
     click.echo()
@@ -296,6 +303,18 @@ def _imported(version: KeyVersion) -> dict[str, Any]:
         "material_description": version.description,
         "valid_to": moment(version.valid_to),
         "is_present": version.is_present,
+    }
+
+
+def _used(usage: LastUsage) -> dict[str, Any]:
+    """The last use of a key as JSON shows it."""
+    use = usage.use
+    return {
+        "operation": use and use.operation,
+        "used_at": use and moment(use.used_at),
+        "request_id": use and use.request_id,
+        "event_id": use and use.event_id,
+        "tracking_start": moment(usage.tracking_start),
     }
 
 

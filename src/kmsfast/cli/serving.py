@@ -49,6 +49,16 @@ _ADDRESS = "127.0.0.1:4599"
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Private key of the certificate (PEM).",
 )
+@click.option(
+    "--seed",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A YAML file of keys with given ids, aliases and material; those not there are made.",
+)
+@click.option(
+    "--allow-reset",
+    is_flag=True,
+    help="POST /_kmsfast/reset empties the store, and fills it with the seed again.",
+)
 @pass_session
 def serve(
     session: Session,
@@ -61,6 +71,8 @@ def serve(
     account: str | None,
     tls_cert: Path | None,
     tls_key: Path | None,
+    seed: Path | None,
+    allow_reset: bool,
 ) -> None:
     """Serve the AWS KMS API over HTTP until SIGTERM or SIGINT."""
     from kmsfast.server.addresses import Tls
@@ -68,6 +80,11 @@ def serve(
 
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key go together")
+    for given, name in ((seed is not None, "--seed"), (allow_reset, "--allow-reset")):
+        if given and not insecure_no_auth:
+            raise click.UsageError(
+                f"{name} is for development and tests: it needs --insecure-no-auth"
+            )
     tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
     logging.basicConfig(format="kmsfast: %(message)s", level=logging.WARNING)
     session.store = store or session.store
@@ -77,6 +94,8 @@ def serve(
         insecure_no_auth=insecure_no_auth,
         tls=tls,
         started=_announce,
+        seed=seed,
+        allow_reset=allow_reset,
     )
 
 

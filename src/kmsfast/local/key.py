@@ -29,9 +29,11 @@ from kmsfast.local.remembered import (
 from kmsfast.model.context import copied
 from kmsfast.model.key import KeyMetadata, KeyState, KeyVersion, RotationStatus
 from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
+from kmsfast.model.usage import LastUsage
 from kmsfast.service import streams
 from kmsfast.service.encryption import DataKey, Errors, SealedBatch
 from kmsfast.service.keyring import Ready
+from kmsfast.service.usage import Window
 
 __all__ = ["Key", "Tags"]
 
@@ -49,7 +51,7 @@ class Key(PairUses, MacUses, ImportUses):
         self._management, self._encryption = application.management, application.encryption
         self._app, self._macking, self._signing = application, NOTHING_TO_MAC, NOTHING_TO_SIGN
         self._ring, self._epoch = application.ring, application.ring.epoch
-        self._clock = application.ring.clock
+        self._clock, self._usage = application.ring.clock, application.ring.usage
         self._ready, self._sealing = NOT_READY, NOTHING_TO_SEAL
 
     def __repr__(self) -> str:
@@ -141,8 +143,16 @@ class Key(PairUses, MacUses, ImportUses):
 
     @property
     def valid_to(self) -> datetime | None:
-        """When its current, imported material expires (UTC); None: never."""
+        """When the first of its imported materials in use expires (UTC); None: never."""
         return self._metadata.valid_to
+
+    def last_usage(self) -> LastUsage:
+        """Its last use, exact to a second (docs/usage.md); of a batch all records are one use.
+
+        Raises:
+            KeyNotFound: it is gone. StoreBusy: another process kept the store from being read.
+        """
+        return self._usage.last(self._metadata)
 
     def versions(self) -> tuple[KeyVersion, ...]:
         """All versions, oldest first; each decrypts what it encrypted."""
@@ -193,22 +203,34 @@ class Key(PairUses, MacUses, ImportUses):
             return self._app.asymmetric.encrypt(self._raw_id, plaintext, algorithm, context, aad)
         if aad is not None or type(plaintext) is not bytes:
             return self._encryption.encrypt(self._raw_id, plaintext, context, aad)
+        window = self._usage.window
         epoch, _, due = ready = self._ready
         if epoch == self._epoch[0] and (due is None or self._clock() < due):
             with suppress(StaleHandle):  # evicted since: loaded again below
-                return self._seal(ready, plaintext, context)
-        return with_handle(
-            lambda: self._ring.ready(self._raw_id), lambda now: self._seal(now, plaintext, context)
+                return self._seal(ready, plaintext, context, window)
+        window = self._usage.watch(self)
+        made = with_handle(
+            lambda: self._ring.ready(self._raw_id),
+            lambda now: self._seal(now, plaintext, context, window),
         )
+        self._usage.used(self.arn, "Encrypt")
+        return made
 
-    def _seal(self, ready: Ready, plaintext: bytes, context: Context) -> bytes:
-        """The blob, and what the next call may need."""
+    def _seal(self, ready: Ready, plaintext: bytes, context: Context, window: Window) -> bytes:
+        """The blob, and what the next call may need, unless a window of uses ended since."""
         known = copied(context)
         binding = self._encryption.bindings.of(ready.handle, known)
         blob = seal_bound(binding, plaintext)
         self._ready = ready
         self._sealing = Sealing(ready.epoch, ready.rotation_due, known, binding)
+        if self._usage.window is not window:
+            self.forget_remembered()
         return blob
+
+    def forget_remembered(self) -> None:
+        """The next call goes the long way; see :mod:`kmsfast.service.usage`."""
+        super().forget_remembered()
+        self._ready, self._sealing = NOT_READY, NOTHING_TO_SEAL
 
     def encrypt_batch(
         self, values: Any, context: Context = None, *, aad: Any = None, threads: int = 1
@@ -308,8 +330,9 @@ class Key(PairUses, MacUses, ImportUses):
         Raises:
             KeyDisabled, InvalidState, KeyNotFound: the key's state does not allow it.
             UnsupportedOperation: an asymmetric or HMAC key, which do not rotate.
+            LimitExceeded: it was rotated so 25 times; rotation by period has no limit.
         """
-        self._management.rotate(self._raw_id)
+        self._app.rotations.on_demand(self._raw_id)
 
     def enable_rotation(self, period_days: int = 365) -> None:
         """Rotates the key by itself, each 90 to 2,560 days from now.

@@ -37,6 +37,7 @@ class Kms:
         self._app, self._ring = application, application.ring
         self._management, self._encryption = application.management, application.encryption
         self._epoch, self._opening = application.ring.epoch, NOTHING_TO_OPEN
+        self._usage = application.ring.usage
 
     @property
     def audit(self) -> Trail:
@@ -173,7 +174,7 @@ class Kms:
 
     def _decrypt(self, blob: bytes, context: Context, aad: bytes | None) -> bytes:
         """With another version or context than the last one, or what only the service can do."""
-        epoch = self._epoch[0]
+        epoch, window = self._epoch[0], self._usage.window
         handle = self._ring.opener(blob[:_HEADER_LEN]) if type(blob) is bytes else None
         if handle is not None and aad is None:
             with suppress(StaleHandle):  # evicted since: the service loads it again
@@ -182,8 +183,15 @@ class Kms:
                 plaintext = try_open(binding, blob)
                 if plaintext is not None:
                     self._opening = Opening(epoch, known, binding)
+                    if self._usage.window is not window:
+                        self.forget_remembered()
                     return plaintext
+        self._usage.watch(self)
         return self._encryption.decrypt(blob, context, aad)
+
+    def forget_remembered(self) -> None:
+        """The next call goes the long way; see :mod:`kmsfast.service.usage`."""
+        self._opening = NOTHING_TO_OPEN
 
     def decrypt_batch(
         self,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -26,6 +26,7 @@ from kmsfast.model.keyspec import (
     is_asymmetric,
     require_algorithm,
 )
+from kmsfast.model.material_id import material_id
 
 __all__ = [
     "FLAG_MULTI_REGION",
@@ -134,8 +135,9 @@ class KeyMetadata:
         current_version: number of the newest version, which encrypts.
         deletion_date: when the material goes, while the key waits for its deletion.
         public_key: that of the current version, where the key is a pair.
-        valid_to: when the imported material of the current version expires.
-        expires: when the first of the key's imported materials expires.
+        valid_to: when the first of the imported materials that are in use expires.
+        expires: the same of all, those that wait for their rotation as well.
+        material_names: of imported material, by the number of its version.
         regions: of a multi-Region key, those of all related keys, the primary's first.
         deletion_days: how long it will wait, while its replicas' deletion is waited for.
     """
@@ -158,6 +160,7 @@ class KeyMetadata:
     public_key: bytes | None = None
     valid_to: datetime | None = None
     expires: datetime | None = None
+    material_names: Mapping[int, bytes] = field(default_factory=dict)
     manager: KeyManager = KeyManager.CUSTOMER
     regions: tuple[str, ...] = ()
     deletion_days: int | None = None
@@ -181,6 +184,10 @@ class KeyMetadata:
     def is_asymmetric(self) -> bool:
         """Whether the key is a pair."""
         return is_asymmetric(self.spec)
+
+    def material_id(self, number: int) -> str:
+        """The id of a version's material; of symmetric encryption keys alone users see it."""
+        return material_id(self.raw_id, number, self.material_names.get(number))
 
     @property
     def rotates(self) -> bool:

@@ -12,11 +12,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from kmsfast.operations import aliases, encryption, keys, pairs, policies, rotation, signing, tags
+from kmsfast.operations import (
+    aliases,
+    encryption,
+    imports,
+    keys,
+    pairs,
+    policies,
+    rotation,
+    signing,
+    tags,
+)
 from kmsfast.operations.coverage import DEVIATIONS, MISSING
-from kmsfast.operations.requests import Given, Operation, Result
+from kmsfast.operations.requests import (
+    MAX_CONTEXT,
+    Given,
+    Operation,
+    Result,
+    refuse_long_contexts,
+)
 
-__all__ = ["DEVIATIONS", "MISSING", "OPERATIONS", "Given", "Operation", "Result"]
+__all__ = [
+    "DEVIATIONS",
+    "MAX_CONTEXT",
+    "MISSING",
+    "OPERATIONS",
+    "Given",
+    "Operation",
+    "Result",
+    "refuse_long_contexts",
+]
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
     **keys.OPERATIONS,
@@ -25,6 +50,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     **signing.OPERATIONS,
     **pairs.OPERATIONS,
     **rotation.OPERATIONS,
+    **imports.OPERATIONS,
     **policies.OPERATIONS,
     **tags.OPERATIONS,
 }

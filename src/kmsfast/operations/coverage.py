@@ -10,7 +10,6 @@ from typing import Final
 
 __all__ = ["DEVIATIONS", "MISSING"]
 
-_IMPORT: Final = "imported key material is not reachable over HTTP yet"
 _GRANTS: Final = "grants are not stored yet"
 _STORES: Final = "custom key stores are not offered yet"
 _REGIONS: Final = "one deployment serves one region so far"
@@ -20,12 +19,8 @@ MISSING: Final[Mapping[str, str]] = {
     "CreateCustomKeyStore": _STORES,
     "CreateGrant": _GRANTS,
     "DeleteCustomKeyStore": _STORES,
-    "DeleteImportedKeyMaterial": _IMPORT,
     "DescribeCustomKeyStores": _STORES,
     "DisconnectCustomKeyStore": _STORES,
-    "GetKeyLastUsage": "the last use of keys is not recorded yet",
-    "GetParametersForImport": _IMPORT,
-    "ImportKeyMaterial": _IMPORT,
     "ListGrants": _GRANTS,
     "ListRetirableGrants": _GRANTS,
     "ReplicateKey": _REGIONS,
@@ -37,24 +32,22 @@ MISSING: Final[Mapping[str, str]] = {
 """Operations that are not offered, and why."""
 
 _RECIPIENT: Final = "Recipient is refused: attestation documents are not verified"
-_CONTEXT: Final = "an encryption context may have 65,536 bytes, with AWS 8,192"
 _AT_ONCE: Final = "takes effect at once and everywhere"
 
 DEVIATIONS: Final[Mapping[str, str]] = {
-    "CreateKey": "no SM2 and ML_KEM_512 keys; origin AWS_KMS only; the policy is checked for its "
-    "form alone",
-    "Decrypt": f"{_RECIPIENT}; {_CONTEXT}",
+    "CreateKey": "no SM2 and ML_KEM_512 keys; origins AWS_KMS and EXTERNAL only; the policy is "
+    "checked for its form alone",
+    "Decrypt": _RECIPIENT,
     "DeriveSharedSecret": _RECIPIENT,
-    "Encrypt": _CONTEXT,
-    "GenerateDataKey": f"{_RECIPIENT}; {_CONTEXT}",
-    "GenerateDataKeyPair": f"{_RECIPIENT}; {_CONTEXT}; no SM2 and ML_KEM_512 pairs",
-    "GenerateDataKeyPairWithoutPlaintext": f"{_CONTEXT}; no SM2 and ML_KEM_512 pairs",
-    "GenerateDataKeyWithoutPlaintext": _CONTEXT,
+    "GenerateDataKey": _RECIPIENT,
+    "GenerateDataKeyPair": f"{_RECIPIENT}; no SM2 and ML_KEM_512 pairs",
+    "GenerateDataKeyPairWithoutPlaintext": "no SM2 and ML_KEM_512 pairs",
     "GenerateRandom": _RECIPIENT,
+    "GetKeyLastUsage": "exact to a second; KmsRequestId is absent where the use was no request; "
+    "CloudTrailEventId names the use alone",
     "ListAliases": "there are no aliases of AWS managed keys (alias/aws/...)",
     "ListKeys": "no keys of other accounts",
     "PutKeyPolicy": "that the principals of a policy exist is not checked",
-    "ReEncrypt": _CONTEXT,
     "RotateKeyOnDemand": _AT_ONCE,
 }
 """Operations whose answers differ from those of AWS, and how."""

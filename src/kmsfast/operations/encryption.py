@@ -22,7 +22,6 @@ from kmsfast.errors import (
 )
 from kmsfast.model.key import KeyMetadata, require, require_usage
 from kmsfast.model.keyspec import KeyUsage, require_algorithm
-from kmsfast.model.material_id import material_id
 from kmsfast.operations import usual
 from kmsfast.operations.names import any_name
 from kmsfast.operations.requests import (
@@ -114,6 +113,8 @@ def re_encrypt(app: Application, given: Given) -> Result:
     plaintext = _opened(app, source, data, opening, given.get("SourceEncryptionContext"))
     sealed = _sealed(app, target, plaintext, sealing, given.get("DestinationEncryptionContext"))
     refuse_dry_run(given)
+    for key in (source, target):
+        app.ring.used(key.raw_id, "ReEncrypt")
     return {
         "CiphertextBlob": sealed,
         "SourceKeyId": source.arn,
@@ -273,4 +274,4 @@ def _key_of(app: Application, data: bytes, name: str | None) -> KeyMetadata:
 
 
 def _material_of(key: KeyMetadata, data: bytes) -> str:
-    return material_id(key.raw_id, parse_key(data).version)
+    return key.material_id(parse_key(data).version)

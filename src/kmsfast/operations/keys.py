@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from kmsfast.app import Application
 from kmsfast.errors import CustomKeyStoreNotFound, UnsupportedOperation, ValidationError
 from kmsfast.model.key import KeyMetadata
 from kmsfast.model.keyspec import KeySpec, Origin
+from kmsfast.model.usage import KeyUse
 from kmsfast.operations.metadata import describe
 from kmsfast.operations.names import any_name, id_or_arn
 from kmsfast.operations.pages import Listing
@@ -17,16 +18,17 @@ from kmsfast.operations.tags import pairs_of
 __all__ = ["OPERATIONS"]
 
 _DEFAULT_WINDOW: Final = 30
+_ORIGINS: Final = frozenset(Origin)
 _KEYS: Final[Listing[KeyMetadata]] = Listing("Keys", lambda key: key.id, 100, 1000)
 
 
 def create_key(app: Application, given: Given) -> Result:
-    """A new, enabled key."""
+    """A new key: enabled, or pending import."""
     spec, usage = _kind(given)
     key = app.management.create_key(
         spec=spec,
         usage=usage,
-        origin=Origin.AWS_KMS,
+        origin=given.get("Origin", Origin.AWS_KMS),
         description=given.get("Description", ""),
         alias=None,
         tags=pairs_of(given.get("Tags", ())),
@@ -40,6 +42,17 @@ def create_key(app: Application, given: Given) -> Result:
 def describe_key(app: Application, given: Given) -> Result:
     """All about a key but its material."""
     return {"KeyMetadata": describe(app, any_name(app, given["KeyId"]))}
+
+
+def get_key_last_usage(app: Application, given: Given) -> Result:
+    """When and for what a key was last used."""
+    found = app.ring.usage.last(id_or_arn(app, given["KeyId"]))
+    return {
+        "KeyId": found.key_arn,
+        "KeyLastUsage": {} if found.use is None else _shown(found.use),
+        "TrackingStartDate": found.tracking_start,
+        "KeyCreationDate": found.created_at,
+    }
 
 
 def list_keys(app: Application, given: Given) -> Result:
@@ -92,6 +105,7 @@ def cancel_key_deletion(app: Application, given: Given) -> Result:
 OPERATIONS: Final = {
     "CreateKey": Operation(create_key),
     "DescribeKey": Operation(describe_key),
+    "GetKeyLastUsage": Operation(get_key_last_usage),
     "ListKeys": Operation(list_keys),
     "UpdateKeyDescription": Operation(update_key_description),
     "EnableKey": Operation(enable_key),
@@ -99,6 +113,15 @@ OPERATIONS: Final = {
     "ScheduleKeyDeletion": Operation(schedule_key_deletion),
     "CancelKeyDeletion": Operation(cancel_key_deletion),
 }
+
+
+def _shown(use: KeyUse) -> dict[str, Any]:
+    return {
+        "Operation": use.operation,
+        "Timestamp": use.used_at,
+        "CloudTrailEventId": use.event_id,
+        "KmsRequestId": use.request_id,
+    }
 
 
 def _kind(given: Given) -> tuple[str, str | None]:
@@ -123,7 +146,7 @@ def _kind(given: Given) -> tuple[str, str | None]:
         )
     origin = given.get("Origin", Origin.AWS_KMS)
     for asked, what in (
-        (origin != Origin.AWS_KMS, f"Origin {origin}"),
+        (origin not in _ORIGINS, f"Origin {origin}"),
         ("XksKeyId" in given, "XksKeyId"),
     ):
         if asked:

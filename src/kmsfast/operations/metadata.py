@@ -9,7 +9,6 @@ from kmsfast.app import Application
 from kmsfast.model.imports import ExpirationModel
 from kmsfast.model.key import KeyMetadata, KeyState
 from kmsfast.model.keyspec import KeyUsage, Origin
-from kmsfast.model.material_id import material_id
 
 __all__ = ["algorithms", "describe"]
 
@@ -25,7 +24,7 @@ _ALGORITHMS: Final[Mapping[KeyUsage, str]] = {
 def describe(app: Application, key: KeyMetadata) -> dict[str, Any]:
     """The KeyMetadata of a key."""
     has_material = key.rotates and key.current_version > 0
-    current = material_id(key.raw_id, key.current_version) if has_material else None
+    current = key.material_id(key.current_version) if has_material else None
     return {
         "AWSAccountId": app.store.home.account,
         "KeyId": key.id,

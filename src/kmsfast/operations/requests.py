@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from kmsfast.app import Application
-from kmsfast.errors import DryRun, UnsupportedOperation
+from kmsfast.errors import DryRun, UnsupportedOperation, ValidationError
+from kmsfast.service.usage import request_of
 from kmsfast.wire.model import OperationShape
 
-__all__ = ["Given", "Operation", "Result", "Usual", "refuse_dry_run", "refuse_recipient"]
+__all__ = [
+    "MAX_CONTEXT",
+    "Given",
+    "Operation",
+    "Result",
+    "Usual",
+    "refuse_dry_run",
+    "refuse_long_contexts",
+    "refuse_recipient",
+]
+
+MAX_CONTEXT: Final = 8192
+"""Bytes of the names and values of an encryption context, as UTF-8. No shorter request has more."""
+
+_CONTEXTS: Final = (
+    "EncryptionContext", "SourceEncryptionContext", "DestinationEncryptionContext",
+)  # fmt: skip
 
 Given = Mapping[str, Any]
 """The members of a request by their AWS names; they have passed the checks of the service model."""
@@ -39,6 +56,24 @@ class Operation:
     run: Callable[[Application, Given], Result]
     warm: Callable[[Application, Given], Result | None] | None = None
     usual: Callable[[Application, OperationShape], Usual] | None = None
+
+    def perform(self, app: Application, given: Given, request_id: str) -> Result:
+        """Does it as the request of that id; a dry run is no use of a key."""
+        with request_of(request_id, dry_run=given.get("DryRun", False)):
+            return self.run(app, given)
+
+
+def refuse_long_contexts(given: Given) -> None:
+    """Passes when encryption contexts are as short as with AWS; in Python they may be longer.
+
+    Raises:
+        ValidationError: one is not.
+    """
+    for member in _CONTEXTS:
+        context = given.get(member) or {}
+        size = sum(len(name.encode()) + len(value.encode()) for name, value in context.items())
+        if size > MAX_CONTEXT:
+            raise ValidationError(f"{member} has {size} bytes; at most {MAX_CONTEXT} are allowed")
 
 
 def refuse_dry_run(given: Given) -> None:

@@ -66,6 +66,7 @@ def sign_warm(app: Application, given: Given) -> Result | None:
         signature = signer.sign(given["Message"])
     except StaleHandle:
         return None
+    app.singles.used(signer.arn, "Sign")
     return _signed(signer.arn, signature, given["SigningAlgorithm"])
 
 
@@ -85,6 +86,7 @@ def verify_warm(app: Application, given: Given) -> Result | None:
     signer = _signer(app, given)
     if signer is None or not signer.verify(given["Message"], given["Signature"]):
         return None
+    app.singles.used(signer.arn, "Verify")
     return _verified(signer.arn, given["SigningAlgorithm"])
 
 
@@ -107,6 +109,7 @@ def generate_mac_warm(app: Application, given: Given) -> Result | None:
         mac = macker.make(given["Message"])
     except StaleHandle:
         return None
+    app.singles.used(macker.arn, "GenerateMac")
     return _macked(macker.arn, mac, given["MacAlgorithm"])
 
 
@@ -129,6 +132,7 @@ def verify_mac_warm(app: Application, given: Given) -> Result | None:
         macker.check(given["Message"], given["Mac"])
     except StaleHandle:
         return None
+    app.singles.used(macker.arn, "VerifyMac")
     return _mac_verified(macker.arn, given["MacAlgorithm"])
 
 

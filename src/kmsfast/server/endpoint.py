@@ -14,7 +14,15 @@ from typing import Final, NamedTuple
 
 from kmsfast.app import Application
 from kmsfast.errors import KmsError, UnsupportedOperation
-from kmsfast.operations import MISSING, OPERATIONS, Operation
+from kmsfast.operations import (
+    MAX_CONTEXT,
+    MISSING,
+    OPERATIONS,
+    Given,
+    Operation,
+    refuse_long_contexts,
+)
+from kmsfast.server.gate import Gate
 from kmsfast.server.guard import Guard
 from kmsfast.wire.credentials import NOBODY, credential_of, scope_of
 from kmsfast.wire.faults import INTERNAL, fault_of
@@ -71,6 +79,7 @@ class Request:
     method: str = ""
     path: str = ""
     host: bytes = b""
+    origin: bytes = b""
     target: bytes = b""
     authorization: bytes = field(default=b"", repr=False)
     body: bytes = field(default=b"", repr=False)
@@ -106,10 +115,18 @@ class Endpoint:
 
     Args:
         guard: asks who makes a request and whether it may; None: whoever connects is the owner.
+        reset: empties the store, for ``POST /_kmsfast/reset``; None: nothing does.
     """
 
-    def __init__(self, app: Application, model: ServiceModel, guard: Guard | None = None) -> None:
-        self._app, self._home, self._guard = app, app.store.home, guard
+    def __init__(
+        self,
+        app: Application,
+        model: ServiceModel,
+        guard: Guard | None = None,
+        reset: Callable[[], object] | None = None,
+    ) -> None:
+        self._app, self._home, self._singles = app, app.store.home, app.singles
+        self._guard = guard
         self._targets = {
             f"{model.target_prefix}.{name}".encode(): _bound(app, shape, OPERATIONS.get(name))
             for name, shape in model.operations.items()
@@ -120,6 +137,11 @@ class Endpoint:
             ("GET", "/healthz"): Reply(200, b'{"status":"ok"}'),
             ("GET", "/readyz"): self._ready,
         }
+        self._gate: Gate | None = None
+        if reset is not None:
+            self._gate = gate = Gate()
+            page = ("POST", "/_kmsfast/reset")
+            self._pages = {**self._pages, page: lambda: _alone(gate, reset)}
 
     def answer(self, request: Request) -> Reply | Later:
         """The reply, or what makes it."""
@@ -133,6 +155,8 @@ class Endpoint:
             return _FORBIDDEN
         if request.method != "POST" or request.path != "/":
             page = self._pages.get((request.method, request.path), _NOWHERE)
+            if request.method == "POST" and request.origin:
+                page = _NOT_FOR_BROWSERS
             return page if isinstance(page, Reply) else _guarded(page, request.request_id)
         if request.too_long:
             raise RequestTooLarge(f"The request has more than {MAX_BODY} bytes")
@@ -145,12 +169,14 @@ class Endpoint:
         scope = scope_of(request.authorization)
         if scope not in self._scopes:
             self._check_scope(scope)
-        body = None if bound.usual is None else bound.usual(request.body)
+        self._singles.request_id = request.request_id
+        is_usual = bound.usual is not None and len(request.body) <= MAX_CONTEXT
+        body = bound.usual(request.body) if is_usual and bound.usual else None
         return self._in_general(bound, request) if body is None else Reply(200, body)
 
     def _in_general(self, bound: _Bound, request: Request) -> Reply | Later:
         """Answers what is not usual."""
-        given = bound.shape.read(request.body)
+        given = _read(bound.shape, request.body)
         operation = bound.operation
         if operation is None:
             raise _not_offered(bound.shape.name)
@@ -158,8 +184,9 @@ class Endpoint:
             result = operation.warm(self._app, given)
             if result is not None:
                 return Reply(200, bound.shape.write(result))
-        run, write = operation.run, bound.shape.write
-        return _guarded(lambda: Reply(200, write(run(self._app, given))), request.request_id)
+        perform, write, name = operation.perform, bound.shape.write, request.request_id
+        work = _guarded(lambda: Reply(200, write(perform(self._app, given, name))), name)
+        return work if self._gate is None else _through(self._gate, work)
 
     def _check_scope(self, scope: bytes) -> None:
         """Passes for credentials of the region and account that are served.
@@ -215,6 +242,13 @@ _FORBIDDEN: Final = Reply(
 )
 
 
+_NOT_FOR_BROWSERS: Final = Reply(
+    403,
+    b'{"__type":"AccessDeniedException","message":"A page in a browser cannot do this"}',
+    "AccessDeniedException",
+)
+
+
 _THIS_MACHINE: Final = re.compile(
     r"(\[::1\]|127(\.[0-9]{1,3}){3}\.?|([a-z0-9_-]+\.)*localhost\.?)(:[0-9]{0,5})?",
     re.ASCII | re.IGNORECASE,
@@ -225,10 +259,18 @@ def _names_this_machine(host: str) -> bool:
     return _THIS_MACHINE.fullmatch(host) is not None
 
 
+def _read(shape: OperationShape, body: bytes) -> Given:
+    """The members of a request, checked."""
+    given = shape.read(body)
+    if len(body) > MAX_CONTEXT:
+        refuse_long_contexts(given)
+    return given
+
+
 def _admitted(guard: Guard, bound: _Bound, request: Request) -> Reply:
     """The reply to a request that is asked who makes it."""
     admitted = guard.admit(request)
-    given = bound.shape.read(request.body)
+    given = _read(bound.shape, request.body)
     operation = bound.operation
     if operation is None:
         raise _not_offered(bound.shape.name)
@@ -251,6 +293,23 @@ def _guarded(work: Later, request_id: str) -> Later:
             return _refusal(error, request_id)
 
     return guarded
+
+
+def _alone(gate: Gate, reset: Callable[[], object]) -> Reply:
+    """Empties the store, when the requests that have begun are done and while none begins."""
+    with gate.alone():
+        reset()
+    return Reply(200, b'{"status":"reset"}')
+
+
+def _through(gate: Gate, work: Later) -> Later:
+    """The work, done while the store is not being emptied."""
+
+    def gated() -> Reply:
+        with gate.passing():
+            return work()
+
+    return gated
 
 
 def _refusal(error: Exception, request_id: str) -> Reply:

@@ -9,6 +9,7 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from kmsfast.app import Application
@@ -16,6 +17,7 @@ from kmsfast.errors import ValidationError
 from kmsfast.server.addresses import Tls, listening_socket, parse_address, require_loopback, url_of
 from kmsfast.server.endpoint import Endpoint
 from kmsfast.server.guard import Guard
+from kmsfast.server.seed_file import read_seed
 from kmsfast.server.service_model import load_service_model
 
 __all__ = ["serve"]
@@ -28,6 +30,8 @@ def serve(
     insecure_no_auth: bool,
     tls: Tls | None,
     started: Callable[[Application, str], None],
+    seed: Path | None = None,
+    allow_reset: bool = False,
 ) -> None:
     """Serves a store at an address until SIGTERM or SIGINT; requests in work are finished then.
 
@@ -36,12 +40,20 @@ def serve(
         insecure_no_auth: whoever connects is the owner; else requests are signed, and policies
             decide.
         started: told the store and the URL when clients can connect.
+        seed: a file of keys that are made if they are not there; without authentication only, since
+            whoever wrote it knows their material.
+        allow_reset: ``POST /_kmsfast/reset`` empties the store, and fills it with the seed again.
 
     Raises:
         ValidationError: an address or option that cannot be served, or the packages of
             ``kmsfast[http]`` are not there. OSError: the address is taken.
         KmsError: the store cannot be opened.
     """
+    if not insecure_no_auth and (seed is not None or allow_reset):
+        raise ValidationError(
+            "a seed file and resets are for tests, without authentication: add --insecure-no-auth, "
+            "or leave --seed and --allow-reset out"
+        )
     context = None if tls is None else tls.context()
     place = parse_address(address)
     listening = listening_socket(place)
@@ -52,11 +64,20 @@ def serve(
         runner = _runner()
         _no_core_dumps()
         app = open_store()
+
+        def fill(*, emptied: bool = False) -> None:
+            keys = [] if seed is None else read_seed(seed, app.store.home)
+            app.seeding.apply(keys, emptied=emptied)
+            if emptied:
+                app.deployment.forget_keys()  # of all regions
+
+        fill()
         guard = None if insecure_no_auth else _guard(app)
+        reset = partial(fill, emptied=True) if allow_reset else None
         with runner:
             runner.run(
                 _serve(
-                    Endpoint(app, model, guard),
+                    Endpoint(app, model, guard, reset),
                     listening,
                     context,
                     lambda: started(app, url_of(listening, tls=context is not None)),

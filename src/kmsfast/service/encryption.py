@@ -11,7 +11,13 @@ from typing import Any, Final, Literal, NamedTuple, NoReturn
 
 from kmsfast.crypto import blob, sealed
 from kmsfast.crypto.native import with_handle
-from kmsfast.errors import BatchError, InvalidCiphertext, KmsError, ValidationError
+from kmsfast.errors import (
+    BatchError,
+    IncorrectKey,
+    InvalidCiphertext,
+    KmsError,
+    ValidationError,
+)
 from kmsfast.model.context import canonical
 from kmsfast.model.key import FLAG_MULTI_REGION, format_key_id, require_symmetric
 from kmsfast.service import kinds
@@ -137,10 +143,12 @@ class Encryption:
         """The plaintext of one blob; ``only``: the one key that may have encrypted it."""
         whole, extra, bound = as_bytes(data, "a blob"), as_bytes(aad, "aad"), canonical(context)
         resolve, start = self._resolver(only), blob.start_of(whole)
-        return with_handle(
+        opened = with_handle(
             lambda: resolve(start),
             lambda handle: blob.open_one(handle, whole, bound, extra),
         )
+        self._ring.opened([start])
+        return opened
 
     def decrypt_batch(
         self,
@@ -156,9 +164,12 @@ class Encryption:
         if errors not in ("raise", "return"):
             raise ValidationError(f"errors must be 'raise' or 'return', not {errors!r}")
         self._ring.check_open()
+        resolve, seen = _noting(self._resolver(only))
         values, failed = blob.open_batch(
-            self._resolver(only), blobs, canonical(context), aad=aad, threads=threads
+            resolve, blobs, canonical(context), aad=aad, threads=threads
         )
+        if len(failed) < kinds.num_records(blobs):
+            self._ring.opened(seen)
         if errors == "return":
             return BatchResult(values, failed)
         if failed:
@@ -192,10 +203,13 @@ class Encryption:
         """Opens a sealed batch piece by piece."""
         header, bound = as_bytes(header, "the header of a sealed batch"), canonical(context)
         sealed.parse_header(header)
-        return with_handle(
-            lambda: self._ring.resolve(header[8 : 8 + _PREFIX_LEN]),
+        prefix = header[8 : 8 + _PREFIX_LEN]
+        reader = with_handle(
+            lambda: self._ring.resolve(prefix),
             lambda handle: sealed.SealedReader(handle, header, bound),
         )
+        self._ring.opened([prefix])
+        return reader
 
     def rewrap_batch(self, blobs: Any, context: Context, threads: int) -> Any:
         """The blobs under the current version of their key; those that have it stay as they are.
@@ -204,18 +218,15 @@ class Encryption:
             BatchError: some did not open; ``values`` has the others.
         """
         self._ring.check_open()
-        seen: set[bytes] = set()
-
-        def resolve(prefix: bytes) -> int:
-            handle = self._ring.resolve(prefix)
-            seen.add(prefix[:_HEADER_LEN])
-            return handle
-
+        resolve, seen = _noting(self._ring.resolve)
         values, failed = blob.open_batch(resolve, blobs, canonical(context), threads=threads)
         old = {header for header in seen if not self._is_current(header)}
         if old and len(seen) == 1 and not failed:
-            return self.encrypt_batch(header_key(old.pop()), values, context, None, threads)
+            made = self.encrypt_batch(header_key(old.pop()), values, context, None, threads)
+            self._ring.opened(seen, "ReEncrypt")
+            return made
         rewrapped = self._rewrap_some(blobs, values, failed, old, context) if seen else blobs
+        self._ring.opened(seen, "ReEncrypt")
         if failed:
             raise BatchError(failed, rewrapped, kinds.num_records(blobs))
         return rewrapped
@@ -231,8 +242,10 @@ class Encryption:
             name = blob.parse_key(prefix)
             if name.key_id != only:
                 named = format_key_id(name.key_id, bool(name.flags & FLAG_MULTI_REGION))
-                raise InvalidCiphertext(
-                    f"the blob names key {named}, not {self._ring.key(only).id}"
+                raise IncorrectKey(
+                    "The key ID in the request does not identify a CMK that can perform this "
+                    "operation.",
+                    hint=f"The blob names key {named}, not {self._ring.key(only).id}",
                 )
             return self._ring.resolve(prefix)
 
@@ -261,6 +274,18 @@ class Encryption:
             for i, made in zip(indices, fresh, strict=True):
                 records[i] = made
         return kinds.from_list(records, blobs)
+
+
+def _noting(resolve: Callable[[bytes], int]) -> tuple[Callable[[bytes], int], set[bytes]]:
+    """The same function, and the headers for which it has found a key so far."""
+    seen: set[bytes] = set()
+
+    def noting(prefix: bytes) -> int:
+        handle = resolve(prefix)
+        seen.add(prefix[:_HEADER_LEN])
+        return handle
+
+    return noting, seen
 
 
 def header_key(header: bytes) -> bytes:

@@ -274,7 +274,9 @@ class Importing:
 
 def _id_of(key: KeyMetadata, version: KeyVersion) -> str | None:
     """The key material id that users see; of symmetric encryption keys alone, as in AWS KMS."""
-    return material_id(key.raw_id, version.number) if key.rotates else None
+    if not key.rotates:
+        return None
+    return material_id(key.raw_id, version.number, version.material_name)
 
 
 def _find(versions: tuple[KeyVersion, ...], key: KeyMetadata, wanted: str | None) -> KeyVersion:

@@ -11,7 +11,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -34,6 +34,7 @@ from kmsfast.model.key import (
 from kmsfast.model.keyspec import KeyUsage, Origin
 from kmsfast.service import material
 from kmsfast.service.ports import Clock, Reader, Store, Writer
+from kmsfast.service.usage import UsageRecorder
 
 __all__ = ["NEVER", "Keyring", "Ready", "add_rotation", "lacks_material", "remove_material"]
 
@@ -61,6 +62,8 @@ class _Seen:
 
     Attributes:
         complete: all rows were there, so what is not found was never there.
+        openers: handles by the start of blobs that were opened, since uses were last written.
+        resolved: the same of blobs that may still turn out not to open.
     """
 
     epoch: int
@@ -68,6 +71,7 @@ class _Seen:
     keys: dict[bytes, KeyMetadata] = field(default_factory=dict)
     aliases: dict[str, bytes] = field(default_factory=dict)
     openers: dict[bytes, int] = field(default_factory=dict)
+    resolved: dict[bytes, int] = field(default_factory=dict)
 
 
 class Keyring:
@@ -75,14 +79,17 @@ class Keyring:
 
     Attributes:
         epoch: one-element view of the store's epoch.
+        usage: whoever has used a key tells it.
     """
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self.store, self.clock, self.epoch = store, clock, store.epoch
         self._seen = _Seen(NEVER)
         self._handles: dict[tuple[bytes, int], int] = {}
+        self._made: dict[bytes, datetime] = {}
         self._privates = material.PrivateKeys()
         self._closed = False
+        self.usage = UsageRecorder(store.usage, clock, self._forget_openers)
 
     # ---- keys by name -----------------------------------------------------------------------
 
@@ -134,6 +141,9 @@ class Keyring:
                 if key is None:
                     self._check_complete(rows, seen)
                     raise self.not_found(raw_id, multi_region)
+            if self._made.setdefault(raw_id, key.created_at) != key.created_at:
+                self.forget(raw_id)  # the store was emptied, and has a new key of the old id
+                self._made[raw_id] = key.created_at
             seen.keys[raw_id] = key
         if _over(key, self.now()):
             self.forget(raw_id)
@@ -203,7 +213,18 @@ class Keyring:
 
     def with_current(self, raw_id: bytes, use: Callable[[int], T], operation: str = "Encrypt") -> T:
         """Calls ``use`` with a handle of the current version, again when the handle was stale."""
-        return with_handle(lambda: self.ready(raw_id, operation).handle, use)
+        done = with_handle(lambda: self.ready(raw_id, operation).handle, use)
+        self.used(raw_id, operation)
+        return done
+
+    def used(self, raw_id: bytes, operation: str) -> None:
+        """Records that an operation with the key has succeeded."""
+        key = self._seen.keys.get(raw_id)
+        if key is None:  # something has changed meanwhile
+            with suppress(KmsError):
+                key = self.key(raw_id)
+        if key is not None:
+            self.usage.used(key.arn, operation)
 
     def usable(self, raw_id: bytes, usage: KeyUsage, operation: str) -> KeyMetadata:
         """The key, when it is for the operation and enabled; asked in the order of AWS.
@@ -252,18 +273,27 @@ class Keyring:
             raise self.not_found(name.key_id, multi_region)
         handle = self._handle(key, name.version)
         if key.expires is None:
-            seen.openers[prefix[:_HEADER_LEN]] = handle
+            seen.resolved[prefix[:_HEADER_LEN]] = handle
         return handle
+
+    def opened(self, prefixes: Iterable[bytes], operation: str = "Decrypt") -> None:
+        """Records that blobs which start so were opened; the next ones need no checks then."""
+        seen = self._seen
+        for prefix in prefixes:
+            start = prefix[:_HEADER_LEN]
+            handle = seen.resolved.pop(start, None)
+            if handle is not None:
+                seen.openers[start] = handle
+            self.used(start[4:20], operation)
 
     def close(self) -> None:
         """Wipes all keys from the arena. Whoever opened the store closes it then."""
         if self._closed:
             return
+        self.usage.close()
         self._closed = True
         self._seen = _Seen(NEVER)
-        for raw_id, _ in list(self._handles):
-            self.forget(raw_id)
-        self._privates.clear()
+        self.forget_all()
 
     # ---- within -----------------------------------------------------------------------------
 
@@ -273,6 +303,9 @@ class Keyring:
         if self._seen.epoch != epoch or epoch % 2:
             self._seen = _Seen(_settled(epoch))
         return self._seen
+
+    def _forget_openers(self) -> None:
+        self._seen.openers.clear()
 
     def _check_complete(self, rows: Reader, seen: _Seen) -> None:
         """Before something is said not to be there: nothing was taken from the store.
@@ -363,6 +396,12 @@ class Keyring:
                     remove_material(rows, found, version)
         self.store.forget_deleted()
 
+    def forget_all(self) -> None:
+        """Wipes all keys from the arena, and drops all private keys."""
+        for raw_id, _ in list(self._handles):
+            self.forget(raw_id)
+        self._privates.clear()
+
     def forget(self, raw_id: bytes) -> None:
         """Wipes the key's versions from the arena, and drops its private key."""
         self._privates.forget(raw_id)
@@ -394,7 +433,8 @@ def _rotate_to_imported(
         raise InvalidState(f"No available key material pending rotation for the key: {key.arn}.")
     rows.save(rotated)
     rows.save_version(rotated, replace(waiting[0], created_at=ring.now()))
-    return replace(rotated, valid_to=waiting[0].valid_to)
+    ends = [each for each in (key.valid_to, waiting[0].valid_to) if each]
+    return replace(rotated, valid_to=min(ends, default=None))
 
 
 def lacks_material(rows: Reader, key: KeyMetadata) -> bool:

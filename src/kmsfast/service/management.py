@@ -29,7 +29,7 @@ from kmsfast.model.key import (
 from kmsfast.model.keyspec import Origin, checked_origin, checked_spec, checked_usage
 from kmsfast.model.tags import checked_tags, merged
 from kmsfast.service import material
-from kmsfast.service.keyring import Keyring, add_rotation, lacks_material
+from kmsfast.service.keyring import Keyring, lacks_material
 from kmsfast.service.ports import Writer
 
 __all__ = ["Management", "require_rotates"]
@@ -113,14 +113,6 @@ class Management:
             if key is None:
                 raise self._ring.not_found(raw_id, multi_region=False)
             return rows.versions(key)
-
-    def rotate(self, raw_id: bytes) -> KeyMetadata:
-        """Another version encrypts from now on: a fresh one, or the imported one that waits."""
-        require_rotates(self._ring.key(raw_id))
-        with self._store.write() as rows:
-            key = self._ring.writable(rows, raw_id)
-            require(key, "use")
-            return add_rotation(self._ring, rows, key, "on demand")
 
     def enable_rotation(self, raw_id: bytes, period_days: int) -> KeyMetadata:
         """Rotates the key by itself from now on, each ``period_days`` days (90 to 2,560)."""

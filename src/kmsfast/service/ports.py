@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ from kmsfast.model.identities import Identities
 from kmsfast.model.key import KeyMetadata, KeyVersion
 from kmsfast.model.peer import PeerKind
 from kmsfast.model.principal import AccessKey, Identity
+from kmsfast.model.usage import KeyUse
 
 __all__ = [
     "Clock",
@@ -22,6 +23,7 @@ __all__ = [
     "IdentityWriter",
     "Reader",
     "Store",
+    "UsageTable",
     "Writer",
 ]
 
@@ -86,6 +88,22 @@ class Writer(Reader, Protocol):
     def purge(self, key: KeyMetadata, when: datetime) -> None:
         """Removes all of the key but the fact that it was deleted."""
 
+    def clear(self) -> None:
+        """Removes all keys of all regions and accounts, and the facts that some were deleted."""
+
+
+class UsageTable(Protocol):
+    """The last uses of keys, by the keys' ARNs. Writing them does not move the epoch."""
+
+    def write(self, uses: Mapping[str, KeyUse], patience: float | None) -> None:
+        """Records uses, unless later ones are known; StoreBusy after ``patience`` seconds."""
+
+    def of(self, key_arn: str) -> KeyUse | None:
+        """The last use of a key; None: it has none."""
+
+    def tracked_since(self) -> datetime | None:
+        """Since when uses are recorded; None: since the store was made."""
+
 
 class Store(Protocol):
     """Where the keys of one region and account are kept.
@@ -99,6 +117,10 @@ class Store(Protocol):
     home: Home
     store_key: StoreKey
     epoch: memoryview
+
+    @property
+    def usage(self) -> UsageTable:
+        """The last uses of its keys."""
 
     def read(self) -> AbstractContextManager[Reader]:
         """A view of the store."""

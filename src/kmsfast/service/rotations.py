@@ -1,4 +1,4 @@
-"""Rotation as the AWS API has it: a limited number on demand, and a record of those that were."""
+"""Rotation on demand, a limited number of times for each key, and a record of all rotations."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ class Rotations:
         self._ring = ring
 
     def on_demand(self, raw_id: bytes) -> KeyMetadata:
-        """Adds a version, which encrypts from now on; at most 25 in the life of a key.
+        """Another version encrypts from now on: a fresh one, or the imported one that waits.
 
         Raises:
-            UnsupportedOperation: an asymmetric or HMAC key. LimitExceeded: there were 25.
+            UnsupportedOperation: an asymmetric or HMAC key. LimitExceeded: it was done 25 times in
+            the life of the key. InvalidState: no imported material waits.
         """
         require_rotates(self._ring.key(raw_id))
         with self._ring.store.write() as rows:

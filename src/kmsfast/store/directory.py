@@ -31,6 +31,7 @@ from kmsfast.store.repository import Repository
 from kmsfast.store.roots import Root, RootRow
 from kmsfast.store.rows import verified
 from kmsfast.store.table import Row, Table
+from kmsfast.store.usage import Usages
 
 __all__ = ["StoreDirectory", "StoreScope", "create_store", "open_store"]
 
@@ -69,6 +70,7 @@ class StoreDirectory:
         self.store_key, self.home, self.store_id = unlocked
         self._epoch, self._database = epoch, database
         self.epoch = epoch.word
+        self.usage = Usages(database, self.store_key)
 
     def at(self, home: Home) -> StoreScope:
         """The store as a region and account see it."""
@@ -163,6 +165,7 @@ class StoreScope:
     def __init__(self, directory: StoreDirectory, home: Home) -> None:
         self.directory, self.home = directory, home
         self.store_key, self.epoch = directory.store_key, directory.epoch
+        self.usage = directory.usage
         self.forget_deleted, self.check_process = directory.forget_deleted, directory.check_process
 
     def read(self) -> AbstractContextManager[Repository]:

@@ -10,6 +10,7 @@ Rules:
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -124,6 +125,27 @@ def _from_2_to_3(connection: Connection, macs: Macs) -> None:
     ]
     _write(connection, macs, _STORE_2, {**stores[0], "rows_sum": added(bytes(32), made)})
     connection.execute("PRAGMA user_version = 3")
+
+
+_USAGE_4: Final = _frozen("key_usage", "key_arn operation used_at request_id event_id", "key_arn")
+
+
+def _record_usage(connection: Connection, macs: Macs) -> None:
+    """Uses of keys are recorded from now on, which the row of the empty name says."""
+    connection.execute(
+        """CREATE TABLE key_usage (
+    key_arn TEXT NOT NULL,
+    operation TEXT NOT NULL,
+    used_at INTEGER NOT NULL,
+    request_id TEXT,
+    event_id TEXT NOT NULL,
+    mac BLOB NOT NULL,
+    PRIMARY KEY (key_arn)
+)"""
+    )
+    since = {"key_arn": "", "operation": "", "used_at": int(time.time() * 1_000_000),
+             "request_id": None, "event_id": ""}  # fmt: skip
+    _USAGE_4.insert(connection, sealed(macs, _USAGE_4, since))
 
 
 _SCOPES_4: Final = _frozen("scopes", "scope one account region num_keys rows_sum", "scope")
@@ -314,6 +336,7 @@ def _from_3_to_4(connection: Connection, macs: Macs) -> None:
         {**store, "rows_sum": added(bytes(32), [scope["mac"]])},
     )
     _identities_in_4(connection, macs)
+    _record_usage(connection, macs)
     connection.execute("PRAGMA user_version = 4")
 
 

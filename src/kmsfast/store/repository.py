@@ -129,7 +129,10 @@ class Repository:
         if not key.rotates:
             return tuple(_version(row) for row in rows)
         return tuple(
-            replace(_version(row), material_id=material_id(key.raw_id, row["number"]))
+            replace(
+                _version(row),
+                material_id=material_id(key.raw_id, row["number"], row["material_name"]),
+            )
             for row in rows
         )
 
@@ -215,10 +218,18 @@ class Repository:
         """Removes all of the key but the fact that it was deleted."""
         for table in _CHILDREN:
             self._delete(table, key_id=key.raw_id)
+        schema.key_usage.delete(self._connection, {"key_arn": key.arn})
         gone = {"state": KeyState.DELETED.value, "description": "", "rotation_days": None,
                 "next_rotation": None, "deletion_date": to_micros(when), "deletion_days": None,
                 "num_versions": 0}  # fmt: skip
         self._replace(schema.keys, self._owner(key.raw_id), gone)
+
+    def clear(self) -> None:
+        """Removes all keys of all scopes, and the facts that some were deleted."""
+        for table in (*_CHILDREN, schema.keys, schema.key_usage):
+            table.delete(self._connection, {})
+        for row in self._rows(schema.scopes):
+            self._replace(schema.scopes, row, {"num_keys": 0, "rows_sum": bytes(32)})
 
     # ---- the row of the store ---------------------------------------------------------------
 
@@ -275,11 +286,14 @@ class Repository:
             usage=_known(KeyUsage, row["usage"]),
             origin=_known(Origin, row["origin"]),
             public_key=None if current is None else current.public_key,
-            valid_to=None if current is None else current.valid_to,
+            valid_to=_first_end(v for v in versions.values() if v.number <= row["num_versions"]),
+            expires=_first_end(versions.values()),
+            material_names={
+                number: v.material_name for number, v in versions.items() if v.material_name
+            },
             manager=_known(KeyManager, row["manager"]),
             regions=tuple(row["regions"].split()),
             deletion_days=row["deletion_days"],
-            expires=min((v.valid_to for v in versions.values() if v.valid_to), default=None),
         )
 
     def _alias(self, row: Row) -> Alias:
@@ -380,6 +394,11 @@ class Repository:
 def _number_of(scope: Row) -> int:
     number: int = scope["scope"]
     return number
+
+
+def _first_end(versions: Iterable[KeyVersion]) -> datetime | None:
+    """When the first of the versions' materials expires; None: none does."""
+    return min((each.valid_to for each in versions if each.valid_to), default=None)
 
 
 def _known(names: type[Name], value: str) -> Name:

@@ -17,6 +17,7 @@ Times are whole microseconds since 1970-01-01 UTC.
 from __future__ import annotations
 
 from kmsfast.errors import StoreUnusable
+from kmsfast.store import usage
 from kmsfast.store.migrations import STEPS
 from kmsfast.store.rows import Macs
 from kmsfast.store.table import Connection, Table
@@ -30,6 +31,7 @@ __all__ = [
     "create",
     "grants",
     "identity_policies",
+    "key_usage",
     "key_versions",
     "keys",
     "memberships",
@@ -179,7 +181,11 @@ peers = _of_principal("peers", "kind", "number", kind=_TEXT, number=_NUMBER)
 #: The tables whose rows ``identities_sum`` of the store sums up.
 IDENTITIES = (principals, access_keys, identity_policies, memberships, peers)
 
-_TABLES = (store, scopes, keys, key_versions, aliases, tags, policies, grants, *IDENTITIES)
+key_usage = usage.TABLE
+
+_TABLES = (
+    store, scopes, keys, key_versions, aliases, tags, policies, grants, key_usage, *IDENTITIES,
+)  # fmt: skip
 
 
 def schema_version(connection: Connection) -> int:

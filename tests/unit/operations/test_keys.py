@@ -74,9 +74,9 @@ def test_a_multi_region_key(api: Api) -> None:
             "Key spec SM2 is not offered: AWS has it in its China regions only",
         ),
         (
-            {"Origin": "EXTERNAL"},
+            {"Origin": "EXTERNAL_KEY_STORE"},
             "UnsupportedOperationException",
-            "Origin EXTERNAL is not supported by this release",
+            "Origin EXTERNAL_KEY_STORE is not supported by this release",
         ),
         (
             {"CustomKeyStoreId": "cks-1"},
