@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kmsfast.errors import (
         AliasExists,
         ArenaFull,
+        AwsManaged,
         BatchError,
         ComputationFault,
         ContextError,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         KmsError,
         LimitExceeded,
         MalformedPolicyDocument,
+        ReplicaExists,
         RootKeyMissing,
         RootKeyWrong,
         SelfTestFailed,
@@ -62,7 +64,7 @@ if TYPE_CHECKING:
     from kmsfast.model.alias import Alias
     from kmsfast.model.blob_info import BlobInfo
     from kmsfast.model.imports import ExpirationModel, ImportType
-    from kmsfast.model.key import KeyState, KeyVersion, RotationStatus
+    from kmsfast.model.key import KeyManager, KeyState, KeyVersion, RotationStatus
     from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
     from kmsfast.model.message import MessageType
     from kmsfast.model.usage import KeyUse, LastUsage
@@ -75,6 +77,7 @@ __all__ = [
     "Alias",
     "AliasExists",
     "ArenaFull",
+    "AwsManaged",
     "BatchError",
     "BatchResult",
     "BlobInfo",
@@ -102,6 +105,7 @@ __all__ = [
     "InvalidState",
     "Key",
     "KeyDisabled",
+    "KeyManager",
     "KeyNotFound",
     "KeySpec",
     "KeyState",
@@ -117,6 +121,7 @@ __all__ = [
     "Origin",
     "Packed",
     "Passphrase",
+    "ReplicaExists",
     "RootKeyFile",
     "RootKeyMissing",
     "RootKeyWrong",
@@ -149,6 +154,7 @@ _ELSEWHERE = {
     "DataKeyPair": "kmsfast.service.asymmetric",
     "Encapsulated": "kmsfast.service.encapsulation",
     "KeySpec": "kmsfast.model.keyspec",
+    "KeyManager": "kmsfast.model.key",
     "KeyState": "kmsfast.model.key",
     "KeyUsage": "kmsfast.model.keyspec",
     "KeyVersion": "kmsfast.model.key",

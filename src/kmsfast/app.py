@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from kmsfast.service.encapsulation import Encapsulation
     from kmsfast.service.importing import Importing
     from kmsfast.service.macs import Macs
+    from kmsfast.service.multi_region import MultiRegion
     from kmsfast.service.policies import Policies
     from kmsfast.service.principals import Principals
     from kmsfast.service.remembered import Remembered
@@ -51,6 +54,7 @@ class Deployment:
 
     def __init__(self, directory: StoreDirectory, clock: Clock) -> None:
         self.directory, self._clock = directory, clock
+        self._regions: tuple[str, ...] = ()
         self._made: dict[Home, Application] = {}
         self._closed = False
 
@@ -97,6 +101,19 @@ class Deployment:
         """Wipes all keys from the arena; those that are used again are loaded again."""
         for each in list(self._made.values()):
             each.ring.forget_all()
+
+    def serve_regions(self, names: Iterable[str]) -> None:
+        """Says which regions are served; none: those of :meth:`homes`.
+
+        Raises:
+            ValidationError: a malformed name.
+        """
+        self._regions = tuple(Home(name).region for name in names)
+
+    def served_regions(self) -> tuple[str, ...]:
+        """The regions that are served, the default one first."""
+        regions = self._regions or [home.region for home in self.homes()]
+        return tuple(dict.fromkeys(regions))
 
     def close(self) -> None:
         """Wipes all keys from the arena and closes the store."""
@@ -195,6 +212,13 @@ class Application:
         return Seeding(self.ring)
 
     @cached_property
+    def multi_region(self) -> MultiRegion:
+        """Replicas of multi-Region keys."""
+        from kmsfast.service.multi_region import MultiRegion
+
+        return MultiRegion(self.ring)
+
+    @cached_property
     def singles(self) -> Singles:
         """Single records for callers that name keys by text."""
         from kmsfast.service.singles import Singles
@@ -214,6 +238,10 @@ class Application:
         from kmsfast.wire.markers import Markers
 
         return Markers(self.store.store_key.mac, self.ring.clock)
+
+    def beside(self, region: str) -> Application:
+        """The service of another region for the same account."""
+        return self.deployment.at(replace(self.store.home, region=region))
 
     def close(self) -> None:
         """Closes the whole deployment."""

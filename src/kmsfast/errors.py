@@ -18,6 +18,7 @@ __all__ = [
     "AliasExists",
     "ArenaFull",
     "AuditUnusable",
+    "AwsManaged",
     "BatchError",
     "CiphertextOfUnknownKey",
     "ComputationFault",
@@ -47,6 +48,7 @@ __all__ = [
     "NotAuthorized",
     "PrincipalExists",
     "PrincipalNotFound",
+    "ReplicaExists",
     "RootKeyMissing",
     "RootKeyWrong",
     "SelfTestFailed",
@@ -133,6 +135,12 @@ class AliasExists(KmsError):
     code = "AlreadyExistsException"
 
 
+class ReplicaExists(KmsError):
+    """The region has a key of this id already."""
+
+    code = "AlreadyExistsException"
+
+
 class KeyDisabled(KmsError):
     """The key is disabled."""
 
@@ -189,6 +197,12 @@ class NotAuthorized(KmsError):
 
 class AccessDenied(KmsError):
     """The caller may not do this: policies and grants do not allow it, or one denies it."""
+
+    code = "AccessDeniedException"
+
+
+class AwsManaged(KmsError):
+    """The key is an AWS managed one, whose policy lets nobody change it."""
 
     code = "AccessDeniedException"
 

@@ -37,14 +37,19 @@ USE = {
 }  # fmt: skip
 
 
+def client_as(server: Served, key: Any) -> Any:
+    """boto3's client with an access key."""
+    return client_of(server.url, account=key.id, secret=key.secret)
+
+
 class World:
     """A server on a store with an administrator and a user."""
 
     def __init__(self, store: Path, server: Served, kms: kmsfast.Kms, keys: Any) -> None:
         self.store, self.server, self.kms = store, server, kms
         (self.admin_key, self.ada_key) = keys
-        self.admin = client_of(server.url, (self.admin_key.id, self.admin_key.secret))
-        self.ada = client_of(server.url, (self.ada_key.id, self.ada_key.secret))
+        self.admin = client_as(server, self.admin_key)
+        self.ada = client_as(server, self.ada_key)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +113,7 @@ def test_who_is_not_known_gets_nowhere(world: World) -> None:
         ((world.ada_key.id, "x" * 40), "InvalidSignatureException", "does not match"),
         ((ACCOUNT, "unused"), "UnrecognizedClientException", "security token"),
     ):
-        client = client_of(world.server.url, credentials)
+        client = client_of(world.server.url, account=credentials[0], secret=credentials[1])
         assert message in refused(code, client.list_keys)
         client.close()
 
@@ -117,7 +122,7 @@ def test_a_change_holds_for_the_next_request(world: World) -> None:
     known = world.kms.principals
     made = known.create_user("bob").arn
     key = known.create_access_key("bob")
-    bob = client_of(world.server.url, (key.id, key.secret))
+    bob = client_as(world.server, key)
     refused("AccessDeniedException", bob.list_keys)
     known.attach_policy("bob", "list", json.dumps(
         {"Statement": {"Effect": "Allow", "Action": "kms:ListKeys", "Resource": "*"}}
@@ -139,7 +144,7 @@ def test_another_account_needs_both_sides(world: World) -> None:
         {"Statement": {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}}
     ))  # fmt: skip
     access = known.create_access_key("arn:aws:iam::999999999999:user/eve")
-    eve = client_of(world.server.url, (access.id, access.secret))
+    eve = client_as(world.server, access)
     key = world.admin.create_key()["KeyMetadata"]
     missing = key["Arn"][:-1] + ("0" if key["Arn"][-1] != "0" else "1")
     said = {

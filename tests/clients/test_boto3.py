@@ -59,6 +59,17 @@ def test_keys(kms: Any) -> None:
         kms.describe_key(KeyId="nonsense")
 
 
+def test_multi_region_keys(kms: Any) -> None:
+    """One region here; tests/clients/test_regions.py has several."""
+    name = kms.create_key(MultiRegion=True)["KeyMetadata"]["KeyId"]
+    with pytest.raises(kms.exceptions.ClientError, match="sa-east-1 is not served"):
+        kms.replicate_key(KeyId=name, ReplicaRegion="sa-east-1")
+    with pytest.raises(kms.exceptions.AlreadyExistsException):
+        kms.replicate_key(KeyId=name, ReplicaRegion="us-east-1")
+    with pytest.raises(kms.exceptions.NotFoundException, match="sa-east-1"):
+        kms.update_primary_region(KeyId=name, PrimaryRegion="sa-east-1")
+
+
 def test_aliases(kms: Any, key: str) -> None:
     name = fresh_alias()
     kms.create_alias(AliasName=name, TargetKeyId=key)

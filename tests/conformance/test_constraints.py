@@ -30,6 +30,7 @@ SAMPLES = {
     "CiphertextType": "eA==",
     "PublicKeyType": "eA==",
     "PolicyType": "{}",
+    "RegionType": "eu-west-1",
     "DescriptionType": "x",
     "TagList": [{"TagKey": "a", "TagValue": "b"}],
     "TagKeyList": ["a"],

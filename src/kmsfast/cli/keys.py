@@ -110,6 +110,8 @@ def describe(session: Session, key_name: str, as_json: bool) -> None:
     versions = known.pop("versions")
     known["aliases"] = ", ".join(known["aliases"])
     known["algorithms"] = ", ".join(known["algorithms"])
+    if "regions" in known:
+        known["regions"] = ", ".join(known["regions"])
     known["tags"] = ", ".join(f"{name}={value}" for name, value in known["tags"].items())
     rotation = known.pop("rotation")
     known["rotation"] = f"every {rotation['period_days']} days" if rotation["enabled"] else "off"
@@ -188,6 +190,39 @@ def disable(session: Session, key_name: str) -> None:
     click.echo(f"{found.id} is disabled")
 
 
+@key.command(short_help="Make a replica of a multi-Region key in another region.")
+@key_argument
+@click.argument("region")
+@click.option("--description", default="", help="What the replica is for.")
+@click.option("--tag", "tags", type=Pair(), multiple=True, help="A tag. Repeatable.")
+@pass_session
+def replicate(
+    session: Session,
+    key_name: str,
+    region: str,
+    description: str,
+    tags: tuple[tuple[str, str], ...],
+) -> None:
+    """Make a replica of a multi-Region key in another region.
+
+    The replica has the same id and material; policy, tags, aliases and state are its own.
+    """
+    found = session.kms.key(key_name)
+    made = found.replicate(region, description=description, tags=pairs(tags, "--tag"))
+    click.echo(made.arn)
+
+
+@key.command("update-primary-region", short_help="Make a replica the primary key.")
+@key_argument
+@click.argument("region")
+@pass_session
+def update_primary_region(session: Session, key_name: str, region: str) -> None:
+    """Make the replica in REGION the primary key, and KEY a replica of it."""
+    found = session.kms.key(key_name)
+    found.update_primary_region(region)
+    click.echo(f"{found.id} has its primary in {region}")
+
+
 @key.command()
 @key_argument
 @days_option
@@ -201,7 +236,12 @@ def delete(session: Session, key_name: str, days: int, as_json: bool) -> None:
     if as_json:
         print_json(_described(found))
         return
-    click.echo(f"{found.id} is deleted on {moment(found.deletion_date)}; until then:")
+    when = (
+        f"on {moment(found.deletion_date)}"
+        if found.deletion_date
+        else (f"{days} days after the last of its replicas")
+    )
+    click.echo(f"{found.id} is deleted {when}; until then:")
     click.echo(f"  kmsfast key cancel-deletion {found.id}")
 
 
@@ -330,6 +370,7 @@ def _described(item: Key) -> dict[str, Any]:
         "origin": str(item.origin),
         "algorithms": list(item.algorithms),
         "state": str(item.state),
+        **({"regions": list(item.regions)} if item.multi_region else {}),
         "description": item.description,
         "tags": dict(item.tags),
         "created_at": moment(item.created_at),

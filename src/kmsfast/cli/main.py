@@ -77,6 +77,8 @@ def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> 
     is_flag=True,
     help="Ask for the passphrase that opens the store, unless KMSFAST_PASSPHRASE has it.",
 )
+@click.option("--region", help="Region whose keys are meant.  [default: the store's]")
+@click.option("--account", help="Account whose keys are meant.  [default: the store's]")
 @click.option(
     "--version",
     is_flag=True,
@@ -86,9 +88,18 @@ def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> 
     help="Show the version and exit.",
 )
 @click.pass_context
-def cli(context: click.Context, store: Path, root_key: Path | None, passphrase: bool) -> None:
+def cli(
+    context: click.Context,
+    /,
+    *,
+    store: Path,
+    root_key: Path | None,
+    passphrase: bool,
+    region: str | None,
+    account: str | None,
+) -> None:
     """Keys that rotate, and columns, tables and files encrypted under them."""
-    context.obj = Session(store, root_key, passphrase)
+    context.obj = Session(store, root_key, passphrase, region=region, account=account)
     context.call_on_close(context.obj.close)
 
 

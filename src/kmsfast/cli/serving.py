@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kmsfast.cli.arguments import ColumnNames
 from kmsfast.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -37,8 +38,23 @@ _ADDRESS = "127.0.0.1:4599"
     is_flag=True,
     help="Serve everyone on this machine, without asking who it is; make the store if need be.",
 )
-@click.option("--region", help="Region of a new store.  [default: us-east-1]")
-@click.option("--account", help="Account of a new store.  [default: 000000000000]")
+@click.option(
+    "--regions",
+    type=ColumnNames(),
+    metavar="REGION,...",
+    help="The regions that are served; the first is --region, unless that says another."
+    "  [default: those that have had keys]",
+)
+@click.option(
+    "--region",
+    help="Region of requests without a signature, and of a new store.  [default: the store's, "
+    "us-east-1 for a new one]",
+)
+@click.option(
+    "--account",
+    help="Account of requests that name none, and of a new store.  [default: the store's, "
+    "000000000000 for a new one]",
+)
 @click.option(
     "--tls-cert",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -67,6 +83,7 @@ def serve(
     address: str,
     store: Path | None,
     insecure_no_auth: bool,
+    regions: tuple[str, ...] | None,
     region: str | None,
     account: str | None,
     tls_cert: Path | None,
@@ -88,8 +105,18 @@ def serve(
     tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
     logging.basicConfig(format="kmsfast: %(message)s", level=logging.WARNING)
     session.store = store or session.store
+    if regions and region and region not in regions:
+        raise click.UsageError(f"--region {region} is not one of --regions {','.join(regions)}")
+    session.region = region or (regions[0] if regions else session.region)
+    session.account = account or session.account
+
+    def opened() -> Application:
+        app = session.application(create=insecure_no_auth)
+        app.deployment.serve_regions(regions or ())
+        return app
+
     run(
-        lambda: session.application(region, account, create=insecure_no_auth),
+        opened,
         address,
         insecure_no_auth=insecure_no_auth,
         tls=tls,

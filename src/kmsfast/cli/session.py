@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,10 +40,19 @@ class Session:
     Attributes:
         store: directory of the store.
         root_key_path: the root key file that the options name, or None.
+        region: whose keys; None: that of the store. account: likewise.
     """
 
-    def __init__(self, store: Path, root_key: Path | None, passphrase: bool) -> None:
-        self.store = store
+    def __init__(
+        self,
+        store: Path,
+        root_key: Path | None,
+        passphrase: bool,
+        *,
+        region: str | None = None,
+        account: str | None = None,
+    ) -> None:
+        self.store, self.region, self.account = store, region, account
         self.root_key_path = root_key
         self._passphrase = passphrase
         self._kms: Kms | None = None
@@ -58,14 +68,15 @@ class Session:
         if self._kms is None:
             import kmsfast
 
-            self._kms = kmsfast.open(self.store, root=self.root())
+            self._kms = kmsfast.open(
+                self.store, root=self.root(), region=self.region, account=self.account
+            )
         return self._kms
 
-    def application(self, region: str | None, account: str | None, *, create: bool) -> Application:
-        """The running service on the store.
+    def application(self, *, create: bool) -> Application:
+        """The running service on the store, for its region and account.
 
         Args:
-            region: of a new store; an existing one must have it. account: likewise.
             create: make the store when there is none.
 
         Raises:
@@ -73,13 +84,15 @@ class Session:
         """
         from kmsfast import app
 
-        root = self.root()
+        start = partial(
+            app.start, self.store, root=self.root(), region=self.region, account=self.account
+        )
         try:
-            opened = app.start(self.store, root=root, region=region, account=account)
+            opened = start()
         except StoreNotFound:
             if not create:
                 raise
-            opened = app.start(self.store, create=True, root=root, region=region, account=account)
+            opened = start(create=True)
         self._application = opened
         return opened
 

@@ -33,10 +33,12 @@ NEW_PASSPHRASE_VARIABLE = "KMSFAST_NEW_PASSPHRASE"  # noqa: S105 - the name of a
 def init(
     session: Session,
     /,
+    *,
     root_key: Path | None,
     passphrase: bool,
     credentials: Path | None,
-    **home: Any,
+    region: str | None,
+    account: str | None,
 ) -> None:
     """Make an empty store, its root key, and an administrator with an access key.
 
@@ -48,7 +50,13 @@ def init(
     root = session.root(confirm=True)
 
     def made() -> NewAccessKey:
-        with kmsfast.open(session.store, create=True, root=root, **home) as kms:
+        with kmsfast.open(
+            session.store,
+            create=True,
+            root=root,
+            region=region or session.region,
+            account=account or session.account,
+        ) as kms:
             click.echo(f"{session.store} is a key store now")
             _say_where(session, root)
             return kms.principals.create_administrator()

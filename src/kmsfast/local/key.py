@@ -27,7 +27,7 @@ from kmsfast.local.remembered import (
     Sealing,
 )
 from kmsfast.model.context import copied
-from kmsfast.model.key import KeyMetadata, KeyState, KeyVersion, RotationStatus
+from kmsfast.model.key import KeyManager, KeyMetadata, KeyState, KeyVersion, RotationStatus
 from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
 from kmsfast.model.usage import LastUsage
 from kmsfast.service import streams
@@ -73,7 +73,7 @@ class Key(PairUses, MacUses, ImportUses):
 
     @property
     def state(self) -> KeyState:
-        """Enabled, Disabled, PendingImport or PendingDeletion; compares equal to those texts."""
+        """As AWS KMS names it: Enabled, Disabled, PendingImport... Compares equal to the texts."""
         return self._metadata.state
 
     @property
@@ -120,6 +120,16 @@ class Key(PairUses, MacUses, ImportUses):
     def multi_region(self) -> bool:
         """Whether it is a multi-Region key."""
         return self._metadata.multi_region
+
+    @property
+    def manager(self) -> KeyManager:
+        """CUSTOMER, or AWS for the keys of ``alias/aws/...``, which their account cannot change."""
+        return self._metadata.manager
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """The regions of a multi-Region key and those related to it, the primary's first."""
+        return self._app.multi_region.settled(self._metadata).regions
 
     @property
     def created_at(self) -> datetime:
@@ -351,6 +361,39 @@ class Key(PairUses, MacUses, ImportUses):
         """
         self._management.disable_rotation(self._raw_id)
 
+    def replicate(
+        self,
+        region: str,
+        *,
+        description: str = "",
+        tags: Tags | None = None,
+        policy: str | None = None,
+    ) -> Key:
+        """A replica of this multi-Region key in another region: what one encrypts, both decrypt.
+
+        Id and material are the same, and a rotation of the primary is one of the replica. Of a key
+        of origin EXTERNAL the replica needs the same material to be imported. The other properties
+        are its own.
+
+        Raises:
+            UnsupportedOperation: not a multi-Region key, or itself a replica.
+            ReplicaExists: the region has one. KeyDisabled, InvalidState: this key is not enabled.
+            ValidationError, TagError, MalformedPolicyDocument, LimitExceeded: a wrong parameter.
+        """
+        replica = self._app.multi_region.replicate(
+            self._raw_id, region, description=description, tags=tags, policy=policy
+        )
+        return Key(self._app.beside(region), replica)
+
+    def update_primary_region(self, region: str) -> None:
+        """Makes the replica in that region the primary key, and this one a replica.
+
+        Raises:
+            UnsupportedOperation: this is not a primary key, or it is the one in that region.
+            KeyNotFound: no replica is there. KeyDisabled, InvalidState: one is not enabled.
+        """
+        self._app.multi_region.update_primary(self._raw_id, region)
+
     def enable(self) -> None:
         """Lets the key encrypt and decrypt again.
 
@@ -369,6 +412,8 @@ class Key(PairUses, MacUses, ImportUses):
 
     def schedule_deletion(self, days: int = 30) -> None:
         """Deletes the key in 7 to 30 days; until then it is unusable and can be kept after all.
+
+        The days of a primary key that has replicas begin when the last of them is deleted.
 
         Raises:
             InvalidState, KeyNotFound: the key waits for its deletion, or is gone.

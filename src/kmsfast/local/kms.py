@@ -15,6 +15,7 @@ from kmsfast.errors import StaleHandle, ValidationError
 from kmsfast.local.key import Key, Tags
 from kmsfast.local.remembered import NOTHING_TO_OPEN, Context, Opening
 from kmsfast.model.alias import Alias
+from kmsfast.model.arn import Home
 from kmsfast.model.context import copied
 from kmsfast.model.keyspec import KeySpec, Origin
 from kmsfast.service import streams
@@ -45,7 +46,7 @@ class Kms:
         return self._app.deployment.trail
 
     def close(self) -> None:
-        """Wipes the store's keys from memory. Every later use of its objects raises."""
+        """Wipes the store's keys from memory, in all regions. Later use of its objects raises."""
         self._app.close()
 
     def __enter__(self) -> Self:
@@ -104,11 +105,22 @@ class Kms:
     def key(self, name: str) -> Key:
         """The key of an id, an ARN, an alias or an alias's ARN.
 
+        That of a predefined alias (``alias/aws/s3`` and so on) is made when it is first asked for.
+
         Raises:
             KeyNotFound: there is none.
             InvalidKeyId, InvalidArn, InvalidAliasName: it cannot be the name of one.
         """
         return Key(self._app, self._ring.find(name))
+
+    def at(self, region: str | None = None, account: str | None = None) -> Kms:
+        """The same open store for another region or account; closing one of them closes all.
+
+        Raises:
+            ValidationError: no region or account.
+        """
+        home = self._app.store.home
+        return Kms(self._app.deployment.at(Home(region or home.region, account or home.account)))
 
     def keys(self) -> list[Key]:
         """All keys, oldest first."""

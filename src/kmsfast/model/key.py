@@ -17,7 +17,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from kmsfast.errors import InvalidKeyUsage, InvalidState, KeyDisabled, ValidationError
+from kmsfast.errors import (
+    InvalidKeyUsage,
+    InvalidState,
+    KeyDisabled,
+    UnsupportedOperation,
+    ValidationError,
+)
+from kmsfast.model.arn import Home
 from kmsfast.model.keyspec import (
     KeySpec,
     KeyUsage,
@@ -44,6 +51,7 @@ __all__ = [
     "format_key_id",
     "parse_key_id",
     "require",
+    "require_primary",
     "require_symmetric",
     "require_usage",
 ]
@@ -68,6 +76,7 @@ class KeyState(StrEnum):
     DISABLED = "Disabled"
     PENDING_IMPORT = "PendingImport"
     PENDING_DELETION = "PendingDeletion"
+    PENDING_REPLICA_DELETION = "PendingReplicaDeletion"
     DELETED = "Deleted"
 
 
@@ -86,7 +95,13 @@ _ALLOWED: dict[str, frozenset[KeyState]] = {
     "drop": frozenset(
         {KeyState.ENABLED, KeyState.DISABLED, KeyState.PENDING_IMPORT, KeyState.PENDING_DELETION}
     ),
-    "cancel": frozenset({KeyState.PENDING_DELETION}),
+    "cancel": frozenset({KeyState.PENDING_DELETION, KeyState.PENDING_REPLICA_DELETION}),
+}
+
+
+_ENDING: dict[KeyState, str] = {
+    KeyState.PENDING_DELETION: "pending deletion",
+    KeyState.PENDING_REPLICA_DELETION: "pending replica deletion",
 }
 
 
@@ -176,6 +191,30 @@ class KeyMetadata:
         return FLAG_MULTI_REGION if self.multi_region else 0
 
     @property
+    def region(self) -> str:
+        """Where it is."""
+        return self.arn.split(":", 5)[3]
+
+    @property
+    def account(self) -> str:
+        """Whose it is."""
+        return self.arn.split(":", 5)[4]
+
+    def arn_in(self, region: str) -> str:
+        """The ARN of the related key in a region."""
+        return Home(region, self.account).arn(f"key/{self.id}")
+
+    @property
+    def is_replica(self) -> bool:
+        """Whether it is a multi-Region key that has its primary elsewhere."""
+        return bool(self.regions) and self.regions[0] != self.region
+
+    @property
+    def has_replicas(self) -> bool:
+        """Whether it is the primary of multi-Region keys elsewhere."""
+        return len(self.regions) > 1 and not self.is_replica
+
+    @property
     def algorithms(self) -> tuple[str, ...]:
         """The algorithms that the key works with."""
         return algorithms_of(self.spec, self.usage)
@@ -208,11 +247,22 @@ def require(key: KeyMetadata, what: str) -> None:
         raise KeyDisabled(f"{key.arn} is disabled.")
     if key.state is KeyState.PENDING_IMPORT and what != "cancel":
         raise InvalidState(f"{key.arn} is pending import.")
-    if key.state is KeyState.PENDING_DELETION:
+    if key.state in _ENDING:
         raise InvalidState(
-            f"{key.arn} is pending deletion.", hint="'kmsfast key cancel-deletion' keeps it"
+            f"{key.arn} is {_ENDING[key.state]}.", hint="'kmsfast key cancel-deletion' keeps it"
         )
     raise InvalidState(f"{key.arn} is not pending deletion.")
+
+
+def require_primary(key: KeyMetadata) -> None:
+    """Passes for a multi-Region key that is the primary one.
+
+    Raises:
+        UnsupportedOperation: a replica, or a single-Region key.
+    """
+    if not key.multi_region or key.is_replica:
+        where = f"Its primary is in {key.regions[0]}" if key.regions else ""
+        raise UnsupportedOperation(f"{key.arn} is not a multi-region primary key.", hint=where)
 
 
 def require_usage(key: KeyMetadata, usage: KeyUsage, operation: str) -> None:

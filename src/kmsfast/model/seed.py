@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from kmsfast.errors import ValidationError
+from kmsfast.errors import KmsError, ValidationError
 from kmsfast.model.alias import checked_alias
 from kmsfast.model.arn import Home
 from kmsfast.model.key import (
@@ -110,12 +110,21 @@ def _parse_key(given: Any, index: int, home: Home) -> SeedKey:
                 said[member] = check(known[member])
             except ValueError as error:  # of which ours are
                 raise ValidationError(f"{where}: {member}: {error}") from None
+    if "origin" in said:
+        said["origin"] = _origin(said["origin"], said.get("spec", KeySpec.SYMMETRIC_DEFAULT), where)
     key = SeedKey(
         parsed[0], str(name), parsed[1], tuple(said.pop("aliases", ())), said,
         _material(known.get("material"), where),
     )  # fmt: skip
     _check_together(key)
     return key
+
+
+def _origin(name: str, spec: KeySpec, where: str) -> Origin:
+    try:
+        return checked_origin(name, spec)
+    except KmsError as error:
+        raise ValidationError(f"{where}: origin: {error}") from None
 
 
 def _check_together(key: SeedKey) -> None:
@@ -183,7 +192,7 @@ _MEMBERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "aliases": _aliases,
     "spec": lambda value: checked_spec(_text(value)),
     "usage": _text,
-    "origin": lambda value: checked_origin(_text(value)),
+    "origin": _text,
     "description": lambda value: checked_description(_text(value)),
     "tags": _tags,
     "policy": _policy,

@@ -12,7 +12,6 @@ __all__ = ["DEVIATIONS", "MISSING"]
 
 _GRANTS: Final = "grants are not stored yet"
 _STORES: Final = "custom key stores are not offered yet"
-_REGIONS: Final = "one deployment serves one region so far"
 
 MISSING: Final[Mapping[str, str]] = {
     "ConnectCustomKeyStore": _STORES,
@@ -23,11 +22,9 @@ MISSING: Final[Mapping[str, str]] = {
     "DisconnectCustomKeyStore": _STORES,
     "ListGrants": _GRANTS,
     "ListRetirableGrants": _GRANTS,
-    "ReplicateKey": _REGIONS,
     "RetireGrant": _GRANTS,
     "RevokeGrant": _GRANTS,
     "UpdateCustomKeyStore": _STORES,
-    "UpdatePrimaryRegion": _REGIONS,
 }
 """Operations that are not offered, and why."""
 
@@ -45,9 +42,12 @@ DEVIATIONS: Final[Mapping[str, str]] = {
     "GenerateRandom": _RECIPIENT,
     "GetKeyLastUsage": "exact to a second; KmsRequestId is absent where the use was no request; "
     "CloudTrailEventId names the use alone",
-    "ListAliases": "there are no aliases of AWS managed keys (alias/aws/...)",
+    "ListAliases": "the predefined aliases are those of 22 services (alias/aws/...)",
+    "ListKeyRotations": "imported material that replicas lack is PENDING_ROTATION as well",
     "ListKeys": "no keys of other accounts",
     "PutKeyPolicy": "that the principals of a policy exist is not checked",
+    "ReplicateKey": f"{_AT_ONCE}: a replica is never seen as Creating; to regions that are served",
     "RotateKeyOnDemand": _AT_ONCE,
+    "UpdatePrimaryRegion": f"{_AT_ONCE}: keys are never seen as Updating",
 }
 """Operations whose answers differ from those of AWS, and how."""

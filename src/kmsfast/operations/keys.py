@@ -85,6 +85,36 @@ def disable_key(app: Application, given: Given) -> Result:
     return {}
 
 
+def replicate_key(app: Application, given: Given) -> Result:
+    """A replica of a multi-Region key in another region."""
+    region = given["ReplicaRegion"]
+    key = id_or_arn(app, given["KeyId"])
+    if region not in app.deployment.served_regions():
+        raise ValidationError(
+            f"The region {region} is not served here; start the server with it in --regions"
+        )
+    replica = app.multi_region.replicate(
+        key.raw_id,
+        region,
+        description=given.get("Description", ""),
+        tags=pairs_of(given.get("Tags", ())),
+        policy=given.get("Policy"),
+    )
+    there = app.beside(region)
+    return {
+        "ReplicaKeyMetadata": describe(there, replica),
+        "ReplicaPolicy": there.policies.get(replica.raw_id),
+        "ReplicaTags": [{"TagKey": k, "TagValue": v} for k, v in replica.tags.items()],
+    }
+
+
+def update_primary_region(app: Application, given: Given) -> Result:
+    """Makes a replica the primary of the related keys."""
+    key = id_or_arn(app, given["KeyId"])
+    app.multi_region.update_primary(key.raw_id, given["PrimaryRegion"])
+    return {}
+
+
 def schedule_key_deletion(app: Application, given: Given) -> Result:
     """Deletes a key after a waiting period."""
     days = given.get("PendingWindowInDays", _DEFAULT_WINDOW)
@@ -110,6 +140,8 @@ OPERATIONS: Final = {
     "UpdateKeyDescription": Operation(update_key_description),
     "EnableKey": Operation(enable_key),
     "DisableKey": Operation(disable_key),
+    "ReplicateKey": Operation(replicate_key),
+    "UpdatePrimaryRegion": Operation(update_primary_region),
     "ScheduleKeyDeletion": Operation(schedule_key_deletion),
     "CancelKeyDeletion": Operation(cancel_key_deletion),
 }

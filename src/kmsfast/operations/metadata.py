@@ -23,10 +23,11 @@ _ALGORITHMS: Final[Mapping[KeyUsage, str]] = {
 
 def describe(app: Application, key: KeyMetadata) -> dict[str, Any]:
     """The KeyMetadata of a key."""
+    key = app.multi_region.settled(key) if key.multi_region else key
     has_material = key.rotates and key.current_version > 0
     current = key.material_id(key.current_version) if has_material else None
     return {
-        "AWSAccountId": app.store.home.account,
+        "AWSAccountId": key.account,
         "KeyId": key.id,
         "Arn": key.arn,
         "CreationDate": key.created_at,
@@ -37,12 +38,13 @@ def describe(app: Application, key: KeyMetadata) -> dict[str, Any]:
         "DeletionDate": key.deletion_date,
         "Origin": key.origin.value,
         **_expiry(key),
-        "KeyManager": "CUSTOMER",
+        "KeyManager": key.manager.value,
         "CustomerMasterKeySpec": key.spec.value,
         "KeySpec": key.spec.value,
         **algorithms(key),
         "MultiRegion": key.multi_region,
-        "MultiRegionConfiguration": _regions(app, key) if key.multi_region else None,
+        "MultiRegionConfiguration": _related(key) if key.multi_region else None,
+        "PendingDeletionWindowInDays": key.deletion_days,
         "CurrentKeyMaterialId": current,
     }
 
@@ -62,9 +64,10 @@ def algorithms(key: KeyMetadata) -> dict[str, list[str]]:
     return {_ALGORITHMS[key.usage]: list(key.algorithms)}
 
 
-def _regions(app: Application, key: KeyMetadata) -> dict[str, Any]:
+def _related(key: KeyMetadata) -> dict[str, Any]:
+    arns = [{"Arn": key.arn_in(region), "Region": region} for region in key.regions]
     return {
-        "MultiRegionKeyType": "PRIMARY",
-        "PrimaryKey": {"Arn": key.arn, "Region": app.store.home.region},
-        "ReplicaKeys": [],
+        "MultiRegionKeyType": "REPLICA" if key.is_replica else "PRIMARY",
+        "PrimaryKey": arns[0],
+        "ReplicaKeys": arns[1:],
     }

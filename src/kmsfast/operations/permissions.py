@@ -20,6 +20,7 @@ from kmsfast.app import Application
 from kmsfast.crypto.blob import parse_key, start_of
 from kmsfast.errors import AccessDenied, CiphertextOfUnknownKey, InvalidCiphertext, KmsError
 from kmsfast.model.alias import PREFIX
+from kmsfast.model.arn import Home
 from kmsfast.model.key import KeyMetadata
 from kmsfast.model.policy_principal import Principal
 from kmsfast.operations.names import any_name, id_or_arn
@@ -59,7 +60,7 @@ _OF_NEW_KEYS: Final = {
     "Origin": "kms:KeyOrigin",
 }
 
-_WITH_POLICY: Final = frozenset({"CreateKey", "PutKeyPolicy"})
+_WITH_POLICY: Final = frozenset({"CreateKey", "PutKeyPolicy", "ReplicateKey"})
 
 
 class Need(NamedTuple):
@@ -69,6 +70,7 @@ class Need(NamedTuple):
         key: that it is needed on; None: on an alias, or on nothing.
         unnamed: the key is one that the request does not name, but its ciphertext.
         member: the member that names the key.
+        app: the service of the region in which it is needed; None: the request's.
     """
 
     action: str
@@ -77,6 +79,7 @@ class Need(NamedTuple):
     alias_arn: str | None = None
     unnamed: bool = False
     member: str | None = None
+    app: Application | None = None
 
 
 Needs = Callable[[Application, Given, Mapping[str, Any]], Iterator[Need]]
@@ -101,7 +104,7 @@ def permitted(
     settled: dict[str, Any] = {}
     for need in needs(app, given, values):
         try:
-            app.authorizer.check(
+            (need.app or app).authorizer.check(
                 caller, need.action, need.key, partial(_the, need.asked), alias_arn=need.alias_arn
             )
         except AccessDenied:
@@ -188,6 +191,30 @@ def _create_key(_app: Application, given: Given, values: Mapping[str, Any]) -> I
     yield Need("CreateKey", None, asked)
 
 
+def _replicate_key(app: Application, given: Given, values: Mapping[str, Any]) -> Iterator[Need]:
+    """On the primary key, and to make a key in the region of the replica."""
+    key = id_or_arn(app, given["KeyId"])
+    asked = _asked(given, values)
+    yield Need("ReplicateKey", key, asked, member="KeyId")
+    made = {
+        "kms:KeySpec": str(key.spec),
+        "kms:KeyUsage": str(key.usage),
+        "kms:KeyOrigin": str(key.origin),
+        "kms:MultiRegion": "true",
+    }
+    own = {name: value for name, value in asked.values.items() if name not in made}
+    yield Need("CreateKey", None, Asked(tags=asked.tags, values={**own, **made}))
+
+
+def _update_primary(app: Application, given: Given, values: Mapping[str, Any]) -> Iterator[Need]:
+    """On the key that is primary, and on the one that will be."""
+    key, asked = id_or_arn(app, given["KeyId"]), _asked(given, values)
+    yield Need("UpdatePrimaryRegion", key, asked, member="KeyId")
+    if given["PrimaryRegion"] in key.regions and given["PrimaryRegion"] != app.store.home.region:
+        other = app.deployment.at(Home(given["PrimaryRegion"], app.store.home.account))
+        yield Need("UpdatePrimaryRegion", other.ring.key(key.raw_id), asked, app=other)
+
+
 def _decrypt(app: Application, given: Given, values: Mapping[str, Any]) -> Iterator[Need]:
     yield _opening(app, given, values, "Decrypt", "KeyId", "EncryptionContext")
 
@@ -268,6 +295,8 @@ PERMISSIONS: Final[Mapping[str, Needs]] = {
     **{name: _on_key(name) for name in _ADMINISTRATION.split()},
     **{name: _on_nothing(name) for name in ("GenerateRandom", "ListKeys", "ListAliases")},
     "CreateKey": _create_key,
+    "ReplicateKey": _replicate_key,
+    "UpdatePrimaryRegion": _update_primary,
     "Decrypt": _decrypt,
     "ReEncrypt": _re_encrypt,
     "CreateAlias": _on_alias("CreateAlias", "TargetKeyId"),

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from kmsfast.app import Application
 from kmsfast.errors import KmsError, UnsupportedOperation
+from kmsfast.model.arn import Home
 from kmsfast.operations import (
     MAX_CONTEXT,
     MISSING,
@@ -24,7 +25,7 @@ from kmsfast.operations import (
 )
 from kmsfast.server.gate import Gate
 from kmsfast.server.guard import Guard
-from kmsfast.wire.credentials import NOBODY, credential_of, scope_of
+from kmsfast.wire.credentials import Credential, credential_of, scope_of
 from kmsfast.wire.faults import INTERNAL, fault_of
 from kmsfast.wire.model import OperationShape, ServiceModel
 from kmsfast.wire.refusals import (
@@ -41,6 +42,8 @@ MAX_BODY: Final = 1 << 20
 # Of hosts and credential scopes that are remembered.
 _MOST_KNOWN: Final = 1024
 _LONGEST_KNOWN: Final = 256
+# Regions and accounts that have a service, each some kilobytes as long as the server runs.
+_MOST_HOMES: Final = 1024
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -94,20 +97,25 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class _Bound:
-    """An operation of the model, and how it is done; None: it is not offered.
+    """An operation of the model for a region and account, and how it is done; None: not offered.
 
     Attributes:
         usual: answers usual requests from body to body.
     """
 
+    app: Application
     shape: OperationShape
     operation: Operation | None
     usual: Callable[[bytes], bytes | None] | None
 
 
+_Targets = Mapping[bytes, _Bound]
+"""The operations of a region and account by the header X-Amz-Target."""
+
+
 def _bound(app: Application, shape: OperationShape, operation: Operation | None) -> _Bound:
     make = None if operation is None else operation.usual
-    return _Bound(shape, operation, None if make is None else make(app, shape).answer)
+    return _Bound(app, shape, operation, None if make is None else make(app, shape).answer)
 
 
 class Endpoint:
@@ -125,13 +133,12 @@ class Endpoint:
         guard: Guard | None = None,
         reset: Callable[[], object] | None = None,
     ) -> None:
-        self._app, self._home, self._singles = app, app.store.home, app.singles
-        self._guard = guard
-        self._targets = {
-            f"{model.target_prefix}.{name}".encode(): _bound(app, shape, OPERATIONS.get(name))
-            for name, shape in model.operations.items()
-        }
-        self._scopes: set[bytes] = {b""}
+        self._app, self._home, self._guard = app, app.store.home, guard
+        self._regions = {self._home.region, *app.deployment.served_regions()}
+        self._model = model
+        self._served: dict[Home, _Targets] = {}
+        self._targets = self._targets_at(self._home)
+        self._scopes: dict[bytes, _Targets] = {b"": self._targets}
         self._hosts: dict[bytes, bool] = {b"": True}
         self._pages: Mapping[tuple[str, str], Callable[[], Reply] | Reply] = {
             ("GET", "/healthz"): Reply(200, b'{"status":"ok"}'),
@@ -160,56 +167,74 @@ class Endpoint:
             return page if isinstance(page, Reply) else _guarded(page, request.request_id)
         if request.too_long:
             raise RequestTooLarge(f"The request has more than {MAX_BODY} bytes")
-        bound = self._targets.get(request.target)
-        if bound is None:
+        if request.target not in self._targets:
             raise UnknownOperation
         guard = self._guard
         if guard is not None:
-            return _guarded(lambda: _admitted(guard, bound, request), request.request_id)
+            asked = self._targets[request.target]
+            return _guarded(lambda: _admitted(guard, asked, request), request.request_id)
         scope = scope_of(request.authorization)
-        if scope not in self._scopes:
-            self._check_scope(scope)
-        self._singles.request_id = request.request_id
-        is_usual = bound.usual is not None and len(request.body) <= MAX_CONTEXT
-        body = bound.usual(request.body) if is_usual and bound.usual else None
+        bound = (self._scopes.get(scope) or self._chosen(scope))[request.target]
+        body = None
+        if bound.usual is not None and len(request.body) <= MAX_CONTEXT:
+            bound.app.singles.request_id = request.request_id
+            body = bound.usual(request.body)
         return self._in_general(bound, request) if body is None else Reply(200, body)
 
     def _in_general(self, bound: _Bound, request: Request) -> Reply | Later:
         """Answers what is not usual."""
-        given = _read(bound.shape, request.body)
+        app, given = bound.app, _read(bound.shape, request.body)
         operation = bound.operation
         if operation is None:
             raise _not_offered(bound.shape.name)
         if operation.warm is not None:
-            result = operation.warm(self._app, given)
+            result = operation.warm(app, given)
             if result is not None:
                 return Reply(200, bound.shape.write(result))
         perform, write, name = operation.perform, bound.shape.write, request.request_id
-        work = _guarded(lambda: Reply(200, write(perform(self._app, given, name))), name)
+        work = _guarded(lambda: Reply(200, write(perform(app, given, name))), name)
         return work if self._gate is None else _through(self._gate, work)
 
-    def _check_scope(self, scope: bytes) -> None:
-        """Passes for credentials of the region and account that are served.
+    def _chosen(self, scope: bytes) -> _Targets:
+        """The operations for the region and account that a credential scope names."""
+        targets = self._targets_at(self._home_of(credential_of(scope)))
+        if len(self._scopes) >= _MOST_KNOWN:
+            self._scopes = {b"": self._scopes[b""]}
+        if len(scope) <= _LONGEST_KNOWN:
+            self._scopes[scope] = targets
+        return targets
+
+    def _targets_at(self, home: Home) -> _Targets:
+        if home not in self._served:
+            app = self._app.deployment.at(home)
+            self._served[home] = {
+                f"{self._model.target_prefix}.{name}".encode(): _bound(
+                    app, shape, OPERATIONS.get(name)
+                )
+                for name, shape in self._model.operations.items()
+            }
+        return self._served[home]
+
+    def _home_of(self, credential: Credential) -> Home:
+        """The region and account that are meant; without authentication any account is one.
 
         Raises:
-            InvalidCredentialScope: of another region. UnrecognizedClient: of another account.
+            InvalidCredentialScope: the region is not served. UnrecognizedClient: too many accounts.
         """
-        credential = credential_of(scope)
-        if credential is not NOBODY:
-            if credential.region != self._home.region:
-                raise InvalidCredentialScope(
-                    "Credential should be scoped to a valid region, not "
-                    f"'{credential.region}'. This server serves {self._home.region}."
-                )
-            if credential.account not in {None, self._home.account}:
-                raise UnrecognizedClient(
-                    "The security token included in the request is invalid. This server serves "
-                    f"account {self._home.account}."
-                )
-        if len(self._scopes) >= _MOST_KNOWN:
-            self._scopes = {b""}
-        if len(scope) <= _LONGEST_KNOWN:
-            self._scopes.add(scope)
+        region = credential.region or self._home.region
+        if region not in self._regions:
+            raise InvalidCredentialScope(
+                f"Credential should be scoped to a valid region, not '{region}'. "
+                f"This server serves {', '.join(sorted(self._regions))}."
+            )
+        account = credential.account or self._home.account
+        home = Home(region, account)
+        if home not in self._served and len(self._served) >= _MOST_HOMES:
+            raise UnrecognizedClient(
+                "The security token included in the request is invalid. This server has been asked "
+                f"for {_MOST_HOMES} accounts already; start it anew, or use fewer."
+            )
+        return home
 
     def _is_local(self, host: bytes) -> bool:
         """Whether the client means this machine.

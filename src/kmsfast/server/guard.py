@@ -47,7 +47,8 @@ class Guard:
     def __init__(self, app: Application) -> None:
         self._deployment, self._clock = app.deployment, app.ring.clock
         self._access = app.deployment.access
-        self._verifier = Verifier({app.store.home.region}, self._access.signing_key)
+        regions = {app.store.home.region, *app.deployment.served_regions()}
+        self._verifier = Verifier(regions, self._access.signing_key)
 
     def admit(self, request: Request) -> Admitted:
         """Who makes a request.

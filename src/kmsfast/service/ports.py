@@ -34,6 +34,9 @@ Clock = Callable[[], float]
 class Reader(Protocol):
     """A consistent view of the store. Whatever it returns was authenticated."""
 
+    def beside(self, region: str) -> Writer:
+        """The same transaction, for another region of the account."""
+
     def key(self, key_id: bytes) -> KeyMetadata | None:
         """The key, or None."""
 
@@ -87,6 +90,9 @@ class Writer(Reader, Protocol):
 
     def purge(self, key: KeyMetadata, when: datetime) -> None:
         """Removes all of the key but the fact that it was deleted."""
+
+    def remove(self, key: KeyMetadata) -> None:
+        """Removes all of a key, as if it had never been there."""
 
     def clear(self) -> None:
         """Removes all keys of all regions and accounts, and the facts that some were deleted."""

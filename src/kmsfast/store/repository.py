@@ -83,6 +83,12 @@ class Repository:
             self._insert(schema.scopes, [row])
             self._scope = number
 
+    def beside(self, region: str) -> Repository:
+        """The scope of another region of the account, in the same transaction."""
+        if region == self._home.region:
+            return self
+        return Repository(self._connection, self._macs, Home(region, self._home.account))
+
     # ---- reading ----------------------------------------------------------------------------
 
     def key(self, key_id: bytes) -> KeyMetadata | None:
@@ -230,6 +236,13 @@ class Repository:
             table.delete(self._connection, {})
         for row in self._rows(schema.scopes):
             self._replace(schema.scopes, row, {"num_keys": 0, "rows_sum": bytes(32)})
+
+    def remove(self, key: KeyMetadata) -> None:
+        """Removes all of a key, as if it had never been there."""
+        for table in (*_CHILDREN, schema.keys):
+            self._delete(table, key_id=key.raw_id)
+        row = self._scope_row()
+        self._replace(schema.scopes, row, {"num_keys": row["num_keys"] - 1})
 
     # ---- the row of the store ---------------------------------------------------------------
 
