@@ -70,7 +70,7 @@ def test_a_decision_that_is_kept(compare: Compare, tmp_path: Path) -> None:
         made = kms.principals.create_administrator()
         app = kms._app
         key = app.ring.key(kms.create_key()._raw_id)
-        authorizer = Authorizer(app.ring, app.principals, lambda _key: ())
+        authorizer = Authorizer(app.ring, app.principals, lambda _key, _caller: ())
         caller, check = app.deployment.access.caller(made.id), authorizer.check
         check(caller, "Encrypt", key)
 
@@ -94,7 +94,7 @@ def test_a_decision_that_asks_the_request(compare: Compare, tmp_path: Path) -> N
         kms.principals.attach_policy("ada", "use", json.dumps({"Statement": statement}))
         app = kms._app
         key = app.ring.key(kms.create_key()._raw_id)
-        authorizer = Authorizer(app.ring, app.principals, lambda _key: ())
+        authorizer = Authorizer(app.ring, app.principals, lambda _key, _caller: ())
         caller = app.principals.known().caller(kms.principals.get("ada").arn)
         check = authorizer.check
         asked = Asked(context={"table": "orders"}, values={"aws:SourceIp": "10.1.2.3"})

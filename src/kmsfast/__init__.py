@@ -20,11 +20,14 @@ if TYPE_CHECKING:
         ContextError,
         ExpiredImportToken,
         FrameError,
+        GrantNotFound,
         IncorrectKey,
         IncorrectKeyMaterial,
         InvalidAliasName,
         InvalidArn,
         InvalidCiphertext,
+        InvalidGrantId,
+        InvalidGrantToken,
         InvalidImportToken,
         InvalidKeyId,
         InvalidKeyUsage,
@@ -67,9 +70,11 @@ if TYPE_CHECKING:
     from kmsfast.model.key import KeyManager, KeyState, KeyVersion, RotationStatus
     from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
     from kmsfast.model.message import MessageType
+    from kmsfast.model.policy_grant import Grant
     from kmsfast.model.usage import KeyUse, LastUsage
     from kmsfast.service.asymmetric import DataKeyPair
     from kmsfast.service.encapsulation import Encapsulated
+    from kmsfast.service.grants import IssuedGrant
     from kmsfast.service.importing import ImportedMaterial, ImportParameters
     from kmsfast.service.verification import verify_batch
 
@@ -89,6 +94,8 @@ __all__ = [
     "ExpirationModel",
     "ExpiredImportToken",
     "FrameError",
+    "Grant",
+    "GrantNotFound",
     "ImportParameters",
     "ImportType",
     "ImportedMaterial",
@@ -97,12 +104,15 @@ __all__ = [
     "InvalidAliasName",
     "InvalidArn",
     "InvalidCiphertext",
+    "InvalidGrantId",
+    "InvalidGrantToken",
     "InvalidImportToken",
     "InvalidKeyId",
     "InvalidKeyUsage",
     "InvalidMac",
     "InvalidSignature",
     "InvalidState",
+    "IssuedGrant",
     "Key",
     "KeyDisabled",
     "KeyManager",
@@ -146,6 +156,7 @@ _ELSEWHERE = {
     "Alias": "kmsfast.model.alias",
     "BlobInfo": "kmsfast.model.blob_info",
     "ExpirationModel": "kmsfast.model.imports",
+    "Grant": "kmsfast.model.policy_grant",
     "ImportParameters": "kmsfast.service.importing",
     "ImportType": "kmsfast.model.imports",
     "KeyUse": "kmsfast.model.usage",
@@ -153,6 +164,7 @@ _ELSEWHERE = {
     "ImportedMaterial": "kmsfast.service.importing",
     "DataKeyPair": "kmsfast.service.asymmetric",
     "Encapsulated": "kmsfast.service.encapsulation",
+    "IssuedGrant": "kmsfast.service.grants",
     "KeySpec": "kmsfast.model.keyspec",
     "KeyManager": "kmsfast.model.key",
     "KeyState": "kmsfast.model.key",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from kmsfast.service.asymmetric import Asymmetric
     from kmsfast.service.authorization import Authorizer
     from kmsfast.service.encapsulation import Encapsulation
+    from kmsfast.service.grants import Grants
     from kmsfast.service.importing import Importing
     from kmsfast.service.macs import Macs
     from kmsfast.service.multi_region import MultiRegion
@@ -195,7 +196,14 @@ class Application:
         """Who may do what."""
         from kmsfast.service.authorization import Authorizer
 
-        return Authorizer(self.ring, self.deployment.principals, lambda _key: ())
+        return Authorizer(self.ring, self.deployment.principals, self.grants.of_grantee)
+
+    @cached_property
+    def grants(self) -> Grants:
+        """Grants and their tokens."""
+        from kmsfast.service.grants import Grants
+
+        return Grants(self.ring)
 
     @cached_property
     def rotations(self) -> Rotations:

@@ -28,11 +28,14 @@ __all__ = [
     "ExpiredImportToken",
     "ForeignArn",
     "FrameError",
+    "GrantNotFound",
     "IncorrectKey",
     "IncorrectKeyMaterial",
     "InvalidAliasName",
     "InvalidArn",
     "InvalidCiphertext",
+    "InvalidGrantId",
+    "InvalidGrantToken",
     "InvalidImportToken",
     "InvalidKeyId",
     "InvalidKeyUsage",
@@ -121,6 +124,22 @@ class ForeignArn(InvalidArn):
     """The ARN is that of another partition, region or account, where nothing is known of it."""
 
     code = "NotFoundException"
+
+
+class GrantNotFound(KeyNotFound):
+    """The key has no grant of that id."""
+
+
+class InvalidGrantId(KmsError, ValueError):
+    """The text cannot be the id of a grant."""
+
+    code = "InvalidGrantIdException"
+
+
+class InvalidGrantToken(KmsError, ValueError):
+    """The text is no grant token of this store."""
+
+    code = "InvalidGrantTokenException"
 
 
 class InvalidAliasName(KmsError, ValueError):

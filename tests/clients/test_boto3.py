@@ -70,6 +70,49 @@ def test_multi_region_keys(kms: Any) -> None:
         kms.update_primary_region(KeyId=name, PrimaryRegion="sa-east-1")
 
 
+def test_grants(kms: Any, key: str) -> None:
+    role = "arn:aws:iam::000000000000:role/app"
+    wanted = {
+        "KeyId": key, "GranteePrincipal": role, "RetiringPrincipal": role, "Name": "app",
+        "Operations": ["Decrypt", "GenerateDataKey"],
+        "Constraints": {"EncryptionContextSubset": CONTEXT},
+    }  # fmt: skip
+    with pytest.raises(kms.exceptions.DryRunOperationException) as dry:
+        kms.create_grant(**wanted, DryRun=True)
+    assert dry.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    made = kms.create_grant(**wanted)
+    assert kms.create_grant(**wanted)["GrantId"] == made["GrantId"]
+    others = [
+        kms.create_grant(KeyId=key, GranteePrincipal=role, Operations=["Decrypt"], Name=f"{i}")
+        for i in range(4)
+    ]
+    listed = [item for page in kms.get_paginator("list_grants").paginate(
+        KeyId=key, PaginationConfig={"PageSize": 2}) for item in page["Grants"]]  # fmt: skip
+    assert {item["GrantId"] for item in listed} == {each["GrantId"] for each in [made, *others]}
+    (mine,) = kms.list_grants(KeyId=key, GrantId=made["GrantId"])["Grants"]
+    assert abs(mine["CreationDate"] - datetime.now(UTC)) < timedelta(minutes=1)
+    assert mine["Constraints"] == wanted["Constraints"]
+    assert mine in kms.list_retirable_grants(RetiringPrincipal=role)["Grants"]
+    sealed = kms.encrypt(
+        KeyId=key, Plaintext=b"x", EncryptionContext=CONTEXT, GrantTokens=[made["GrantToken"]]
+    )["CiphertextBlob"]
+    opened = kms.decrypt(
+        CiphertextBlob=sealed, EncryptionContext=CONTEXT, GrantTokens=[made["GrantToken"]]
+    )
+    assert opened["Plaintext"] == b"x"
+    with pytest.raises(kms.exceptions.InvalidGrantTokenException):
+        kms.decrypt(CiphertextBlob=sealed, EncryptionContext=CONTEXT, GrantTokens=["x"])
+    kms.retire_grant(GrantToken=made["GrantToken"])
+    kms.revoke_grant(KeyId=key, GrantId=others[0]["GrantId"])
+    assert len(kms.list_grants(KeyId=key)["Grants"]) == 3
+    with pytest.raises(kms.exceptions.NotFoundException):
+        kms.revoke_grant(KeyId=key, GrantId=made["GrantId"])
+    with pytest.raises(kms.exceptions.InvalidGrantIdException):
+        kms.revoke_grant(KeyId=key, GrantId="x")
+    with pytest.raises(kms.exceptions.InvalidArnException, match="does not refer to a valid"):
+        kms.create_grant(KeyId=key, GranteePrincipal="arn:aws:s3:::x", Operations=["Decrypt"])
+
+
 def test_aliases(kms: Any, key: str) -> None:
     name = fresh_alias()
     kms.create_alias(AliasName=name, TargetKeyId=key)
@@ -335,8 +378,8 @@ def test_key_encapsulation(kms: Any) -> None:
 
 
 def test_operations_that_are_not_offered(kms: Any, key: str) -> None:
-    with pytest.raises(kms.exceptions.UnsupportedOperationException, match="grants"):
-        kms.list_grants(KeyId=key)
+    with pytest.raises(kms.exceptions.UnsupportedOperationException, match="last use"):
+        kms.get_key_last_usage(KeyId=key)
 
 
 def test_many_at_once(kms: Any, server: Served, key: str) -> None:

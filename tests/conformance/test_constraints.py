@@ -36,6 +36,8 @@ SAMPLES = {
     "TagKeyList": ["a"],
     "TagKeyType": "a",
     "TagValueType": "b",
+    "GrantOperationList": ["Decrypt"],
+    "GrantIdType": "0" * 64,
 }
 
 

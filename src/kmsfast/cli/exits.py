@@ -72,6 +72,8 @@ _CODES: Final[tuple[tuple[type[BaseException], Code], ...]] = (
     (errors.UnsupportedOperation, Code.USAGE),
     (errors.InvalidAliasName, Code.USAGE),
     (errors.InvalidArn, Code.USAGE),
+    (errors.InvalidGrantId, Code.USAGE),
+    (errors.InvalidGrantToken, Code.USAGE),
     (errors.TagError, Code.USAGE),
     (errors.MalformedPolicyDocument, Code.USAGE),
     (OSError, Code.FILE),
@@ -81,6 +83,7 @@ _CODES: Final[tuple[tuple[type[BaseException], Code], ...]] = (
 #: What to do about errors whose own words, made for programs as well, do not say it.
 _HINTS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (errors.InvalidKeyId, "a key is named by its id, ARN or alias/NAME: see 'kmsfast key list'"),
+    (errors.GrantNotFound, "'kmsfast grant list KEY' shows the grants of a key"),
     (errors.KeyNotFound, "'kmsfast key list' shows the keys of this store"),
     (errors.PrincipalNotFound, "'kmsfast principal list' shows whom the store knows"),
     (errors.KeyDisabled, "'kmsfast key enable KEY' allows it again"),

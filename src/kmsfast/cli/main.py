@@ -21,6 +21,7 @@ _COLLECT_AFTER = 100_000
 _COMMANDS = {
     "init": ("stores.init", "Make an empty store."),
     "key": ("keys.key", "Keys: create, list, rotate, disable, delete."),
+    "grant": ("grants.grant", "Grants: let others use a key, list, retire, revoke."),
     "principal": ("principals.principal", "Users, roles and groups: create, list, delete."),
     "access-key": ("principals.access_key", "Access keys: create, list, deactivate, delete."),
     "group": ("principals.group", "Put users into groups."),

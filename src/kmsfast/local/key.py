@@ -15,6 +15,7 @@ from kmsfast.crypto.blob import seal_bound
 from kmsfast.crypto.native import with_handle
 from kmsfast.crypto.sealed import SealedWriter
 from kmsfast.errors import StaleHandle
+from kmsfast.local.grants import GrantUses
 from kmsfast.local.imports import ImportUses
 from kmsfast.local.macs import MacUses
 from kmsfast.local.pairs import PairUses
@@ -40,7 +41,7 @@ __all__ = ["Key", "Tags"]
 Tags = Mapping[str, str] | Iterable[tuple[str, str]]
 
 
-class Key(PairUses, MacUses, ImportUses):
+class Key(PairUses, MacUses, ImportUses, GrantUses):
     """One key of a store. Its properties are read anew whenever the store has changed."""
 
     __slots__ = ("_clock", "_encryption", "_management", "_ready", "_ring", "_sealing", "arn",

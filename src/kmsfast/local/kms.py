@@ -25,6 +25,7 @@ from kmsfast.store.roots import Root
 if TYPE_CHECKING:
     from kmsfast.audit.trail import Trail
     from kmsfast.local.principals import Principals
+    from kmsfast.model.policy_grant import Grant
 
 __all__ = ["Kms"]
 
@@ -163,6 +164,25 @@ class Kms:
 
         self._ring.check_open()
         return Principals(self._app)
+
+    # ---- grants -----------------------------------------------------------------------------
+
+    def retirable_grants(self, retiring_principal: str) -> list[Grant]:
+        """The grants of all keys that name this principal as the one who may retire them.
+
+        Raises:
+            InvalidArn: neither the ARN of a principal nor a service.
+        """
+        return [grant for _, grant in self._app.grants.retirable(retiring_principal)]
+
+    def retire_grant(self, grant_token: str) -> None:
+        """Ends the grant that a token names; :meth:`Key.retire_grant` takes its id.
+
+        Raises:
+            InvalidGrantToken: no token of this store.
+            GrantNotFound, KeyNotFound: its grant or key is gone.
+        """
+        self._app.grants.end(*self._app.grants.named_by(grant_token))
 
     # ---- ciphertexts ------------------------------------------------------------------------
 

@@ -103,7 +103,7 @@ class _Reduction:
         ]
         # One that allows a request that brings nothing allows all of them.
         self.settled &= not kept or any(
-            grant.refusal(action, caller, None, (), None) is None for grant in kept
+            grant.refusal(action, caller, None, ()) is None for grant in kept
         )
         return tuple(kept)
 

@@ -15,6 +15,7 @@ from typing import Final
 from kmsfast.operations import (
     aliases,
     encryption,
+    grants,
     imports,
     keys,
     pairs,
@@ -52,5 +53,6 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     **rotation.OPERATIONS,
     **imports.OPERATIONS,
     **policies.OPERATIONS,
+    **grants.OPERATIONS,
     **tags.OPERATIONS,
 }

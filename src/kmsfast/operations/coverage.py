@@ -10,20 +10,14 @@ from typing import Final
 
 __all__ = ["DEVIATIONS", "MISSING"]
 
-_GRANTS: Final = "grants are not stored yet"
 _STORES: Final = "custom key stores are not offered yet"
 
 MISSING: Final[Mapping[str, str]] = {
     "ConnectCustomKeyStore": _STORES,
     "CreateCustomKeyStore": _STORES,
-    "CreateGrant": _GRANTS,
     "DeleteCustomKeyStore": _STORES,
     "DescribeCustomKeyStores": _STORES,
     "DisconnectCustomKeyStore": _STORES,
-    "ListGrants": _GRANTS,
-    "ListRetirableGrants": _GRANTS,
-    "RetireGrant": _GRANTS,
-    "RevokeGrant": _GRANTS,
     "UpdateCustomKeyStore": _STORES,
 }
 """Operations that are not offered, and why."""
@@ -31,7 +25,10 @@ MISSING: Final[Mapping[str, str]] = {
 _RECIPIENT: Final = "Recipient is refused: attestation documents are not verified"
 _AT_ONCE: Final = "takes effect at once and everywhere"
 
+_GRANTS: Final = "grants are not enforced yet"
+
 DEVIATIONS: Final[Mapping[str, str]] = {
+    "CreateGrant": f"principals are checked for their form alone; {_AT_ONCE}; {_GRANTS}",
     "CreateKey": "no SM2 and ML_KEM_512 keys; origins AWS_KMS and EXTERNAL only; the policy is "
     "checked for its form alone",
     "Decrypt": _RECIPIENT,
@@ -47,6 +44,8 @@ DEVIATIONS: Final[Mapping[str, str]] = {
     "ListKeys": "no keys of other accounts",
     "PutKeyPolicy": "that the principals of a policy exist is not checked",
     "ReplicateKey": f"{_AT_ONCE}: a replica is never seen as Creating; to regions that are served",
+    "RetireGrant": _AT_ONCE,
+    "RevokeGrant": _AT_ONCE,
     "RotateKeyOnDemand": _AT_ONCE,
     "UpdatePrimaryRegion": f"{_AT_ONCE}: keys are never seen as Updating",
 }

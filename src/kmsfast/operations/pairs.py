@@ -40,7 +40,6 @@ def derive_shared_secret(app: Application, given: Given) -> Result:
     refuse_recipient(given)
     key = any_name(app, given["KeyId"])
     secret = app.asymmetric.derive_shared_secret(key.raw_id, given["PublicKey"])
-    refuse_dry_run(given)
     return {
         "KeyId": key.arn,
         "SharedSecret": secret,

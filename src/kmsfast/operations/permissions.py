@@ -13,16 +13,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 from kmsfast.app import Application
 from kmsfast.crypto.blob import parse_key, start_of
-from kmsfast.errors import AccessDenied, CiphertextOfUnknownKey, InvalidCiphertext, KmsError
+from kmsfast.errors import (
+    AccessDenied,
+    CiphertextOfUnknownKey,
+    GrantNotFound,
+    InvalidCiphertext,
+    KmsError,
+)
 from kmsfast.model.alias import PREFIX
 from kmsfast.model.arn import Home
 from kmsfast.model.key import KeyMetadata
 from kmsfast.model.policy_principal import Principal
+from kmsfast.operations.grants import retired_grant, wanted_grant
 from kmsfast.operations.names import any_name, id_or_arn
 from kmsfast.operations.requests import Given
 from kmsfast.service.authorization import Asked
@@ -191,6 +199,22 @@ def _create_key(_app: Application, given: Given, values: Mapping[str, Any]) -> I
     yield Need("CreateKey", None, asked)
 
 
+def _create_grant(app: Application, given: Given, values: Mapping[str, Any]) -> Iterator[Need]:
+    """On the key; a grant that allows it allows no more than itself to the new one."""
+    key = id_or_arn(app, given["KeyId"])
+    asked = replace(_asked(given, values), grant=wanted_grant(given))
+    yield Need("CreateGrant", key, asked, member="KeyId")
+
+
+def _retire_grant(app: Application, given: Given, values: Mapping[str, Any]) -> Iterator[Need]:
+    """The grant itself says who may; one that is not there is the operation's to refuse."""
+    raw_id, grant_id = retired_grant(app, given)
+    found = app.grants.find(raw_id, grant_id)
+    if found is None:
+        raise GrantNotFound(f"Grant ID {grant_id} not found")
+    yield Need("RetireGrant", app.ring.key(raw_id), replace(_asked(given, values), grant=found))
+
+
 def _replicate_key(app: Application, given: Given, values: Mapping[str, Any]) -> Iterator[Need]:
     """On the primary key, and to make a key in the region of the replica."""
     key = id_or_arn(app, given["KeyId"])
@@ -287,13 +311,24 @@ _USES: Final = (
 _ADMINISTRATION: Final = (
     "CancelKeyDeletion DeleteImportedKeyMaterial DisableKey DisableKeyRotation EnableKey "
     "EnableKeyRotation GetKeyLastUsage GetKeyPolicy GetKeyRotationStatus GetParametersForImport "
-    "ImportKeyMaterial ListKeyPolicies ListKeyRotations ListResourceTags PutKeyPolicy "
-    "RotateKeyOnDemand ScheduleKeyDeletion TagResource UntagResource UpdateKeyDescription"
+    "ImportKeyMaterial ListGrants ListKeyPolicies ListKeyRotations ListResourceTags PutKeyPolicy "
+    "RevokeGrant RotateKeyOnDemand ScheduleKeyDeletion TagResource UntagResource "
+    "UpdateKeyDescription"
 )
 PERMISSIONS: Final[Mapping[str, Needs]] = {
     **{name: _on_key(name, aliases=True) for name in _USES.split()},
     **{name: _on_key(name) for name in _ADMINISTRATION.split()},
-    **{name: _on_nothing(name) for name in ("GenerateRandom", "ListKeys", "ListAliases")},
+    **{
+        name: _on_nothing(name)
+        for name in (
+            "GenerateRandom",
+            "ListAliases",
+            "ListKeys",
+            "ListRetirableGrants",
+        )
+    },
+    "CreateGrant": _create_grant,
+    "RetireGrant": _retire_grant,
     "CreateKey": _create_key,
     "ReplicateKey": _replicate_key,
     "UpdatePrimaryRegion": _update_primary,

@@ -57,10 +57,32 @@ class Operation:
     warm: Callable[[Application, Given], Result | None] | None = None
     usual: Callable[[Application, OperationShape], Usual] | None = None
 
-    def perform(self, app: Application, given: Given, request_id: str) -> Result:
-        """Does it as the request of that id; a dry run is no use of a key."""
+    def at_once(self, app: Application, given: Given) -> Result | None:
+        """The answer, when it needs neither the disk nor another process.
+
+        Raises:
+            InvalidGrantToken: the request carries something else as one.
+        """
+        _check_tokens(app, given)
+        if self.warm is None or given.get("DryRun"):
+            return None
+        return self.warm(app, given)
+
+    def answer(self, app: Application, given: Given, request_id: str) -> Result:
+        """The answer, to the request of that id.
+
+        A dry run is no use of a key, and ends in DryRun here at the latest. Operations that change
+        something, or that compute for long, end it before (:func:`refuse_dry_run`); the others have
+        nothing to undo.
+
+        Raises:
+            As the operation. InvalidGrantToken: as :meth:`at_once`. DryRun: it was one.
+        """
+        _check_tokens(app, given)
         with request_of(request_id, dry_run=given.get("DryRun", False)):
-            return self.run(app, given)
+            made = self.run(app, given)
+        refuse_dry_run(given)
+        return made
 
 
 def refuse_long_contexts(given: Given) -> None:
@@ -74,6 +96,13 @@ def refuse_long_contexts(given: Given) -> None:
         size = sum(len(name.encode()) + len(value.encode()) for name, value in context.items())
         if size > MAX_CONTEXT:
             raise ValidationError(f"{member} has {size} bytes; at most {MAX_CONTEXT} are allowed")
+
+
+def _check_tokens(app: Application, given: Given) -> None:
+    """Passes when the grant tokens of a request are some; their grants need not be there."""
+    tokens = given.get("GrantTokens")
+    if tokens:
+        app.grants.check_tokens(tokens)
 
 
 def refuse_dry_run(given: Given) -> None:

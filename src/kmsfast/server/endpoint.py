@@ -187,12 +187,11 @@ class Endpoint:
         operation = bound.operation
         if operation is None:
             raise _not_offered(bound.shape.name)
-        if operation.warm is not None:
-            result = operation.warm(app, given)
-            if result is not None:
-                return Reply(200, bound.shape.write(result))
-        perform, write, name = operation.perform, bound.shape.write, request.request_id
-        work = _guarded(lambda: Reply(200, write(perform(app, given, name))), name)
+        result, write = operation.at_once(app, given), bound.shape.write
+        if result is not None:
+            return Reply(200, write(result))
+        answer, name = operation.answer, request.request_id
+        work = _guarded(lambda: Reply(200, write(answer(app, given, name))), name)
         return work if self._gate is None else _through(self._gate, work)
 
     def _chosen(self, scope: bytes) -> _Targets:

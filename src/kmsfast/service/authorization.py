@@ -40,7 +40,7 @@ __all__ = ["NOTHING", "Asked", "Authorizer", "facts_of"]
 _MOST: Final = 4096
 _DOCUMENTS: Final = 1024
 _LOG: Final = logging.getLogger(__name__)
-GrantsOf = Callable[[KeyMetadata], Sequence[Grant]]
+GrantsOf = Callable[[KeyMetadata, Principal], Sequence[Grant]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Authorizer:
     """Decides requests on the keys of one store.
 
     Args:
-        grants_of: the grants on a key, as the store has them now.
+        grants_of: the grants on a key to a caller, as the store has them now.
     """
 
     def __init__(self, ring: Keyring, principals: Principals, grants_of: GrantsOf) -> None:
@@ -301,7 +301,7 @@ class Authorizer:
             identity.append(policy)
         if key is None:
             return Policies(identity=identity)
-        return Policies(_key_policy(key), identity, tuple(self._grants_of(key)))
+        return Policies(_key_policy(key), identity, tuple(self._grants_of(key, caller)))
 
 
 def facts_of(key: KeyMetadata) -> KeyFacts:

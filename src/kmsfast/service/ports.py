@@ -13,6 +13,7 @@ from kmsfast.model.arn import Home
 from kmsfast.model.identities import Identities
 from kmsfast.model.key import KeyMetadata, KeyVersion
 from kmsfast.model.peer import PeerKind
+from kmsfast.model.policy_grant import Grant
 from kmsfast.model.principal import AccessKey, Identity
 from kmsfast.model.usage import KeyUse
 
@@ -58,6 +59,25 @@ class Reader(Protocol):
     def aliases(self) -> list[Alias]:
         """All aliases, by name."""
 
+    def num_grants(self, key_id: bytes) -> int:
+        """How many grants a key has."""
+
+    def grant(self, key_id: bytes, grant_id: str) -> Grant | None:
+        """The grant of the id, or None."""
+
+    def grants_named(self, key_id: bytes, name: str) -> list[Grant]:
+        """The key's grants of a name."""
+
+    def grants(
+        self, key_id: bytes, after: str | None, most: int, grantee: str | None = None
+    ) -> list[Grant]:
+        """So many of the key's grants, or of those of one grantee, in the order of their ids."""
+
+    def retirable_grants(
+        self, principal: str, after: tuple[bytes, str] | None, most: int
+    ) -> list[tuple[bytes, Grant]]:
+        """So many of the grants of all keys that a principal may retire, with their keys' ids."""
+
     def check_complete(self) -> None:
         """Raises StoreIntegrity when a row of a key is missing or is not the latest."""
 
@@ -87,6 +107,12 @@ class Writer(Reader, Protocol):
 
     def drop_alias(self, name: str) -> None:
         """Removes an alias."""
+
+    def add_grant(self, key_id: bytes, grant: Grant, when: datetime) -> None:
+        """A new grant."""
+
+    def drop_grant(self, key_id: bytes, grant_id: str) -> None:
+        """Removes a grant."""
 
     def purge(self, key: KeyMetadata, when: datetime) -> None:
         """Removes all of the key but the fact that it was deleted."""

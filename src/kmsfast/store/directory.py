@@ -26,6 +26,7 @@ from kmsfast.model.arn import Home
 from kmsfast.store import roots, schema
 from kmsfast.store.database import Database
 from kmsfast.store.epoch import Epoch
+from kmsfast.store.grants import KnownGrants
 from kmsfast.store.identities import IdentityRows
 from kmsfast.store.repository import Repository
 from kmsfast.store.roots import Root, RootRow
@@ -69,7 +70,7 @@ class StoreDirectory:
         self.path, self._root = path, root
         self.store_key, self.home, self.store_id = unlocked
         self._epoch, self._database = epoch, database
-        self.epoch = epoch.word
+        self.epoch, self._known = epoch.word, KnownGrants()
         self.usage = Usages(database, self.store_key)
 
     def at(self, home: Home) -> StoreScope:
@@ -84,14 +85,15 @@ class StoreDirectory:
     @contextmanager
     def read(self, home: Home) -> Iterator[Repository]:
         """A consistent view of a scope of the store."""
+        epoch = self.epoch[0]
         with self._database.read() as connection:
-            yield Repository(connection, self.store_key, home)
+            yield Repository(connection, self.store_key, home, self._known, epoch)
 
     @contextmanager
     def write(self, home: Home) -> Iterator[Repository]:
         """A transaction: durable and known to all processes when its block ends."""
         with self._database.write() as connection:
-            yield Repository(connection, self.store_key, home)
+            yield Repository(connection, self.store_key, home, self._known)
 
     @contextmanager
     def read_identities(self) -> Iterator[IdentityRows]:

@@ -1,4 +1,4 @@
-"""Times as they are stored: whole microseconds since 1970-01-01 UTC."""
+"""Times as the store keeps them: whole microseconds since 1970-01-01 UTC."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def from_micros(micros: int) -> datetime:
 
 
 def to_micros(moment: datetime) -> int:
-    """A time as it is stored."""
+    """A time as it is stored: microseconds since 1970-01-01 UTC."""
     return (moment - _ORIGIN) // _MICROSECOND

@@ -8,6 +8,9 @@ that was removed, or put back as it once was, is noticed like one that was chang
 of the keys themselves are the latest is checked where all of the scope are read: when a store is
 opened, by the listings, and before a key or an alias is said not to be there. That the whole store
 was put back as it once was, nothing here can notice.
+
+A key's grants, of which there can be many, are summed up apart and not read with it
+(:mod:`.grants`).
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ from kmsfast.model.key import (
 from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
 from kmsfast.model.material_id import material_id
 from kmsfast.store import schema
+from kmsfast.store.grants import NO_EPOCH, GrantRows, KnownGrants
 from kmsfast.store.moments import from_micros, to_micros
 from kmsfast.store.roots import RootRow
 from kmsfast.store.rows import Macs, added, sealed, verified
@@ -40,24 +44,32 @@ from kmsfast.store.table import Connection, Row, Table
 
 __all__ = ["Repository"]
 
-# The tables whose rows belong to a key.
-_CHILDREN: Final = (
-    schema.key_versions, schema.aliases, schema.tags, schema.policies, schema.grants,
-)  # fmt: skip
+# The tables whose rows are read with their key; grants are not (:mod:`.grants`).
+_CHILDREN: Final = (schema.key_versions, schema.aliases, schema.tags, schema.policies)
 Name = TypeVar("Name", bound=StrEnum)
 _NO_SCOPE: Final = 0  # the number of no scope, and so of no row
 
 
-class Repository:
+class Repository(GrantRows):
     """Reads and writes rows within one transaction.
 
     Args:
         macs: the store key.
         home: region and account, which are the scope.
+        known: what was checked of grants before.
+        epoch: of the store, from before the transaction began; for transactions that only read.
     """
 
-    def __init__(self, connection: Connection, macs: Macs, home: Home) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        macs: Macs,
+        home: Home,
+        known: KnownGrants | None = None,
+        epoch: int = NO_EPOCH,
+    ) -> None:
         self._connection, self._macs, self._home = connection, macs, home
+        self._known, self._epoch = known or KnownGrants(), epoch
         self._scope = self._number()
 
     # ---- scopes -----------------------------------------------------------------------------
@@ -170,7 +182,8 @@ class Repository:
     def add(self, key: KeyMetadata) -> None:
         """A new key, still without versions and aliases."""
         self.add_scope()
-        self._insert(schema.keys, [{**_key_row(key), "rows_sum": bytes(32)}])
+        sums = {"rows_sum": bytes(32), "num_grants": 0, "grants_sum": bytes(32)}
+        self._insert(schema.keys, [{**_key_row(key), **sums}])
         self._insert(schema.tags, _tag_rows(key))
         self._insert(schema.policies, _policy_rows(key))
         row = self._scope_row()
@@ -222,7 +235,7 @@ class Repository:
 
     def purge(self, key: KeyMetadata, when: datetime) -> None:
         """Removes all of the key but the fact that it was deleted."""
-        for table in _CHILDREN:
+        for table in (*_CHILDREN, schema.grants):
             self._delete(table, key_id=key.raw_id)
         schema.key_usage.delete(self._connection, {"key_arn": key.arn})
         gone = {"state": KeyState.DELETED.value, "description": "", "rotation_days": None,
@@ -394,7 +407,12 @@ class Repository:
         one = (*new, *old)[0]
         row = self._above(above, **{name: one[name] for name in above.key})
         macs = ([each["mac"] for each in rows] for rows in (new, old))
-        self._replace(above, row, {"rows_sum": added(row["rows_sum"], *macs)})
+        if table is schema.grants:
+            count = row["num_grants"] + len(new) - len(old)
+            changes = {"num_grants": count, "grants_sum": added(row["grants_sum"], *macs)}
+        else:
+            changes = {"rows_sum": added(row["rows_sum"], *macs)}
+        self._replace(above, row, changes)
 
     def _above(self, table: Table, **key: Any) -> Row:
         """The row that others belong to, which must be there."""

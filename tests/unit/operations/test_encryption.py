@@ -226,8 +226,8 @@ def test_algorithms_of_other_keys(api: Api, arn: str) -> None:
         assert api.refused("ReEncrypt", **data, DestinationKeyId=arn, **{member: rsa}) == wrong
 
 
-def test_recipients_are_refused_and_grant_tokens_are_not(api: Api, arn: str) -> None:
-    blob = api("Encrypt", KeyId=arn, Plaintext=b"x", GrantTokens=["token"])["CiphertextBlob"]
+def test_recipients_are_refused(api: Api, arn: str) -> None:
+    blob = api("Encrypt", KeyId=arn, Plaintext=b"x")["CiphertextBlob"]
     recipient = {"Recipient": {"AttestationDocument": b"x"}}
     for operation, members in (
         ("Decrypt", {"CiphertextBlob": blob}),

@@ -34,9 +34,12 @@ def test_targets_that_are_no_operation(api: Api, target: str) -> None:
 
 
 def test_operations_that_are_not_offered_say_why(api: Api) -> None:
-    assert api.refused("ListRetirableGrants") == (
+    assert api.refused("GetKeyLastUsage", KeyId="x") == (
         "UnsupportedOperationException",
-        "ListRetirableGrants is not supported by this release: grants are not stored yet",
+        (
+            "GetKeyLastUsage is not supported by this release: the last use of keys is not "
+            "recorded yet"
+        ),
     )
 
 

@@ -42,7 +42,7 @@ class World:
         self.key = kms.create_key(policy=document(DELEGATING))
         kms.principals.create_user("ada", {"team": "payments"})
         app = kms._app
-        self.authorizer = Authorizer(app.ring, app.principals, lambda _key: self.grants)
+        self.authorizer = Authorizer(app.ring, app.principals, lambda _key, _caller: self.grants)
 
     @property
     def ada(self) -> Principal:

@@ -98,6 +98,11 @@ def second(tmp_path: Path) -> Path:
     return golden_store(tmp_path, 2)
 
 
+@pytest.fixture
+def third(tmp_path: Path) -> Path:
+    return golden_store(tmp_path, 3)
+
+
 def test_keys_of_version_2_are_symmetric(second: Path, clock: Clock) -> None:
     with kmsfast.open(second, clock=clock) as kms:
         kinds = {(key.spec, key.usage, key.origin) for key in kms.keys()}
@@ -143,6 +148,31 @@ def test_what_there_is_in_version_3_belongs_to_the_home(tmp_path: Path, clock: C
         assert multi.regions == ("eu-central-1",)
         assert multi.replicate("eu-west-1").decrypt(multi.encrypt(b"x")) == b"x"
         assert {key.manager for key in kms.keys()} == {"CUSTOMER"}
+
+
+def test_keys_of_version_3_have_no_grants_and_take_some(third: Path, clock: Clock) -> None:
+    with kmsfast.open(third, clock=clock) as kms:
+        assert [grant for key in kms.keys() for grant in key.grants()] == []
+        ada = "arn:aws:iam::000000000000:user/ada"
+        made = kms.key("alias/golden/several").create_grant(["Decrypt"], grantee_principal=ada)
+    with kmsfast.open(third, clock=clock) as kms:
+        assert [g.id for g in kms.key("alias/golden/several").grants()] == [made.grant_id]
+    assert version(third) == schema.SCHEMA_VERSION
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["DELETE FROM keys WHERE state = 'Disabled'", "UPDATE store SET num_keys = 3",
+     "UPDATE keys SET rows_sum = zeroblob(32)", "UPDATE store SET rows_sum = zeroblob(32)",
+     "INSERT INTO grants SELECT key_id, 'g', 1, '{}', mac FROM keys"],
+)  # fmt: skip
+def test_what_was_changed_in_version_3_is_not_made_valid(third: Path, change: str) -> None:
+    with contextlib.closing(sqlite3.connect(third / "store.db")) as db, db:
+        db.execute("PRAGMA foreign_keys = OFF")
+        db.execute(change)
+    with pytest.raises(StoreIntegrity, match="changed from outside"):
+        kmsfast.open(third)
+    assert version(third) == 3
 
 
 def test_a_failed_step_changes_nothing(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
