@@ -137,6 +137,43 @@ def test_a_change_holds_for_the_next_request(world: World) -> None:
     bob.close()
 
 
+def test_a_grant_allows_until_it_is_revoked(world: World) -> None:
+    """Its token allows nothing then, and never was a secret that lets others in."""
+    known = world.kms.principals
+    grantee = known.create_user("grantee").arn
+    access, other = known.create_access_key("grantee"), known.create_user("other").arn
+    client = client_as(world.server, access)
+    key = world.admin.create_key()["KeyMetadata"]["KeyId"]
+    context = {"table": "orders"}
+    blob = world.admin.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext=context)
+    members = {"CiphertextBlob": blob["CiphertextBlob"], "EncryptionContext": context}
+    refused("AccessDeniedException", client.decrypt, **members)
+    made = world.admin.create_grant(
+        KeyId=key, GranteePrincipal=grantee, Operations=["Decrypt", "CreateGrant"],
+        Constraints={"EncryptionContextSubset": context},
+    )  # fmt: skip
+    assert client.decrypt(**members)["Plaintext"] == b"x"
+    token = [made["GrantToken"]]
+    refused("AccessDeniedException", world.ada.create_grant, KeyId=key, GrantTokens=token,
+            GranteePrincipal=other, Operations=["Decrypt"])  # fmt: skip
+    # A child allows no more than its parent, under constraints no weaker.
+    more = [
+        {"Operations": ["Encrypt"], "Constraints": {"EncryptionContextSubset": context}},
+        {"Operations": ["Decrypt"]},
+        {"Operations": ["Decrypt"], "Constraints": {"EncryptionContextSubset": {"a": "b"}}},
+    ]
+    for asked in more:
+        refused("AccessDeniedException", client.create_grant, KeyId=key, GranteePrincipal=other,
+                **asked)  # fmt: skip
+    client.create_grant(KeyId=key, GranteePrincipal=other, Operations=["Decrypt"],
+                        Constraints={"EncryptionContextEquals": context})  # fmt: skip
+    refused("AccessDeniedException", client.revoke_grant, KeyId=key, GrantId=made["GrantId"])
+    refused("AccessDeniedException", client.retire_grant, GrantToken=made["GrantToken"])
+    world.admin.revoke_grant(KeyId=key, GrantId=made["GrantId"])
+    refused("AccessDeniedException", client.decrypt, **members, GrantTokens=token)
+    client.close()
+
+
 def test_another_account_needs_both_sides(world: World) -> None:
     known = world.kms.principals
     known.create_user("arn:aws:iam::999999999999:user/eve")
