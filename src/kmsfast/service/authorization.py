@@ -257,8 +257,6 @@ class Authorizer:
         request = self._request(caller, action, facts, NOTHING, alias_arn, now)
         found: Compiled = compiled(request, self._policies(caller, fresh))
         decision = decide(request, found.policies) if found.settled else None
-        if fresh is not None:
-            epoch = self._ring.lasting(epoch, fresh)
         return _Entry(
             epoch, caller, decision, decision is not None and decision.allowed, found.policies,
             facts, now, found.until,
