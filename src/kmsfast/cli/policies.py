@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kmsfast.local import Key
     from kmsfast.model.policy_decision import Decision, Policies
     from kmsfast.model.policy_grant import Grant
+    from kmsfast.model.policy_principal import Principal
     from kmsfast.model.policy_request import KeyFacts, Request
     from kmsfast.model.policy_statement import Policy
     from kmsfast.model.policy_trace import Step
@@ -141,8 +142,9 @@ def _question(
     about = [] if for_grant is None else _grants(for_grant)
     if len(about) > 1:
         raise click.UsageError(f"{for_grant} has {len(about)} grants; --for-grant takes one")
+    caller, policies = _caller(session, Principal(principal, role_arn=role), identity)
     request = Request(
-        principal=Principal(principal, role_arn=role),
+        principal=caller,
         action=action,
         time=_time(values),
         key=key,
@@ -154,7 +156,22 @@ def _question(
         values=values,
     )
     on_key = _grants_on(session, key_name, key, grants)
-    return request, Policies(key_policy, _identity_policies(identity), on_key)
+    return request, Policies(key_policy, policies, on_key)
+
+
+def _caller(
+    session: Session, principal: Principal, identity: Sequence[Path]
+) -> tuple[Principal, list[Policy]]:
+    """The caller as the store knows it, and its identity policies unless others are given."""
+    from kmsfast.model.policy_document import identity_policy
+
+    try:
+        known, documents = session.kms.principals.governing(principal)
+    except StoreNotFound:
+        known, documents = principal, {}
+    if identity:
+        return known, _identity_policies(identity)
+    return known, [identity_policy(text, name) for name, text in documents.items()]
 
 
 def _collected(given: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:

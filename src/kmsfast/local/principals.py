@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kmsfast import app
 from kmsfast.model.peer import PeerKind, principal_of_peer
+from kmsfast.model.policy_principal import Principal
 from kmsfast.model.principal import AccessKey, Identity, IdentityKind
 
 if TYPE_CHECKING:
@@ -128,6 +129,14 @@ class Principals:
     def policies(self, name: str) -> dict[str, str]:
         """A principal's own identity policies by name."""
         return self._service.known().policies_of(self._service.arn(name))
+
+    def governing(self, principal: Principal) -> tuple[Principal, dict[str, str]]:
+        """A caller with what the store knows of it, and its identity policies by name.
+
+        Those of its groups are among them; one that the store does not know has none.
+        """
+        known = self._service.known()
+        return known.as_known(principal), dict(known.documents_for(principal))
 
     def add_to_group(self, user: str, group: str) -> None:
         """Puts a user into a group.

@@ -102,6 +102,14 @@ class Identities:
         """An identity's own policies by name."""
         return {name: text for (owner, name), text in sorted(self.policies.items()) if owner == arn}
 
+    def as_known(self, principal: Principal) -> Principal:
+        """The caller with the unique id and the tags that it has here, if it is known."""
+        session = principal.kind is Kind.SESSION
+        found = self.known.get(principal.chain[1] if session else principal.arn)
+        if found is None:
+            return principal
+        return caller(found, principal.arn.rpartition("/")[2] if session else None)
+
     def documents_for(self, principal: Principal) -> list[tuple[str, str]]:
         """Names and documents of the identity policies that govern a caller."""
         arn = principal.chain[1] if principal.kind is Kind.SESSION else principal.arn

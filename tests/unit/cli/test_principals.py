@@ -95,3 +95,17 @@ def test_what_makes_no_sense(cli: Cli) -> None:
     cli.refused(2, "principal", "attach-policy", "ada", "-")
     cli.refused(2, "principal", "map-uid", "65534", "ada")
     cli.refused(2, "access-key", "create", "ada", "--session", "x")
+
+
+def test_simulations_know_the_principals_of_the_store(cli: Cli) -> None:
+    asks = ("policy", "simulate", "--action", "kms:Encrypt", "--key", "alias/orders", "--principal")
+    assert cli(*asks, ADA).code == 8
+    (cli.directory / "use.json").write_text(json.dumps(POLICY))
+    cli.ok("principal", "create", "ada")
+    cli.ok("principal", "create", "devs", "--kind", "group")
+    cli.ok("principal", "attach-policy", "devs", "use.json")
+    cli.ok("group", "add", "devs", "ada")
+    assert "devs/use" in cli.ok(*asks, ADA)
+    cli.ok("principal", "create", "nightly", "--kind", "role", "--administrator")
+    session = "arn:aws:sts::000000000000:assumed-role/nightly/host-1"
+    assert "AdministratorAccess" in cli.ok(*asks, session)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from kmsfast.errors import (
 )
 from kmsfast.model.peer import PeerKind
 from kmsfast.service.principals import ADMINISTRATOR_POLICY
+from kmsfast.store import schema
 
 ACCOUNT = "000000000000"
 ADA = f"arn:aws:iam::{ACCOUNT}:user/ada"
@@ -208,6 +210,36 @@ def test_no_secret_is_in_the_files(path: Path) -> None:
     assert not any(made.secret.encode() in data for data in found)
     known = kms._app.principals
     assert made.secret not in repr(known.__dict__)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with a row of everything."""
+    path = tmp_path_factory.mktemp("filled") / "store"
+    with kmsfast.open(path, create=True) as kms:
+        kms.principals.create_role("nightly", {"team": "x"})
+        kms.principals.create_user("ada")
+        kms.principals.create_group("devs")
+        kms.principals.add_to_group("ada", "devs")
+        kms.principals.attach_policy("ada", "use", POLICY)
+        kms.principals.map_uid(1001, "ada")
+        kms.principals.create_access_key("nightly", "host-1")
+    return path
+
+
+CELLS = [(table.name, column) for table in schema.IDENTITIES for column in table.columns]
+
+
+@pytest.mark.parametrize(("table", "column"), CELLS)
+def test_every_cell_is_authenticated(filled: Path, path: Path, table: str, column: str) -> None:
+    shutil.copytree(filled, path)
+    with contextlib.closing(sqlite3.connect(path / "store.db")) as db, db:
+        db.execute("PRAGMA foreign_keys = OFF")
+        rowid, value = db.execute(f"SELECT rowid, {column} FROM {table} LIMIT 1").fetchone()
+        changed = value + 7 if isinstance(value, int) else value + type(value)(value[:1])
+        db.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (changed, rowid))
+    with kmsfast.open(path) as kms, pytest.raises(StoreIntegrity):
+        kms.principals.known()
 
 
 CHANGES = [
