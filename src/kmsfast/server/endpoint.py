@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -195,12 +196,15 @@ class Endpoint:
         if epoch != self._seen_in or len(self._seen) >= _MOST_SEEN:
             self._seen_in, self._seen = epoch, set()
         seen, scope = self._seen, scope_of(request.authorization)
-        if not scope or scope not in seen:
+        admitted = None
+        if scope and scope in seen:
+            with suppress(KmsError):  # is refused as an access key is that nobody has: in a thread
+                admitted = guard.admit(request)
+        if admitted is None:
             return _guarded(
                 lambda: _asked(guard, bound, request, guard.admit(request), seen),
                 request.request_id,
             )
-        admitted = guard.admit(request)
         given = _read(bound.shape, request.body)
         operation = bound.operation
         if operation is None or _name_of(request, given) not in seen:

@@ -49,6 +49,7 @@ class Guard:
         self._access = app.deployment.access
         regions = {app.store.home.region, *app.deployment.served_regions()}
         self._verifier = Verifier(regions, self._access.signing_key)
+        self._homes: set[Home] = set()  # that have keys; they do for ever
 
     def admit(self, request: Request) -> Admitted:
         """Who makes a request.
@@ -83,7 +84,7 @@ class Guard:
         # A key of another account: what is not there is refused like what is not allowed.
         home = Home(app.store.home.region, account or "")
         try:
-            if home in self._deployment.homes():
+            if self._has_keys(home):
                 elsewhere = self._deployment.at(home)
                 return elsewhere, permitted(elsewhere, caller, operation, given, values)
         except (KeyNotFound, ForeignArn):
@@ -93,6 +94,18 @@ class Guard:
             f"User: {caller.arn} is not authorized to perform: kms:{operation} on resource: {arn} "
             f"{_ELSEWHERE}"
         )
+
+    def _has_keys(self, home: Home) -> bool:
+        """Whether somebody has made a key there."""
+        if home not in self._homes:
+            self._homes.update(self._deployment.homes())
+        return home in self._homes
+
+
+def _address(peer: str) -> str:
+    """The address of a peer: IPv4 as such, where a socket has it as IPv6 (RFC 4291, 2.5.5.2)."""
+    plain = peer.partition("%")[0]
+    return plain.removeprefix("::ffff:") if "." in plain else plain
 
 
 def _account_in(given: Mapping[str, Any]) -> str | None:
@@ -108,7 +121,7 @@ def _values(request: Request) -> Mapping[str, Any]:
     """Condition keys that the connection and the headers say."""
     found = {"aws:SecureTransport": "true" if request.secure else "false"}
     if request.peer:
-        found["aws:SourceIp"] = request.peer
+        found["aws:SourceIp"] = _address(request.peer)
     for name, value in request.headers:
         if name in _OF_HEADERS:
             found[_OF_HEADERS[name]] = value.decode("latin-1")

@@ -79,12 +79,21 @@ def test_a_remembered_access_key_is_checked_every_time(world: World) -> None:
     assert world.answer(request)[1].error == "MissingAuthenticationTokenException"
 
 
-def test_an_old_signature_is_refused_at_once_and_later(world: World, clock: Clock) -> None:
+def test_an_old_signature_is_refused_where_it_was_accepted(world: World, clock: Clock) -> None:
     for _ in range(2):
         world.encrypt()
     clock.now += 301
-    at_once, reply = world.encrypt()
-    assert (at_once, reply.error) == (True, "InvalidSignatureException")
+    assert world.encrypt()[1].error == "InvalidSignatureException"
+
+
+def test_access_keys_that_are_known_are_refused_where_others_are(world: World) -> None:
+    """Whether an answer comes at once would tell which access keys there are."""
+    for _ in range(2):
+        world.encrypt()
+    for key_id in (world.admin.id, "AKIANOBODYNOBODYNOBO"):
+        for _ in range(2):
+            at_once, reply = world.encrypt(NewAccessKey(key_id, "x" * 40, ""))
+            assert (at_once, reply.status) == (False, 400)
 
 
 def test_what_is_denied_is_never_remembered_as_allowed(world: World) -> None:
@@ -127,3 +136,15 @@ def test_any_host_is_served_when_it_is_signed(world: World) -> None:
         (name, b"kms.example.com" if name == b"host" else value) for name, value in request.headers
     ]
     assert world.answer(request)[1].error == "InvalidSignatureException"
+
+
+@pytest.mark.parametrize(
+    ("peer", "source"),
+    [("127.0.0.1", "127.0.0.1"), ("::ffff:10.0.0.1", "10.0.0.1"), ("::1", "::1"),
+     ("fe80::1%eth0", "fe80::1"), ("", None)],
+)  # fmt: skip
+def test_where_requests_come_from(world: World, peer: str, source: str | None) -> None:
+    request = world.request("ListKeys")
+    request.peer = peer
+    values = world.endpoint._guard.admit(request).values
+    assert values.get("aws:SourceIp") == source
