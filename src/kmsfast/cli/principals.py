@@ -47,7 +47,7 @@ def create(
     administrator: bool,
     as_json: bool,
 ) -> None:
-    """Create a user, a role, a group or an account; print its ARN."""
+    """Create a user, role, group or account; print its ARN."""
     known = session.kms.principals
     given = pairs(tags, "--tag")
     if given and kind in {"group", "account"}:
@@ -128,7 +128,7 @@ def show(session: Session, name: str, as_json: bool) -> None:
 @principal_argument
 @pass_session
 def delete(session: Session, name: str) -> None:
-    """Delete a principal with its access keys, policies, memberships and mapped ids."""
+    """Delete a principal and all that belongs to it."""
     session.kms.principals.delete(name)
 
 
