@@ -166,6 +166,16 @@ def test_conditions_on_the_request_are_asked_every_time(world: World) -> None:
         world.denied("Decrypt")
 
 
+def test_a_deny_on_the_request_is_asked_every_time(world: World) -> None:
+    world.identity(allowing(), allowing("kms:Decrypt", "Deny", Condition={
+        "StringEquals": {"kms:EncryptionContext:secret": "yes"}
+    }))  # fmt: skip
+    for _ in range(2):
+        world.allowed("Decrypt")
+        world.denied("Decrypt", Asked(context={"secret": "yes"}))
+        world.allowed("Encrypt", Asked(context={"secret": "yes"}))
+
+
 def test_tags_and_aliases_of_the_key_decide(world: World) -> None:
     world.identity(allowing("kms:Decrypt", Condition={
         "StringEquals": {"aws:ResourceTag/team": "payments"},
