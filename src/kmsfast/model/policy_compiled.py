@@ -11,6 +11,7 @@ Rules:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -48,12 +49,13 @@ class Compiled:
 
     Attributes:
         settled: nothing depends on the request any more.
-        until: Unix time from which it is to be compiled again; None: never.
+        until: Unix time from which it is to be compiled again, infinite when all dates are over;
+            None: no date matters.
     """
 
     policies: Policies
     settled: bool
-    until: int | None
+    until: float | None
 
 
 def is_fixed(name: str, *, on_key: bool) -> bool:
@@ -88,7 +90,7 @@ class _Reduction:
         self._request = request
         self._now = _seconds(request.time)
         self.settled = True
-        self.until: int | None = None
+        self.until: float | None = None
 
     def policy(self, policy: Policy, value_of: ValueOf) -> Policy:
         kept = (self._statement(statement, value_of) for statement in policy.statements)
@@ -150,8 +152,8 @@ class _Reduction:
         return True
 
     def _expire(self, second: int) -> None:
-        if second > self._now and (self.until is None or second < self.until):
-            self.until = second
+        ends = second if second > self._now else math.inf
+        self.until = ends if self.until is None else min(self.until, ends)
 
 
 def _seconds(moment: datetime) -> int:

@@ -39,6 +39,7 @@ class World:
     def __init__(self, kms: kmsfast.Kms) -> None:
         self.kms = kms
         self.grants: list[Grant] = []
+        self.caller: tuple[Any, Principal] | None = None
         self.key = kms.create_key(policy=document(DELEGATING))
         kms.principals.create_user("ada", {"team": "payments"})
         app = kms._app
@@ -46,7 +47,11 @@ class World:
 
     @property
     def ada(self) -> Principal:
-        return self.kms._app.principals.known().caller(ADA)
+        """The same object while nothing of principals has changed, as of an access key."""
+        known = self.kms._app.principals.known()
+        if self.caller is None or self.caller[0] is not known:
+            self.caller = known, known.caller(ADA)
+        return self.caller[1]
 
     @property
     def metadata(self) -> Any:
