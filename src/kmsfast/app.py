@@ -13,24 +13,29 @@ from kmsfast.model.arn import Home
 from kmsfast.service.encryption import Encryption
 from kmsfast.service.keyring import Keyring
 from kmsfast.service.management import Management
+from kmsfast.service.outside import OutsideKeys
 from kmsfast.service.ports import Clock
 from kmsfast.store.directory import StoreDirectory, create_store, open_store
 from kmsfast.store.roots import Passphrase, Root, RootKeyFile
 
 if TYPE_CHECKING:
+    from kmsfast.model.key_store import KeyStoreType
     from kmsfast.service.asymmetric import Asymmetric
     from kmsfast.service.importing import Importing
+    from kmsfast.service.key_stores import KeyStores
     from kmsfast.service.macs import Macs
     from kmsfast.service.policies import Policies
+    from kmsfast.service.ports import Outside
     from kmsfast.service.rotations import Rotations
     from kmsfast.service.signing import Signing
     from kmsfast.service.singles import Singles
     from kmsfast.wire.markers import Markers
 
-__all__ = ["BUSY_TIMEOUT", "Application", "checked_root", "start"]
+__all__ = ["BUSY_TIMEOUT", "KEY_STORES", "Application", "checked_root", "start"]
 
 BUSY_TIMEOUT = 10.0
 _MAX_TIMEOUT = 86_400
+KEY_STORES = "key-stores.toml"
 
 
 class Application:
@@ -40,9 +45,29 @@ class Application:
     that commands without signatures and MACs do not wait for them.
     """
 
-    def __init__(self, store: StoreDirectory, ring: Keyring) -> None:
-        self.store, self.ring = store, ring
-        self.management, self.encryption = Management(ring), Encryption(ring)
+    def __init__(self, store: StoreDirectory, ring: Keyring, key_stores: Path) -> None:
+        self.store, self.ring, self._key_stores = store, ring, key_stores
+        self.outside = OutsideKeys(ring, self._found_outside)
+        ring.when_purged = self.outside.forget
+        self.management = Management(ring, self.outside)
+        self.encryption = Encryption(ring, self.outside)
+
+    def close(self) -> None:
+        """Ends connections to key stores outside, wipes all keys from memory, closes the store."""
+        self.outside.close()
+        self.ring.close()
+
+    def _found_outside(self, kind: KeyStoreType) -> Outside:
+        from kmsfast.external import outside
+
+        return outside(kind, self._key_stores, self.store.home, self.ring.clock)
+
+    @cached_property
+    def key_stores(self) -> KeyStores:
+        """Custom key stores."""
+        from kmsfast.service.key_stores import KeyStores
+
+        return KeyStores(self.ring, self.outside)
 
     @cached_property
     def asymmetric(self) -> Asymmetric:
@@ -123,8 +148,13 @@ def start(
     account: str | None = None,
     clock: Clock | None = None,
     busy_timeout: float = BUSY_TIMEOUT,
+    key_stores: str | os.PathLike[str] | None = None,
 ) -> Application:
-    """Opens or creates the store at ``path`` and puts the service on it."""
+    """Opens or creates the store at ``path`` and puts the service on it.
+
+    Args:
+        key_stores: the configuration of key stores outside; None: ``key-stores.toml`` in ``path``.
+    """
     if root is not None:
         checked_root(root)
     if isinstance(busy_timeout, bool) or not isinstance(busy_timeout, int | float):
@@ -142,9 +172,10 @@ def start(
     else:
         store = open_store(directory, root, region, account, busy_timeout=busy_timeout)
     ring = Keyring(store, ticking)
+    opened = Application(store, ring, Path(key_stores or directory / KEY_STORES))
     try:
         ring.purge_due()
     except BaseException:
-        ring.close()
+        opened.close()
         raise
-    return Application(store, ring)
+    return opened

@@ -41,8 +41,13 @@ def key() -> None:
 @click.option(
     "--origin", default="AWS_KMS", show_default=True, metavar="ORIGIN",
     shell_complete=named_in("Origin"),
-    help="AWS_KMS: material is made here. EXTERNAL: it will be imported (kmsfast material).",
+    help="AWS_KMS: material is made here. EXTERNAL: it will be imported (kmsfast material). "
+    "AWS_CLOUDHSM, EXTERNAL_KEY_STORE: it is in a custom key store.",
 )  # fmt: skip
+@click.option(
+    "--key-store", "custom_key_store_id", metavar="ID", help="The custom key store, by its id."
+)
+@click.option("--xks-key-id", metavar="ID", help="The external key, as its proxy names it.")
 @click.option("--alias", help="Also give it this alias (alias/NAME).")
 @click.option("--description", default="", help="What the key is for.")
 @click.option("--tag", "tags", type=Pair(), multiple=True, help="A tag. Repeatable.")
@@ -299,6 +304,14 @@ def _imported(version: KeyVersion) -> dict[str, Any]:
     }
 
 
+def _key_store(item: Key) -> dict[str, Any]:
+    """In which custom key store a key is, if it is in one."""
+    backing = item.backing
+    if backing is None:
+        return {}
+    return {"custom_key_store_id": backing.key_store_id, "name_in_key_store": backing.name}
+
+
 def _described(item: Key) -> dict[str, Any]:
     """A key as JSON shows it."""
     rotation = item.rotation
@@ -311,6 +324,7 @@ def _described(item: Key) -> dict[str, Any]:
         "origin": str(item.origin),
         "algorithms": list(item.algorithms),
         "state": str(item.state),
+        **_key_store(item),
         "description": item.description,
         "tags": dict(item.tags),
         "created_at": moment(item.created_at),

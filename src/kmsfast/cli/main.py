@@ -21,6 +21,7 @@ _COLLECT_AFTER = 100_000
 _COMMANDS = {
     "init": ("stores.init", "Make an empty store."),
     "key": ("keys.key", "Keys: create, list, rotate, disable, delete."),
+    "key-store": ("key_stores.key_store", "Custom key stores: tokens and XKS proxies."),
     "policy": ("policies.policy", "Check policies, and ask what they decide."),
     "material": ("materials.material", "Import key material from elsewhere."),
     "encrypt": ("files.encrypt", "Encrypt columns of a table, or a file."),
@@ -72,6 +73,12 @@ def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> 
     help="Ask for the passphrase that opens the store, unless KMSFAST_PASSPHRASE has it.",
 )
 @click.option(
+    "--key-stores",
+    type=click.Path(path_type=Path, readable=False),
+    envvar="KMSFAST_KEY_STORES",
+    help="File that says what stands behind custom key stores.  [env: KMSFAST_KEY_STORES]",
+)
+@click.option(
     "--version",
     is_flag=True,
     is_eager=True,
@@ -80,9 +87,15 @@ def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> 
     help="Show the version and exit.",
 )
 @click.pass_context
-def cli(context: click.Context, store: Path, root_key: Path | None, passphrase: bool) -> None:
+def cli(
+    context: click.Context,
+    store: Path,
+    root_key: Path | None,
+    passphrase: bool,
+    key_stores: Path | None,
+) -> None:
     """Keys that rotate, and columns, tables and files encrypted under them."""
-    context.obj = Session(store, root_key, passphrase)
+    context.obj = Session(store, root_key, passphrase, key_stores)
     context.call_on_close(context.obj.close)
 
 

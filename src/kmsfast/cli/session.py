@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,8 +42,10 @@ class Session:
         root_key_path: the root key file that the options name, or None.
     """
 
-    def __init__(self, store: Path, root_key: Path | None, passphrase: bool) -> None:
-        self.store = store
+    def __init__(
+        self, store: Path, root_key: Path | None, passphrase: bool, key_stores: Path | None = None
+    ) -> None:
+        self.store, self._key_stores = store, key_stores
         self.root_key_path = root_key
         self._passphrase = passphrase
         self._kms: Kms | None = None
@@ -58,7 +61,7 @@ class Session:
         if self._kms is None:
             import kmsfast
 
-            self._kms = kmsfast.open(self.store, root=self.root())
+            self._kms = kmsfast.open(self.store, root=self.root(), key_stores=self._key_stores)
         return self._kms
 
     def application(self, region: str | None, account: str | None, *, create: bool) -> Application:
@@ -73,13 +76,16 @@ class Session:
         """
         from kmsfast import app
 
-        root = self.root()
+        start = partial(
+            app.start, self.store, root=self.root(), region=region, account=account,
+            key_stores=self._key_stores,
+        )  # fmt: skip
         try:
-            opened = app.start(self.store, root=root, region=region, account=account)
+            opened = start()
         except StoreNotFound:
             if not create:
                 raise
-            opened = app.start(self.store, create=True, root=root, region=region, account=account)
+            opened = start(create=True)
         self._application = opened
         return opened
 
@@ -110,7 +116,7 @@ class Session:
             self._kms.close()
             self._kms = None
         if self._application is not None:
-            self._application.ring.close()
+            self._application.close()
             self._application = None
 
 

@@ -14,7 +14,7 @@ from kmsfast import app
 from kmsfast.crypto.blob import seal_bound
 from kmsfast.crypto.native import with_handle
 from kmsfast.crypto.sealed import SealedWriter
-from kmsfast.errors import StaleHandle
+from kmsfast.errors import MaterialElsewhere, StaleHandle
 from kmsfast.local.imports import ImportUses
 from kmsfast.local.macs import MacUses
 from kmsfast.local.pairs import PairUses
@@ -28,6 +28,7 @@ from kmsfast.local.remembered import (
 )
 from kmsfast.model.context import copied
 from kmsfast.model.key import KeyMetadata, KeyState, KeyVersion, RotationStatus
+from kmsfast.model.key_store import Backing
 from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
 from kmsfast.service import streams
 from kmsfast.service.encryption import DataKey, Errors, SealedBatch
@@ -71,8 +72,8 @@ class Key(PairUses, MacUses, ImportUses):
 
     @property
     def state(self) -> KeyState:
-        """Enabled, Disabled, PendingImport or PendingDeletion; compares equal to those texts."""
-        return self._metadata.state
+        """Enabled, Disabled, PendingImport, PendingDeletion or Unavailable; equal to the texts."""
+        return self._metadata.shown_state
 
     @property
     def spec(self) -> KeySpec:
@@ -86,8 +87,13 @@ class Key(PairUses, MacUses, ImportUses):
 
     @property
     def origin(self) -> Origin:
-        """Where its material comes from: AWS_KMS (made here) or EXTERNAL."""
+        """Where its material comes from: AWS_KMS (made here), EXTERNAL, or a custom key store."""
         return self._metadata.origin
+
+    @property
+    def backing(self) -> Backing | None:
+        """In which custom key store its material is, and its name there; None: it is here."""
+        return self._metadata.backing
 
     @property
     def algorithms(self) -> tuple[str, ...]:
@@ -197,9 +203,13 @@ class Key(PairUses, MacUses, ImportUses):
         if epoch == self._epoch[0] and (due is None or self._clock() < due):
             with suppress(StaleHandle):  # evicted since: loaded again below
                 return self._seal(ready, plaintext, context)
-        return with_handle(
-            lambda: self._ring.ready(self._raw_id), lambda now: self._seal(now, plaintext, context)
-        )
+        try:
+            return with_handle(
+                lambda: self._ring.ready(self._raw_id),
+                lambda now: self._seal(now, plaintext, context),
+            )
+        except MaterialElsewhere:
+            return self._encryption.encrypt(self._raw_id, plaintext, context, None)
 
     def _seal(self, ready: Ready, plaintext: bytes, context: Context) -> bytes:
         """The blob, and what the next call may need."""

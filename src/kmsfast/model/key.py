@@ -18,6 +18,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from kmsfast.errors import InvalidKeyUsage, InvalidState, KeyDisabled, ValidationError
+from kmsfast.model.key_store import Backing, KeyStoreType
 from kmsfast.model.keyspec import (
     KeySpec,
     KeyUsage,
@@ -59,13 +60,15 @@ class KeyState(StrEnum):
     """The states of a key, as AWS KMS names them.
 
     DELETED is what the store remembers of a key whose material is gone; users never see it: such
-    a key does not exist.
+    a key does not exist. UNAVAILABLE is what users see of a key in a custom key store that is not
+    connected; the store has what the key will be when it is.
     """
 
     ENABLED = "Enabled"
     DISABLED = "Disabled"
     PENDING_IMPORT = "PendingImport"
     PENDING_DELETION = "PendingDeletion"
+    UNAVAILABLE = "Unavailable"
     DELETED = "Deleted"
 
 
@@ -78,6 +81,14 @@ _ALLOWED: dict[str, frozenset[KeyState]] = {
         {KeyState.ENABLED, KeyState.DISABLED, KeyState.PENDING_IMPORT, KeyState.PENDING_DELETION}
     ),
     "cancel": frozenset({KeyState.PENDING_DELETION}),
+}
+
+
+# States that a key in a custom key store has only while that is connected.
+_LOSABLE = frozenset({KeyState.ENABLED, KeyState.DISABLED})
+_BEHIND = {
+    KeyStoreType.AWS_CLOUDHSM: ("CloudHSM cluster", "CloudHSM key store"),
+    KeyStoreType.EXTERNAL_KEY_STORE: ("external key store proxy", "external key store"),
 }
 
 
@@ -128,6 +139,7 @@ class KeyMetadata:
         public_key: that of the current version, where the key is a pair.
         valid_to: when the imported material of the current version expires.
         expires: when the first of the key's imported materials expires.
+        backing: where the material is, of a key in a custom key store.
     """
 
     raw_id: bytes
@@ -148,6 +160,13 @@ class KeyMetadata:
     public_key: bytes | None = None
     valid_to: datetime | None = None
     expires: datetime | None = None
+    backing: Backing | None = None
+
+    @property
+    def shown_state(self) -> KeyState:
+        """The state as users see it."""
+        lost = self.backing is not None and not self.backing.connected
+        return KeyState.UNAVAILABLE if lost and self.state in _LOSABLE else self.state
 
     @property
     def id(self) -> str:
@@ -171,8 +190,8 @@ class KeyMetadata:
 
     @property
     def rotates(self) -> bool:
-        """Whether new versions can be added: to symmetric encryption keys alone, as in AWS."""
-        return self.spec is KeySpec.SYMMETRIC_DEFAULT
+        """Whether new versions can be added: to symmetric keys with their material here alone."""
+        return self.spec is KeySpec.SYMMETRIC_DEFAULT and self.backing is None
 
 
 def require(key: KeyMetadata, what: str) -> None:
@@ -182,6 +201,8 @@ def require(key: KeyMetadata, what: str) -> None:
         KeyDisabled: it is disabled.
         InvalidState: it waits for deletion or import, or it does not.
     """
+    if key.backing is not None and what == "use":
+        _require_connected(key, key.backing)
     if key.state in _ALLOWED[what]:
         return
     if key.state is KeyState.DISABLED and what == "use":
@@ -193,6 +214,16 @@ def require(key: KeyMetadata, what: str) -> None:
             f"{key.arn} is pending deletion.", hint="'kmsfast key cancel-deletion' keeps it"
         )
     raise InvalidState(f"{key.arn} is not pending deletion.")
+
+
+def _require_connected(key: KeyMetadata, backing: Backing) -> None:
+    if key.shown_state is KeyState.UNAVAILABLE:
+        raise InvalidState(
+            f"This KMS key is in a custom key store that is not connected to its "
+            f"{_BEHIND[backing.type][0]}. Connect the {_BEHIND[backing.type][1]} and try the "
+            "request again.",
+            hint=f"'kmsfast key-store connect {backing.key_store_id}' does",
+        )
 
 
 def require_usage(key: KeyMetadata, usage: KeyUsage, operation: str) -> None:

@@ -12,7 +12,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from kmsfast.operations import aliases, encryption, keys, pairs, policies, rotation, signing, tags
+from kmsfast.operations import (
+    aliases,
+    encryption,
+    key_stores,
+    keys,
+    pairs,
+    policies,
+    rotation,
+    signing,
+    tags,
+)
 from kmsfast.operations.coverage import DEVIATIONS, MISSING
 from kmsfast.operations.requests import Given, Operation, Result
 
@@ -27,4 +37,5 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     **rotation.OPERATIONS,
     **policies.OPERATIONS,
     **tags.OPERATIONS,
+    **key_stores.OPERATIONS,
 }

@@ -13,18 +13,12 @@ __all__ = ["DEVIATIONS", "MISSING"]
 _KEM: Final = "ML-KEM keys are not offered yet"
 _IMPORT: Final = "imported key material is not reachable over HTTP yet"
 _GRANTS: Final = "grants are not stored yet"
-_STORES: Final = "custom key stores are not offered yet"
 _REGIONS: Final = "one deployment serves one region so far"
 
 MISSING: Final[Mapping[str, str]] = {
-    "ConnectCustomKeyStore": _STORES,
-    "CreateCustomKeyStore": _STORES,
     "CreateGrant": _GRANTS,
     "Decapsulate": _KEM,
-    "DeleteCustomKeyStore": _STORES,
     "DeleteImportedKeyMaterial": _IMPORT,
-    "DescribeCustomKeyStores": _STORES,
-    "DisconnectCustomKeyStore": _STORES,
     "Encapsulate": _KEM,
     "GetKeyLastUsage": "the last use of keys is not recorded yet",
     "GetParametersForImport": _IMPORT,
@@ -34,7 +28,6 @@ MISSING: Final[Mapping[str, str]] = {
     "ReplicateKey": _REGIONS,
     "RetireGrant": _GRANTS,
     "RevokeGrant": _GRANTS,
-    "UpdateCustomKeyStore": _STORES,
     "UpdatePrimaryRegion": _REGIONS,
 }
 """Operations that are not offered, and why."""
@@ -42,10 +35,14 @@ MISSING: Final[Mapping[str, str]] = {
 _RECIPIENT: Final = "Recipient is refused: attestation documents are not verified"
 _CONTEXT: Final = "an encryption context may have 65,536 bytes, with AWS 8,192"
 _AT_ONCE: Final = "takes effect at once and everywhere"
+_TOKENS: Final = "a PKCS#11 token stands for a CloudHSM cluster (custom-key-stores.md)"
+_NO_VPC: Final = "VPC endpoint services are not found"
 
 DEVIATIONS: Final[Mapping[str, str]] = {
-    "CreateKey": "no SM2 and ML-KEM keys; origin AWS_KMS only; the policy is checked for its form "
-    "alone",
+    "ConnectCustomKeyStore": "answers when it is connected or has failed",
+    "CreateCustomKeyStore": f"{_TOKENS}; {_NO_VPC}",
+    "CreateKey": "no SM2 and ML-KEM keys; origin EXTERNAL not over HTTP yet; the policy is checked "
+    "for its form alone",
     "Decrypt": f"{_RECIPIENT}; {_CONTEXT}",
     "DeriveSharedSecret": _RECIPIENT,
     "Encrypt": _CONTEXT,
@@ -59,5 +56,6 @@ DEVIATIONS: Final[Mapping[str, str]] = {
     "PutKeyPolicy": "the policy is checked for its form alone, and not enforced",
     "ReEncrypt": _CONTEXT,
     "RotateKeyOnDemand": _AT_ONCE,
+    "UpdateCustomKeyStore": f"{_TOKENS}; {_NO_VPC}",
 }
 """Operations whose answers differ from those of AWS, and how."""

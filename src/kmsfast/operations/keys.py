@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from kmsfast.app import Application
-from kmsfast.errors import CustomKeyStoreNotFound, UnsupportedOperation, ValidationError
+from kmsfast.errors import UnsupportedOperation, ValidationError
 from kmsfast.model.key import KeyMetadata
 from kmsfast.model.keyspec import KeySpec, Origin
 from kmsfast.operations.metadata import describe
@@ -26,13 +26,15 @@ def create_key(app: Application, given: Given) -> Result:
     key = app.management.create_key(
         spec=spec,
         usage=usage,
-        origin=Origin.AWS_KMS,
+        origin=given.get("Origin", Origin.AWS_KMS),
         description=given.get("Description", ""),
         alias=None,
         tags=pairs_of(given.get("Tags", ())),
         rotation_period_days=None,
         multi_region=given.get("MultiRegion", False),
         policy=given.get("Policy"),
+        key_store_id=given.get("CustomKeyStoreId"),
+        xks_key_id=given.get("XksKeyId"),
     )
     return {"KeyMetadata": describe(app, key)}
 
@@ -107,7 +109,6 @@ def _kind(given: Given) -> tuple[str, str | None]:
     Raises:
         ValidationError: members that contradict each other, or no usage for a key that needs one.
         UnsupportedOperation: a kind of key that AWS has and this release does not offer.
-        CustomKeyStoreNotFound: it was to be made in one.
     """
     if "KeySpec" in given and "CustomerMasterKeySpec" in given:
         raise ValidationError(
@@ -121,13 +122,6 @@ def _kind(given: Given) -> tuple[str, str | None]:
             "You must specify a KeyUsage value for all KMS keys except for symmetric encryption "
             "keys."
         )
-    origin = given.get("Origin", Origin.AWS_KMS)
-    for asked, what in (
-        (origin != Origin.AWS_KMS, f"Origin {origin}"),
-        ("XksKeyId" in given, "XksKeyId"),
-    ):
-        if asked:
-            raise UnsupportedOperation(f"{what} is not supported by this release")
-    if "CustomKeyStoreId" in given:
-        raise CustomKeyStoreNotFound("There are no custom key stores here")
+    if given.get("Origin") == Origin.EXTERNAL:
+        raise UnsupportedOperation("Origin EXTERNAL is not supported by this release")
     return spec, usage

@@ -133,7 +133,50 @@ def _from_2_to_3(connection: Connection, macs: Macs) -> None:
     connection.execute("PRAGMA user_version = 3")
 
 
-STEPS: Final[dict[int, Callable[[Connection, Macs], None]]] = {1: _from_1_to_2, 2: _from_2_to_3}
+# Custom key stores, and which keys are in them.
+_KEY_STORES_OF_4: Final = (
+    """CREATE TABLE key_stores (
+    key_store_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    type TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    error TEXT,
+    cluster_id TEXT,
+    trust_anchor TEXT,
+    uri_endpoint TEXT,
+    uri_path TEXT,
+    access_key_id TEXT,
+    wrapped BLOB NOT NULL,
+    mac BLOB NOT NULL,
+    PRIMARY KEY (key_store_id)
+)""",
+    """CREATE TABLE backings (
+    key_id BLOB NOT NULL,
+    key_store_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    mac BLOB NOT NULL,
+    PRIMARY KEY (key_id),
+    FOREIGN KEY(key_id) REFERENCES keys (key_id)
+)""",
+)
+
+
+def _key_stores_from_3_to_4(connection: Connection) -> None:
+    """The tables of custom key stores, still empty, so that no sum of rows changes."""
+    for statement in _KEY_STORES_OF_4:
+        connection.execute(statement)
+
+
+def _from_3_to_4(connection: Connection, _macs: Macs) -> None:
+    """Custom key stores."""
+    _key_stores_from_3_to_4(connection)
+    connection.execute("PRAGMA user_version = 4")
+
+
+STEPS: Final[dict[int, Callable[[Connection, Macs], None]]] = {
+    1: _from_1_to_2, 2: _from_2_to_3, 3: _from_3_to_4,
+}  # fmt: skip
 
 
 def _all(connection: Connection, macs: Macs, table: Table) -> list[Row]:

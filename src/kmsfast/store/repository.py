@@ -1,4 +1,4 @@
-"""Keys, versions, aliases, tags, policies and grants as rows, authenticated when they are read.
+"""Keys, what belongs to them, and custom key stores as rows, authenticated when they are read.
 
 A key is read with all rows that belong to it, and they must be those that its own row sums up: one
 that was removed, or put back as it once was, is noticed like one that was changed. Whether the rows
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
@@ -26,22 +26,26 @@ from kmsfast.model.key import (
     RotationStatus,
     format_key_id,
 )
+from kmsfast.model.key_store import Backing, CustomKeyStore
 from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
 from kmsfast.model.material_id import material_id
 from kmsfast.store import schema
+from kmsfast.store.key_stores import backing_of, backing_rows, key_store_of, key_store_row
 from kmsfast.store.roots import RootRow
 from kmsfast.store.rows import Macs, added, sealed, verified
 from kmsfast.store.table import Connection, Row, Table
+from kmsfast.store.times import from_micros, to_micros
 
-__all__ = ["Repository", "from_micros", "to_micros"]
+__all__ = ["Repository"]
 
 # The tables whose rows belong to a key.
 _CHILDREN: Final = (
     schema.key_versions, schema.aliases, schema.tags, schema.policies, schema.grants,
+    schema.backings,
 )  # fmt: skip
+# The tables whose rows the row of the store sums up.
+_TOP: Final = (schema.keys, schema.key_stores)
 Name = TypeVar("Name", bound=StrEnum)
-_ORIGIN: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class Repository:
@@ -80,10 +84,10 @@ class Repository:
         Raises:
             StoreIntegrity: one was changed, removed, added or put back from outside.
         """
-        rows = self._rows(schema.keys)
-        if added(bytes(32), (row["mac"] for row in rows)) != self.store_row()["rows_sum"]:
+        rows = {table.name: self._rows(table) for table in _TOP}
+        if _sum_of(rows) != self.store_row()["rows_sum"]:
             raise _missing(schema.keys)
-        return rows
+        return rows[schema.keys.name]
 
     def waiting_keys(self) -> list[bytes]:
         """Ids of the keys that wait for their deletion."""
@@ -120,6 +124,23 @@ class Repository:
         rows = self._rows(schema.aliases)
         return [self._alias(row) for row in sorted(rows, key=lambda row: row["name"])]
 
+    def key_stores(self) -> list[CustomKeyStore]:
+        """All custom key stores, by id; none was left out or put back."""
+        self.check_keys()
+        rows = self._rows(schema.key_stores)
+        return [key_store_of(row) for row in sorted(rows, key=lambda row: row["key_store_id"])]
+
+    def key_store_secret(self, key_store_id: str) -> bytes | None:
+        """The wrapped secret of a custom key store; None: no such store."""
+        rows = self._rows(schema.key_stores, key_store_id=key_store_id)
+        return rows[0]["wrapped"] if rows else None
+
+    def keys_of_store(self, key_store_id: str) -> dict[str, bytes]:
+        """The keys of a custom key store: their ids by their names in it."""
+        self.all_keys()
+        rows = self._rows(schema.backings, key_store_id=key_store_id)
+        return {row["name"]: row["key_id"] for row in rows}
+
     def check_complete(self) -> None:
         """Passes when every key, and all rows that belong to it, are the latest ones."""
         self.all_keys()
@@ -131,6 +152,7 @@ class Repository:
         self._insert(schema.keys, [{**_key_row(key), "rows_sum": bytes(32)}])
         self._insert(schema.tags, _tag_rows(key))
         self._insert(schema.policies, _policy_rows(key))
+        self._insert(schema.backings, backing_rows(key))
         row = self.store_row()
         self._replace(schema.store, row, {"num_keys": row["num_keys"] + 1})
 
@@ -176,6 +198,19 @@ class Repository:
     def drop_alias(self, name: str) -> None:
         """Removes an alias."""
         self._delete(schema.aliases, name=name)
+
+    def add_key_store(self, store: CustomKeyStore, wrapped: bytes) -> None:
+        """A new custom key store and its wrapped secret."""
+        self._insert(schema.key_stores, [{**key_store_row(store), "wrapped": wrapped}])
+
+    def save_key_store(self, store: CustomKeyStore, wrapped: bytes | None = None) -> None:
+        """A custom key store's new state and properties; None: its secret stays."""
+        changes = key_store_row(store) | ({} if wrapped is None else {"wrapped": wrapped})
+        self._replace(schema.key_stores, self._key_store(store.id), changes)
+
+    def drop_key_store(self, key_store_id: str) -> None:
+        """Removes a custom key store."""
+        self._delete(schema.key_stores, key_store_id=key_store_id)
 
     def purge(self, key: KeyMetadata, when: datetime) -> None:
         """Removes all of the key but the fact that it was deleted."""
@@ -243,7 +278,21 @@ class Repository:
             public_key=None if current is None else current.public_key,
             valid_to=None if current is None else current.valid_to,
             expires=min((v.valid_to for v in versions.values() if v.valid_to), default=None),
+            backing=self._backing(children.get(schema.backings.name, ())),
         )
+
+    def _backing(self, rows: Sequence[Row]) -> Backing | None:
+        """Where the material is, of the rows of a key that say it."""
+        if not rows:
+            return None
+        return backing_of(rows[0], self._key_store(rows[0]["key_store_id"]))
+
+    def _key_store(self, key_store_id: str) -> Row:
+        """The row of a custom key store that must be there."""
+        rows = self._rows(schema.key_stores, key_store_id=key_store_id)
+        if not rows:
+            raise _missing(schema.key_stores)
+        return rows[0]
 
     def _alias(self, row: Row) -> Alias:
         owner = self._owner(row["key_id"])
@@ -297,7 +346,7 @@ class Repository:
         """Brings the sum that covers the rows from the old ones to the new ones."""
         if table is schema.store or not (new or old):
             return
-        above = schema.store if table is schema.keys else schema.keys
+        above = schema.store if table in _TOP else schema.keys
         row = self.store_row() if above is schema.store else self._owner((*new, *old)[0]["key_id"])
         macs = ([each["mac"] for each in rows] for rows in (new, old))
         self._replace(above, row, {"rows_sum": added(row["rows_sum"], *macs)})
@@ -319,16 +368,6 @@ def _known(names: type[Name], value: str) -> Name:
 
 def _sum_of(rows: Mapping[str, Iterable[Row]]) -> bytes:
     return added(bytes(32), (row["mac"] for each in rows.values() for row in each))
-
-
-def from_micros(micros: int) -> datetime:
-    """A stored time."""
-    return _ORIGIN + micros * _MICROSECOND
-
-
-def to_micros(moment: datetime) -> int:
-    """A time as it is stored: microseconds since 1970-01-01 UTC."""
-    return (moment - _ORIGIN) // _MICROSECOND
 
 
 def _moment(micros: int | None) -> datetime | None:

@@ -22,8 +22,10 @@ __all__ = [
     "APPLICATION_ID",
     "SCHEMA_VERSION",
     "aliases",
+    "backings",
     "create",
     "grants",
+    "key_stores",
     "key_versions",
     "keys",
     "migrate",
@@ -34,18 +36,18 @@ __all__ = [
 ]
 
 APPLICATION_ID = 0x6B6D7366  # "kmsf", tells file(1) and us what the database is
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _BYTES, _NUMBER, _TEXT = "BLOB NOT NULL", "INTEGER NOT NULL", "TEXT NOT NULL"
 _BYTES_OR_NULL, _NUMBER_OR_NULL, _TEXT_OR_NULL = "BLOB", "INTEGER", "TEXT"
 
 
-def _table(name: str, key: str, **columns: str) -> Table:
+def _table(name: str, key: str, /, **columns: str) -> Table:
     """A table whose rows carry a MAC."""
     return Table(name, {**columns, "mac": _BYTES}, (key,))
 
 
-def _of_key(name: str, *also: str, **columns: str) -> Table:
+def _of_key(name: str, /, *also: str, **columns: str) -> Table:
     """A table whose rows belong to a key: one, or several that the columns ``also`` tell apart."""
     return Table(name, {"key_id": _BYTES, **columns, "mac": _BYTES}, ("key_id", *also), keys)
 
@@ -117,7 +119,28 @@ policies = _of_key("policies", document=_TEXT)
 # The grants of a key, each a JSON document.
 grants = _of_key("grants", "grant_id", grant_id=_TEXT, created_at=_NUMBER, document=_TEXT)
 
-_TABLES = (store, keys, key_versions, aliases, tags, policies, grants)
+# A custom key store; its secret, the user's PIN or the secret access key, is wrapped.
+key_stores = _table(
+    "key_stores",
+    "key_store_id",
+    key_store_id=_TEXT,
+    name=_TEXT,
+    type=_TEXT,
+    created_at=_NUMBER,
+    state=_TEXT,
+    error=_TEXT_OR_NULL,
+    cluster_id=_TEXT_OR_NULL,
+    trust_anchor=_TEXT_OR_NULL,
+    uri_endpoint=_TEXT_OR_NULL,
+    uri_path=_TEXT_OR_NULL,
+    access_key_id=_TEXT_OR_NULL,
+    wrapped=_BYTES,
+)
+
+# In which custom key store the material of a key is, and its name there.
+backings = _of_key("backings", key_store_id=_TEXT, name=_TEXT)
+
+_TABLES = (store, keys, key_versions, aliases, tags, policies, grants, key_stores, backings)
 
 
 def schema_version(connection: Connection) -> int:
