@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kmsfast.errors import ValidationError
 from kmsfast.external.configuration import load
 from kmsfast.model.arn import Home
 from kmsfast.model.key_store import KeyStoreType
@@ -34,8 +35,13 @@ def outside(kind: KeyStoreType, path: Path, home: Home, clock: Clock) -> Outside
     """
     configuration = load(path)
     if kind is KeyStoreType.AWS_CLOUDHSM:
-        from kmsfast.external.tokens import Tokens
-
+        try:
+            from kmsfast.external.tokens import Tokens
+        except ImportError as error:
+            raise ValidationError(
+                f"CloudHSM key stores need {error.name}, which is not installed: "
+                "pip install 'kmsfast[pkcs11]'"
+            ) from error
         return Tokens(configuration.clusters, path)
     from kmsfast.external.xks_proxy import XksProxies
 

@@ -11,7 +11,7 @@ Rules:
   them from the caller;
 - tokens tell a wrong tag from a failure of their own in different ways, and SoftHSM does not: after
   an unclear error a probe with the same key decides;
-- one call at a time for each token.
+- one call at a time for each PKCS#11 library (:mod:`.pkcs11_module`).
 
 Source: PKCS#11 Cryptographic Token Interface Base and Current Mechanisms Specification 2.40.
 """
@@ -25,21 +25,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
+import pkcs11
+from pkcs11 import exceptions
+
 from kmsfast.crypto.certificates import fingerprint
-from kmsfast.errors import IncorrectTrustAnchor, InvalidCiphertext, ValidationError
+from kmsfast.errors import IncorrectTrustAnchor, InvalidCiphertext
 from kmsfast.external.configuration import Cluster
+from kmsfast.external.pkcs11_module import Library, library_of
 from kmsfast.model.key_store_faults import Fault, OutsideFailed
 from kmsfast.model.outside_blob import Box
 from kmsfast.service.ports import Place, Use
-
-try:
-    import pkcs11
-    from pkcs11 import exceptions
-except ImportError as missing:  # pragma: no cover - the tests have it
-    raise ValidationError(
-        "CloudHSM key stores need python-pkcs11, which is not installed: "
-        "pip install 'kmsfast[pkcs11]'"
-    ) from missing
 
 __all__ = ["Tokens"]
 
@@ -78,27 +73,39 @@ _ENDED: Final = (
     exceptions.DeviceRemoved,
     exceptions.TokenNotPresent,
 )
+# Faults after which a library is asked to look for its tokens again.
+_AWAY: Final = frozenset({Fault.NO_TOKEN, Fault.TOKEN})
 _WRONG: Final = (exceptions.EncryptedDataInvalid, exceptions.EncryptedDataLenRange)
 
 
 class _Held(NamedTuple):
-    """A session of a token whose user is logged in, and the keys that it has found."""
+    """A session of a token whose user is logged in, and the keys that it has found.
+
+    Attributes:
+        generation: of the library, whose sessions end with it.
+    """
 
     session: Any
     keys: dict[str, Any]
+    generation: int
 
 
 class _Slot:
-    """One key store's use of its token."""
+    """One key store's use of its token; with the library's lock held."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
         self.held: _Held | None = None
         self.refused = False
 
-    def drop(self) -> None:
+    def current(self, library: Library) -> _Held | None:
+        """The session, while it is one."""
+        if self.held is not None and self.held.generation != library.generation:
+            self.held = None
+        return self.held
+
+    def drop(self, library: Library) -> None:
         """Ends the session; the token may be gone, and the session with it."""
-        held, self.held = self.held, None
+        held, self.held = self.current(library), None
         if held is not None:
             with suppress(exceptions.PKCS11Error):
                 held.session.close()
@@ -114,7 +121,7 @@ class Tokens:
 
     def __init__(self, clusters: Mapping[str, Cluster], path: Path) -> None:
         self._clusters, self._path = clusters, path
-        self._slots: dict[str, _Slot] = {}
+        self._slots: dict[str, tuple[Library, _Slot]] = {}
         self._turn = threading.Lock()
 
     def check(self, place: Place, operation: str) -> None:  # noqa: ARG002 - as the port has it
@@ -132,30 +139,41 @@ class Tokens:
                 f"The trust anchor certificate is not that of CloudHSM cluster "
                 f"{place.store.cluster_id}"
             )
-        with _explained():
-            token = _token(cluster)
+        library = library_of(cluster.module)
+        with library.lock, _explained():
+            library.check_process()
+            token = library.token(cluster.token)
             if pkcs11.TokenFlag.TOKEN_INITIALIZED not in token.flags:
                 raise OutsideFailed(Fault.NO_TOKEN)
             if not set(token.slot.get_mechanisms()) >= _NEEDED:
                 raise OutsideFailed(Fault.MECHANISM)
 
     def connect(self, place: Place, operation: str) -> None:
-        """Logs in with the password as it is now."""
-        slot = self._slot(place)
-        with slot.lock:
-            slot.drop()
+        """Logs in with the password as it is now; a token that was away is looked for once more."""
+        library, slot = self._slot(place)
+        with library.lock:
+            library.check_process()
+            slot.drop(library)
             slot.refused = False
-            with _explained():
-                self._open(slot, place)
+            try:
+                with _explained():
+                    self._open(library, slot, place)
+            except OutsideFailed as failed:
+                if failed.fault not in _AWAY:
+                    raise
+                with _explained():
+                    library.renew()
+                    self._open(library, slot, place)
         self.check(place, operation)
 
     def disconnect(self, key_store_id: str) -> None:
         """Logs out."""
         with self._turn:
-            slot = self._slots.pop(key_store_id, None)
-        if slot is not None:
-            with slot.lock:
-                slot.drop()
+            found = self._slots.pop(key_store_id, None)
+        if found is not None:
+            library, slot = found
+            with library.lock:
+                slot.drop(library)
 
     def make_key(self, place: Place, name: str, use: Use) -> None:  # noqa: ARG002
         """Makes a key in the token; its label is its name."""
@@ -240,69 +258,44 @@ class Tokens:
             )
         return cluster
 
-    def _slot(self, place: Place) -> _Slot:
+    def _slot(self, place: Place) -> tuple[Library, _Slot]:
+        library = library_of(self._cluster(place).module)
         with self._turn:
-            return self._slots.setdefault(place.store.id, _Slot())
+            found = self._slots.get(place.store.id)
+            if found is None or found[0] is not library:
+                found = self._slots[place.store.id] = library, _Slot()
+            return found
 
     def _with_session(self, place: Place, use: Callable[[_Held], T]) -> T:
         """Calls ``use`` with a session; once more with a new one when the session had ended."""
-        slot = self._slot(place)
-        with slot.lock, _explained():
-            if slot.held is not None:
+        library, slot = self._slot(place)
+        with library.lock, _explained():
+            library.check_process()
+            held = slot.current(library)
+            if held is not None:
                 try:
-                    return use(slot.held)
+                    return use(held)
                 except _ENDED:
-                    slot.drop()
+                    slot.drop(library)
                 except exceptions.PKCS11Error:
-                    slot.drop()  # the next call begins anew
+                    slot.drop(library)  # the next call begins anew
                     raise
-            return use(self._open(slot, place))
+            return use(self._open(library, slot, place))
 
-    def _open(self, slot: _Slot, place: Place) -> _Held:
+    def _open(self, library: Library, slot: _Slot, place: Place) -> _Held:
         if slot.refused:
             raise OutsideFailed(
                 Fault.CREDENTIALS, hint="the token refused it; connect the key store again"
             )
-        token = _token(self._cluster(place))
+        token = library.token(self._cluster(place).token)
         with place.secret() as secret:
             try:
                 session = token.open(rw=True, user_pin=bytes(secret).decode())
             except exceptions.PKCS11Error as error:
                 slot.refused = _FAULTS.get(type(error)) in {Fault.CREDENTIALS, Fault.LOCKED_OUT}
                 raise
-        slot.held = _Held(session, {})
+        slot.held = _Held(session, {}, library.generation)
         return slot.held
-
-
-_loaded: dict[str, int] = {}
-_loading = threading.Lock()
-
-
-def _token(cluster: Cluster) -> Any:
-    """The token, as it is now."""
-    with _loading:
-        library = _library(cluster.module)
-        try:
-            return library.get_token(token_label=cluster.token)
-        except exceptions.NoSuchToken:
-            raise OutsideFailed(
-                Fault.NO_TOKEN,
-                hint=f"{cluster.module!r} has no token with the label {cluster.token!r}",
-            ) from None
-
-
-def _library(module: str) -> Any:
-    """The module, initialised in this process: a child of a fork needs it done again."""
-    try:
-        library = pkcs11.lib(module)
-    except (RuntimeError, OSError) as error:
-        raise OutsideFailed(
-            Fault.NO_TOKEN, hint=f"the PKCS#11 module {module!r} cannot be loaded: {error}"
-        ) from error
-    if _loaded.setdefault(module, os.getpid()) != os.getpid():
-        library.reinitialize()
-        _loaded[module] = os.getpid()
-    return library
 
 
 def _key(held: _Held, name: str) -> Any:
