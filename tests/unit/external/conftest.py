@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from external_stores import configure, create_xks, create_xks_key
 from tokens import CLUSTERS, PIN, SoftHsm, certificate
-from xks_proxy import ACCESS_KEY_ID, ENDPOINT, PATH, SECRET, Key, XksProxy, running
+from xks_proxy import Key, XksProxy, running
 
 import kmsfast
-
-CREDENTIAL = kmsfast.ProxyCredential(ACCESS_KEY_ID, SECRET)
 
 
 @pytest.fixture
@@ -60,12 +59,6 @@ def proxy() -> Iterator[XksProxy]:
         yield listening
 
 
-def configure(configuration: Path, proxy: XksProxy, timeout: float = 30) -> None:
-    configuration.write_text(
-        f'[proxies."{ENDPOINT}"]\naddress = "{proxy.url}"\ntimeout = {timeout}\n'
-    )
-
-
 @pytest.fixture
 def with_proxy(path: Path, configuration: Path, proxy: XksProxy) -> Iterator[kmsfast.Kms]:
     configure(configuration, proxy)
@@ -73,28 +66,10 @@ def with_proxy(path: Path, configuration: Path, proxy: XksProxy) -> Iterator[kms
         yield kms
 
 
-def create_xks(kms: kmsfast.Kms, name: str = "proxy") -> kmsfast.CustomKeyStore:
-    return kms.create_custom_key_store(
-        name,
-        type="EXTERNAL_KEY_STORE",
-        uri_endpoint=ENDPOINT,
-        uri_path=PATH,
-        credential=CREDENTIAL,
-    )
-
-
 @pytest.fixture
 def xks_store(with_proxy: kmsfast.Kms) -> kmsfast.CustomKeyStore:
     """A connected external key store."""
     return with_proxy.connect_custom_key_store(create_xks(with_proxy).id)
-
-
-def create_xks_key(
-    kms: kmsfast.Kms, store: kmsfast.CustomKeyStore, name: str = "external-1"
-) -> kmsfast.Key:
-    return kms.create_key(
-        origin="EXTERNAL_KEY_STORE", custom_key_store_id=store.id, xks_key_id=name
-    )
 
 
 @pytest.fixture
