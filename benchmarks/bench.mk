@@ -10,13 +10,14 @@ BENCH_CFLAGS := $(shell cat csrc/cflags.txt) -fPIC -shared -pthread -Icsrc -Iben
 
 .PHONY: bench bench-lib
 
-bench: install $(VENV)/.peers $(BENCH_MOTO) $(BENCH_LIB) ## speed beside OpenSSL, ipsec-mb, cryptography and tink; build/bench.json
+bench: install $(VENV)/.peers $(BENCH_MOTO) $(BENCH_LIB) ## speed beside OpenSSL, AWS-LC, ipsec-mb, cryptography and tink; build/bench.json
 	$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
 
 bench-lib: $(BENCH_LIB)
 
 $(VENV)/.peers: $(STAMP)
-	$(BIN)/python -m pip install --quiet tink || echo "tink cannot be had here: its rows say so" >&2
+	for peer in tink awscrt; do $(BIN)/python -m pip install --quiet $$peer \
+		|| echo "$$peer cannot be had here: its rows say so" >&2; done
 	touch $@
 
 # An environment of its own: moto asks for versions of what kmsfast uses as well.

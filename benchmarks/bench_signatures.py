@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import Compare
 from harness import Party, SignatureWorkload, Task
-from python_peers import ecdsa_key, ecdsa_sign_loop, ecdsa_verify_loop
+from python_peers import AwsLcKey, ecdsa_key, ecdsa_sign_loop, ecdsa_verify_loop
 from rows import Row
 
 from kmsfast.crypto import keys, p256
@@ -151,6 +152,40 @@ def test_verify_batch(held: Held, compare: Compare) -> None:
         Row("verify_batch 1,024 list, one key vs cryptography loop", 12),
         lambda: p256.verify_batch(held.public, held.listed, signatures),
         lambda: ecdsa_verify_loop(held.peer.public_key(), held.listed, signatures),
+        units=BATCH,
+        rounds=SINGLE_ROUNDS,
+    )
+
+
+@pytest.mark.parametrize("batch", [False, True], ids=["one by one", "batch"])
+@pytest.mark.parametrize("what", ["sign", "verify"])
+def test_beside_aws_lc(what: str, batch: bool, held: Held, compare: Compare) -> None:
+    """Lists of bytes, DER; AWS-LC does one after the other, ours too or all at once."""
+    listed, handle, public = held.listed, held.handle, held.public
+    signatures = ecdsa_sign_loop(held.peer, listed)
+    try:
+        peer = AwsLcKey(held.peer)
+    except ImportError:
+        peer = None
+    else:
+        assert peer.verify(listed, p256.sign_batch(handle, listed))
+        assert p256.verify_batch(public, listed, peer.sign(listed)).all()
+        assert not peer.verify(listed[::-1], signatures)
+    ours = {
+        ("sign", False): lambda: [p256.sign(handle, digest) for digest in listed],
+        ("sign", True): lambda: p256.sign_batch(handle, listed),
+        ("verify", False): lambda: list(map(partial(p256.verify, public), listed, signatures)),
+        ("verify", True): lambda: p256.verify_batch(public, listed, signatures),
+    }
+    theirs = {
+        "sign": lambda: peer and peer.sign(listed),
+        "verify": lambda: peer and peer.verify(listed, signatures),
+    }
+    how = f"{what}_batch 1,024 list" if batch else f"crypto.p256.{what}, one by one"
+    compare(
+        Row(f"{how} vs AWS-LC loop"),
+        ours[what, batch],
+        theirs[what] if peer else None,
         units=BATCH,
         rounds=SINGLE_ROUNDS,
     )

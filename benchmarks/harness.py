@@ -52,16 +52,17 @@ def versions() -> str:
     return text.decode()
 
 
-class Workload:
-    """Records to seal or open, with all parties ready to do it (``bench_work`` in bench.h)."""
+class _Held:
+    """Work that the library holds while a block lasts: its functions are ``KIND_new`` and so on."""
 
-    def __init__(
-        self, *, xaes: bool, opening: bool, num: int, length: int, digest: bool = False
-    ) -> None:
-        self._work = _lib.bench_new(xaes, opening, num, length, digest)
+    def __init__(self, kind: str, *args: object) -> None:
+        self._kind = kind
+        self._work = getattr(_lib, f"{kind}_new")(*args)
         if not self._work:
-            raise RuntimeError("bench_new failed: no memory, or kmsfast's self-test failed")
-        self.num = num
+            raise RuntimeError(
+                f"{kind}_new{args} failed: no memory, a failed self-test, or a peer or an "
+                "implementation that is not here"
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -72,55 +73,57 @@ class Workload:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        _lib.bench_free(self._work)
+        self._call("free")
+
+    def _call(self, name: str, *args: int) -> int:
+        result: int = getattr(_lib, f"{self._kind}_{name}")(self._work, *args)
+        return result
+
+    def _run(self, what: str, *args: int) -> None:
+        failed = self._call("run", *args)
+        if failed:
+            raise RuntimeError(f"{what}: {failed} failed")
+
+
+class Workload(_Held):
+    """Records to seal or open, with all parties ready to do it (``bench_work`` in bench.h)."""
+
+    def __init__(
+        self, *, xaes: bool, opening: bool, num: int, length: int, digest: bool = False
+    ) -> None:
+        super().__init__("bench", xaes, opening, num, length, digest)
+        self.num = num
 
     def has(self, party: Party) -> bool:
         """Whether the party can run on this machine."""
-        return bool(_lib.bench_has(self._work, party))
+        return bool(self._call("has", party))
 
     def agree(self, party: Party, other: Party) -> bool:
         """Whether both write the same bytes and refuse the same changed tag."""
-        return bool(_lib.bench_agree(self._work, party, other))
+        return bool(self._call("agree", party, other))
 
     def run(self, party: Party, reps: int) -> None:
         """Does the whole workload ``reps`` times."""
-        failed = _lib.bench_run(self._work, party, reps)
-        if failed:
-            raise RuntimeError(f"{party.name}: {failed} records failed")
+        self._run(f"records of {party.name}", party, reps)
 
 
-class MacWorkload:
+class MacWorkload(_Held):
     """Messages to make HMAC-SHA-256 of, for ours and OpenSSL (``bench_mac.h``).
 
     length: bytes of each, or negative: 1 to as many.
     """
 
     def __init__(self, *, num: int, length: int) -> None:
-        self._work = _lib.bench_mac_new(num, length)
-        if not self._work:
-            raise RuntimeError("bench_mac_new failed: no memory, no OpenSSL, or a failed self-test")
+        super().__init__("bench_mac", num, length)
         self.num = num
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        _lib.bench_mac_free(self._work)
 
     def agree(self) -> bool:
         """Whether both write the same bytes."""
-        return bool(_lib.bench_mac_agree(self._work))
+        return bool(self._call("agree"))
 
     def run(self, party: Party, reps: int) -> None:
         """Does the whole workload ``reps`` times."""
-        failed = _lib.bench_mac_run(self._work, party, reps)
-        if failed:
-            raise RuntimeError(f"{party.name}: {failed} messages failed")
+        self._run(f"messages of {party.name}", party, reps)
 
 
 class Task(IntEnum):
@@ -137,36 +140,20 @@ class Task(IntEnum):
     VERIFY_AGAIN = 8
 
 
-class SignatureWorkload:
+class SignatureWorkload(_Held):
     """Digests to sign with ECDSA P-256, and signatures to verify (``bench_p256.h``).
 
     implementation: of P-256, forced from now on; None: the best of this CPU.
     """
 
     def __init__(self, *, num: int, implementation: str | None) -> None:
-        name = implementation.encode() if implementation else None
-        self._work = _lib.bench_p256_new(num, name)
-        if not self._work:
-            raise RuntimeError(f"bench_p256_new failed: no memory, no OpenSSL, or no {name!r} here")
+        super().__init__("bench_p256", num, implementation.encode() if implementation else None)
         self.num = num
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        _lib.bench_p256_free(self._work)
 
     def agree(self) -> bool:
         """Whether each verifies what the other signed, and both refuse what was changed."""
-        return bool(_lib.bench_p256_agree(self._work))
+        return bool(self._call("agree"))
 
     def run(self, task: Task, party: Party, reps: int = 1) -> None:
         """Does the task for all digests ``reps`` times."""
-        failed = _lib.bench_p256_run(self._work, task, party, reps)
-        if failed:
-            raise RuntimeError(f"{party.name}: {failed} of {task.name} failed")
+        self._run(f"{task.name} of {party.name}", task, party, reps)

@@ -8,6 +8,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 
 NONCE_LEN = 12
 
@@ -108,3 +113,29 @@ def ecdsa_verify_loop(
     verify = key.verify
     for digest, signature in zip(digests, signatures, strict=True):
         verify(signature, digest, _PREHASHED)
+
+
+class AwsLcKey:
+    """A P-256 key of AWS-LC, by the one package that brings it to Python, ``awscrt``.
+
+    Raises:
+        ImportError: awscrt is not installed.
+    """
+
+    def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
+        from awscrt.crypto import EC  # type: ignore[import-not-found]
+
+        der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        self._key = EC.new_key_from_der_data(der)
+
+    def sign(self, digests: Sequence[bytes]) -> list[bytes]:
+        """A signature of each digest, DER."""
+        sign = self._key.sign
+        return [sign(digest) for digest in digests]
+
+    def verify(self, digests: Sequence[bytes], signatures: Sequence[bytes]) -> bool:
+        """Whether all are valid."""
+        verify, num = self._key.verify, 0
+        for digest, signature in zip(digests, signatures, strict=True):
+            num += verify(digest, signature)
+        return num == len(digests)

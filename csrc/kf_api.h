@@ -175,8 +175,8 @@ int kf_mac_verify_one(uint64_t key, const uint8_t *mac, size_t mac_len, const ui
 
 /* Seals num records: out holds, for each, prefix 56, nonce 24, ciphertext, tag 16. out_offsets
  * [num + 1] as kf_offsets_plan writes them with delta KF_BLOB_OVERHEAD (96), int64_t, or int32_t when the
- * column has offsets32; NULL: record i starts at i * (width + 96); out_ptrs (or NULL) instead of out and out_offsets: one buffer per record.
- * context: canonical encryption context. aad: a column of the records' own associated data, or
+ * column has offsets32; NULL: record i starts at i * (width + 96); out_ptrs (or NULL) instead of out and out_offsets:
+ * one buffer per record. context: canonical encryption context. aad: a column of the records' own associated data, or
  * NULL. skip[num] (or NULL): 1 leaves the record out. threads >= 1. */
 int kf_blob_seal(uint64_t key, uint8_t *out, int64_t out_len, const void *out_offsets, uint8_t *const *out_ptrs,
                  const struct kf_column *in, int64_t num, const uint8_t *skip,
@@ -264,12 +264,11 @@ int kf_p256_import(uint8_t *wrapped72, uint8_t *public64, uint64_t store, const 
                    const uint8_t *key_id16, uint32_t version, uint8_t flags);
 int kf_p256_load(uint64_t *key, uint8_t *public64, uint64_t store, const uint8_t *wrapped72, const uint8_t *key_id16,
                  uint32_t version, uint8_t flags);
-/* KF_OK for a point of the curve, else KF_ERR_FORMAT. */
-int kf_p256_public_check(const uint8_t *public64);
 
 /* Signs num digests of 32 bytes each. out: 64 bytes for each, or 72 and its length in lens[i] for DER (lens may be NULL
  * for raw). deterministic != 0: RFC 6979, else hedged nonces. Every signature is checked before it is written;
- * one that fails is zeros, its status KF_REC_FAULT, and it is counted in *num_bad. On an error out is zeros. */
+ * one that fails is zeros, its status KF_REC_FAULT, and it is counted in *num_bad. On an error no signature is left:
+ * out and the lens of DER are zeros, and *num_bad is 0; where num or encoding is wrong, only *num_bad is written. */
 int kf_p256_sign_batch(uint64_t key, uint8_t *out, int64_t *lens, uint8_t *status, int64_t *num_bad,
                        const struct kf_column *digests, int64_t num, int encoding, int deterministic, int threads);
 /* valid[i]: 1 or 0. Signatures of a wrong form or length are not valid. KF_ERR_FORMAT: public64 is not a point. */
@@ -279,7 +278,8 @@ int kf_p256_verify_batch(uint8_t *valid, const uint8_t *public64, const struct k
 int kf_p256_verify_many(uint8_t *valid, const uint8_t *public_keys, const struct kf_column *digests,
                         const struct kf_column *signatures, int64_t num, int encoding, int threads);
 /* One of 32 bytes. out: room for 72 bytes. KF_ERR_FAULT: the check before release failed. */
-int kf_p256_sign(uint64_t key, uint8_t *out, int64_t *out_len, const uint8_t *digest32, int encoding, int deterministic);
+int kf_p256_sign(uint64_t key, uint8_t *out, int64_t *out_len, const uint8_t *digest32, int encoding,
+                 int deterministic);
 /* KF_OK or KF_ERR_AUTH; KF_ERR_FORMAT as above. */
 int kf_p256_verify(const uint8_t *public64, const uint8_t *digest32, const uint8_t *signature, int64_t signature_len,
                    int encoding);

@@ -78,6 +78,8 @@ static uint8_t *base(void) { return __atomic_load_n(&arena.base, __ATOMIC_ACQUIR
 /* 0 in a child of fork that has not opened the arena again. */
 static int alive(void) { return __atomic_load_n(canary(), __ATOMIC_ACQUIRE) == CANARY; }
 
+int kf_arena_is_open(void) { return base() && alive(); }
+
 /* ---- fork ------------------------------------------------------------------------------------ */
 
 static void before_fork(void) { pthread_mutex_lock(&lock); }

@@ -70,4 +70,7 @@ int kf_slot_new(uint64_t *handle, void **body, enum kf_slot_kind kind);
 int kf_slot_pin(void **body, uint64_t handle, enum kf_slot_kind kind);
 void kf_slot_unpin(uint64_t handle);
 
+/* Whether this process has an arena: 0 before the first opening, and in a child of fork until it opens its own. */
+int kf_arena_is_open(void);
+
 #endif

@@ -363,7 +363,8 @@ static int open_groups(open_group *groups, const uint64_t *keys, const uint8_t *
         }
         groups[g].key = slot;
         /* without groups, each record's whole prefix is compared with the key's (open_expected) */
-        groups[g].committed = !grouped || kf_equal(prefixes + (size_t)g * KF_PREFIX_LEN, groups[g].key->prefix, KF_PREFIX_LEN);
+        groups[g].committed =
+            !grouped || kf_equal(prefixes + (size_t)g * KF_PREFIX_LEN, groups[g].key->prefix, KF_PREFIX_LEN);
         kf_blob_digest(groups[g].digest, groups[g].key->prefix, context, context_len);
     }
     return KF_OK;

@@ -345,8 +345,8 @@ static KF_GCM_TARGET void kf_gcm_seal_windows(kf_gcm_work *work, const uint8_t *
 }
 
 /* Returns the number of records that failed. */
-static KF_GCM_TARGET size_t kf_gcm_open_windows(kf_gcm_work *work, uint8_t *ok, const uint8_t *nonces, const kf_rec *rec,
-                                                const uint16_t *order, size_t n) {
+static KF_GCM_TARGET size_t kf_gcm_open_windows(kf_gcm_work *work, uint8_t *ok, const uint8_t *nonces,
+                                                const kf_rec *rec, const uint16_t *order, size_t n) {
     kf_gcm_window *now = &work->window[0];
     size_t bad = 0;
     for (size_t i = 0; i < n;) {

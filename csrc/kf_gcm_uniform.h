@@ -24,7 +24,8 @@ static inline size_t kf_gcm_run_length(const kf_rec *rec, size_t n) {
 static inline kf_gcm_run_shape kf_gcm_shape(size_t len) {
     const size_t count = (len + 15) / 16;
     size_t fit = KF_GCM_WINDOW / (count + 1);
-    return (kf_gcm_run_shape){len, count, (len + 63) / 64, len % 64 != 0, fit < KF_GCM_MESSAGES ? fit : KF_GCM_MESSAGES};
+    return (kf_gcm_run_shape){len, count, (len + 63) / 64, len % 64 != 0,
+                              fit < KF_GCM_MESSAGES ? fit : KF_GCM_MESSAGES};
 }
 
 /* Powers and chains of all units of a window; the last data block of a record is multiplied by H^2. */
@@ -46,7 +47,8 @@ static void kf_gcm_prepare_run(kf_gcm_work *work, kf_gcm_window *window, const k
 static inline KF_GCM_TARGET void kf_gcm_lay_run(const kf_gcm_work *work, kf_gcm_window *window,
                                                 const kf_gcm_run_shape *shape, const uint8_t *nonces, size_t m) {
     for (size_t i = 0; i < m; i++)
-        kf_gcm_lay_counters(window->keystream + i * (shape->count + 1), _mm_xor_si128(kf_load96(nonces + 12 * i), work->rk[0]),
+        kf_gcm_lay_counters(window->keystream + i * (shape->count + 1),
+                            _mm_xor_si128(kf_load96(nonces + 12 * i), work->rk[0]),
                             2, shape->count);
     window->num_blocks = m * (shape->count + 1);
     window->num_units = m * shape->units;
@@ -78,7 +80,8 @@ static inline KF_GCM_TARGET void kf_gcm_run_tags(const kf_gcm_window *window, co
         kf_store128(rec[i].out + shape->len, kf_gcm_run_tag(window, shape, i, length_product));
 }
 
-static inline const uint8_t *kf_gcm_run_keystream(const kf_gcm_window *window, const kf_gcm_run_shape *shape, size_t i) {
+static inline const uint8_t *kf_gcm_run_keystream(const kf_gcm_window *window, const kf_gcm_run_shape *shape,
+                                                  size_t i) {
     return (const uint8_t *)(window->keystream + i * (shape->count + 1) + 1);
 }
 

@@ -162,8 +162,8 @@ static __attribute__((noinline)) void double_all(kf_p256_point *p, size_t num, c
 
 /* ---- lists ------------------------------------------------------------------------------------------ */
 
-/* The same additions from a list of any length, which has room for CHAINS - 1 more terms. A term whose points have one x
- * coordinate is not added: its item is flagged, and *to is *a. */
+/* The same additions from a list of any length, which has room for CHAINS - 1 more terms. A term whose points have one
+ * x coordinate is not added: its item is flagged, and *to is *a. */
 static __attribute__((noinline)) void add_list_var(affine_term *terms, size_t num, const affine_work *work) {
     kf_p256_fe chain[CHAINS];
     kf_p256_point unused;

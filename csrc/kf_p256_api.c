@@ -18,14 +18,24 @@ static int check_digests(const struct kf_column *digests, int64_t num) {
 
 static int known_encoding(int encoding) { return encoding == KF_P256_RAW || encoding == KF_P256_DER; }
 
+/* What an error leaves in the caller's memory: nothing of the signatures that were ready before it. */
+static int no_signatures(int error, uint8_t *out, int64_t *lens, int64_t num, int encoding) {
+    const int der = encoding == KF_P256_DER;
+    if (num == 0) return error; /* out may be NULL */
+    memset(out, 0, (size_t)num * (size_t)(der ? KF_P256_DER_MAX : KF_P256_RAW_LEN));
+    if (der) memset(lens, 0, (size_t)num * sizeof *lens);
+    return error;
+}
+
 int kf_p256_sign_batch(uint64_t key, uint8_t *out, int64_t *lens, uint8_t *status, int64_t *num_bad,
                        const struct kf_column *digests, int64_t num, int encoding, int deterministic, int threads) {
     void *slot;
+    *num_bad = 0;
+    if (!known_encoding(encoding) || num < 0) return KF_ERR_ARGUMENT;
     int result = kf_p256_ready();
-    if (result == KF_OK && (!known_encoding(encoding) || num < 0)) result = KF_ERR_ARGUMENT;
     if (result == KF_OK) result = check_digests(digests, num);
     if (result == KF_OK) result = kf_slot_pin(&slot, key, KF_KIND_P256);
-    if (result != KF_OK) return result;
+    if (result != KF_OK) return no_signatures(result, out, lens, num, encoding);
     kf_p256_signing signing = {.impl = kf_p256(),
                                .key = slot,
                                .digests = digests,
@@ -35,9 +45,9 @@ int kf_p256_sign_batch(uint64_t key, uint8_t *out, int64_t *lens, uint8_t *statu
                                .deterministic = deterministic};
     result = kf_parallel(kf_p256_sign_range, &signing, num, kf_p256_grain(num, threads), threads);
     kf_slot_unpin(key);
+    if (result != KF_OK) return no_signatures(result, out, lens, num, encoding);
     *num_bad = signing.num_bad;
-    if (result != KF_OK) memset(out, 0, (size_t)num * (encoding == KF_P256_DER ? KF_P256_DER_MAX : KF_P256_RAW_LEN));
-    return result;
+    return KF_OK;
 }
 
 int kf_p256_sign(uint64_t key, uint8_t *out, int64_t *out_len, const uint8_t *digest, int encoding, int deterministic) {
@@ -45,7 +55,8 @@ int kf_p256_sign(uint64_t key, uint8_t *out, int64_t *out_len, const uint8_t *di
     uint8_t status;
     int64_t num_bad;
     *out_len = KF_P256_RAW_LEN;
-    const int result = kf_p256_sign_batch(key, out, out_len, &status, &num_bad, &digests, 1, encoding, deterministic, 1);
+    const int result =
+        kf_p256_sign_batch(key, out, out_len, &status, &num_bad, &digests, 1, encoding, deterministic, 1);
     return result == KF_OK && num_bad ? KF_ERR_FAULT : result;
 }
 

@@ -55,8 +55,8 @@ typedef struct {
     void (*verify_many_var)(uint8_t *outcome, const kf_p256_equation *equations, const kf_p256_point *keys, int num,
                             void *scratch);
 
-    /* r = the sum of a[i] points[i], where a[i] = 2 c[i] - (2^64 - 1): odd, from -(2^64 - 1) to 2^64 - 1. The sum may be
-     * infinity. Returns 1, or 0 when an addition met a point twice or its negative, as happens only when points
+    /* r = the sum of a[i] points[i], where a[i] = 2 c[i] - (2^64 - 1): odd, from -(2^64 - 1) to 2^64 - 1. The sum may
+     * be infinity. Returns 1, or 0 when an addition met a point twice or its negative, as happens only when points
      * repeat or c was chosen for it: r is of no use then. */
     int (*sum_var)(kf_p256_jacobian *r, const kf_p256_point *points, const uint64_t *c, int num, void *scratch);
 } kf_p256_impl;
@@ -72,5 +72,8 @@ const kf_p256_impl *kf_p256(void);
 int kf_p256_init(void);
 /* kf_init, and the tables of multiples of G made and tested: before any use of base_mul or verification. */
 int kf_p256_ready(void);
+#ifdef KF_TESTING
+void kf_p256_forget_ready(void); /* test builds only: as if nothing had been made and tested */
+#endif
 
 #endif

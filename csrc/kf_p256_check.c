@@ -107,12 +107,13 @@ static uint8_t is_same_k(const kf_p256_release *release, int i) {
 
 static void check_each(uint8_t *good, const kf_p256_release *release) {
     for (int i = 0; release->again && i < release->num; i++)
-        good[i] &= is_same_k(release, i) & (uint8_t)is_blinded_sum(release->impl, &release->again[i], &release->points[i]);
+        good[i] &= is_same_k(release, i)
+                   & (uint8_t)is_blinded_sum(release->impl, &release->again[i], &release->points[i]);
     if (!release->again) check_chunk(good, release, 0, release->num);
 }
 
-/* With a[i] = 2 c[i] - (2^64 - 1): the sum of a[i] R[i], and that of a[i] k[i], which gives 0 with probability 2^-256 and
- * then counts as failed. */
+/* With a[i] = 2 c[i] - (2^64 - 1): the sum of a[i] R[i], and that of a[i] k[i], which gives 0 with probability 2^-256
+ * and then counts as failed. */
 static int linear_holds(const kf_p256_release *release) {
     const kf_p256_arith *arith = release->impl->arith;
     const kf_p256_scalar most = {{UINT64_MAX}};

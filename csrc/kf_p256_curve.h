@@ -239,7 +239,8 @@ static void base_mul_twice(kf_p256_point *r, kf_p256_jacobian *other, const kf_p
 
 enum { MUL_WIDTH = 5, MUL_ENTRIES = 1 << (MUL_WIDTH - 1), MUL_WINDOWS = (256 + MUL_WIDTH - 1) / MUL_WIDTH };
 
-/* Digit i of an odd scalar below the last window, whose digit is always 1: bits of k >> 1, read as in kf_scalar_digits. */
+/* Digit i of an odd scalar below the last window, whose digit is always 1: bits of k >> 1, read as in
+ * kf_scalar_digits. */
 static unsigned mul_digit(const kf_p256_scalar *odd, int i) {
     const int at = MUL_WIDTH * i + 1;
     uint64_t bits = odd->v[at / 64] >> (at % 64);

@@ -1,6 +1,7 @@
 /*
  * Signatures as bytes: r || s (IEEE P1363), or DER (RFC 3279 2.2.3: SEQUENCE of two INTEGERs). Public data, variable
- * time. Reading is strict: one encoding for each signature (X.690 10.1, 8.3.2), r and s from 1 to n - 1, nothing behind.
+ * time. Reading is strict: one encoding for each signature (X.690 10.1, 8.3.2), r and s from 1 to n - 1, nothing
+ * behind.
  */
 #ifndef KF_P256_DER_H
 #define KF_P256_DER_H

@@ -1,9 +1,10 @@
 /*
  * Which implementation of P-256 is used: the first of a list that this CPU can run, whichever serves AES.
  * Rules:
- * - it is put in use only after its self-test, as in kf_dispatch.c;
+ * - it is put in use only after its self-test; the first that fails is final for the process, as in kf_dispatch.c;
  * - the tables of multiples of G are made when they are needed first, so that programs which never sign start as
- *   soon as before; what needs them is tested then, and a failure is final as well.
+ *   soon as before, and what needs them is tested then. Where memory or randomness is missing for that the call
+ *   fails, and the next one tries again.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -29,8 +30,11 @@ enum { NUM_IMPLEMENTATIONS = sizeof IMPLEMENTATIONS / sizeof IMPLEMENTATIONS[0] 
 
 static const kf_p256_impl *in_use;
 static const kf_p256_impl *prepared[NUM_IMPLEMENTATIONS];
-static pthread_once_t tables_once = PTHREAD_ONCE_INIT;
-static int tables_status = KF_ERR_SELFTEST, base_made;
+
+/* Held while an implementation is prepared, which asks for no other lock; in a child of fork nobody holds it. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+enum { NOT_YET = 1 };
+static int tables_status = NOT_YET, base_made; /* tables_status: NOT_YET, KF_OK or KF_ERR_SELFTEST */
 
 static const kf_p256_impl *available(int i) {
     for (int k = 0; k < NUM_IMPLEMENTATIONS; k++) {
@@ -49,13 +53,18 @@ static const kf_p256_impl *find(const char *name) {
 
 const kf_p256_impl *kf_p256(void) { return __atomic_load_n(&in_use, __ATOMIC_ACQUIRE); }
 
+static void take_lock(void) { pthread_mutex_lock(&lock); }
+static void give_lock(void) { pthread_mutex_unlock(&lock); }
+
 /* KMSFAST_P256_IMPL names the implementation; one that cannot run here is an error, not a silent second choice. */
 int kf_p256_init(void) {
     const char *name = getenv("KMSFAST_P256_IMPL");
     const kf_p256_impl *impl = name && *name ? find(name) : available(0);
     if (!impl) return KF_ERR_ARGUMENT;
-    __atomic_store_n(&in_use, impl, __ATOMIC_RELEASE);
-    return kf_p256_selftest(impl);
+    if (pthread_atfork(take_lock, give_lock, give_lock) != 0) return KF_ERR_MEMORY;
+    const int status = kf_p256_selftest(impl);
+    if (status == KF_OK) __atomic_store_n(&in_use, impl, __ATOMIC_RELEASE);
+    return status;
 }
 
 /* ---- tables -------------------------------------------------------------------------------------- */
@@ -70,26 +79,35 @@ static int make_base_table(const kf_p256_arith *arith) {
     return KF_OK;
 }
 
+/* Makes what impl needs and is not there yet, and tests it. Only a failed self-test says something about the next
+ * try. */
 static int prepare(const kf_p256_impl *impl) {
     int place = 0;
     while (prepared[place] && prepared[place] != impl) place++;
-    const int status = make_base_table(impl->arith);
+    int status = make_base_table(impl->arith);
+    if (status == KF_OK) status = kf_p256_blind_init(impl);
     if (status != KF_OK) return status;
     if (!prepared[place]) impl->prepare();
     prepared[place] = impl;
-    return kf_p256_blind_init(impl) == KF_OK ? kf_p256_selftest_batch(impl) : KF_ERR_SYSTEM;
-}
-
-static void prepare_first(void) {
-    __atomic_store_n(&tables_status, prepare(kf_p256()), __ATOMIC_RELEASE);
+    status = kf_p256_selftest_batch(impl);
+    if (status == KF_OK || status == KF_ERR_SELFTEST) __atomic_store_n(&tables_status, status, __ATOMIC_RELEASE);
+    return status;
 }
 
 int kf_p256_ready(void) {
-    const int status = kf_init();
-    if (status != KF_OK) return status;
-    pthread_once(&tables_once, prepare_first);
-    return __atomic_load_n(&tables_status, __ATOMIC_ACQUIRE);
+    int status = kf_init();
+    if (status == KF_OK) status = __atomic_load_n(&tables_status, __ATOMIC_ACQUIRE);
+    if (status != NOT_YET) return status;
+    take_lock();
+    status = __atomic_load_n(&tables_status, __ATOMIC_RELAXED);
+    if (status == NOT_YET) status = prepare(kf_p256());
+    give_lock();
+    return status;
 }
+
+#ifdef KF_TESTING
+void kf_p256_forget_ready(void) { __atomic_store_n(&tables_status, NOT_YET, __ATOMIC_RELEASE); }
+#endif
 
 /* ---- names --------------------------------------------------------------------------------------- */
 
@@ -109,9 +127,13 @@ int kf_p256_impl_force(const char *name) {
     if (status != KF_OK) return status;
     const kf_p256_impl *impl = name ? find(name) : NULL;
     if (!impl) return KF_ERR_ARGUMENT;
+    take_lock();
     status = kf_p256_selftest(impl);
-    if (status == KF_OK) status = prepare(impl);
-    __atomic_store_n(&in_use, impl, __ATOMIC_RELEASE);
-    __atomic_store_n(&tables_status, status, __ATOMIC_RELEASE);
+    if (status != KF_OK)
+        __atomic_store_n(&tables_status, status, __ATOMIC_RELEASE);
+    else
+        status = prepare(impl);
+    if (status == KF_OK) __atomic_store_n(&in_use, impl, __ATOMIC_RELEASE);
+    give_lock();
     return status;
 }

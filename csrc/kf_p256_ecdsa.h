@@ -34,6 +34,9 @@ typedef struct {
 int kf_p256_sign_range(void *ctx, int64_t begin, int64_t end);
 int kf_p256_verify_range(void *ctx, int64_t begin, int64_t end);
 
+/* The memory of a group of num signatures on their way. */
+size_t kf_p256_signing_len(const kf_p256_impl *impl, int num);
+
 /* Records of one range when num are shared out to threads. */
 int64_t kf_p256_grain(int64_t num, int threads);
 

@@ -27,8 +27,8 @@ static size_t tree_len(size_t points, size_t items) {
 /* ---- k G ---------------------------------------------------------------------------------------------- */
 
 /* The upper windows are added to the lower ones until two are left. Up to there no sum meets an exception: the
- * difference or sum of two partial sums would have to be a multiple of n, and n has no representation by odd digits that
- * leaves out one of the lowest sixteen windows. The last addition meets one, for one k. */
+ * difference or sum of two partial sums would have to be a multiple of n, and n has no representation by odd digits
+ * that leaves out one of the lowest sixteen windows. The last addition meets one, for one k. */
 static void base_mul_many(kf_p256_point *r, const kf_p256_scalar *k, int num, void *scratch) {
     const size_t items = padded(num);
     uintptr_t at = (uintptr_t)scratch;
@@ -62,8 +62,8 @@ static size_t scratch_len(int num) {
 /* ---- verification ----------------------------------------------------------------------------------------- */
 
 /* One row of items per window: the terms of u P, read from a table. u: every stride bytes one. */
-static void gather_var(kf_p256_point *points, const kf_p256_point *table, const kf_p256_scalar *u, size_t stride, int num,
-                       size_t items) {
+static void gather_var(kf_p256_point *points, const kf_p256_point *table, const kf_p256_scalar *u, size_t stride,
+                       int num, size_t items) {
     for (size_t i = 0; i < items; i++) {
         const kf_p256_scalar *scalar = (const void *)((const uint8_t *)u + stride * (i < (size_t)num ? i : 0));
         kf_p256_scalar odd;

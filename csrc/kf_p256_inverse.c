@@ -3,8 +3,8 @@
  * IACR eprint 2019/266), a third of the time of a power.
  * A step takes (delta, f, g), f odd, to (1 - delta, g, (g - f) / 2) if delta > 0 and g is odd, else to
  * (1 + delta, f, (g + (g mod 2) f) / 2). From delta = 1/2, f = m and g = a of at most 256 bits, 590 steps lead to
- * g = 0 and f = +-1 (shown by P. Wuille's computation of hulls, github.com/sipa/safegcd-bounds). 62 steps need only the lowest
- * 64 bits of f and g; what they do to the whole numbers is a matrix of four 64-bit integers over 2^62, which is
+ * g = 0 and f = +-1 (shown by P. Wuille's computation of hulls, github.com/sipa/safegcd-bounds). 62 steps need only the
+ * lowest 64 bits of f and g; what they do to the whole numbers is a matrix of four 64-bit integers over 2^62, which is
  * applied to f and g, and modulo m to d and e, for which d a = f and e a = g (mod m) hold throughout.
  * Rules:
  * - numbers are five signed limbs of 62 bits, least significant first, all but the last from 0 to 2^62 - 1;
@@ -29,9 +29,11 @@ typedef struct {
     uint64_t inverse; /* of m modulo 2^62 */
 } modulus;
 
-static const modulus modulus_p = {{{0x3fffffffffffffff, 0x00000003ffffffff, 0x0000000000000000, 0x3fffffc000000040, 0xff}},
+static const modulus modulus_p = {{{0x3fffffffffffffff, 0x00000003ffffffff, 0x0000000000000000, 0x3fffffc000000040,
+                                     0xff}},
                                   0x3fffffffffffffff};
-static const modulus modulus_n = {{{0x33b9cac2fc632551, 0x339beab69c5e7a13, 0x3ffffffffffffffb, 0x3fffffc00000003f, 0xff}},
+static const modulus modulus_n = {{{0x33b9cac2fc632551, 0x339beab69c5e7a13, 0x3ffffffffffffffb, 0x3fffffc00000003f,
+                                     0xff}},
                                   0x332e375511ff43b1};
 
 /* 2^62 (f', g') = (u f + v g, q f + r g) */
@@ -121,13 +123,15 @@ static void invert(uint64_t r[4], const uint64_t a[4], const modulus *modulus) {
     g.v[3] = (int64_t)((a[2] >> 58 | a[3] << 6) & LIMB_MASK);
     g.v[4] = (int64_t)(a[3] >> 56);
     for (int i = 0; i < ROUNDS; i++) {
-        zeta = steps(&t, zeta, (uint64_t)f.v[0] | (uint64_t)f.v[1] << STEPS, (uint64_t)g.v[0] | (uint64_t)g.v[1] << STEPS);
+        zeta = steps(&t, zeta, (uint64_t)f.v[0] | (uint64_t)f.v[1] << STEPS,
+                     (uint64_t)g.v[0] | (uint64_t)g.v[1] << STEPS);
         update_de(&d, &e, &t, modulus);
         update_fg(&f, &g, &t);
     }
     finish(&d, f.v[LIMBS - 1], modulus);
     const uint64_t *l = (const uint64_t *)d.v;
-    r[0] = l[0] | l[1] << 62, r[1] = l[1] >> 2 | l[2] << 60, r[2] = l[2] >> 4 | l[3] << 58, r[3] = l[3] >> 6 | l[4] << 56;
+    r[0] = l[0] | l[1] << 62, r[1] = l[1] >> 2 | l[2] << 60;
+    r[2] = l[2] >> 4 | l[3] << 58, r[3] = l[3] >> 6 | l[4] << 56;
     kf_wipe(&f, sizeof f), kf_wipe(&g, sizeof g), kf_wipe(&d, sizeof d), kf_wipe(&e, sizeof e), kf_wipe(&t, sizeof t);
 }
 

@@ -14,17 +14,19 @@
 
 enum { SCALAR_LEN = 32, PUBLIC_LEN = 64, WIDE_LEN = 48, INFO_LEN = 2 + KF_KEY_ID_LEN + 4 };
 
-/* x || y of d G. */
+/* x || y of d G. The bytes are made first, and what is checked is the point that they say: a fault in making them is
+ * found as one in the multiplication is. KF_ERR_FAULT, and zeros, when they are not d G by another way to it. */
 static int public_key_of(uint8_t public_key[PUBLIC_LEN], const kf_p256_scalar *d) {
     const kf_p256_impl *impl = kf_p256();
     kf_p256_point q;
-    kf_p256_fe plain;
+    kf_p256_fe x, y;
     impl->arith->base_mul(&q, d);
     KF_DECLASSIFY(&q, sizeof q); /* the public key */
-    if (!kf_p256_check_multiple(impl, &q, d)) return KF_ERR_FAULT;
-    impl->arith->fe_mul(&plain, &q.x, &kf_p256_raw_one), kf_words_to_be(public_key, plain.v);
-    impl->arith->fe_mul(&plain, &q.y, &kf_p256_raw_one), kf_words_to_be(public_key + 32, plain.v);
-    return KF_OK;
+    impl->arith->fe_mul(&x, &q.x, &kf_p256_raw_one), kf_words_to_be(public_key, x.v);
+    impl->arith->fe_mul(&y, &q.y, &kf_p256_raw_one), kf_words_to_be(public_key + 32, y.v);
+    if (kf_p256_public_read(&q, impl, public_key) == KF_OK && kf_p256_check_multiple(impl, &q, d)) return KF_OK;
+    memset(public_key, 0, PUBLIC_LEN);
+    return KF_ERR_FAULT;
 }
 
 /* d from its bytes; KF_ERR_ARGUMENT unless it is from 1 to n - 1. */
@@ -86,7 +88,8 @@ static void derive_nonce_key(kf_hmac_key *key, const uint8_t material[SCALAR_LEN
     kf_wipe(bytes, sizeof bytes);
 }
 
-static int fill_slot(kf_p256_slot *slot, uint8_t *public_key, const uint8_t material[SCALAR_LEN], const kf_material_id *id) {
+static int fill_slot(kf_p256_slot *slot, uint8_t *public_key, const uint8_t material[SCALAR_LEN],
+                     const kf_material_id *id) {
     int status = read_private(&slot->d, material);
     if (status == KF_OK) status = public_key_of(slot->public_key, &slot->d);
     if (status != KF_OK) return status == KF_ERR_ARGUMENT ? KF_ERR_FORMAT : status;
@@ -116,12 +119,6 @@ int kf_p256_load(uint64_t *key, uint8_t *public_key, uint64_t store, const uint8
     kf_wipe(material, sizeof material);
     kf_wipe_below();
     return status;
-}
-
-int kf_p256_public_check(const uint8_t *public_key) {
-    kf_p256_point q;
-    const int status = kf_init();
-    return status == KF_OK ? kf_p256_public_read(&q, kf_p256(), public_key) : status;
 }
 
 /* SP 800-56A 5.7.1.2; the cofactor is 1. */

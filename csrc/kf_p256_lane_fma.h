@@ -10,8 +10,8 @@
  * patterns are sums of integers once the constants are taken off: columns begin at minus their sum (KF_LANE_BIAS).
  *
  * Rule: whoever multiplies has rounding toward zero set in MXCSR (kf_lanes_enter, kf_lanes_leave), and does so in a
- * function that is not inlined between the two: compilers know nothing of rounding modes and would move arithmetic past the
- * change.
+ * function that is not inlined between the two: compilers know nothing of rounding modes and would move arithmetic past
+ * the change.
  */
 #ifndef KF_P256_LANE_FMA_H
 #define KF_P256_LANE_FMA_H
@@ -44,8 +44,8 @@ static inline void kf_lanes_leave(unsigned before) {
     __asm__ volatile("ldmxcsr %0\n\tvzeroall"
                      :
                      : "m"(before)
-                     : "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",
-                       "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+                     : "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+                       "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
 }
 
 KF_LANE_FN kf_lane kf_lane_all(uint64_t x) { return _mm256_set1_epi64x((long long)x); }

@@ -1,7 +1,7 @@
 /*
  * Lanes of AVX-512 IFMA: eight numbers side by side. A make of lanes for kf_p256_lanes.h, which says what the names
- * mean. The instruction takes the lowest 52 bits of each operand and adds the lower or the upper 52 bits of the product to
- * 64 bits (Intel SDM, VPMADD52LUQ and VPMADD52HUQ).
+ * mean. The instruction takes the lowest 52 bits of each operand and adds the lower or the upper 52 bits of the product
+ * to 64 bits (Intel SDM, VPMADD52LUQ and VPMADD52HUQ).
  */
 #ifndef KF_P256_LANE_IFMA_H
 #define KF_P256_LANE_IFMA_H
@@ -67,18 +67,23 @@ KF_LANE_FN void kf_lane_load_words(kf_lane word[4], const uint64_t *const from[K
     }
     const kf_lane even = _mm512_setr_epi64(0, 4, 8, 12, 1, 5, 9, 13); /* words 0, then 1, of two registers */
     const kf_lane odd = _mm512_setr_epi64(2, 6, 10, 14, 3, 7, 11, 15);
-    half[0] = _mm512_permutex2var_epi64(rows[0], even, rows[1]), half[1] = _mm512_permutex2var_epi64(rows[2], even, rows[3]);
-    half[2] = _mm512_permutex2var_epi64(rows[0], odd, rows[1]), half[3] = _mm512_permutex2var_epi64(rows[2], odd, rows[3]);
+    half[0] = _mm512_permutex2var_epi64(rows[0], even, rows[1]);
+    half[1] = _mm512_permutex2var_epi64(rows[2], even, rows[3]);
+    half[2] = _mm512_permutex2var_epi64(rows[0], odd, rows[1]);
+    half[3] = _mm512_permutex2var_epi64(rows[2], odd, rows[3]);
     word[0] = _mm512_shuffle_i64x2(half[0], half[1], 0x44), word[1] = _mm512_shuffle_i64x2(half[0], half[1], 0xee);
     word[2] = _mm512_shuffle_i64x2(half[2], half[3], 0x44), word[3] = _mm512_shuffle_i64x2(half[2], half[3], 0xee);
 }
 KF_LANE_FN void kf_lane_store_words(uint64_t *const to[KF_LANES], const kf_lane word[4]) {
     kf_lane rows[4], half[4];
-    const kf_lane even = _mm512_setr_epi64(0, 4, 8, 12, 1, 5, 9, 13), odd = _mm512_setr_epi64(2, 6, 10, 14, 3, 7, 11, 15);
+    const kf_lane even = _mm512_setr_epi64(0, 4, 8, 12, 1, 5, 9, 13);
+    const kf_lane odd = _mm512_setr_epi64(2, 6, 10, 14, 3, 7, 11, 15);
     half[0] = _mm512_shuffle_i64x2(word[0], word[1], 0x44), half[1] = _mm512_shuffle_i64x2(word[0], word[1], 0xee);
     half[2] = _mm512_shuffle_i64x2(word[2], word[3], 0x44), half[3] = _mm512_shuffle_i64x2(word[2], word[3], 0xee);
-    rows[0] = _mm512_permutex2var_epi64(half[0], even, half[2]), rows[1] = _mm512_permutex2var_epi64(half[0], odd, half[2]);
-    rows[2] = _mm512_permutex2var_epi64(half[1], even, half[3]), rows[3] = _mm512_permutex2var_epi64(half[1], odd, half[3]);
+    rows[0] = _mm512_permutex2var_epi64(half[0], even, half[2]);
+    rows[1] = _mm512_permutex2var_epi64(half[0], odd, half[2]);
+    rows[2] = _mm512_permutex2var_epi64(half[1], even, half[3]);
+    rows[3] = _mm512_permutex2var_epi64(half[1], odd, half[3]);
     for (int i = 0; i < 4; i++) {
         _mm256_store_si256((__m256i *)to[2 * i], _mm512_castsi512_si256(rows[i]));
         _mm256_store_si256((__m256i *)to[2 * i + 1], _mm512_extracti64x4_epi64(rows[i], 1));

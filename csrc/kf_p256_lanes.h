@@ -9,7 +9,8 @@
  *                      masks _is_zero and _negative (of two's complement)
  *   kf_operand         a vector of integers from 0 to 2^52 - 1 in the form that multiplication wants: kf_lane_operand
  *                      makes it, kf_lane_integer unmakes it
- *   kf_lane_multiply   adds the lower and the upper 52 bits of a product of operands to two columns, each with a constant
+ *   kf_lane_multiply   adds the lower and the upper 52 bits of a product of operands to two columns, each with a
+ *                      constant
  *   KF_LANE_BIAS       what a column begins with, so that it is right once its products are added
  *   kf_lane_digit, kf_lane_add_shifted   a column modulo 2^52, and that times a power of two added to two columns
  *   kf_lane_load_words, kf_lane_store_words   four words of each lane from and to memory
@@ -17,8 +18,9 @@
  *   kf_lanes_enter, kf_lanes_leave       around all of it
  *
  * Numbers have five limbs of 52 bits and are kept times R = 2^260 (Montgomery form), in two forms of one value:
- *   kf_number     integers. Limbs 0 to 3 are from 0 to 2^52 - 1, limb 4 from 0 to 2^48 + 2^21: below 1.01 p. Coordinates
- *                 that only differences are made of may also be as kf_lanes_load_uncarried or kf_lanes_negate leave them.
+ *   kf_number     integers. Limbs 0 to 3 are from 0 to 2^52 - 1, limb 4 from 0 to 2^48 + 2^21: below 1.01 p.
+ *                 Coordinates that only differences are made of may also be as kf_lanes_load_uncarried or
+ *                 kf_lanes_negate leave them.
  *   kf_factor     operands, limbs from 0 to 2^52 - 1; below 8 p.
  *
  * Bounds, in units of p, where R > 16 p:
@@ -126,8 +128,8 @@ KF_LANE_FN void kf_lanes_carry_to_factor(kf_factor *r, kf_lane limb[5]) {
     KF_UNROLL(int i = 0; i < 5; i++) r->limb[i] = kf_lane_operand(limb[i]);
 }
 
-/* Takes limb[4] / 2^48 times p off, where 2^256 is 2^224 - 2^192 - 2^96 + 1 modulo p: of a value below 18 p it leaves less
- * than 1.01 p. Limbs 1 and 3 may become negative. */
+/* Takes limb[4] / 2^48 times p off, where 2^256 is 2^224 - 2^192 - 2^96 + 1 modulo p: of a value below 18 p it leaves
+ * less than 1.01 p. Limbs 1 and 3 may become negative. */
 KF_LANE_FN void kf_lanes_take_multiple(kf_lane limb[5]) {
     const kf_lane times = kf_lane_shr(limb[4], 48);
     kf_lane_expect(limb[4], 53);
@@ -137,8 +139,8 @@ KF_LANE_FN void kf_lanes_take_multiple(kf_lane limb[5]) {
     limb[0] = kf_lane_add(limb[0], times);
 }
 
-/* A number from limbs whose value is below 18 p, limbs 1 and 3 from 2^54 on. What the carries add to limb 4 is less than
- * 2^6. */
+/* A number from limbs whose value is below 18 p, limbs 1 and 3 from 2^54 on. What the carries add to limb 4 is less
+ * than 2^6. */
 KF_LANE_FN void kf_lanes_fold(kf_number *r, kf_lane limb[5]) {
     kf_lanes_take_multiple(limb);
     kf_lanes_carry(limb);
@@ -148,8 +150,8 @@ KF_LANE_FN void kf_lanes_fold(kf_number *r, kf_lane limb[5]) {
 
 /* ---- products ------------------------------------------------------------------------------------- */
 
-/* Makes column 0 a multiple of 2^52 by adding m p, where m is the column modulo 2^52 (p = -1 modulo 2^52), and carries it
- * to column 1: m p = -m + m (2^44 2^52 + 2^36 2^156 + (2^48 - 2^16) 2^208). */
+/* Makes column 0 a multiple of 2^52 by adding m p, where m is the column modulo 2^52 (p = -1 modulo 2^52), and carries
+ * it to column 1: m p = -m + m (2^44 2^52 + 2^36 2^156 + (2^48 - 2^16) 2^208). */
 KF_LANE_FN void kf_lanes_reduce_column(kf_lane *column) {
     kf_lane_expect(column[0], 58);
     const kf_lane m = kf_lane_digit(column[0]);
@@ -236,7 +238,8 @@ KF_LANE_FN void kf_lanes_negate(kf_number *a, kf_lane mask) {
     }
 }
 
-/* All bits where a = 0 modulo p, else none, for a from 0.9 to 4: a is k p then, k from 1 to 3, and k is seen in limb 0. */
+/* All bits where a = 0 modulo p, else none, for a from 0.9 to 4: a is k p then, k from 1 to 3, and k is seen in limb
+ * 0. */
 KF_LANE_FN kf_lane kf_lanes_is_zero(const kf_factor *a) {
     kf_lane limb[5];
     KF_UNROLL(int i = 0; i < 5; i++) limb[i] = kf_lane_integer(a->limb[i]);

@@ -1,6 +1,6 @@
 /*
- * Many k G in constant time, part of the template kf_p256_lanes.h. Needs kf_lanes_look_up, which makes KF_LOOK_UPS terms of
- * k G from bytes of limbs.
+ * Many k G in constant time, part of the template kf_p256_lanes.h. Needs kf_lanes_look_up, which makes KF_LOOK_UPS
+ * terms of k G from bytes of limbs.
  */
 #ifndef KF_P256_LANES_BASE_H
 #define KF_P256_LANES_BASE_H
@@ -115,11 +115,11 @@ KF_LANE_CALL void kf_store_row(kf_p256_point *r, const kf_tree *tree, const uint
     kf_wipe(spare, sizeof spare);
 }
 
-/* Up to the last level no sum meets an exception. The sums a, b of two disjoint sets of windows are odd times 256 to the
- * power of their lowest windows, which differ, so a = +-b cannot be; and a +- b = +-n, with |a| + |b| < 2 n, is possible
- * only where window 0, since n is odd, and window 31, for its size, are among them. At the last level they are: a, the even
- * windows, is below 2^248, so that a + b = k, odd and from 1 to n - 1, leaves b - a = n alone: the digits of b and -a are
- * those of n, and k is the one of kf_exception. */
+/* Up to the last level no sum meets an exception. The sums a, b of two disjoint sets of windows are odd times 256 to
+ * the power of their lowest windows, which differ, so a = +-b cannot be; and a +- b = +-n, with |a| + |b| < 2 n, is
+ * possible only where window 0, since n is odd, and window 31, for its size, are among them. At the last level they
+ * are: a, the even windows, is below 2^248, so that a + b = k, odd and from 1 to n - 1, leaves b - a = n alone: the
+ * digits of b and -a are those of n, and k is the one of kf_exception. */
 KF_LANE_CALL void kf_base_mul_in_lanes(kf_p256_point *r, const kf_p256_scalar *k, int num, void *scratch) {
     kf_base_work work;
     kf_base_carve(&work, num, scratch);

@@ -1,11 +1,12 @@
 /*
- * Points of P-256 by KF_LANES at a time in Jacobian coordinates (x / z^2, y / z^3), part of the template kf_p256_lanes.h:
- * for long ways of doublings, which need no inversion here, so that they do not depend on how many items there are.
- * Formulas: Explicit-Formulas Database, short Weierstrass, a = -3, Jacobian (doubling in the manner of dbl-2001-b, addition
- * of an affine point that of IEEE 1363 A.10.5 with z = 1).
+ * Points of P-256 by KF_LANES at a time in Jacobian coordinates (x / z^2, y / z^3), part of the template
+ * kf_p256_lanes.h: for long ways of doublings, which need no inversion here, so that they do not depend on how many
+ * items there are.
+ * Formulas: Explicit-Formulas Database, short Weierstrass, a = -3, Jacobian (doubling in the manner of dbl-2001-b,
+ * addition of an affine point that of IEEE 1363 A.10.5 with z = 1).
  *
- * An addition of a point to itself or to its negative makes z zero, and z stays zero from there on: who looks at z at the
- * end knows. In units of p, where kf_p256_lanes.h says how products are bounded: x and y are below 1.01, z below
+ * An addition of a point to itself or to its negative makes z zero, and z stays zero from there on: who looks at z at
+ * the end knows. In units of p, where kf_p256_lanes.h says how products are bounded: x and y are below 1.01, z below
  * 1.25, and each line below says what it leaves.
  */
 #ifndef KF_P256_LANES_JACOBIAN_H
@@ -44,7 +45,8 @@ KF_LANE_FN void kf_lanes_mul_sub_twice(kf_number *r, const kf_factor *a, const k
 KF_LANE_FN void kf_lanes_sqr_sub_twice(kf_number *r, const kf_factor *a, const kf_number *b, const kf_number *c) {
     kf_lane upper[5], limb[5];
     KF_UNROLL(int i = 0; i < 5; i++)
-        upper[i] = kf_lane_sub(kf_lane_sub(KF_CONSTANT(bias_plus_4p[i]), b->limb[i]), kf_lane_add(c->limb[i], c->limb[i]));
+        upper[i] = kf_lane_sub(kf_lane_sub(KF_CONSTANT(bias_plus_4p[i]), b->limb[i]),
+                               kf_lane_add(c->limb[i], c->limb[i]));
     kf_lanes_square(limb, a, upper);
     kf_lanes_fold(r, limb);
 }

@@ -24,8 +24,8 @@ static void carve_work(affine_work *work, uintptr_t *at, size_t num) {
     work->quotients.before = carve(at, (vectors + KF_CHAINS) * sizeof(kf_factor));
 }
 
-/* The terms of vector v, one for each lane; lanes beyond the last one have it again. Those of the next vector that will be
- * asked for are fetched. */
+/* The terms of vector v, one for each lane; lanes beyond the last one have it again. Those of the next vector that will
+ * be asked for are fetched. */
 KF_LANE_FN void kf_terms_of(const affine_term *lane[KF_LANES], const affine_term *terms, size_t num, size_t v,
                             size_t next) {
     for (size_t i = 0; i < KF_LANES; i++) {
@@ -66,8 +66,8 @@ KF_LANE_FN void kf_store_terms(const affine_term *const lane[KF_LANES], const kf
     kf_lanes_store(to_x, &sum->x), kf_lanes_store(to_y, &sum->y);
 }
 
-/* All additions of a list. Where the points of a term have one x its item is flagged, and the sum is of no use. They are
- * finished from the last vector to the first, all of a vector read before any is written. */
+/* All additions of a list. Where the points of a term have one x its item is flagged, and the sum is of no use. They
+ * are finished from the last vector to the first, all of a vector read before any is written. */
 KF_LANE_CALL void add_list_var(const affine_term *terms, size_t num, const affine_work *work) {
     const size_t vectors = (num + KF_LANES - 1) / KF_LANES;
     kf_factor chain[KF_CHAINS], inverse, slope;

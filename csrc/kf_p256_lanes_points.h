@@ -1,15 +1,15 @@
 /*
- * Points of P-256 by KF_LANES at a time, part of the template kf_p256_lanes.h: many additions in affine coordinates that
- * share one inversion.
+ * Points of P-256 by KF_LANES at a time, part of the template kf_p256_lanes.h: many additions in affine coordinates
+ * that share one inversion.
  *
  * SEC 1 2.2.1: l = (y2 - y1) / (x2 - x1), x3 = l^2 - x1 - x2, y3 = l (x1 - x3) - y1. The inverses of many differences
- * come from that of their product: products of all before, one inversion, and the way back. Such chains run in each lane,
- * and KF_CHAINS of them side by side, because each product waits for the one before: an addition costs five products
- * and a square.
+ * come from that of their product: products of all before, one inversion, and the way back. Such chains run in each
+ * lane, and KF_CHAINS of them side by side, because each product waits for the one before: an addition costs five
+ * products and a square.
  *
  * Where x1 = x2 the difference is zero, and so would be the product of all. kf_lanes_add_all is called only where that
- * cannot be, and the caller says why; kf_lanes_add_checked puts one in the place of zero, so that the other results know
- * nothing of it, and reports the lanes, whose sums are of no use then. Both take constant time.
+ * cannot be, and the caller says why; kf_lanes_add_checked puts one in the place of zero, so that the other results
+ * know nothing of it, and reports the lanes, whose sums are of no use then. Both take constant time.
  */
 #ifndef KF_P256_LANES_POINTS_H
 #define KF_P256_LANES_POINTS_H

@@ -1,6 +1,6 @@
 /*
- * Tables of odd multiples of public points, and the terms that digits of a number choose from them; part of the template
- * kf_p256_lanes.h. Variable time.
+ * Tables of odd multiples of public points, and the terms that digits of a number choose from them; part of the
+ * template kf_p256_lanes.h. Variable time.
  */
 #ifndef KF_P256_LANES_TABLES_H
 #define KF_P256_LANES_TABLES_H

@@ -1,7 +1,7 @@
 /*
- * Sums of many points for each of many items, part of the template kf_p256_lanes.h: a tree. Vectors stand window by window,
- * item by item within a window, and each level adds the upper half of the windows to the lower half, all items at once, with
- * one inversion.
+ * Sums of many points for each of many items, part of the template kf_p256_lanes.h: a tree. Vectors stand window by
+ * window, item by item within a window, and each level adds the upper half of the windows to the lower half, all items
+ * at once, with one inversion.
  */
 #ifndef KF_P256_LANES_TREE_H
 #define KF_P256_LANES_TREE_H

@@ -1,9 +1,9 @@
 /*
  * Many verifications, part of the template kf_p256_lanes.h: is x(u1 G + u2 Q) = r modulo n? Variable time.
  *
- * Under one key all terms come from tables and are added by a tree. With a key for each item u2 Q is made of odd multiples of
- * Q by doublings and additions in Jacobian coordinates, and u1 G by a tree. An item that meets an exception of the formulas
- * says so and leaves no trace in others.
+ * Under one key all terms come from tables and are added by a tree. With a key for each item u2 Q is made of odd
+ * multiples of Q by doublings and additions in Jacobian coordinates, and u1 G by a tree. An item that meets an
+ * exception of the formulas says so and leaves no trace in others.
  */
 #ifndef KF_P256_LANES_VERIFY_H
 #define KF_P256_LANES_VERIFY_H
@@ -143,7 +143,8 @@ KF_LANE_CALL void kf_multiply_keys_var(kf_jacobians *sum, const kf_points *odd, 
     kf_lane limb[5];
     kf_number x;
     kf_factor x2, y2;
-    for (size_t i = 0; i < KF_LANES; i++) even[i] = kf_choices_var(choice[i], kf_scalar_at(u2, first + i), &KF_MANY_SHAPE);
+    for (size_t i = 0; i < KF_LANES; i++)
+        even[i] = kf_choices_var(choice[i], kf_scalar_at(u2, first + i), &KF_MANY_SHAPE);
     kf_pick_multiple_var(&sum->x, limb, odd, vectors, choice, even, KEY_WINDOWS - 1);
     kf_lanes_fold(&sum->y, limb);
     kf_lanes_one(&sum->z);

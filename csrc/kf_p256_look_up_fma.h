@@ -1,8 +1,8 @@
 /*
  * Look-ups in G's table for kf_p256_lanes_batch.h, 32 at a time with AVX2. Constant time: each reads its whole window.
  *
- * The table stands byte by byte: of each limb of each coordinate byte 0 of all entries, byte 1 of all, and so on. A byte
- * shuffle picks from 16 entries for 16 digits in each half of a register, eight of them serve 128 entries, and a
+ * The table stands byte by byte: of each limb of each coordinate byte 0 of all entries, byte 1 of all, and so on. A
+ * byte shuffle picks from 16 entries for 16 digits in each half of a register, eight of them serve 128 entries, and a
  * transposition brings the bytes of a limb together, four limbs to a vector.
  */
 #ifndef KF_P256_LOOK_UP_FMA_H
@@ -12,10 +12,11 @@
 
 enum { KF_LOOK_UPS = 32, KF_LOOK_UP_VECTORS = KF_LOOK_UPS / KF_LANES };
 
-/* Bytes 4 i, 4 i + 1 to the lower half, 4 i + 2, 4 i + 3 to the upper: the order in which kf_gather_limb leaves items. */
+/* Bytes 4 i, 4 i + 1 to the lower half, 4 i + 2, 4 i + 3 to the upper: the order in which kf_gather_limb leaves
+ * items. */
 KF_LANE_FN __m256i kf_split_pairs(__m256i bytes) {
-    const __m256i even_odd = _mm256_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15, 0, 1, 4, 5, 8, 9, 12,
-                                              13, 2, 3, 6, 7, 10, 11, 14, 15);
+    const __m256i even_odd = _mm256_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15,
+                                              0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
     return _mm256_permute4x64_epi64(_mm256_shuffle_epi8(bytes, even_odd), 0xd8);
 }
 

@@ -22,7 +22,8 @@ KF_LANE_FN __m512i kf_split_pairs(__m512i bytes) {
 KF_LANE_FN void kf_gather_limb(kf_lane *r, size_t stride, const uint8_t column[][128], int num, __m512i place) {
     __m512i byte[8], two[8], four[8];
     KF_UNROLL(int b = 0; b < 8; b++)
-        byte[b] = b < num ? _mm512_permutex2var_epi8(_mm512_load_si512(column[b]), place, _mm512_load_si512(column[b] + 64))
+        byte[b] = b < num ? _mm512_permutex2var_epi8(_mm512_load_si512(column[b]), place,
+                                                     _mm512_load_si512(column[b] + 64))
                           : _mm512_setzero_si512();
     KF_UNROLL(int i = 0; i < 4; i++) {
         two[2 * i] = _mm512_unpacklo_epi8(byte[2 * i], byte[2 * i + 1]);

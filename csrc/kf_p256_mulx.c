@@ -90,14 +90,16 @@ AVX2 static void look_up_32(kf_p256_point r[LOOK_UPS], const uint8_t column[][TA
     /* Within group g the place has 7 in its upper half, and elsewhere its top bit: a shuffle gives 0 for that. */
 #pragma GCC unroll 8
     for (int g = 0; g < GROUPS; g++)
-        in_group[g] = _mm256_adds_epu8(_mm256_xor_si256(place, _mm256_set1_epi8((char)(16 * g))), _mm256_set1_epi8(0x70));
+        in_group[g] = _mm256_adds_epu8(_mm256_xor_si256(place, _mm256_set1_epi8((char)(16 * g))),
+                                       _mm256_set1_epi8(0x70));
     for (int part = 0; part < 4; part++) {
         for (int b = 0; b < 16; b++) {
             const __m128i *entries = (const __m128i *)column[16 * part + b];
             __m256i found = _mm256_setzero_si256();
 #pragma GCC unroll 8
             for (int g = 0; g < GROUPS; g++)
-                found = _mm256_or_si256(found, _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(entries[g]), in_group[g]));
+                found = _mm256_or_si256(
+                    found, _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(entries[g]), in_group[g]));
             row[b] = found;
         }
         transpose16(row);
@@ -116,7 +118,8 @@ AVX2 static void look_up(kf_p256_point *r, int window, const uint8_t *digits, si
         int8_t masks[LOOK_UPS];
         look_up_32(r + i, columns[window], place);
         _mm256_storeu_si256((__m256i *)masks, negative);
-        for (int k = 0; k < LOOK_UPS; k++) kf_fe_negate_if(&r[i + (size_t)k].y, kf_barrier64((uint64_t)(int64_t)masks[k]));
+        for (int k = 0; k < LOOK_UPS; k++)
+            kf_fe_negate_if(&r[i + (size_t)k].y, kf_barrier64((uint64_t)(int64_t)masks[k]));
     }
 }
 

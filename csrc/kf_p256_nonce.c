@@ -23,7 +23,8 @@ static void make_some(kf_p256_scalar *k, const kf_hmac_key *key, const uint8_t *
 void kf_p256_nonces_hedged(kf_p256_scalar *k, const kf_hmac_key *key, const uint8_t *entropy,
                            const struct kf_column *digests, int64_t first, int num) {
     for (int at = 0; at < num; at += AT_ONCE)
-        make_some(k + at, key, entropy + at * KF_P256_ENTROPY_LEN, digests, first + at, num - at < AT_ONCE ? num - at : AT_ONCE);
+        make_some(k + at, key, entropy + at * KF_P256_ENTROPY_LEN, digests, first + at,
+                  num - at < AT_ONCE ? num - at : AT_ONCE);
 }
 
 /* K = HMAC(K, V || separator || tail), V = HMAC(K, V) */

@@ -2,7 +2,9 @@
 
 static void fe_mul_call(kf_p256_fe *r, const kf_p256_fe *a, const kf_p256_fe *b) { fe_mul(r, a, b); }
 
-static void scalar_mul_call(kf_p256_scalar *r, const kf_p256_scalar *a, const kf_p256_scalar *b) { scalar_mul(r, a, b); }
+static void scalar_mul_call(kf_p256_scalar *r, const kf_p256_scalar *a, const kf_p256_scalar *b) {
+    scalar_mul(r, a, b);
+}
 
 const kf_p256_arith ARITHMETIC_NAME = {
     .fe_mul = fe_mul_call,

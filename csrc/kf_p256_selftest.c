@@ -1,7 +1,7 @@
 /*
  * Known answers of P-256, as in kf_selftest.c: all are compared, and one miss fails the whole.
- * Key and first signature are those of RFC 6979 A.2.5 (SHA-256, "sample"). The batch's digests are a pattern, its answer
- * is SHA-256 over its signatures, made by another program from the same formulas.
+ * Key and first signature are those of RFC 6979 A.2.5 (SHA-256, "sample"). The batch's digests are a pattern, its
+ * answer is SHA-256 over its signatures, made by another program from the same formulas.
  */
 #include "kf_p256_selftest.h"
 

@@ -2,14 +2,12 @@
  * Signing a range of digests under one key (FIPS 186-5 6.4.1).
  * Rules:
  * - everything is computed, checked and only then written to the caller's memory; what fails is zeros there;
- * - constant time in key, nonces and digests. r = 0 or s = 0 (probability 2^-255) is found without a branch, and such an
- *   item is signed again with another nonce;
- * - all that is secret lies in one piece of memory, which is wiped;
+ * - constant time in key, nonces and digests. r = 0 or s = 0 (probability 2^-255) is found without a branch, and such
+ *   an item is signed again with another nonce;
+ * - all that is secret lies in one piece of memory, on the stack for few items, else a work room; it is wiped;
  * - digests are copied before anything is made of them: a nonce and its signature never see two digests, whatever the
  *   caller's memory does meanwhile. The check reads them there again, and refuses what they are no longer.
  */
-#include <stdlib.h>
-
 #include "kf.h"
 #include "kf_p256_check.h"
 #include "kf_p256_der.h"
@@ -18,6 +16,7 @@
 #include "kf_p256_words.h"
 #include "kf_rng.h"
 #include "kf_util.h"
+#include "kf_workroom.h"
 
 enum { GROUP = KF_P256_SUM_MAX, COEFFICIENT_LEN = 8, DIGEST_LEN = 32 };
 
@@ -75,18 +74,26 @@ static void lay_out(group *g, const kf_p256_impl *impl, int num, uint8_t *memory
     g->len = at;
 }
 
+size_t kf_p256_signing_len(const kf_p256_impl *impl, int num) {
+    group g;
+    lay_out(&g, impl, num, NULL);
+    return g.len;
+}
+
 static int begin_group(group *g, const kf_p256_impl *impl, int num) {
     lay_out(g, impl, num, NULL);
-    g->memory = num < KF_P256_FEW ? g->few : aligned_alloc(64, round_up(g->len));
+    g->memory = num < KF_P256_FEW ? g->few : kf_workroom_take(g->len);
     if (!g->memory || (g->memory == g->few && g->len > sizeof g->few)) return KF_ERR_MEMORY;
     lay_out(g, impl, num, g->memory);
     return KF_OK;
 }
 
 static void end_group(group *g) {
-    kf_wipe(g->memory, g->len);
+    if (g->memory == g->few)
+        kf_wipe(g->memory, g->len);
+    else
+        kf_workroom_give(g->memory, g->len);
     kf_wipe_below();
-    if (g->memory != g->few) free(g->memory);
 }
 
 /* Fresh entropy for nonces, and coefficients for the check. */
@@ -202,8 +209,8 @@ static int sign_group(kf_p256_signing *signing, int64_t first, int num, int atte
         for (int i = 0; i < num; i++)
             PLANT(KF_FAULT_DIGEST, first + i, *(uint8_t *)(uintptr_t)kf_column_at(signing->digests, first + i).at ^= 1);
         compute(&g, signing, first, num);
-        const kf_p256_release release = {signing->impl, signing->key, signing->digests, first, num, g.k, g.points, g.raw,
-                                         g.coefficients, g.again, g.blinded, g.scratch};
+        const kf_p256_release release = {signing->impl, signing->key, signing->digests, first, num, g.k, g.points,
+                                         g.raw, g.coefficients, g.again, g.blinded, g.scratch};
         kf_p256_check(g.good, &release);
     }
     for (int i = 0; status == KF_OK && i < num; i++) {

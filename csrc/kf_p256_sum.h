@@ -1,10 +1,10 @@
 /*
  * Template: the sum of a[i] P[i] with odd 64-bit a[i], by buckets (Pippenger), on additions of affine points.
- * a = 2 c - (2^64 - 1), so that the digits of c in base 2^w say the digits of a: 2 digit - (2^w - 1), odd and never 0. The
- * point joins the bucket of its digit's absolute value, as it is or negated, once for each window. A window's sum is
- * that of (2 j + 1) B[j] over its buckets: with S = the sum of B[j] and O[t] = the sum of those B[j] whose j has bit t,
- * it is S + 2 (O[0] + 2 O[1] + 4 O[2] + ...). Halving the list of buckets gives all: pairs are added, and the
- * odd ones of each length are what O[t] needs. A bit position has one point of all this, and 64 doublings join them.
+ * a = 2 c - (2^64 - 1), so that the digits of c in base 2^w say the digits of a: 2 digit - (2^w - 1), odd and never 0.
+ * The point joins the bucket of its digit's absolute value, as it is or negated, once for each window. A window's sum
+ * is that of (2 j + 1) B[j] over its buckets: with S = the sum of B[j] and O[t] = the sum of those B[j] whose j has bit
+ * t, it is S + 2 (O[0] + 2 O[1] + 4 O[2] + ...). Halving the list of buckets gives all: pairs are added, and the odd
+ * ones of each length are what O[t] needs. A bit position has one point of all this, and 64 doublings join them.
  */
 
 enum { SUM_BITS = 64, SUM_POSITIONS = 64, WIDE = 8, NARROW = 4, WIDE_FROM = 300 };
@@ -90,8 +90,8 @@ static void distribute(sum_scratch *s, const kf_p256_point *points, const uint64
     }
 }
 
-/* Halves the lists of buckets level by level. at_bit gets S of each window; s->odd, s->begin and s->len the lists of the
- * O[t], for window w and bit t as list w * width + t. */
+/* Halves the lists of buckets level by level. at_bit gets S of each window; s->odd, s->begin and s->len the lists of
+ * the O[t], for window w and bit t as list w * width + t. */
 static void halve_buckets(sum_scratch *s, const kf_p256_point *at_bit[SUM_POSITIONS]) {
     kf_p256_point *fresh = s->halves;
     uint32_t used = 0;

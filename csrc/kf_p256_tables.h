@@ -22,8 +22,8 @@ typedef struct {
 
 typedef struct kf_p256_table kf_p256_table;
 
-/* The table of q, whose bytes are public_key, for num more uses; NULL: not worth it yet, or no memory. To be given back by
- * kf_p256_table_put. */
+/* The table of q, whose bytes are public_key, for num more uses; NULL: not worth it yet, or no memory. To be given back
+ * by kf_p256_table_put. */
 kf_p256_table *kf_p256_table_get(const kf_p256_table_maker *maker, const uint8_t public_key[64], const kf_p256_point *q,
                                  int64_t num);
 const void *kf_p256_table_data(const kf_p256_table *table);

@@ -14,7 +14,14 @@
 
 enum { RESEED_BYTES = 1 << 24, CHUNK_BLOCKS = 64, KEY_BLOCKS = 2 };
 
+#ifdef KF_TESTING
+int kf_random_fault;
+#endif
+
 int kf_random(uint8_t *out, size_t len) {
+#ifdef KF_TESTING
+    if (kf_random_fault && --kf_random_fault == 0) return KF_ERR_SYSTEM;
+#endif
     while (len) {
         const size_t ask = len < 256 ? len : 256; /* never cut short by a signal up to here */
 #if defined(__linux__)

@@ -19,6 +19,9 @@ typedef struct {
 
 /* KF_OK or KF_ERR_SYSTEM. */
 int kf_random(uint8_t *out, size_t len);
+#ifdef KF_TESTING
+extern int kf_random_fault; /* test builds only: the n-th kf_random from now on fails, once */
+#endif
 int kf_rng_init(kf_rng *rng);
 int kf_rng_fill(kf_rng *rng, uint8_t *out, size_t len);
 void kf_rng_wipe(kf_rng *rng);

@@ -102,7 +102,8 @@ KF_XAES_INLINE void kf_xaes_hash_key(kf_xaes_hash *hash, int i, kf_vec block) {
 
 /* Derives the keys of a group's lanes, whose first 12 bytes of nonce, after four bytes of zeros, are in its spill:
  * the blocks 00 01 58 00 || nonce and 00 02 58 00 || nonce, under K1. */
-static inline KF_XAES_TARGET void kf_xaes_derive(const kf_xaes_work *work, kf_xaes_group *group, kf_xaes_pending *pending) {
+static inline KF_XAES_TARGET void kf_xaes_derive(const kf_xaes_work *work, kf_xaes_group *group,
+                                                 kf_xaes_pending *pending) {
     for (int half = 0; half < 2; half++) {
         const kf_vec constant = kf_all(_mm_set_epi32(0, 0, 0, half == 0 ? 0x00580100 : 0x00580200));
         kf_vec8 s;

@@ -37,7 +37,8 @@ KF_XAES_INLINE void kf_xaes_fetch(kf_xaes_pending *pending) {
     if (pending->num_fetch == 0) return;
     for (int i = 0; i < KF_XAES_WIDTH; i++)
         for (uintptr_t at = 0; at < KF_XAES_FETCH; at += 64)
-            __builtin_prefetch((const void *)((uintptr_t)pending->fetch[i].next + at)); /* may be past the buffer's end */
+            /* may be past the buffer's end */
+            __builtin_prefetch((const void *)((uintptr_t)pending->fetch[i].next + at));
     pending->fetch += KF_XAES_WIDTH, pending->num_fetch--;
 }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["Clock"]
+from datetime import UTC, datetime, timedelta
+
+__all__ = ["Clock", "in_days"]
 
 
 class Clock:
@@ -16,3 +18,8 @@ class Clock:
 
     def forward(self, *, days: float) -> None:
         self.now += days * 86_400
+
+
+def in_days(clock: Clock, days: float) -> datetime:
+    """The time that is so many days after the clock's."""
+    return datetime.fromtimestamp(clock(), UTC) + timedelta(days=days)

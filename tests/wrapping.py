@@ -10,9 +10,16 @@ from typing import Any
 
 import kmsfast
 
-__all__ = ["FOREVER", "bring", "openssl", "private_key", "wrap"]
+__all__ = ["FOREVER", "bring", "external", "openssl", "private_key", "wrap"]
 
 FOREVER: dict[str, Any] = {"expiration_model": "KEY_MATERIAL_DOES_NOT_EXPIRE"}
+
+
+def external(
+    kms: kmsfast.Kms, spec: str = "SYMMETRIC_DEFAULT", usage: str | None = None
+) -> kmsfast.Key:
+    """A key that waits for its material."""
+    return kms.create_key(spec=spec, usage=usage, origin="EXTERNAL")
 
 
 def bring(

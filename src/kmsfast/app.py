@@ -1,4 +1,9 @@
-"""Wiring: the one place that turns a path and settings into a running service."""
+"""Wiring: the one place that turns a path and settings into a running service.
+
+A deployment is one store, and a service on it for each region and account that somebody asks for.
+They share the store's database, its epoch and the arena, and nothing else: keys of one are not seen
+in another.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +20,7 @@ from kmsfast.service.keyring import Keyring
 from kmsfast.service.management import Management
 from kmsfast.service.outside import OutsideKeys
 from kmsfast.service.ports import Clock
-from kmsfast.store.directory import StoreDirectory, create_store, open_store
+from kmsfast.store.directory import StoreDirectory, StoreScope, create_store, open_store
 from kmsfast.store.roots import Passphrase, Root, RootKeyFile
 
 if TYPE_CHECKING:
@@ -31,36 +36,84 @@ if TYPE_CHECKING:
     from kmsfast.service.singles import Singles
     from kmsfast.wire.markers import Markers
 
-__all__ = ["BUSY_TIMEOUT", "KEY_STORES", "Application", "checked_root", "start"]
+__all__ = [
+    "BUSY_TIMEOUT",
+    "KEY_STORES",
+    "Application",
+    "Deployment",
+    "checked_root",
+    "start",
+]
 
 BUSY_TIMEOUT = 10.0
 _MAX_TIMEOUT = 86_400
 KEY_STORES = "key-stores.toml"
 
 
+class Deployment:
+    """One store and the services on it.
+
+    Attributes:
+        key_stores: the configuration of key stores outside, whether it is there or not.
+    """
+
+    def __init__(self, directory: StoreDirectory, clock: Clock, key_stores: Path) -> None:
+        self.directory, self._clock, self.key_stores = directory, clock, key_stores
+        self._made: dict[Home, Application] = {}
+        self._closed = False
+
+    def at(self, home: Home) -> Application:
+        """The service of a region and account; it has no keys where nobody made any.
+
+        Raises:
+            KmsError: the store was closed.
+        """
+        made = self._made.get(home)
+        if made is None:
+            ring = Keyring(self.directory.at(home), self._clock)
+            made = self._made.setdefault(home, Application(self, ring))
+        if self._closed:  # meanwhile; close may have been here before this one was
+            made.ring.close()
+            made.ring.check_open()
+        return made
+
+    def homes(self) -> list[Home]:
+        """The regions and accounts that have had keys, and the store's own home."""
+        return self.directory.homes()
+
+    def close(self) -> None:
+        """Ends connections to key stores outside, wipes all keys, and closes the store."""
+        if self._closed:
+            return
+        self._closed = True
+        for each in list(self._made.values()):
+            each.outside.close()
+            each.ring.close()
+        self.directory.close()
+
+
 class Application:
-    """The parts of a running service.
+    """The parts of a running service for one region and account.
 
     What encrypts is there from the start; the others are imported when they are first asked for, so
     that commands without signatures and MACs do not wait for them.
+
+    Attributes:
+        deployment: leads to the services of other regions and accounts on the same store.
     """
 
-    def __init__(self, store: StoreDirectory, ring: Keyring, key_stores: Path) -> None:
-        self.store, self.ring, self._key_stores = store, ring, key_stores
+    def __init__(self, deployment: Deployment, ring: Keyring) -> None:
+        self.deployment, self.ring = deployment, ring
+        self.store: StoreScope = deployment.directory.at(ring.store.home)
         self.outside = OutsideKeys(ring, self._found_outside)
         ring.when_purged = self.outside.forget
         self.management = Management(ring, self.outside)
         self.encryption = Encryption(ring, self.outside)
 
-    def close(self) -> None:
-        """Ends connections to key stores outside, wipes all keys from memory, closes the store."""
-        self.outside.close()
-        self.ring.close()
-
     def _found_outside(self, kind: KeyStoreType) -> Outside:
         from kmsfast.external import outside
 
-        return outside(kind, self._key_stores, self.store.home, self.ring.clock)
+        return outside(kind, self.deployment.key_stores, self.store.home, self.ring.clock)
 
     @cached_property
     def key_stores(self) -> KeyStores:
@@ -125,6 +178,10 @@ class Application:
 
         return Markers(self.store.store_key.mac, self.ring.clock)
 
+    def close(self) -> None:
+        """Closes the whole deployment."""
+        self.deployment.close()
+
 
 def checked_root(root: Root) -> Root:
     """The root key's place, when it is one.
@@ -150,9 +207,11 @@ def start(
     busy_timeout: float = BUSY_TIMEOUT,
     key_stores: str | os.PathLike[str] | None = None,
 ) -> Application:
-    """Opens or creates the store at ``path`` and puts the service on it.
+    """Opens or creates the store at ``path`` and puts the service of a region and account on it.
 
     Args:
+        region: by default that of the store, which is us-east-1 for a new one.
+        account: likewise; 000000000000 for a new one.
         key_stores: the configuration of key stores outside; None: ``key-stores.toml`` in ``path``.
     """
     if root is not None:
@@ -165,17 +224,17 @@ def start(
         )
     ticking = clock or time.time
     directory = Path(path)
+    chosen = Home(region or Home().region, account or Home().account)
     if create:
-        home = Home(region or Home().region, account or Home().account)
         now = int(ticking() * 1_000_000)
-        store = create_store(directory, root, home, now, busy_timeout=busy_timeout)
+        store = create_store(directory, root, chosen, now, busy_timeout=busy_timeout)
     else:
-        store = open_store(directory, root, region, account, busy_timeout=busy_timeout)
-    ring = Keyring(store, ticking)
-    opened = Application(store, ring, Path(key_stores or directory / KEY_STORES))
+        store = open_store(directory, root, busy_timeout=busy_timeout)
+    deployment = Deployment(store, ticking, Path(key_stores or directory / KEY_STORES))
     try:
-        ring.purge_due()
+        for home in deployment.homes():
+            deployment.at(home).ring.purge_due()
+        return deployment.at(Home(region or store.home.region, account or store.home.account))
     except BaseException:
-        opened.close()
+        deployment.close()
         raise
-    return opened

@@ -30,6 +30,7 @@ typedef struct {
     struct kf_column digests, signatures;
     /* what the calls below write to */
     _Alignas(8) uint8_t out[1024];
+    uint8_t zeroed[64]; /* by calls that leave zeros on an error */
     uint8_t material[KFT_MAC_LEN]; /* wiped by the import */
     uint64_t handle;
     uint8_t *secret;
@@ -47,6 +48,9 @@ typedef struct {
     int (*call)(kft_library *library);
     int uses_keys; /* needs the arena: fails after a fork */
 } kft_call;
+
+/* After calls that failed: no byte of out was written, where 0x5a was before, and nothing is left in zeroed. */
+void kft_check_unwritten(const kft_library *library);
 
 extern const kft_call KFT_CALLS[];
 extern const size_t KFT_NUM_CALLS;

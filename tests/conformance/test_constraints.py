@@ -221,7 +221,7 @@ def cases(operation: str) -> Iterator[Case]:
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     running = app.start(tmp_path_factory.mktemp("conformance") / "store", create=True)
     yield Api(running)
-    running.ring.close()
+    running.close()
 
 
 @pytest.mark.parametrize("operation", sorted(OPERATIONS))

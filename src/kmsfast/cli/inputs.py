@@ -183,8 +183,13 @@ def about(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def opened_output(name: str, *, force: bool) -> Iterator[BinaryIO]:
+def opened_output(name: str, *, force: bool, private: bool = False) -> Iterator[BinaryIO]:
     """The output, which gets its name when the block ends without an error.
+
+    Args:
+        name: of a file, or ``-``.
+        force: a file that is there already may be replaced.
+        private: a file is for its owner alone.
 
     Raises:
         OutputExists: a file of that name is there and `force` is False.
@@ -194,7 +199,7 @@ def opened_output(name: str, *, force: bool) -> Iterator[BinaryIO]:
 
     try:
         if name != STANDARD:
-            with OutputFile(name, replace=force) as target:
+            with OutputFile(name, replace=force, private=private) as target:
                 yield target
             return
         if sys.stdout.isatty():

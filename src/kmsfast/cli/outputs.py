@@ -55,8 +55,15 @@ def check_outputs(names: Iterable[str], *, force: bool) -> None:
 
 
 @contextmanager
-def opened_outputs(names: Sequence[str], *, force: bool) -> Iterator[list[BinaryIO]]:
+def opened_outputs(
+    names: Sequence[str], *, force: bool, private: Sequence[str] = ()
+) -> Iterator[list[BinaryIO]]:
     """The outputs, which get their names together when the block ends without an error.
+
+    Args:
+        names: of files, or ``-``.
+        force: files that are there already may be replaced.
+        private: those of the names whose files are for their owner alone.
 
     Raises:
         As :func:`check_outputs`.
@@ -66,7 +73,8 @@ def opened_outputs(names: Sequence[str], *, force: bool) -> Iterator[list[Binary
         files = []
         for name in names:
             stack.enter_context(appears(name))
-            files.append(stack.enter_context(opened_output(name, force=force)))
+            one = opened_output(name, force=force, private=name in private)
+            files.append(stack.enter_context(one))
         yield files
         for file in files:  # a full disk shows now, when no file has its name yet
             file.flush()

@@ -8,7 +8,7 @@ import click
 
 from kmsfast.cli.arguments import context_option, force_option, key_option, named_in, pairs
 from kmsfast.cli.outputs import opened_outputs, refuse_mixed
-from kmsfast.cli.records import base64_of, for_owner_alone, output_option, read_one, result
+from kmsfast.cli.records import base64_of, output_option, read_one, result
 from kmsfast.cli.session import Session, pass_session
 from kmsfast.cli.show import json_option, print_json
 
@@ -96,10 +96,9 @@ def data_key_pair(
     chosen = {name: path for name, path in outputs.items() if path is not None}
     for path in chosen.values():
         refuse_mixed(path, as_json=as_json)
-    with opened_outputs(list(chosen.values()), force=force) as opened:
+    private = [path for name, path in chosen.items() if name == "private"]
+    with opened_outputs(list(chosen.values()), force=force, private=private) as opened:
         files = dict(zip(chosen, opened, strict=True))
-        if "private" in files:
-            for_owner_alone(files["private"])
         key, bound = session.kms.key(key_name), pairs(context, "--context") or None
         make = (
             key.generate_data_key_pair

@@ -10,8 +10,6 @@ Rules:
 from __future__ import annotations
 
 import binascii
-import os
-import stat
 import sys
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Sequence
@@ -25,7 +23,7 @@ from kmsfast.cli.show import print_json
 from kmsfast.errors import ValidationError
 
 __all__ = [
-    "Form", "base64_of", "batch_option", "for_owner_alone", "output_option", "read_all", "read_one",
+    "Form", "base64_of", "batch_option", "output_option", "read_all", "read_one",
     "read_records", "result", "write_records",
 ]  # fmt: skip
 
@@ -142,20 +140,12 @@ def result(
         secret: a file that holds it is for its owner alone.
     """
     if output is not None:
-        with opened_output(output, force=force) as target:
-            if secret:
-                for_owner_alone(target)
+        with opened_output(output, force=force, private=secret) as target:
             target.write(value)
     if as_json:
         print_json({**facts, name: base64_of(value)} if output is None else facts)
     elif output is None:
         click.echo(base64_of(value))
-
-
-def for_owner_alone(file: BinaryIO) -> None:
-    """Makes a file one that others cannot read; devices and pipes stay as they are."""
-    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        os.fchmod(file.fileno(), 0o600)
 
 
 def base64_of(value: bytes | Sequence[int]) -> str:

@@ -113,4 +113,6 @@ def env(session: Session, address: str, tls: bool) -> None:
 
 def _announce(app: Application, url: str) -> None:
     home = app.store.home
-    click.echo(f"serving {app.store.path} at {url}, region {home.region}, account {home.account}")
+    click.echo(
+        f"serving {app.store.directory.path} at {url}, region {home.region}, account {home.account}"
+    )

@@ -38,7 +38,6 @@ __all__ = [
     "PUBLIC_LEN",
     "RAW_LEN",
     "Encoding",
-    "check_public",
     "ecdh",
     "force",
     "generate",
@@ -124,15 +123,6 @@ def load(
         raise StoreIntegrity(_CHANGED.format(version))
     check(status)
     return int(handle[0]), bytes(ffi.buffer(public))
-
-
-def check_public(public: bytes) -> None:
-    """Checks that a public key (64 bytes) is a point of the curve.
-
-    Raises:
-        ValidationError: it is not.
-    """
-    _check_point(lib.kf_p256_public_check(_public(public)))
 
 
 # ---- signing --------------------------------------------------------------------------------

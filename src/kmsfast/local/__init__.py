@@ -49,8 +49,9 @@ def open(  # noqa: A001 - kmsfast.open is to a store what open is to a file
         create: make an empty store there, and its root key; the only way to get either.
         root: RootKeyFile(path) or Passphrase(text); None: ``root.key`` in the directory, or the
             key file that the store was created with.
-        region: of ARNs; us-east-1 for a new store. An existing store has its own, which must match.
-        account: of ARNs, 12 digits; 000000000000 for a new store.
+        region: whose keys; a store has keys of several, and those of one are not seen in another.
+            Default: the one that the store was created with, which is us-east-1 when it said none.
+        account: likewise, 12 digits; 000000000000 when the store was created without one.
         clock: Unix time in seconds; for tests. Default: the system's.
         busy_timeout: seconds to wait for another process that writes.
         key_stores: the file that says what stands behind custom key stores

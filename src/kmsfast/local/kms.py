@@ -46,7 +46,7 @@ class Kms(KeyStoreUses):
         self.close()
 
     def __repr__(self) -> str:
-        return f"<kmsfast store {str(self._app.store.path)!r}>"
+        return f"<kmsfast store {str(self._app.store.directory.path)!r}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Kms holds keys and cannot be pickled or copied; open the store again")
@@ -256,7 +256,7 @@ class Kms(KeyStoreUses):
             ValidationError: neither a RootKeyFile nor a Passphrase.
         """
         self._ring.check_open()
-        self._app.store.change_root(app.checked_root(new_root))
+        self._app.store.directory.change_root(app.checked_root(new_root))
 
     def describe(self) -> dict[str, Any]:
         """Facts about the store for a diagnosis: path, schema, region, account, keys, root."""

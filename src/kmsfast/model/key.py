@@ -32,6 +32,7 @@ __all__ = [
     "FLAG_MULTI_REGION",
     "MAX_DESCRIPTION",
     "MAX_POLICY",
+    "KeyManager",
     "KeyMetadata",
     "KeyState",
     "KeyVersion",
@@ -70,6 +71,13 @@ class KeyState(StrEnum):
     PENDING_DELETION = "PendingDeletion"
     UNAVAILABLE = "Unavailable"
     DELETED = "Deleted"
+
+
+class KeyManager(StrEnum):
+    """Whose key it is: the customer's, or an AWS managed one."""
+
+    CUSTOMER = "CUSTOMER"
+    AWS = "AWS"
 
 
 # What each state allows; "read" needs no state at all.
@@ -140,6 +148,8 @@ class KeyMetadata:
         valid_to: when the imported material of the current version expires.
         expires: when the first of the key's imported materials expires.
         backing: where the material is, of a key in a custom key store.
+        regions: of a multi-Region key, those of all related keys, the primary's first.
+        deletion_days: how long it will wait, while its replicas' deletion is waited for.
     """
 
     raw_id: bytes
@@ -161,6 +171,9 @@ class KeyMetadata:
     valid_to: datetime | None = None
     expires: datetime | None = None
     backing: Backing | None = None
+    manager: KeyManager = KeyManager.CUSTOMER
+    regions: tuple[str, ...] = ()
+    deletion_days: int | None = None
 
     @property
     def shown_state(self) -> KeyState:

@@ -17,6 +17,8 @@ from kmsfast.errors import InvalidKeyUsage, UnsupportedOperation, ValidationErro
 
 __all__ = [
     "ENCRYPTION_ALGORITHMS",
+    "KNOWN_ENCRYPTION_ALGORITHMS",
+    "KNOWN_SIGNING_ALGORITHMS",
     "MAC_ALGORITHMS",
     "SIGNING_ALGORITHMS",
     "KeySpec",
@@ -135,6 +137,9 @@ _SPECS: Final = tuple(str(spec) for spec in KeySpec)
 _USAGES: Final = tuple(str(usage) for usage in KeyUsage)
 ENCRYPTION_ALGORITHMS: Final = _all_of(KeyUsage.ENCRYPT_DECRYPT)
 SIGNING_ALGORITHMS: Final = _all_of(KeyUsage.SIGN_VERIFY)
+# What a request may say, which no key here works with: these are of SM2 keys.
+KNOWN_ENCRYPTION_ALGORITHMS: Final = (*ENCRYPTION_ALGORITHMS, "SM2PKE")
+KNOWN_SIGNING_ALGORITHMS: Final = (*SIGNING_ALGORITHMS, "SM2DSA")
 MAC_ALGORITHMS: Final = _all_of(KeyUsage.GENERATE_VERIFY_MAC)
 
 

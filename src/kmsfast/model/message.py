@@ -14,7 +14,7 @@ from typing import Final
 
 from kmsfast.errors import ValidationError
 from kmsfast.model.keyspec import (
-    SIGNING_ALGORITHMS,
+    KNOWN_SIGNING_ALGORITHMS,
     KeySpec,
     KeyUsage,
     algorithms_of,
@@ -139,7 +139,7 @@ def checked_signing_algorithm(name: str | None) -> str | None:
     Raises:
         ValidationError: it has not.
     """
-    return None if name is None else enumerated(name, SIGNING_ALGORITHMS, "signingAlgorithm")
+    return None if name is None else enumerated(name, KNOWN_SIGNING_ALGORITHMS, "signingAlgorithm")
 
 
 def signing_algorithm(spec: KeySpec, name: str | None, message_type: MessageType) -> str:

@@ -15,7 +15,7 @@ from kmsfast.errors import UnsupportedOperation, ValidationError
 from kmsfast.model.context import canonical
 from kmsfast.model.key import KeyMetadata, require
 from kmsfast.model.keyspec import (
-    ENCRYPTION_ALGORITHMS,
+    KNOWN_ENCRYPTION_ALGORITHMS,
     KeySpec,
     KeyUsage,
     checked_pair_spec,
@@ -150,7 +150,7 @@ class Asymmetric:
 
 
 def _check_algorithm(algorithm: str, context: Context, aad: Any) -> None:
-    enumerated(algorithm, ENCRYPTION_ALGORITHMS, "encryptionAlgorithm")
+    enumerated(algorithm, KNOWN_ENCRYPTION_ALGORITHMS, "encryptionAlgorithm")
     if context or aad:
         raise ValidationError(
             f"{algorithm} has no place for an encryption context or associated data; symmetric "

@@ -270,7 +270,7 @@ class Keyring:
         return handle
 
     def close(self) -> None:
-        """Wipes all keys from the arena and closes the store."""
+        """Wipes all keys from the arena. Whoever opened the store closes it then."""
         if self._closed:
             return
         self._closed = True
@@ -278,7 +278,6 @@ class Keyring:
         for raw_id, _ in list(self._handles):
             self.forget(raw_id)
         self._privates.clear()
-        self.store.close()
 
     # ---- within -----------------------------------------------------------------------------
 

@@ -82,6 +82,7 @@ class Management:
             state=KeyState.PENDING_IMPORT if external else KeyState.ENABLED,
             description=checked_description(description),
             multi_region=multi_region,
+            regions=(self._store.home.region,) if multi_region else (),
             created_at=now,
             current_version=0 if external else 1,
             rotation=_rotation(rotation_period_days, now),

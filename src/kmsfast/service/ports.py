@@ -98,7 +98,7 @@ class Writer(Reader, Protocol):
 
 
 class Store(Protocol):
-    """Where keys are kept.
+    """Where the keys of one region and account are kept.
 
     Attributes:
         home: region and account.
@@ -124,9 +124,6 @@ class Store(Protocol):
 
     def describe(self) -> dict[str, Any]:
         """Facts for a diagnosis."""
-
-    def close(self) -> None:
-        """Wipes the store key and closes the database."""
 
 
 @dataclass(frozen=True, slots=True)

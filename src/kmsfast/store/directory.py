@@ -2,15 +2,15 @@
 
 A key file elsewhere or a passphrase can take the place of ``root.key``. Creating and opening follow
 one order: directory, epoch file, database, schema version, root key, store key, migration, MACs of
-the rows of the store and of all keys. Whatever fails, fails with an error that says what to do, and
-nothing is made in place of something that is missing.
+the rows of the store, its scopes and all keys. Whatever fails, fails with an error that says what
+to do, and nothing is made in place of something that is missing.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +21,6 @@ from kmsfast.errors import (
     StoreIntegrity,
     StoreNotFound,
     StoreUnusable,
-    ValidationError,
 )
 from kmsfast.model.arn import Home
 from kmsfast.store import roots, schema
@@ -32,7 +31,7 @@ from kmsfast.store.roots import Root, RootRow
 from kmsfast.store.rows import verified
 from kmsfast.store.table import Row, Table
 
-__all__ = ["StoreDirectory", "create_store", "open_store"]
+__all__ = ["StoreDirectory", "StoreScope", "create_store", "open_store"]
 
 _DATABASE = "store.db"
 _EPOCH = "epoch"
@@ -52,8 +51,13 @@ class Unlocked(NamedTuple):
 class StoreDirectory:
     """An open store. Made by :func:`create_store` and :func:`open_store`.
 
+    Its keys are in scopes, one for each region and account (:meth:`at`).
+
     Args:
         root: where its root key was found; None: where the store says.
+
+    Attributes:
+        home: the region and account that it was created with, which are the default.
     """
 
     def __init__(
@@ -64,17 +68,26 @@ class StoreDirectory:
         self._epoch, self._database = epoch, database
         self.epoch = epoch.word
 
-    @contextmanager
-    def read(self) -> Iterator[Repository]:
-        """A consistent view of the store."""
-        with self._database.read() as connection:
-            yield Repository(connection, self.store_key, self.home)
+    def at(self, home: Home) -> StoreScope:
+        """The store as a region and account see it."""
+        return StoreScope(self, home)
+
+    def homes(self) -> list[Home]:
+        """The regions and accounts that have had keys, and the store's own home."""
+        with self.read(self.home) as rows:
+            return rows.homes()
 
     @contextmanager
-    def write(self) -> Iterator[Repository]:
+    def read(self, home: Home) -> Iterator[Repository]:
+        """A consistent view of a scope of the store."""
+        with self._database.read() as connection:
+            yield Repository(connection, self.store_key, home)
+
+    @contextmanager
+    def write(self, home: Home) -> Iterator[Repository]:
         """A transaction: durable and known to all processes when its block ends."""
         with self._database.write() as connection:
-            yield Repository(connection, self.store_key, self.home)
+            yield Repository(connection, self.store_key, home)
 
     def forget_deleted(self) -> None:
         """Makes sure that removed rows are gone from the disk."""
@@ -90,7 +103,7 @@ class StoreDirectory:
         Raises:
             RootKeyMissing: the old root key is gone. RootKeyWrong: it is not that of this store.
         """
-        with self.write() as rows:
+        with self.write(self.home) as rows:
             before = rows.store_row()
             with roots.load(self._root, _root_row(before), self.path) as old_key:
                 new_key, row = roots.make(new, self.path)
@@ -102,17 +115,18 @@ class StoreDirectory:
         self._root = new
         self.forget_deleted()  # the log holds the store key under the old root
 
-    def describe(self) -> dict[str, Any]:
-        """Facts for a diagnosis."""
-        with self.read() as rows:
-            row = rows.store_row()
+    def describe(self, home: Home) -> dict[str, Any]:
+        """Facts for a diagnosis, as a scope sees it."""
+        with self.read(home) as rows:
+            row, num_keys, homes = rows.store_row(), rows.num_keys(), rows.homes()
         return {
             "path": str(self.path.absolute()),
             "schema_version": schema.SCHEMA_VERSION,
             "store_id": row["store_id"].hex(),
-            "region": row["region"],
-            "account": row["account"],
-            "keys": row["num_keys"],
+            "region": home.region,
+            "account": home.account,
+            "regions": sorted({each.region for each in homes if each.account == home.account}),
+            "keys": num_keys,
             "root": row["root_kind"],
             "root_path": row["root_path"] and str(self.path.absolute() / row["root_path"]),
             "directory_mode": f"{self.path.stat().st_mode & 0o777:04o}",
@@ -123,6 +137,31 @@ class StoreDirectory:
         self._database.close()
         self.store_key.close()
         self._epoch.close()
+
+
+class StoreScope:
+    """One region and account of a store, as the service asks for it.
+
+    Attributes:
+        home: the region and account.
+    """
+
+    def __init__(self, directory: StoreDirectory, home: Home) -> None:
+        self.directory, self.home = directory, home
+        self.store_key, self.epoch = directory.store_key, directory.epoch
+        self.forget_deleted, self.check_process = directory.forget_deleted, directory.check_process
+
+    def read(self) -> AbstractContextManager[Repository]:
+        """A consistent view of the scope."""
+        return self.directory.read(self.home)
+
+    def write(self) -> AbstractContextManager[Repository]:
+        """A transaction: durable and known to all processes when its block ends."""
+        return self.directory.write(self.home)
+
+    def describe(self) -> dict[str, Any]:
+        """Facts for a diagnosis."""
+        return self.directory.describe(self.home)
 
 
 def create_store(
@@ -152,14 +191,7 @@ def create_store(
     return StoreDirectory(path, root, epoch, database, unlocked)
 
 
-def open_store(
-    path: Path,
-    root: Root | None,
-    region: str | None,
-    account: str | None,
-    *,
-    busy_timeout: float,
-) -> StoreDirectory:
+def open_store(path: Path, root: Root | None, *, busy_timeout: float) -> StoreDirectory:
     """Opens an existing store.
 
     Raises:
@@ -180,13 +212,7 @@ def open_store(
         database.close()
         epoch.close()
         raise
-    store = StoreDirectory(path, root, epoch, database, unlocked)
-    home = unlocked.home
-    for given, has, what in ((region, home.region, "region"), (account, home.account, "account")):
-        if given not in (None, has):
-            store.close()
-            raise ValidationError(f"the store's {what} is {has}, not {given}")
-    return store
+    return StoreDirectory(path, root, epoch, database, unlocked)
 
 
 def _fill(
@@ -211,10 +237,11 @@ def _fill(
             "account": home.account,
             **asdict(root_row),
             "wrapped_key": wrapped,
-            "num_keys": 0,
             "rows_sum": bytes(32),
         }
-        Repository(connection, store_key, home).add_store_row(row)
+        rows = Repository(connection, store_key, home)
+        rows.add_store_row(row)
+        rows.add_scope()
         _sync_directory(path)
     return store_key
 
@@ -236,7 +263,8 @@ def _unlock(path: Path, database: Database, root: Root | None) -> Unlocked:
     with database.read() as connection:
         values = verified(store_key, schema.store, _only(schema.store.select(connection)))
         home = Home(values["region"], values["account"])
-        Repository(connection, store_key, home).check_keys()
+        for each in Repository(connection, store_key, home).homes():
+            Repository(connection, store_key, each).check_keys()
     return Unlocked(store_key, home)
 
 

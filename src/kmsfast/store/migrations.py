@@ -10,7 +10,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from kmsfast.errors import StoreIntegrity
@@ -81,9 +81,9 @@ def _from_1_to_2(connection: Connection, macs: Macs) -> None:
 
 
 _VERSION: Final = "key_id number created_at origin wrapped"
+_OF_VERSION_3: Final = " public_key material_name description valid_to"
 _VERSIONS_2, _VERSIONS_3 = (
-    _frozen("key_versions", _VERSION + more, "key_id", "number")
-    for more in ("", " public_key material_name description valid_to")
+    _frozen("key_versions", _VERSION + more, "key_id", "number") for more in ("", _OF_VERSION_3)
 )
 _KEYS_3 = _frozen("keys", _KEY.replace(" state", " spec usage origin state") + " rows_sum")
 _OTHERS_2: Final = (
@@ -112,14 +112,7 @@ def _from_2_to_3(connection: Connection, macs: Macs) -> None:
     stores, keys = _all(connection, macs, _STORE_2), _all(connection, macs, _KEYS_2)
     versions = _all(connection, macs, _VERSIONS_2)
     rows = [row for table in _OTHERS_2 for row in _all(connection, macs, table)] + versions
-    all_keys = added(bytes(32), (key["mac"] for key in keys))
-    if len(stores) != 1 or stores[0]["num_keys"] != len(keys) or stores[0]["rows_sum"] != all_keys:
-        raise _incomplete()
-    sums = dict.fromkeys((key["key_id"] for key in keys), bytes(32))
-    for row in rows:
-        sums[row["key_id"]] = added(sums.get(row["key_id"], b""), [row["mac"]])
-    if sums != {key["key_id"]: key["rows_sum"] for key in keys}:
-        raise _incomplete()
+    sums = _check_sums(stores, keys, rows)
     for statement in _NEW_IN_3:
         connection.execute(statement)
     for row in versions:
@@ -133,9 +126,119 @@ def _from_2_to_3(connection: Connection, macs: Macs) -> None:
     connection.execute("PRAGMA user_version = 3")
 
 
+_SCOPES_4: Final = _frozen("scopes", "scope one account region num_keys rows_sum", "scope")
+_STORE_4: Final = _frozen("store", _ROOT.replace(" num_keys", "") + " rows_sum", "one")
+_KEYS_4: Final = _frozen(
+    "keys",
+    "scope key_id flags spec usage origin state description created_at rotation_days next_rotation "
+    "deletion_date deletion_days manager regions num_versions rows_sum",
+)
+_CHILDREN_4: Final = (
+    _frozen("key_versions", "scope " + _VERSION + _OF_VERSION_3),
+    _frozen("aliases", "scope name key_id created_at updated_at"),
+    _frozen("tags", "scope key_id tag_key tag_value"),
+    _frozen("policies", "scope key_id document"),
+    _frozen("grants", "scope key_id grant_id created_at document"),
+)
+_GONE_IN_4: Final = (
+    "DROP TABLE grants",
+    "DROP TABLE policies",
+    "DROP TABLE tags",
+    "DROP TABLE aliases",
+    "DROP TABLE key_versions",
+    "DROP TABLE keys",
+    "ALTER TABLE store DROP COLUMN num_keys",
+)
+_OF_A_KEY: Final = """PRIMARY KEY (scope, key_id{}),
+    FOREIGN KEY(scope, key_id) REFERENCES keys (scope, key_id)"""
+_NEW_IN_4: Final = (
+    """CREATE TABLE scopes (
+    scope INTEGER NOT NULL,
+    one INTEGER NOT NULL,
+    account TEXT NOT NULL,
+    region TEXT NOT NULL,
+    num_keys INTEGER NOT NULL,
+    rows_sum BLOB NOT NULL,
+    mac BLOB NOT NULL,
+    PRIMARY KEY (scope),
+    FOREIGN KEY(one) REFERENCES store (one)
+)""",
+    """CREATE TABLE keys (
+    scope INTEGER NOT NULL,
+    key_id BLOB NOT NULL,
+    flags INTEGER NOT NULL,
+    spec TEXT NOT NULL,
+    usage TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    state TEXT NOT NULL,
+    description TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    rotation_days INTEGER,
+    next_rotation INTEGER,
+    deletion_date INTEGER,
+    deletion_days INTEGER,
+    manager TEXT NOT NULL,
+    regions TEXT NOT NULL,
+    num_versions INTEGER NOT NULL,
+    rows_sum BLOB NOT NULL,
+    mac BLOB NOT NULL,
+    PRIMARY KEY (scope, key_id),
+    FOREIGN KEY(scope) REFERENCES scopes (scope)
+)""",
+    f"""CREATE TABLE key_versions (
+    scope INTEGER NOT NULL,
+    key_id BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    origin TEXT NOT NULL,
+    wrapped BLOB NOT NULL,
+    public_key BLOB,
+    material_name BLOB,
+    description TEXT NOT NULL,
+    valid_to INTEGER,
+    mac BLOB NOT NULL,
+    {_OF_A_KEY.format(", number")}
+)""",
+    """CREATE TABLE aliases (
+    scope INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    key_id BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    mac BLOB NOT NULL,
+    PRIMARY KEY (scope, name),
+    FOREIGN KEY(scope, key_id) REFERENCES keys (scope, key_id)
+)""",
+    f"""CREATE TABLE tags (
+    scope INTEGER NOT NULL,
+    key_id BLOB NOT NULL,
+    tag_key TEXT NOT NULL,
+    tag_value TEXT NOT NULL,
+    mac BLOB NOT NULL,
+    {_OF_A_KEY.format(", tag_key")}
+)""",
+    f"""CREATE TABLE policies (
+    scope INTEGER NOT NULL,
+    key_id BLOB NOT NULL,
+    document TEXT NOT NULL,
+    mac BLOB NOT NULL,
+    {_OF_A_KEY.format("")}
+)""",
+    f"""CREATE TABLE grants (
+    scope INTEGER NOT NULL,
+    key_id BLOB NOT NULL,
+    grant_id TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    mac BLOB NOT NULL,
+    {_OF_A_KEY.format(", grant_id")}
+)""",
+    "CREATE INDEX ix_aliases_key_id ON aliases (scope, key_id)",
+)
 # Custom key stores, and which keys are in them.
-_KEY_STORES_OF_4: Final = (
+_KEY_STORES_4: Final = (
     """CREATE TABLE key_stores (
+    scope INTEGER NOT NULL,
     key_store_id TEXT NOT NULL,
     name TEXT NOT NULL,
     type TEXT NOT NULL,
@@ -149,38 +252,79 @@ _KEY_STORES_OF_4: Final = (
     access_key_id TEXT,
     wrapped BLOB NOT NULL,
     mac BLOB NOT NULL,
-    PRIMARY KEY (key_store_id)
+    PRIMARY KEY (scope, key_store_id),
+    FOREIGN KEY(scope) REFERENCES scopes (scope)
 )""",
-    """CREATE TABLE backings (
+    f"""CREATE TABLE backings (
+    scope INTEGER NOT NULL,
     key_id BLOB NOT NULL,
     key_store_id TEXT NOT NULL,
     name TEXT NOT NULL,
     mac BLOB NOT NULL,
-    PRIMARY KEY (key_id),
-    FOREIGN KEY(key_id) REFERENCES keys (key_id)
+    {_OF_A_KEY.format("")}
 )""",
 )
+_OF_OLD_SCOPES: Final = {"scope": 1, "manager": "CUSTOMER", "deletion_days": None}
 
 
-def _key_stores_from_3_to_4(connection: Connection) -> None:
-    """The tables of custom key stores, still empty, so that no sum of rows changes."""
-    for statement in _KEY_STORES_OF_4:
+def _from_3_to_4(connection: Connection, macs: Macs) -> None:
+    """Scopes: what there is belongs to the one region and account that the store had."""
+    stores, keys = _all(connection, macs, _STORE_2), _all(connection, macs, _KEYS_3)
+    children = [_all(connection, macs, table) for table in (_VERSIONS_3, *_OTHERS_2)]
+    _check_sums(stores, keys, (row for rows in children for row in rows))
+    for statement in (*_GONE_IN_4, *_NEW_IN_4, *_KEY_STORES_4):
         connection.execute(statement)
-
-
-def _from_3_to_4(connection: Connection, _macs: Macs) -> None:
-    """Custom key stores."""
-    _key_stores_from_3_to_4(connection)
+    store = stores[0]
+    home = {"scope": 1, "one": store["one"], "account": store["account"], "region": store["region"]}
+    made: dict[bytes, list[bytes]] = {key["key_id"]: [] for key in keys}
+    new = [
+        (table, sealed(macs, table, {**row, **_OF_OLD_SCOPES}))
+        for table, rows in zip(_CHILDREN_4, children, strict=True)
+        for row in rows
+    ]
+    for _, row in new:
+        made[row["key_id"]].append(row["mac"])
+    new_keys = [
+        sealed(macs, _KEYS_4, {
+            **key, **_OF_OLD_SCOPES, "regions": store["region"] if key["flags"] & 1 else "",
+            "rows_sum": added(bytes(32), made[key["key_id"]]),
+        })
+        for key in keys
+    ]  # fmt: skip
+    all_keys = added(bytes(32), (key["mac"] for key in new_keys))
+    scope = sealed(macs, _SCOPES_4, {**home, "num_keys": len(keys), "rows_sum": all_keys})
+    for table, row in ((_SCOPES_4, scope), *((_KEYS_4, key) for key in new_keys), *new):
+        table.insert(connection, row)
+    _write(connection, macs, _STORE_4, {**store, "rows_sum": added(bytes(32), [scope["mac"]])})
     connection.execute("PRAGMA user_version = 4")
 
 
 STEPS: Final[dict[int, Callable[[Connection, Macs], None]]] = {
-    1: _from_1_to_2, 2: _from_2_to_3, 3: _from_3_to_4,
-}  # fmt: skip
+    1: _from_1_to_2,
+    2: _from_2_to_3,
+    3: _from_3_to_4,
+}
 
 
 def _all(connection: Connection, macs: Macs, table: Table) -> list[Row]:
     return [verified(macs, table, row) for row in table.select(connection)]
+
+
+def _check_sums(stores: list[Row], keys: list[Row], rows: Iterable[Row]) -> dict[bytes, bytes]:
+    """The sum of the rows of each key, when these and the keys are those that are summed up.
+
+    Raises:
+        StoreIntegrity: one was removed, added or put back from outside.
+    """
+    all_keys = added(bytes(32), (key["mac"] for key in keys))
+    if len(stores) != 1 or stores[0]["num_keys"] != len(keys) or stores[0]["rows_sum"] != all_keys:
+        raise _incomplete()
+    sums = dict.fromkeys((key["key_id"] for key in keys), bytes(32))
+    for row in rows:
+        sums[row["key_id"]] = added(sums.get(row["key_id"], b""), [row["mac"]])
+    if sums != {key["key_id"]: key["rows_sum"] for key in keys}:
+        raise _incomplete()
+    return sums
 
 
 def _write(connection: Connection, macs: Macs, table: Table, values: Row) -> bytes:

@@ -1,10 +1,13 @@
 """Keys, what belongs to them, and custom key stores as rows, authenticated when they are read.
 
+A repository sees one scope, an account in a region: whatever it reads and writes is of that. One
+without a row in ``scopes`` is empty, and gets its row with its first key.
+
 A key is read with all rows that belong to it, and they must be those that its own row sums up: one
 that was removed, or put back as it once was, is noticed like one that was changed. Whether the rows
-of the keys themselves are the latest is checked where all of them are read: when a store is opened,
-by the listings, and before a key or an alias is said not to be there. That the whole store was put
-back as it once was, nothing here can notice.
+of the keys themselves are the latest is checked where all of the scope are read: when a store is
+opened, by the listings, and before a key or an alias is said not to be there. That the whole store
+was put back as it once was, nothing here can notice.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from kmsfast.model.alias import Alias
 from kmsfast.model.arn import Home
 from kmsfast.model.key import (
     FLAG_MULTI_REGION,
+    KeyManager,
     KeyMetadata,
     KeyState,
     KeyVersion,
@@ -43,9 +47,10 @@ _CHILDREN: Final = (
     schema.key_versions, schema.aliases, schema.tags, schema.policies, schema.grants,
     schema.backings,
 )  # fmt: skip
-# The tables whose rows the row of the store sums up.
+# The tables whose rows the row of their scope sums up.
 _TOP: Final = (schema.keys, schema.key_stores)
 Name = TypeVar("Name", bound=StrEnum)
+_NO_SCOPE: Final = 0  # the number of no scope, and so of no row
 
 
 class Repository:
@@ -53,11 +58,35 @@ class Repository:
 
     Args:
         macs: the store key.
-        home: region and account, for ARNs.
+        home: region and account, which are the scope.
     """
 
     def __init__(self, connection: Connection, macs: Macs, home: Home) -> None:
         self._connection, self._macs, self._home = connection, macs, home
+        self._scope = self._number()
+
+    # ---- scopes -----------------------------------------------------------------------------
+
+    def homes(self) -> list[Home]:
+        """All scopes of the store, in the order in which they were made."""
+        rows = self._check_sum(schema.scopes, self.store_row())
+        return [Home(row["region"], row["account"]) for row in sorted(rows, key=_number_of)]
+
+    def add_scope(self) -> None:
+        """Gives the scope its row, if it has none."""
+        if self._scope == _NO_SCOPE:
+            rows = self._rows(schema.scopes)
+            number = 1 + max(map(_number_of, rows), default=_NO_SCOPE)
+            row = {
+                "scope": number,
+                "one": self.store_row()["one"],
+                "account": self._home.account,
+                "region": self._home.region,
+                "num_keys": 0,
+                "rows_sum": bytes(32),
+            }
+            self._insert(schema.scopes, [row])
+            self._scope = number
 
     # ---- reading ----------------------------------------------------------------------------
 
@@ -79,15 +108,22 @@ class Repository:
         return [self._key(row, children.get(row["key_id"], {})) for row in rows]
 
     def check_keys(self) -> list[Row]:
-        """The rows of all keys, when they are the latest ones.
+        """The rows of all keys of the scope, when they are the latest ones.
 
         Raises:
             StoreIntegrity: one was changed, removed, added or put back from outside.
         """
+        self.homes()
+        if self._scope == _NO_SCOPE:
+            return []
         rows = {table.name: self._rows(table) for table in _TOP}
-        if _sum_of(rows) != self.store_row()["rows_sum"]:
+        if _sum_of(rows) != self._scope_row()["rows_sum"]:
             raise _missing(schema.keys)
         return rows[schema.keys.name]
+
+    def num_keys(self) -> int:
+        """How many keys the scope has, with those that were deleted."""
+        return 0 if self._scope == _NO_SCOPE else int(self._scope_row()["num_keys"])
 
     def waiting_keys(self) -> list[bytes]:
         """Ids of the keys that wait for their deletion."""
@@ -149,18 +185,20 @@ class Repository:
 
     def add(self, key: KeyMetadata) -> None:
         """A new key, still without versions and aliases."""
+        self.add_scope()
         self._insert(schema.keys, [{**_key_row(key), "rows_sum": bytes(32)}])
         self._insert(schema.tags, _tag_rows(key))
         self._insert(schema.policies, _policy_rows(key))
         self._insert(schema.backings, backing_rows(key))
-        row = self.store_row()
-        self._replace(schema.store, row, {"num_keys": row["num_keys"] + 1})
+        row = self._scope_row()
+        self._replace(schema.scopes, row, {"num_keys": row["num_keys"] + 1})
 
     def save(self, key: KeyMetadata) -> None:
         """The key's new state, description, rotation, tags and number of versions."""
         self._replace(schema.keys, self._owner(key.raw_id), _key_row(key))
         for table, rows in ((schema.tags, _tag_rows(key)), (schema.policies, _policy_rows(key))):
-            if [sealed(self._macs, table, row) for row in rows] != self._of(table, key.raw_id):
+            new = [sealed(self._macs, table, self._within(table, row)) for row in rows]
+            if new != self._of(table, key.raw_id):
                 self._delete(table, key_id=key.raw_id)
                 self._insert(table, rows)
 
@@ -201,6 +239,7 @@ class Repository:
 
     def add_key_store(self, store: CustomKeyStore, wrapped: bytes) -> None:
         """A new custom key store and its wrapped secret."""
+        self.add_scope()
         self._insert(schema.key_stores, [{**key_store_row(store), "wrapped": wrapped}])
 
     def save_key_store(self, store: CustomKeyStore, wrapped: bytes | None = None) -> None:
@@ -217,7 +256,7 @@ class Repository:
         for table in _CHILDREN:
             self._delete(table, key_id=key.raw_id)
         gone = {"state": KeyState.DELETED.value, "description": "", "rotation_days": None,
-                "next_rotation": None, "deletion_date": to_micros(when),
+                "next_rotation": None, "deletion_date": to_micros(when), "deletion_days": None,
                 "num_versions": 0}  # fmt: skip
         self._replace(schema.keys, self._owner(key.raw_id), gone)
 
@@ -277,6 +316,9 @@ class Repository:
             origin=_known(Origin, row["origin"]),
             public_key=None if current is None else current.public_key,
             valid_to=None if current is None else current.valid_to,
+            manager=_known(KeyManager, row["manager"]),
+            regions=tuple(row["regions"].split()),
+            deletion_days=row["deletion_days"],
             expires=min((v.valid_to for v in versions.values() if v.valid_to), default=None),
             backing=self._backing(children.get(schema.backings.name, ())),
         )
@@ -289,10 +331,7 @@ class Repository:
 
     def _key_store(self, key_store_id: str) -> Row:
         """The row of a custom key store that must be there."""
-        rows = self._rows(schema.key_stores, key_store_id=key_store_id)
-        if not rows:
-            raise _missing(schema.key_stores)
-        return rows[0]
+        return self._above(schema.key_stores, key_store_id=key_store_id)
 
     def _alias(self, row: Row) -> Alias:
         owner = self._owner(row["key_id"])
@@ -305,27 +344,56 @@ class Repository:
             updated_at=from_micros(row["updated_at"]),
         )
 
+    def _number(self) -> int:
+        """The number of the scope.
+
+        Raises:
+            StoreIntegrity: it has none because its row was removed.
+        """
+        home = self._home
+        rows = self._rows(schema.scopes, account=home.account, region=home.region)
+        if rows:
+            return _number_of(rows[0])
+        if schema.store.select(self._connection):  # none while the store is being made
+            self.homes()
+        return _NO_SCOPE
+
+    def _scope_row(self) -> Row:
+        return self._above(schema.scopes, scope=self._scope)
+
+    def _check_sum(self, table: Table, above: Row) -> list[Row]:
+        """The rows of the table, when they are those that the row above them sums up."""
+        rows = self._rows(table)
+        if added(bytes(32), (each["mac"] for each in rows)) != above["rows_sum"]:
+            raise _missing(table)
+        return rows
+
     def _of(self, table: Table, key_id: bytes) -> list[Row]:
         return self._rows(table, key_id=key_id)
 
     def _count_keys(self) -> None:
-        if len(schema.keys.select(self._connection)) != self.store_row()["num_keys"]:
-            raise _missing(schema.keys)
+        if self._scope != _NO_SCOPE:
+            keys = schema.keys.select(self._connection, self._within(schema.keys, {}))
+            if len(keys) != self._scope_row()["num_keys"]:
+                raise _missing(schema.keys)
 
     def _rows(self, table: Table, **where: Any) -> list[Row]:
-        found = table.select(self._connection, where)
+        found = table.select(self._connection, self._within(table, where))
         return [verified(self._macs, table, row) for row in found]
+
+    def _within(self, table: Table, values: Mapping[str, Any]) -> Row:
+        """The values, and that the row is of this scope where the table has rows of several."""
+        if table.key[0] != "scope" or table is schema.scopes:
+            return dict(values)
+        return {**values, "scope": self._scope}
 
     def _owner(self, key_id: bytes) -> Row:
         """The row of a key that must be there."""
-        rows = self._rows(schema.keys, key_id=key_id)
-        if not rows:
-            raise _missing(schema.keys)
-        return rows[0]
+        return self._above(schema.keys, key_id=key_id)
 
     def _insert(self, table: Table, rows: Iterable[Row]) -> None:
         """New rows, all of one key."""
-        new = [sealed(self._macs, table, row) for row in rows]
+        new = [sealed(self._macs, table, self._within(table, row)) for row in rows]
         for row in new:
             table.insert(self._connection, row)
         self._sum_up(table, new, ())
@@ -333,7 +401,7 @@ class Repository:
     def _delete(self, table: Table, **where: Any) -> None:
         """Removes rows, all of one key."""
         old = self._rows(table, **where)
-        table.delete(self._connection, where)
+        table.delete(self._connection, self._within(table, where))
         self._sum_up(table, (), old)
 
     def _replace(self, table: Table, old: Row, changes: Mapping[str, Any]) -> None:
@@ -344,12 +412,25 @@ class Repository:
 
     def _sum_up(self, table: Table, new: Sequence[Row], old: Sequence[Row]) -> None:
         """Brings the sum that covers the rows from the old ones to the new ones."""
-        if table is schema.store or not (new or old):
+        above = table.above
+        if above is None or not (new or old):
             return
-        above = schema.store if table in _TOP else schema.keys
-        row = self.store_row() if above is schema.store else self._owner((*new, *old)[0]["key_id"])
+        one = (*new, *old)[0]
+        row = self._above(above, **{name: one[name] for name in above.key})
         macs = ([each["mac"] for each in rows] for rows in (new, old))
         self._replace(above, row, {"rows_sum": added(row["rows_sum"], *macs)})
+
+    def _above(self, table: Table, **key: Any) -> Row:
+        """The row that others belong to, which must be there."""
+        rows = self._rows(table, **key)
+        if not rows:
+            raise _missing(table)
+        return rows[0]
+
+
+def _number_of(scope: Row) -> int:
+    number: int = scope["scope"]
+    return number
 
 
 def _known(names: type[Name], value: str) -> Name:
@@ -391,6 +472,9 @@ def _key_row(key: KeyMetadata) -> Row:
         "rotation_days": key.rotation.period_days,
         "next_rotation": _micros(key.rotation.next_rotation),
         "deletion_date": _micros(key.deletion_date),
+        "deletion_days": key.deletion_days,
+        "manager": key.manager.value,
+        "regions": " ".join(key.regions),
         "num_versions": key.current_version,
     }
 

@@ -4,7 +4,10 @@ Rules:
 - ``PRAGMA user_version`` is the schema's version; a newer store is refused, an older one is
   brought up in one transaction by the steps that lie between (:mod:`.migrations`);
 - every row has a ``mac`` over its table's name and all its other columns, and ``rows_sum`` says
-  which rows there are (:mod:`.rows`), so that one that was removed or put back is noticed as well;
+  which rows there are (:mod:`.rows`), so that one that was removed or put back is noticed as well:
+  that of a key of the rows that belong to it, that of a scope of its keys, that of the store of its
+  scopes;
+- a scope is one account in one region; whatever belongs to one begins with its number;
 - how the root key is found stands in the same columns of ``store`` in every version, since it is
   read before anything can be migrated.
 
@@ -31,6 +34,7 @@ __all__ = [
     "migrate",
     "policies",
     "schema_version",
+    "scopes",
     "store",
     "tags",
 ]
@@ -47,9 +51,15 @@ def _table(name: str, key: str, /, **columns: str) -> Table:
     return Table(name, {**columns, "mac": _BYTES}, (key,))
 
 
+def _of_scope(name: str, /, *key: str, **columns: str) -> Table:
+    """A table whose rows belong to a scope, told apart in it by the columns ``key``."""
+    return Table(name, {"scope": _NUMBER, **columns, "mac": _BYTES}, ("scope", *key), scopes)
+
+
 def _of_key(name: str, /, *also: str, **columns: str) -> Table:
     """A table whose rows belong to a key: one, or several that the columns ``also`` tell apart."""
-    return Table(name, {"key_id": _BYTES, **columns, "mac": _BYTES}, ("key_id", *also), keys)
+    whose = {"scope": _NUMBER, "key_id": _BYTES}
+    return Table(name, {**whose, **columns, "mac": _BYTES}, (*whose, *also), keys)
 
 
 store = _table(
@@ -67,11 +77,24 @@ store = _table(
     kdf_lanes=_NUMBER_OR_NULL,
     kdf_memory_kib=_NUMBER_OR_NULL,
     wrapped_key=_BYTES,
-    num_keys=_NUMBER,
     rows_sum=_BYTES,
 )
 
-keys = _table(
+# The row of a scope is made with its first key, that of the store's home with the store; it stays.
+scopes = Table(
+    "scopes",
+    {
+        "scope": _NUMBER, "one": _NUMBER, "account": _TEXT, "region": _TEXT, "num_keys": _NUMBER,
+        "rows_sum": _BYTES, "mac": _BYTES,
+    },
+    ("scope",),
+    store,
+)  # fmt: skip
+
+# Of a multi-Region key, regions names those of all related keys, the primary's first. A key that
+# waits for its replicas to be deleted has deletion_days and no date. The manager is CUSTOMER or
+# AWS.
+keys = _of_scope(
     "keys",
     "key_id",
     key_id=_BYTES,
@@ -85,6 +108,9 @@ keys = _table(
     rotation_days=_NUMBER_OR_NULL,
     next_rotation=_NUMBER_OR_NULL,
     deletion_date=_NUMBER_OR_NULL,
+    deletion_days=_NUMBER_OR_NULL,
+    manager=_TEXT,
+    regions=_TEXT,
     num_versions=_NUMBER,
     rows_sum=_BYTES,
 )
@@ -107,10 +133,13 @@ key_versions = _of_key(
 
 aliases = Table(
     "aliases",
-    {"name": _TEXT, "key_id": _BYTES, "created_at": _NUMBER, "updated_at": _NUMBER, "mac": _BYTES},
-    ("name",),
+    {
+        "scope": _NUMBER, "name": _TEXT, "key_id": _BYTES, "created_at": _NUMBER,
+        "updated_at": _NUMBER, "mac": _BYTES,
+    },
+    ("scope", "name"),
     keys,
-)
+)  # fmt: skip
 
 tags = _of_key("tags", "tag_key", tag_key=_TEXT, tag_value=_TEXT)
 
@@ -120,7 +149,7 @@ policies = _of_key("policies", document=_TEXT)
 grants = _of_key("grants", "grant_id", grant_id=_TEXT, created_at=_NUMBER, document=_TEXT)
 
 # A custom key store; its secret, the user's PIN or the secret access key, is wrapped.
-key_stores = _table(
+key_stores = _of_scope(
     "key_stores",
     "key_store_id",
     key_store_id=_TEXT,
@@ -140,7 +169,9 @@ key_stores = _table(
 # In which custom key store the material of a key is, and its name there.
 backings = _of_key("backings", key_store_id=_TEXT, name=_TEXT)
 
-_TABLES = (store, keys, key_versions, aliases, tags, policies, grants, key_stores, backings)
+_TABLES = (
+    store, scopes, keys, key_versions, aliases, tags, policies, grants, key_stores, backings,
+)  # fmt: skip
 
 
 def schema_version(connection: Connection) -> int:
@@ -167,7 +198,7 @@ def create(connection: Connection) -> None:
     """Makes the tables of this release in an empty database, within the caller's transaction."""
     for table in _TABLES:
         table.create(connection)
-    connection.execute("CREATE INDEX ix_aliases_key_id ON aliases (key_id)")
+    connection.execute("CREATE INDEX ix_aliases_key_id ON aliases (scope, key_id)")
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 

@@ -53,10 +53,10 @@ class Table:
         connection.execute(f"CREATE TABLE {self.name} (\n    {body}\n)")
 
     def select(self, connection: Connection, where: Mapping[str, Any] | None = None) -> list[Row]:
-        """The rows whose columns have these values."""
+        """The rows whose columns have these values, in the order in which they were added."""
         condition, values = _where(where or {})
         names = ", ".join(self.columns)
-        statement = f"SELECT {names} FROM {self.name}{condition}"  # noqa: S608
+        statement = f"SELECT {names} FROM {self.name}{condition} ORDER BY rowid"  # noqa: S608
         try:
             found = connection.execute(statement, values).fetchall()
         except sqlite3.OperationalError as error:

@@ -6,6 +6,7 @@ Rules:
   target, removed on any error. A file that replaces another has a hidden name between link and
   rename, since no system call puts an unnamed file in the place of a named one;
 - an existing file is replaced only when asked, in one step (rename), after its successor is synced;
+- what is private is so from its first byte on, whatever the mode of the file that it replaces was;
 - devices and pipes (``/dev/null``, ``/dev/fd/63``) have no rename and are written to directly.
 """
 
@@ -52,7 +53,8 @@ class OutputFile:
 
     Args:
         path: the target; a symbolic link is followed.
-        replace: whether a file that is there already may be replaced.
+        replace: whether a file that is there already may be replaced; its mode stays.
+        private: the file is for its owner alone (mode 0600), and so is one that replaces another.
 
     Raises:
         OutputExists: the target exists and `replace` is False.
@@ -60,9 +62,11 @@ class OutputFile:
         OSError: the directory is missing or read-only, or the disk is full.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, replace: bool = False) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, replace: bool = False, private: bool = False
+    ) -> None:
         self._target = checked_target(path, replace=replace)
-        self._replace = replace
+        self._replace, self._private = replace, private
         self._hidden: Path | None = None
         self._direct = _is_direct(self._target)
         self._file = self._open()
@@ -95,12 +99,17 @@ class OutputFile:
                 raise
         self._hidden = self._hidden_name()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        return os.fdopen(os.open(self._hidden, flags, 0o666), "wb")
+        return os.fdopen(os.open(self._hidden, flags, self._mode), "wb")
 
     def _nameless(self) -> int:
         if not hasattr(os, "O_TMPFILE"):
             raise OSError(errno.EOPNOTSUPP, "no O_TMPFILE on this system")
-        return os.open(self._target.parent, os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o666)
+        flags = os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC
+        return os.open(self._target.parent, flags, self._mode)
+
+    @property
+    def _mode(self) -> int:
+        return 0o600 if self._private else 0o666
 
     def _hidden_name(self) -> Path:
         return self._target.with_name(f".{self._target.name}.{secrets.token_hex(6)}.kmsfast-tmp")
@@ -110,7 +119,8 @@ class OutputFile:
         if self._target.exists():
             if not self._replace:
                 raise _taken(self._target)
-            os.fchmod(self._file.fileno(), stat.S_IMODE(self._target.stat().st_mode))
+            if not self._private:
+                os.fchmod(self._file.fileno(), stat.S_IMODE(self._target.stat().st_mode))
             # The old file must not be lost to a power cut before the new one is on the disk.
             os.fsync(self._file.fileno())
         if self._hidden is None:

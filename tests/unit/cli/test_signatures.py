@@ -305,7 +305,11 @@ def test_both_derive_the_same_secret(signer: Cli) -> None:
     secret = (signer.directory / "one").read_bytes()
     assert len(secret) == 48
     assert b64decode(found["shared_secret"]) == secret
-    assert (signer.directory / "one").stat().st_mode & 0o777 == 0o600
+    one = signer.directory / "one"
+    assert one.stat().st_mode & 0o777 == 0o600
+    one.chmod(0o644)
+    signer.ok("derive", "alias/alice", "bob.pem", "-o", "one", "--force")
+    assert one.stat().st_mode & 0o777 == 0o600
     assert "--output" in signer.refused(2, "derive", "alias/alice", "bob.pem")
     signer.ok("public-key", "alias/p256", "-o", "other.pem")
     said = signer.refused(2, "derive", "alias/alice", "other.pem", "-o", "x")
@@ -317,7 +321,13 @@ def test_both_derive_the_same_secret(signer: Cli) -> None:
 def test_data_key_pairs(signer: Cli) -> None:
     made = ("data-key-pair", "ECC_NIST_EDWARDS25519", "-k", "alias/orders", "-c", "a=b")
     signer.ok(*made, "--public", "pub.pem", "--blob", "private.kms", "--private", "private.der")
-    assert (signer.directory / "private.der").stat().st_mode & 0o777 == 0o600
+    files = [signer.directory / name for name in ("pub.pem", "private.kms", "private.der")]
+    for file in files:
+        file.chmod(0o644)
+    signer.ok(
+        *made, "--public", "pub.pem", "--blob", "private.kms", "--private", "private.der", "--force"
+    )
+    assert [file.stat().st_mode & 0o777 for file in files] == [0o644, 0o644, 0o600]
     with kmsfast.open(signer.directory / "store") as kms:
         opened = kms.decrypt((signer.directory / "private.kms").read_bytes(), {"a": "b"})
     assert opened == (signer.directory / "private.der").read_bytes()

@@ -153,7 +153,6 @@ def test_public_keys_that_are_no_points(ring: Ring) -> None:
     ]
     for public in bad:
         for use in (
-            p256.check_public,
             lambda q: p256.ecdh(key.handle, q),
             lambda q: p256.verify(q, digest, signature),
             lambda q: p256.verify_batch(q, [digest], [signature]),
@@ -164,7 +163,7 @@ def test_public_keys_that_are_no_points(ring: Ring) -> None:
             False,
             True,
         ]
-    p256.check_public(key.public)
+    assert p256.verify(key.public, digest, signature)
 
 
 # ---- arguments ------------------------------------------------------------------------------
@@ -199,7 +198,7 @@ def test_numbers_that_do_not_agree(ring: Ring) -> None:
     with pytest.raises(ValidationError, match=r"publics\[0\] has 64 bytes, not 63"):
         p256.verify_many([key.public[1:]], [bytes(32)], [bytes(70)])
     with pytest.raises(ValidationError, match="has 64 bytes, not 65"):
-        p256.check_public(b"\x04" + key.public)
+        p256.verify(b"\x04" + key.public, bytes(32), bytes(70))
     wide = p256.verify_batch(key.public, [bytes(32)], np.zeros((1, 65), np.uint8))
     assert wide.tolist() == [False]
 
@@ -210,7 +209,6 @@ def test_numbers_that_do_not_agree(ring: Ring) -> None:
 def test_generated_keys(ring: Ring, p256_implementation: str) -> None:
     wrapped, public = p256.generate(ring.store, KEY_ID, 3, 0)
     assert (len(wrapped), len(public)) == (72, 64)
-    p256.check_public(public)
     handle, again = p256.load(ring.store, wrapped, KEY_ID, 3, 0)
     assert again == public
     assert p256.generate(ring.store, KEY_ID, 3, 0)[1] != public

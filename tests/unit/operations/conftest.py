@@ -18,4 +18,4 @@ REGION, ACCOUNT = "eu-central-1", "111122223333"
 def api(path: Path, clock: Clock) -> Iterator[Api]:
     running = app.start(path, create=True, region=REGION, account=ACCOUNT, clock=clock)
     yield Api(running)
-    running.ring.close()
+    running.close()

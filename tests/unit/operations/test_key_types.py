@@ -149,10 +149,11 @@ def test_signing(api: Api) -> None:
     assert api.refused("Sign", Message=b"x", MessageType="DIGEST", **how) == (
         "ValidationException", "Digest is invalid length for algorithm ECDSA_SHA_256.",
     )  # fmt: skip
-    assert api.refused("Sign", KeyId=arn, Message=b"x", SigningAlgorithm="ECDSA_SHA_384") == (
-        "InvalidKeyUsageException",
-        "Algorithm ECDSA_SHA_384 is incompatible with key spec ECC_NIST_P256.",
-    )
+    for other in ("ECDSA_SHA_384", "SM2DSA"):
+        assert api.refused("Sign", KeyId=arn, Message=b"x", SigningAlgorithm=other) == (
+            "InvalidKeyUsageException",
+            f"Algorithm {other} is incompatible with key spec ECC_NIST_P256.",
+        )
     assert api.refused("Sign", Message=b"x", DryRun=True, **how) == DRY_RUN
 
 

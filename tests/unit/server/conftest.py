@@ -15,4 +15,4 @@ from kmsfast import app
 def api(path: Path) -> Iterator[Api]:
     running = app.start(path, create=True)
     yield Api(running)
-    running.ring.close()
+    running.close()

@@ -80,7 +80,7 @@ def test_health(api: Api) -> None:
     for method, path in (("GET", "/"), ("POST", "/x"), ("PUT", "/"), ("OPTIONS", "/"),
                          ("POST", "/healthz"), ("GET", "/readyz/")):  # fmt: skip
         assert get(api, path, method=method).status == 404
-    api.app.ring.close()
+    api.app.close()
     assert get(api, "/healthz").status == 200
     ready = get(api, "/readyz")
     assert (ready.status, ready.error) in {(500, "KMSInternalException"), (503, "")}

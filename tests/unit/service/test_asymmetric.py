@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from itertools import product
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, x25519
@@ -150,9 +151,11 @@ def test_a_symmetric_key_may_be_told_its_algorithm(all_keys: AllKeys) -> None:
     blob = key.encrypt(b"x", {"a": "b"}, algorithm="SYMMETRIC_DEFAULT")
     assert key.decrypt(blob, {"a": "b"}, algorithm="SYMMETRIC_DEFAULT") == b"x"
     key.encrypt(b"x", {"a": "b"})  # what the next call could go by
-    for use in (key.encrypt, key.decrypt):
-        with pytest.raises(InvalidKeyUsage, match=r"incompatible with key spec SYMMETRIC_DEFAULT"):
-            use(blob, algorithm=OAEP[0])
+    for use, algorithm in product((key.encrypt, key.decrypt), (OAEP[0], "SM2PKE")):
+        with pytest.raises(InvalidKeyUsage) as raised:
+            use(blob, algorithm=algorithm)
+        said = f"Algorithm {algorithm} is incompatible with key spec SYMMETRIC_DEFAULT."
+        assert str(raised.value).startswith(said)
 
 
 def test_rsa_ciphertexts_are_no_blobs(all_keys: AllKeys) -> None:

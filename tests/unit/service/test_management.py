@@ -180,7 +180,7 @@ def test_a_deleted_key_is_gone_with_all_its_rows(kms: kmsfast.Kms, clock: Clock)
     assert "deleted" in str(result.errors[0])
     assert kms.keys() == [kept]
     assert [alias.name for alias in kms.aliases()] == ["alias/kept"]
-    with kms._app.store._database.read() as db:
+    with kms._app.store.directory._database.read() as db:
         for table, rows in (("key_versions", 1), ("aliases", 1), ("tags", 0), ("policies", 0)):
             assert db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] == rows
     clock.forward(days=-100)
@@ -193,7 +193,7 @@ def test_opening_purges_what_is_due(path, clock: Clock) -> None:
     with kmsfast.open(path, create=True, clock=clock) as kms:
         kms.create_key(alias="alias/a").schedule_deletion(7)
     clock.forward(days=8)
-    with kmsfast.open(path, clock=clock) as kms, kms._app.store._database.read() as db:
+    with kmsfast.open(path, clock=clock) as kms, kms._app.store.directory._database.read() as db:
         assert db.execute("SELECT count(*) FROM key_versions").fetchone()[0] == 0
     assert b"alias/a" not in (path / "store.db").read_bytes()  # secure_delete
 

@@ -18,7 +18,7 @@ from kmsfast.errors import (
     UnsupportedOperation,
     ValidationError,
 )
-from kmsfast.model.keyspec import SIGNING_ALGORITHMS, algorithms_of
+from kmsfast.model.keyspec import KNOWN_SIGNING_ALGORITHMS, algorithms_of
 from kmsfast.model.message import MessageType, hash_of, length_of, message_types_of
 
 MESSAGE = b"to whom it may concern"
@@ -194,7 +194,7 @@ def test_a_key_of_another_usage(all_keys: AllKeys, kind: Kind) -> None:
 
 
 @signing
-@pytest.mark.parametrize("algorithm", SIGNING_ALGORITHMS)
+@pytest.mark.parametrize("algorithm", KNOWN_SIGNING_ALGORITHMS)
 def test_an_algorithm_of_another_spec(all_keys: AllKeys, kind: Kind, algorithm: str) -> None:
     if algorithm in algorithms_of(*kind):
         pytest.skip("has it")

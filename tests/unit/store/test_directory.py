@@ -35,7 +35,7 @@ def test_what_a_store_consists_of(closed: Path) -> None:
 
 
 def test_the_database_is_durable_and_says_what_it_is(closed: Path) -> None:
-    with kmsfast.open(closed) as kms, kms._app.store._database.read() as connection:
+    with kmsfast.open(closed) as kms, kms._app.store.directory._database.read() as connection:
         for pragma, value in (("journal_mode", "wal"), ("synchronous", 2), ("secure_delete", 1),
                               ("fullfsync", 1), ("foreign_keys", 1)):  # fmt: skip
             assert connection.execute(f"PRAGMA {pragma}").fetchone()[0] == value
@@ -179,15 +179,19 @@ def test_a_file_where_the_directory_should_be(tmp_path: Path) -> None:
         kmsfast.open(tmp_path / "file", create=True)
 
 
-def test_region_and_account_belong_to_the_store(path: Path) -> None:
+def test_a_store_has_a_home_and_other_regions_and_accounts(path: Path) -> None:
     with kmsfast.open(path, create=True, region="eu-west-3", account="1" * 12) as kms:
         assert kms.create_key().arn.startswith("arn:aws:kms:eu-west-3:111111111111:key/")
     with kmsfast.open(path) as kms:
         assert kms.describe()["region"] == "eu-west-3"
-    with pytest.raises(ValidationError, match="region is eu-west-3, not us-east-1"):
-        kmsfast.open(path, region="us-east-1")
-    with pytest.raises(ValidationError, match="account"):
-        kmsfast.open(path, account="2" * 12)
+    with kmsfast.open(path, region="us-east-1") as kms:
+        assert kms.describe()["region"] == "us-east-1"
+        assert (kms.describe()["account"], kms.describe()["regions"]) == ("1" * 12, ["eu-west-3"])
+    with kmsfast.open(path, account="2" * 12) as kms:
+        assert kms.create_key().arn.startswith("arn:aws:kms:eu-west-3:222222222222:key/")
+    for wrong in ({"region": "moon-1"}, {"account": "12"}):
+        with pytest.raises(ValidationError, match="is no"):
+            kmsfast.open(path, **wrong)
 
 
 def test_a_wrong_parameter_makes_nothing(path: Path) -> None:

@@ -91,8 +91,8 @@ def test_a_writer_at_work_is_left_alone(tmp_path: Path, epoch: Epoch) -> None:
 
 def test_nothing_is_remembered_while_it_is_odd(kms: kmsfast.Kms) -> None:
     key = kms.create_key(description="before")
-    epoch = kms._app.store._epoch
-    holder = Epoch(kms._app.store.path / "epoch")
+    epoch = kms._app.store.directory._epoch
+    holder = Epoch(kms._app.store.directory.path / "epoch")
     with holder.locked(1), holder.moving():
         assert key.description == "before"
         key.encrypt(b"x")

@@ -85,7 +85,7 @@ def test_a_file_that_cannot_grow(path: Path) -> None:
 def test_a_full_disk(path: Path) -> None:
     with kmsfast.open(path, create=True) as kms:
         key = kms.create_key(alias="alias/a")
-        with kms._app.store._database.read() as connection:
+        with kms._app.store.directory._database.read() as connection:
             pages = connection.execute("PRAGMA page_count").fetchone()[0]
             connection.execute(f"PRAGMA max_page_count = {pages + 2}")
         with pytest.raises(

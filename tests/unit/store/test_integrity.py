@@ -18,7 +18,7 @@ POLICY = (
     '{"Statement": {"Effect": "Allow", "Principal": {"AWS": "000000000000"}, '
     '"Action": "kms:*", "Resource": "*"}}'
 )
-TABLES = ["store", "keys", "key_versions", "aliases", "tags", "policies"]
+TABLES = ["store", "scopes", "keys", "key_versions", "aliases", "tags", "policies"]
 CELLS = [(table, column) for table in TABLES for column in getattr(schema, table).columns]
 
 
@@ -138,7 +138,7 @@ SWAPS: dict[str, Callable[[sqlite3.Connection], object]] = {
         "WHERE other.name != aliases.name)"
     ),
     "an alias of both": lambda db: db.execute(
-        "INSERT INTO aliases SELECT 'alias/three', key_id, created_at, updated_at, mac "
+        "INSERT INTO aliases SELECT scope, 'alias/three', key_id, created_at, updated_at, mac "
         "FROM aliases LIMIT 1"
     ),
 }
@@ -281,7 +281,7 @@ def test_a_whole_key_put_back_is_noticed(closed: Path, change: str) -> None:
         key = kms.key("alias/one")
         getattr(key, change)()
         whole = f"key_id = x'{key._raw_id.hex()}'"
-        put_back(closed, before, dict.fromkeys([*TABLES[1:], "grants"], whole))
+        put_back(closed, before, dict.fromkeys([*TABLES[2:], "grants"], whole))
         with pytest.raises(StoreIntegrity, match="put back"):
             kms.keys()
         kms.create_key()  # and no change of another key covers it up

@@ -97,7 +97,7 @@ def test_logs_and_errors_hold_no_key(path: Path, caplog: pytest.LogCaptureFixtur
         key = kms.create_key(alias="alias/a")
         blob = key.encrypt(b"the plaintext", {"a": "b"})
         known = secrets(path)
-        database = kms._app.store._database
+        database = kms._app.store.directory._database
         with database.read() as connection:
             connection.execute("PRAGMA query_only = ON")
         for use in (
