@@ -15,8 +15,14 @@ MODULES = (
     "/opt/homebrew/lib/softhsm/libsofthsm2.so",
 )
 MODULE = next((path for path in MODULES if os.path.exists(path)), None)  # noqa: PTH110
+
+
+def has_softhsm() -> bool:
+    return MODULE is not None and shutil.which("softhsm2-util") is not None
+
+
 needs_softhsm = pytest.mark.skipif(
-    MODULE is None or shutil.which("softhsm2-util") is None,
+    not has_softhsm(),
     reason="SoftHSM 2 is not installed (Debian: softhsm2)",
 )
 PIN = "kmsuser-pin"

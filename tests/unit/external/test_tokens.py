@@ -60,6 +60,9 @@ def test_records_are_encrypted_in_the_token(
     plaintext = os.urandom(size)
     blob = token_key.encrypt(plaintext, CONTEXT)
     assert len(blob) == size + 54
+    info = kmsfast.inspect(blob)
+    assert (info.key_id, info.key_version, info.plaintext_size) == (token_key.id, 1, size)
+    assert "CloudHSM" in info.suite
     assert with_tokens.decrypt(blob, CONTEXT) == plaintext
     assert token_key.decrypt(blob, CONTEXT) == plaintext
     assert token_key.encrypt(plaintext, CONTEXT) != blob

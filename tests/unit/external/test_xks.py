@@ -32,6 +32,9 @@ def test_records_are_encrypted_twice(
     assert len(inner) == size + 96
     assert kmsfast.inspect(inner).key_id == key.id
     assert size < 16 or plaintext not in inner
+    info = kmsfast.inspect(blob)
+    assert (info.key_id, info.plaintext_size) == (key.id, size)
+    assert "external" in info.suite
     box = outside_blob.parse(blob).box
     assert len(box.ciphertext) == len(inner)
     assert (len(box.nonce), box.metadata) == ((12, b"") if name == "external-1" else (16, b"v=1"))
