@@ -58,9 +58,14 @@ class Library:
             library.finalize()
         library.initialize()
 
+    @property
+    def is_of_parent(self) -> bool:
+        """Whether it was initialised before a fork, in the parent: its sessions are not ours."""
+        return self._library is not None and self._pid != os.getpid()
+
     def check_process(self) -> None:
         """Begins anew in a child of a fork."""
-        if self._library is not None and self._pid != os.getpid():
+        if self.is_of_parent:
             self._pid = os.getpid()
             self.renew()
 

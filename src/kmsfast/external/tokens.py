@@ -99,7 +99,8 @@ class _Slot:
 
     def current(self, library: Library) -> _Held | None:
         """The session, while it is one."""
-        if self.held is not None and self.held.generation != library.generation:
+        held = self.held
+        if held is not None and (library.is_of_parent or held.generation != library.generation):
             self.held = None
         return self.held
 

@@ -177,7 +177,9 @@ def checked_password(password: str) -> str:
 
 
 def checked_xks_key_id(name: str) -> str:
-    """The id of an external key, when it is one."""
+    """The id of an external key, when it is one; in the path of requests it must be no other."""
+    if name in {".", ".."}:
+        raise ValidationError(f"xksKeyId {name!r} would be another path of the proxy's API")
     return _formed(name, "xksKeyId")
 
 

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from kmsfast.errors import (
     AliasExists,
+    CustomKeyStoreNotFound,
     KeyNotFound,
     UnsupportedOperation,
     ValidationError,
@@ -32,7 +33,13 @@ from kmsfast.model.key import (
     format_key_id,
     require,
 )
-from kmsfast.model.key_store import Backing, KeyStoreType, checked_xks_key_id
+from kmsfast.model.key_store import (
+    Backing,
+    ConnectionState,
+    KeyStoreType,
+    checked_xks_key_id,
+    require_state,
+)
 from kmsfast.model.keyspec import KeySpec, Origin, checked_origin, checked_spec, checked_usage
 from kmsfast.model.tags import checked_tags, merged
 from kmsfast.service import material
@@ -113,7 +120,7 @@ class Management:
         with self._store.write() as rows:
             if alias is not None:
                 self._refuse_taken(rows, alias)
-            _refuse_used(rows, key)
+            _check_backing(rows, key)
             rows.add(key)
             if made is not None:
                 version = KeyVersion(1, now, "created", made.public_key)
@@ -328,14 +335,23 @@ def _new_id(multi_region: bool) -> bytes:
     return os.urandom(16) if multi_region else uuid.uuid4().bytes
 
 
-def _refuse_used(rows: Reader, key: KeyMetadata) -> None:
-    """Passes when no other key of the custom key store has the name in it."""
-    if key.backing is None:
+def _check_backing(rows: Reader, key: KeyMetadata) -> None:
+    """Passes when a new key can have its place in its custom key store, still.
+
+    Raises:
+        CustomKeyStoreNotFound, CustomKeyStoreInvalidState: it was deleted or disconnected.
+        XksKeyAlreadyInUse: another key has the external key.
+    """
+    backing = key.backing
+    if backing is None:
         return
-    if key.backing.name in rows.keys_of_store(key.backing.key_store_id):
+    store = next((each for each in rows.key_stores() if each.id == backing.key_store_id), None)
+    if store is None:
+        raise CustomKeyStoreNotFound(f"Custom key store {backing.key_store_id} does not exist.")
+    require_state(store, "CreateKey", ConnectionState.CONNECTED)
+    if backing.name in rows.keys_of_store(store.id):
         raise XksKeyAlreadyInUse(
-            f"External key {key.backing.name} is that of another KMS key in custom key store "
-            f"{key.backing.key_store_id}"
+            f"External key {backing.name} is that of another KMS key in custom key store {store.id}"
         )
 
 

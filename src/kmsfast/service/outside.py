@@ -138,6 +138,8 @@ class OutsideKeys:
 
     def forget(self, key: KeyMetadata) -> None:
         """Removes what was made for a key; where that cannot be done it stays, as with AWS KMS."""
+        if key.backing is None or not key.backing.connected:
+            return
         with suppress(KmsError):  # it is best effort: the key itself is gone, or never was
             kind, place, name = self._where(key)
             self.of(kind).destroy_key(place, name)

@@ -47,9 +47,9 @@ def signed_headers(
         ("POST", path, "", f"host:{host}", f"x-amz-date:{moment}", "", _SIGNED, _sha256(body))
     )
     to_sign = "\n".join((_ALGORITHM, moment, "/".join(names), _sha256(canonical.encode())))
-    key = bytearray(b"AWS4") + signer.secret
-    for name in names:
-        key[:] = hmac.digest(key, name.encode(), "sha256")
+    key = hmac.digest(b"AWS4" + signer.secret, names[0].encode(), "sha256")
+    for name in names[1:]:
+        key = hmac.digest(key, name.encode(), "sha256")
     signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
     credential = f"{signer.access_key_id}/{'/'.join(names)}"
     return {

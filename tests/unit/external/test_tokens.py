@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from clocks import Clock
 from tokens import CLUSTERS, MODULE, PIN, SoftHsm, needs_softhsm
 
 import kmsfast
@@ -185,11 +186,49 @@ def test_a_child_of_a_fork_opens_the_store_and_the_token_anew(
     assert with_tokens.decrypt(blob) == b"plaintext"
 
 
-def test_a_deleted_key_leaves_the_token(
-    path: Path, configuration: Path, softhsm: SoftHsm, anchor: str, clock: object
+def test_a_child_of_a_fork_does_not_log_the_parent_out(
+    with_tokens: kmsfast.Kms, token_key: kmsfast.Key
+) -> None:
+    blob = token_key.encrypt(b"plaintext")
+    child = os.fork()
+    if child == 0:
+        try:
+            with_tokens.close()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert with_tokens.decrypt(blob) == b"plaintext"
+
+
+def test_a_key_that_is_deleted_while_disconnected_stays_in_the_token(
+    path: Path, configuration: Path, softhsm: SoftHsm, anchor: str, clock: Clock
 ) -> None:
     configuration.write_text(softhsm.configuration())
-    with kmsfast.open(path, create=True, clock=clock) as kms:  # type: ignore[arg-type]
+    with kmsfast.open(path, create=True, clock=clock) as kms:
+        store = kms.create_custom_key_store(
+            "token", cluster_id=FIRST, password=PIN, trust_anchor=anchor
+        )
+        kms.connect_custom_key_store(store.id)
+        key = kms.create_key(origin="AWS_CLOUDHSM", custom_key_store_id=store.id)
+        raw_id = key._raw_id
+        key.schedule_deletion(7)
+        kms.disconnect_custom_key_store(store.id)
+        clock.forward(days=8)
+        assert kms.keys() == []
+        kms.delete_custom_key_store(store.id)
+        # Nobody is logged in, and private objects are hidden: log in to see.
+        import pkcs11
+
+        token = pkcs11.lib(MODULE).get_token(token_label=CLUSTERS[FIRST])
+        with token.open(rw=True, user_pin=PIN) as session:
+            session.get_key(id=raw_id).destroy()
+
+
+def test_a_deleted_key_leaves_the_token(
+    path: Path, configuration: Path, softhsm: SoftHsm, anchor: str, clock: Clock
+) -> None:
+    configuration.write_text(softhsm.configuration())
+    with kmsfast.open(path, create=True, clock=clock) as kms:
         store = kms.create_custom_key_store(
             "token", cluster_id=FIRST, password=PIN, trust_anchor=anchor
         )
@@ -204,7 +243,7 @@ def test_a_deleted_key_leaves_the_token(
             kms.delete_custom_key_store(store.id)
         kms.connect_custom_key_store(store.id)
         assert raw_id in {each["id"] for each in objects(CLUSTERS[FIRST])}
-        clock.forward(days=8)  # type: ignore[attr-defined]
+        clock.forward(days=8)
         with pytest.raises(kmsfast.KeyNotFound):
             kms.key(key.id)
         assert raw_id not in {each["id"] for each in objects(CLUSTERS[FIRST])}

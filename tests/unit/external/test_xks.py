@@ -156,12 +156,29 @@ def test_keys_of_another_kind_or_of_no_key_store(
         ({"custom_key_store_id": xks_store.id}, kmsfast.ValidationError),
         ({"xks_key_id": "external-1"}, kmsfast.ValidationError),
         ({**named, "xks_key_id": "a/b"}, kmsfast.ValidationError),
+        ({**named, "xks_key_id": ".."}, kmsfast.ValidationError),
         ({**named, "custom_key_store_id": "cks-0"}, kmsfast.CustomKeyStoreNotFound),
         ({**named, "origin": "AWS_KMS"}, kmsfast.ValidationError),
         ({"custom_key_store_id": xks_store.id, "origin": "AWS_CLOUDHSM"}, kmsfast.ValidationError),
     ):
         with pytest.raises(error):
             with_proxy.create_key(**{"origin": "EXTERNAL_KEY_STORE", **given})
+    assert with_proxy.keys() == []
+
+
+def test_a_key_store_that_goes_while_a_key_is_made(
+    path: Path, with_proxy: kmsfast.Kms, xks_store: kmsfast.CustomKeyStore
+) -> None:
+    outside = with_proxy._app.outside.of(xks_store.type)
+    with kmsfast.open(path) as other, pytest.MonkeyPatch.context() as patch:
+
+        def make_key(*_arguments: object) -> None:
+            other.disconnect_custom_key_store(xks_store.id)
+            other.delete_custom_key_store(xks_store.id)
+
+        patch.setattr(outside, "make_key", make_key)
+        with pytest.raises(kmsfast.CustomKeyStoreNotFound):
+            create_xks_key(with_proxy, xks_store)
     assert with_proxy.keys() == []
 
 
