@@ -35,6 +35,10 @@ SAMPLES = {
     "TagKeyList": ["a"],
     "TagKeyType": "a",
     "TagValueType": "b",
+    "CustomKeyStoreIdType": "cks-1",
+    "CustomKeyStoreNameType": "a",
+    "XksProxyAuthenticationAccessKeyIdType": "A" * 20,
+    "XksProxyAuthenticationRawSecretAccessKeyType": "A" * 43,
 }
 
 
@@ -107,7 +111,8 @@ def violations(name: str, path: str) -> Iterator[tuple[str, Any, str]]:
         yield "no such name", "NO_SUCH", failed(" 'NO_SUCH'", path, enum_failure(model))
     elif kind == "string":
         for what, value in bad_strings(model):
-            yield what, value, failed(f" '{value}'", path, *string_failures(model, value))
+            shown = "" if model.get("sensitive") else f" '{value}'"
+            yield what, value, failed(shown, path, *string_failures(model, value))
     elif kind == "blob":
         for what, size, bound in (
             ("too short", model["min"] - 1, f"greater than or equal to {model['min']}"),

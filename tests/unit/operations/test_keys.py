@@ -79,9 +79,9 @@ def test_a_multi_region_key(api: Api) -> None:
             "Origin EXTERNAL is not supported by this release",
         ),
         (
-            {"CustomKeyStoreId": "cks-1"},
+            {"CustomKeyStoreId": "cks-1", "Origin": "AWS_CLOUDHSM"},
             "CustomKeyStoreNotFoundException",
-            "There are no custom key stores here",
+            "Custom key store cks-1 does not exist.",
         ),
         (
             {"Policy": "no JSON"},
