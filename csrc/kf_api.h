@@ -316,3 +316,28 @@ void kf_forget(uint8_t *bytes, size_t len);
 /* ---- hashes and comparison for the Python layer --------------------------------------------- */
 
 int kf_sha256(uint8_t *out32, const uint8_t *msg, size_t msg_len);
+
+/* ---- audit log ------------------------------------------------------------------------------ */
+
+enum { KF_LOG_MAX_BODY = 1048576 };
+
+/* Where the log ends: in a page that all processes have mapped, read and written under the log's lock. */
+struct kf_log_end {
+    uint64_t segment;  /* number of the file that takes records */
+    uint64_t offset;   /* where the next one begins in it */
+    uint64_t num;      /* records before that, in all files */
+    uint64_t busy;     /* 1: a record is being written, or its writer died */
+    uint8_t chain[32]; /* hash of the last record */
+};
+
+/* The lock of an open file, for all processes that open it; KF_ERR_SYSTEM. */
+int kf_log_lock(int lock_fd);
+int kf_log_unlock(int lock_fd);
+/* Appends a record of kind 0 to 255 to the file fd, under the lock: u32 length of the rest, kind, body, SHA-256 of
+ * (chain before, length, kind, body). KF_ERR_FORMAT: a writer died and left `busy`: repair before more is appended.
+ * KF_ERR_SYSTEM: nothing was appended; see errno. */
+int kf_log_append_locked(struct kf_log_end *end, int fd, int kind, const uint8_t *body, size_t body_len);
+/* The same, taking the lock. *num: records before the next one. KF_ERR_STALE: fd is not the file of segment
+ * end->segment any more. KF_ERR_CAPACITY: the record would end behind max_offset. */
+int kf_log_append(struct kf_log_end *end, uint64_t *num, int lock_fd, int fd, uint64_t segment, uint64_t max_offset,
+                  int kind, const uint8_t *body, size_t body_len);

@@ -24,6 +24,7 @@ from kmsfast.store.directory import StoreDirectory, StoreScope, create_store, op
 from kmsfast.store.roots import Passphrase, Root, RootKeyFile
 
 if TYPE_CHECKING:
+    from kmsfast.audit.trail import Trail
     from kmsfast.model.key_store import KeyStoreType
     from kmsfast.service.asymmetric import Asymmetric
     from kmsfast.service.importing import Importing
@@ -46,6 +47,7 @@ __all__ = [
 ]
 
 BUSY_TIMEOUT = 10.0
+AUDIT = "audit"
 _MAX_TIMEOUT = 86_400
 KEY_STORES = "key-stores.toml"
 
@@ -170,6 +172,13 @@ class Application:
         from kmsfast.service.singles import Singles
 
         return Singles(self.ring, self.encryption.bindings)
+
+    @cached_property
+    def trail(self) -> Trail:
+        """The audit log."""
+        from kmsfast.audit.trail import Trail
+
+        return Trail(self.store.path / AUDIT, self.store.store_key, self.store.store_id)
 
     @cached_property
     def markers(self) -> Markers:

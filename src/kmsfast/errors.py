@@ -16,6 +16,7 @@ from typing import Any
 __all__ = [
     "AliasExists",
     "ArenaFull",
+    "AuditUnusable",
     "BatchError",
     "CiphertextOfUnknownKey",
     "ClusterInUse",
@@ -416,6 +417,10 @@ class StoreBusy(KmsError):
 
 class StoreIntegrity(KmsError):
     """A row of the store was changed from outside: its MAC does not verify."""
+
+
+class AuditUnusable(KmsError):
+    """The audit log cannot be written, or was changed from outside; nothing is done unrecorded."""
 
 
 class RootKeyMissing(KmsError):

@@ -48,6 +48,7 @@ static const kft_test LIBRARY_TESTS[] = {
     {"tiny_columns", test_tiny_columns},
     {"import", test_import},
     {"room", test_room},
+    {"log", test_log},
     {"workroom", test_workroom},
     {"fork", test_fork},
 };

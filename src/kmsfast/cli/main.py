@@ -34,6 +34,7 @@ _COMMANDS = {
     "public-key": ("pairs.public_key", "Print the public key of a key pair."),
     "derive": ("pairs.derive", "Derive a shared secret from two keys."),
     "data-key-pair": ("pairs.data_key_pair", "Make a key pair for use elsewhere."),
+    "audit": ("auditing.audit", "Who did what: search and verify the audit log."),
     "serve": ("serving.serve", "Serve the AWS KMS API over HTTP."),
     "env": ("serving.env", "Print the exports with which AWS clients find the server."),
     "doctor": ("stores.doctor", "Check core, memory, store and root key."),

@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
 import click
 
 from kmsfast.cli.arguments import force_option
 from kmsfast.cli.inputs import STANDARD
 from kmsfast.cli.keys import key_argument
+from kmsfast.cli.moments import Moment
 from kmsfast.cli.outputs import opened_outputs
 from kmsfast.cli.records import read_all
 from kmsfast.cli.session import Session, pass_session
 from kmsfast.cli.show import json_option, moment, print_json
 
 __all__ = ["material"]
-
-
-class Moment(click.ParamType):  # type: ignore[type-arg]
-    """A date or a time of ISO 8601; without a zone it is UTC."""
-
-    name = "TIME"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        """The time."""
-        try:
-            found = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is no date or time, such as 2027-01-31T12:00Z", param, ctx)
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found
 
 
 @click.group()

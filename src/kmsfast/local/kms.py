@@ -6,7 +6,7 @@ Rules: those of :mod:`kmsfast.local`.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any, BinaryIO, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn, Self
 
 from kmsfast import app
 from kmsfast.crypto.blob import try_open
@@ -22,6 +22,9 @@ from kmsfast.service import streams
 from kmsfast.service.encryption import Errors, SealedBatch
 from kmsfast.store.roots import Root
 
+if TYPE_CHECKING:
+    from kmsfast.audit.trail import Trail
+
 __all__ = ["Kms"]
 
 _HEADER_LEN: Final = 24
@@ -34,6 +37,11 @@ class Kms(KeyStoreUses):
         self._app, self._ring = application, application.ring
         self._management, self._encryption = application.management, application.encryption
         self._epoch, self._opening = application.ring.epoch, NOTHING_TO_OPEN
+
+    @property
+    def audit(self) -> Trail:
+        """The audit log of the store: who did what with its keys."""
+        return self._app.trail
 
     def close(self) -> None:
         """Wipes the store's keys from memory. Every later use of its objects raises."""

@@ -46,6 +46,7 @@ class Unlocked(NamedTuple):
 
     store_key: StoreKey
     home: Home
+    store_id: bytes
 
 
 class StoreDirectory:
@@ -64,7 +65,7 @@ class StoreDirectory:
         self, path: Path, root: Root | None, epoch: Epoch, database: Database, unlocked: Unlocked
     ) -> None:
         self.path, self._root = path, root
-        self.store_key, self.home = unlocked
+        self.store_key, self.home, self.store_id = unlocked
         self._epoch, self._database = epoch, database
         self.epoch = epoch.word
 
@@ -181,7 +182,7 @@ def create_store(
             _make_file(path / _DATABASE)
         database = Database(path / _DATABASE, epoch, busy_timeout)
         try:
-            unlocked = Unlocked(_fill(path, database, root, home, now_micros), home)
+            unlocked = _fill(path, database, root, home, now_micros)
         except BaseException:
             database.close()
             raise
@@ -217,7 +218,7 @@ def open_store(path: Path, root: Root | None, *, busy_timeout: float) -> StoreDi
 
 def _fill(
     path: Path, database: Database, root: Root | None, home: Home, now_micros: int
-) -> StoreKey:
+) -> Unlocked:
     with database.write() as connection:
         if schema.schema_version(connection):
             raise StoreExists(
@@ -243,7 +244,7 @@ def _fill(
         rows.add_store_row(row)
         rows.add_scope()
         _sync_directory(path)
-    return store_key
+    return Unlocked(store_key, home, store_id)
 
 
 def _unlock(path: Path, database: Database, root: Root | None) -> Unlocked:
@@ -265,7 +266,7 @@ def _unlock(path: Path, database: Database, root: Root | None) -> Unlocked:
         home = Home(values["region"], values["account"])
         for each in Repository(connection, store_key, home).homes():
             Repository(connection, store_key, each).check_keys()
-    return Unlocked(store_key, home)
+    return Unlocked(store_key, home, row["store_id"])
 
 
 def _only(rows: list[Row]) -> Row:

@@ -1,0 +1,99 @@
+"""The files of an audit log: which there are, and where what was finished ends."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from kmsfast.audit.frames import MAGIC, Frame, frames, segment_name, segment_number
+from kmsfast.errors import AuditUnusable, FrameError
+
+__all__ = [
+    "create_segment",
+    "last_chain",
+    "open_segment",
+    "segments",
+    "sync_directory",
+    "whole_end",
+]
+
+_CHAIN_LEN: Final = 32
+
+
+def segments(directory: Path) -> list[int]:
+    """The numbers of the segments, in order."""
+    numbers = (segment_number(path.name) for path in directory.iterdir())
+    return sorted(number for number in numbers if number is not None)
+
+
+def create_segment(directory: Path, number: int) -> int:
+    """Makes an empty segment: a descriptor to append to it. One without a record is taken over.
+
+    Raises:
+        OSError: the disk is full, for example.
+    """
+    path = directory / segment_name(number)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, MAGIC, 0)
+        sync_directory(directory)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def open_segment(directory: Path, number: int) -> int:
+    """A descriptor to append to a segment.
+
+    Raises:
+        AuditUnusable: it is not there.
+    """
+    path = directory / segment_name(number)
+    try:
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise AuditUnusable(
+            f"{path} is missing, which the audit log ends in; restore it from a backup, or begin "
+            "a new log with 'kmsfast audit restart'"
+        ) from None
+
+
+def last_chain(descriptor: int, offset: int) -> bytes | None:
+    """The hash that ends at ``offset``; None: the file is not as long."""
+    chain = os.pread(descriptor, _CHAIN_LEN, offset - _CHAIN_LEN)
+    return chain if len(chain) == _CHAIN_LEN else None
+
+
+def whole_end(descriptor: int, offset: int, chain: bytes) -> tuple[int, int, bytes]:
+    """Where the whole records that follow ``offset`` end, how many they are, and the last hash."""
+    size = os.fstat(descriptor).st_size
+    data = _read(descriptor, offset, size - offset)
+    last: Frame | None = None
+    num = 0
+    with suppress(FrameError):  # the rest is no record: it was never finished
+        for frame in frames(data, 0, chain):
+            if frame.chain != frame.computed:
+                break
+            last, num = frame, num + 1
+    return (offset, 0, chain) if last is None else (offset + last.end, num, last.chain)
+
+
+def sync_directory(directory: Path) -> None:
+    """Returns when the directory's entries are on the disk."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _read(descriptor: int, offset: int, size: int) -> bytes:
+    parts = []
+    while size > 0 and (part := os.pread(descriptor, size, offset)):
+        parts.append(part)
+        offset, size = offset + len(part), size - len(part)
+    return b"".join(parts)
