@@ -79,6 +79,14 @@ class Deployment:
             made.ring.check_open()
         return made
 
+    @cached_property
+    def trail(self) -> Trail:
+        """The audit log."""
+        from kmsfast.audit.trail import Trail
+
+        store = self.directory
+        return Trail(store.path / AUDIT, store.store_key, store.store_id)
+
     def homes(self) -> list[Home]:
         """The regions and accounts that have had keys, and the store's own home."""
         return self.directory.homes()
@@ -172,13 +180,6 @@ class Application:
         from kmsfast.service.singles import Singles
 
         return Singles(self.ring, self.encryption.bindings)
-
-    @cached_property
-    def trail(self) -> Trail:
-        """The audit log."""
-        from kmsfast.audit.trail import Trail
-
-        return Trail(self.store.path / AUDIT, self.store.store_key, self.store.store_id)
 
     @cached_property
     def markers(self) -> Markers:

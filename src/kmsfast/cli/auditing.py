@@ -48,7 +48,7 @@ def _filters(command: Any) -> Any:
 @click.option("--until", type=Moment(), help="Before this time.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="No more than the last N.")
 @pass_session
-def search(session: Session, limit: int | None, **wanted: Any) -> None:
+def search(session: Session, /, limit: int | None, **wanted: Any) -> None:
     """Print events, oldest first: one CloudTrail record as JSON on each line."""
     from collections import deque
 
@@ -65,7 +65,7 @@ def search(session: Session, limit: int | None, **wanted: Any) -> None:
     help="How many of the last events to begin with.",
 )  # fmt: skip
 @pass_session
-def tail(session: Session, follow: bool, lines: int, **wanted: Any) -> None:
+def tail(session: Session, /, follow: bool, lines: int, **wanted: Any) -> None:
     """Print the last events, and with -f those that come."""
     from collections import deque
 

@@ -41,7 +41,7 @@ class Kms(KeyStoreUses):
     @property
     def audit(self) -> Trail:
         """The audit log of the store: who did what with its keys."""
-        return self._app.trail
+        return self._app.deployment.trail
 
     def close(self) -> None:
         """Wipes the store's keys from memory. Every later use of its objects raises."""
