@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from kmsfast.errors import ValidationError
+from kmsfast.external import outside
 from kmsfast.external.configuration import Cluster, Proxy, load
+from kmsfast.model.arn import Home
+from kmsfast.model.key_store import KeyStoreType
 
 CLUSTER = "cluster-aaaaaaaaaaa"
 ENDPOINT = "https://xks.example.com"
@@ -72,3 +77,15 @@ def test_a_file_that_others_can_write_is_refused(tmp_path: Path, mode: int) -> N
     file.chmod(mode)
     with pytest.raises(ValidationError, match="chmod go-w"):
         load(file)
+
+
+def test_without_python_pkcs11_tokens_say_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pkcs11", None)
+    for name in ("tokens", "pkcs11_module"):
+        monkeypatch.delitem(sys.modules, f"kmsfast.external.{name}", raising=False)
+    given = tmp_path / "key-stores.toml", Home(), time.time
+    with pytest.raises(ValidationError, match=r"pip install 'kmsfast\[pkcs11\]'"):
+        outside(KeyStoreType.AWS_CLOUDHSM, *given)
+    outside(KeyStoreType.EXTERNAL_KEY_STORE, *given).close()
