@@ -123,7 +123,7 @@ def _load(port: int, operation: str) -> Load:
     if operation == "Decrypt":
         blob = _call(port, "Encrypt", KeyId="alias/bench", Plaintext=PLAIN)["CiphertextBlob"]
         assert _call(port, "Decrypt", CiphertextBlob=blob)["Plaintext"] == PLAIN
-    return Load(port, operation, json.dumps(BODIES[operation](blob)).encode(), CONNECTIONS)
+    return Load(port, operation, [json.dumps(BODIES[operation](blob)).encode()], CONNECTIONS)
 
 
 @pytest.mark.parametrize("operation", list(BODIES))
@@ -163,4 +163,31 @@ def test_beside_a_constant(ours: int, constant: int, compare: Compare, operation
 
 def _load_constant(port: int, operation: str) -> Load:
     body = json.dumps(BODIES[operation]("A" * 216)).encode()
-    return Load(port, operation, body, CONNECTIONS)
+    return Load(port, operation, [body], CONNECTIONS)
+
+
+def test_contexts_beside_a_constant(ours: int, constant: int, compare: Compare) -> None:
+    """The same with a context in each request that no request had before it, and the key's ARN."""
+    key = _call(ours, "Encrypt", KeyId="alias/bench", Plaintext=PLAIN)["KeyId"]
+    bodies = [
+        json.dumps(
+            {
+                "KeyId": key,
+                "Plaintext": PLAIN,
+                "EncryptionContext": {"tenant": "acme", "record": f"{number:06}"},
+            }
+        ).encode()
+        for number in range(REQUESTS)
+    ]
+    with (
+        Load(ours, "Encrypt", bodies, CONNECTIONS) as load,
+        Load(constant, "Encrypt", bodies, CONNECTIONS) as peer,
+    ):
+        compare(
+            Row("HTTP Encrypt, new contexts, vs the same server, a constant", 0.6,
+                unit="requests/s"),
+            lambda: load.run(REQUESTS),
+            lambda: peer.run(REQUESTS),
+            units=REQUESTS,
+            rounds=9,
+        )  # fmt: skip

@@ -1,6 +1,7 @@
 """The server of kmsfast with a constant in place of its endpoint; prints its port."""
 
 import asyncio
+import gc
 import socket
 
 import uvloop
@@ -10,8 +11,8 @@ from kmsfast.server.hub import Server
 
 # As long as the answer to Encrypt of 64 bytes.
 BODY = (
-    '{"CiphertextBlob":"' + "A" * 216 + '","KeyId":"arn:aws:kms:us-east-1:000000000000:key/'
-    '0987dcba-09fe-87dc-65ba-ab0987654321","EncryptionAlgorithm":"SYMMETRIC_DEFAULT"}'
+    b'{"CiphertextBlob":"' + b"A" * 216 + b'","KeyId":"arn:aws:kms:us-east-1:000000000000:key/'
+    b'0987dcba-09fe-87dc-65ba-ab0987654321","EncryptionAlgorithm":"SYMMETRIC_DEFAULT"}'
 )
 
 
@@ -31,6 +32,8 @@ async def main() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listener = await loop.create_server(server.connection, sock=listening)
         sweeper = asyncio.create_task(server.sweep())
+        gc.collect()
+        gc.freeze()  # as running.py does
         print(listening.getsockname()[1], flush=True)
         await listener.serve_forever()
         await sweeper

@@ -1,8 +1,10 @@
-"""An HTTP client that costs little: one request, sent again and again on kept connections."""
+"""An HTTP client that costs little: a few requests, sent in turn on kept connections."""
 
 import select
 import socket
 import time
+from collections.abc import Sequence
+from itertools import cycle
 from types import TracebackType
 from typing import Self
 
@@ -22,13 +24,18 @@ HEAD = (
 
 
 class Load:
-    """Connections to one server, each with at most one request under way."""
+    """Connections to one server, each with at most one request under way.
 
-    def __init__(self, port: int, operation: str, body: bytes, connections: int) -> None:
-        head = HEAD.format(
-            port=port, operation=operation, signature="0" * 64, length=len(body)
-        ).encode()
-        self._port, self._request = port, head + body
+    Args:
+        bodies: of the requests, one after the other and from the start again.
+    """
+
+    def __init__(
+        self, port: int, operation: str, bodies: Sequence[bytes], connections: int
+    ) -> None:
+        head = HEAD.format(port=port, operation=operation, signature="0" * 64, length="{length}")
+        self._port = port
+        self._requests = cycle([head.format(length=len(body)).encode() + body for body in bodies])
         self._epoll = select.epoll()
         self._sockets: dict[int, socket.socket] = {}
         self._read: dict[int, bytes] = {}
@@ -72,7 +79,7 @@ class Load:
 
     def _send(self, number: int, started: dict[int, float]) -> None:
         started[number] = time.perf_counter()
-        self._sockets[number].sendall(self._request)
+        self._sockets[number].sendall(next(self._requests))
 
     def _receive(self, number: int) -> int | None:
         """The connection for the next request when this answer is complete, else None."""

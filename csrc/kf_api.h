@@ -226,6 +226,42 @@ int kf_bound_open(const struct kf_binding *binding, uint8_t *out, const uint8_t 
 int kf_data_key(uint64_t key, uint8_t *plain, uint8_t *blob, size_t num_bytes,
                 const uint8_t *context, size_t context_len);
 
+/* ---- requests (docs/http.md) ------------------------------------------------------------------- */
+
+/* Operations of AWS KMS whose usual requests are read here: JSON objects without escapes, with KeyId, the payload and
+ * EncryptionContext alone, of at most 16,384 bytes. */
+enum kf_request_kind { KF_REQUEST_ENCRYPT = 0, KF_REQUEST_DECRYPT = 1, KF_REQUEST_DATA_KEY = 2 };
+
+/* Where the members of a usual request are, each number in 16 bits, the first lowest: at which byte the key's name
+ * starts and how many it has (0: there is none), at which byte the payload's text starts, and its length. The
+ * payload is Plaintext or CiphertextBlob, with the length of what the base64 stands for, or the value of KeySpec
+ * (quotes included) or NumberOfBytes, with that of the text. 0: not a usual request. */
+uint64_t kf_request_scan(int kind, const uint8_t *body, size_t body_len);
+
+struct kf_text {
+    const uint8_t *at;
+    size_t len;
+};
+
+/* How usual requests are answered: with which key version, and the texts of the answer around its base64. between:
+ * before the plaintext of a data key; none: it is not written. */
+struct kf_reply {
+    struct kf_binding binding; /* to the empty context */
+    struct kf_text before, between, after;
+};
+
+/* The answer to a request that kf_request_scan found usual. Return its length, or a negative enum kf_status, with
+ * KF_ERR_TYPE for a request that is not usual after all, KF_ERR_AUTH for a blob that does not open, KF_ERR_ARGUMENT
+ * when it would not fit into out_len. num_bytes: of the data key, 1 to 1024. */
+int kf_reply_encrypt(const struct kf_reply *reply, uint8_t *out, size_t out_len, const uint8_t *body,
+                     size_t body_len);
+int kf_reply_decrypt(const struct kf_reply *reply, uint8_t *out, size_t out_len, const uint8_t *body,
+                     size_t body_len);
+int kf_reply_data_key(const struct kf_reply *reply, uint8_t *out, size_t out_len, const uint8_t *body,
+                      size_t body_len, size_t num_bytes);
+/* Fresh bytes, 1 to 1024, between reply's texts; the binding is not looked at. */
+int kf_reply_random(const struct kf_reply *reply, uint8_t *out, size_t out_len, size_t num_bytes);
+
 /* ---- sealed batches (docs/sealed-format.md) ------------------------------------------------- */
 
 /* A fresh data key, wrapped by key, and the header (KF_SEALED_HEADER_LEN, 136 bytes) of its

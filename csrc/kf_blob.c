@@ -18,13 +18,17 @@
 
 enum { WINDOW = 256, GRAIN = 16 * WINDOW };
 
+void kf_blob_digest_begin(kf_sha256_ctx *hash, const uint8_t prefix[56]) {
+    static const uint8_t domain[16] = "kmsfast blob v1"; /* the zero byte counts */
+    kf_sha256_init(hash);
+    kf_sha256_update(hash, domain, sizeof domain);
+    kf_sha256_update(hash, prefix, KF_PREFIX_LEN);
+}
+
 void kf_blob_digest(uint8_t digest[32], const uint8_t prefix[56], const uint8_t *context,
                     size_t context_len) {
-    static const uint8_t domain[16] = "kmsfast blob v1"; /* the zero byte counts */
     kf_sha256_ctx hash;
-    kf_sha256_init(&hash);
-    kf_sha256_update(&hash, domain, sizeof domain);
-    kf_sha256_update(&hash, prefix, KF_PREFIX_LEN);
+    kf_blob_digest_begin(&hash, prefix);
     kf_sha256_update(&hash, context, context_len);
     kf_sha256_final(&hash, digest);
 }
@@ -39,13 +43,20 @@ enum kf_record_status kf_blob_header_check(const uint8_t *header) {
 
 /* ---- one record ----------------------------------------------------------------------------- */
 
+void kf_blob_seal_nonce(const kf_key_slot *key, uint8_t *out, const uint8_t nonce[KF_NONCE_LEN], const uint8_t *in,
+                        size_t in_len, const uint8_t digest[32], const uint8_t *aad, size_t aad_len) {
+    const kf_rec rec = {.in = in, .out = out + KF_BODY_AT, .aad = aad, .len = in_len, .aad_len = aad_len};
+    memcpy(out, key->prefix, KF_PREFIX_LEN);
+    memcpy(out + KF_NONCE_AT, nonce, KF_NONCE_LEN);
+    kf_aead->xaes_seal(&key->xaes, digest, out + KF_NONCE_AT, &rec, 1);
+}
+
 int kf_blob_seal_with(const kf_key_slot *key, uint8_t *out, const uint8_t *in, size_t in_len,
                       const uint8_t digest[32], const uint8_t *aad, size_t aad_len) {
-    const kf_rec rec = {.in = in, .out = out + KF_BODY_AT, .aad = aad, .len = in_len, .aad_len = aad_len};
-    const int status = kf_random(out + KF_NONCE_AT, KF_NONCE_LEN);
+    uint8_t nonce[KF_NONCE_LEN];
+    const int status = kf_random(nonce, sizeof nonce);
     if (status != KF_OK) return status;
-    memcpy(out, key->prefix, KF_PREFIX_LEN);
-    kf_aead->xaes_seal(&key->xaes, digest, out + KF_NONCE_AT, &rec, 1);
+    kf_blob_seal_nonce(key, out, nonce, in, in_len, digest, aad, aad_len);
     return KF_OK;
 }
 
@@ -72,8 +83,8 @@ static int seal_one(const struct kf_binding *binding, uint8_t *out, const uint8_
     return status;
 }
 
-static enum kf_record_status open_with(const kf_key_slot *key, uint8_t *out, const uint8_t *in, size_t in_len,
-                                       const uint8_t digest[32], const uint8_t *aad, size_t aad_len) {
+enum kf_record_status kf_blob_open_with(const kf_key_slot *key, uint8_t *out, const uint8_t *in, size_t in_len,
+                                        const uint8_t digest[32], const uint8_t *aad, size_t aad_len) {
     uint8_t ok;
     if (in_len < KF_BLOB_OVERHEAD) return KF_REC_TRUNCATED;
     const enum kf_record_status frame = kf_blob_header_check(in);
@@ -92,7 +103,7 @@ static int open_one(const struct kf_binding *binding, uint8_t *out, const uint8_
     if (status != KF_OK) return status;
     if (in_len > (size_t)KF_RECORD_MAX) return KF_ERR_ARGUMENT;
     if ((status = kf_slot_pin(&slot, binding->key, KF_KIND_KEY)) != KF_OK) return status;
-    status = (int)open_with(slot, out, in, in_len, binding->digest, aad, aad_len);
+    status = (int)kf_blob_open_with(slot, out, in, in_len, binding->digest, aad, aad_len);
     kf_slot_unpin(binding->key);
     return status;
 }

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from kmsfast.service.macs import Macs
     from kmsfast.service.policies import Policies
     from kmsfast.service.ports import Outside
+    from kmsfast.service.remembered import Remembered
     from kmsfast.service.rotations import Rotations
     from kmsfast.service.signing import Signing
     from kmsfast.service.singles import Singles
@@ -180,6 +181,13 @@ class Application:
         from kmsfast.service.singles import Singles
 
         return Singles(self.ring, self.encryption.bindings)
+
+    @cached_property
+    def remembered(self) -> Remembered:
+        """What signs and MACs for callers that name keys by text."""
+        from kmsfast.service.remembered import Remembered
+
+        return Remembered(self.ring.epoch)
 
     @cached_property
     def markers(self) -> Markers:

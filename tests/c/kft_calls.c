@@ -5,6 +5,17 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "kf_base64.h"
+
+size_t kft_decrypt_body(char *body, const uint8_t *blob, size_t blob_len) {
+    static const char before[] = "{\"CiphertextBlob\":\"", after[] = "\"}";
+    const size_t at = sizeof before - 1, len = KF_BASE64_LEN(blob_len);
+    memcpy(body, before, at);
+    kf_base64_encode((uint8_t *)body + at, blob, blob_len);
+    memcpy(body + at + len, after, sizeof after - 1);
+    return at + len + sizeof after - 1;
+}
+
 void kft_library_columns(kft_library *l) {
     l->digests = (struct kf_column){.data = l->text, .data_len = 32, .width = 32};
     l->signatures = (struct kf_column){.data = l->signature, .data_len = 64, .width = 64};
@@ -33,6 +44,7 @@ int kft_library_open(kft_library *l) {
     if (status == KF_OK) status = kf_key_prefix(l->key, l->prefix);
     if (status == KF_OK) status = kf_blob_seal_one(l->key, l->blob, l->text, KFT_TEXT_LEN, NULL, 0, NULL, 0);
     if (status == KF_OK) status = kf_bind(&l->binding, l->key, NULL, 0);
+    l->reply.binding = l->binding;
     if (status == KF_OK) status = kf_sealed_create(&l->batch, l->header, l->key, 0, NULL, 0);
     if (status == KF_OK) status = kf_mac_generate(l->wrapped_mac, l->store, l->key_id, 1, 0, KFT_MAC_BITS);
     if (status == KF_OK)
@@ -101,6 +113,29 @@ CALL(kf_blob_open_one, l->key, l->out, l->out + 900, l->blob, KFT_BLOB_LEN, NULL
 CALL(kf_bind, (struct kf_binding *)(void *)l->out, l->key, NULL, 0)
 CALL(kf_bound_seal, &l->binding, l->out, l->text, KFT_TEXT_LEN)
 CALL(kf_bound_open, &l->binding, l->out, l->blob, KFT_BLOB_LEN)
+/* Replies give their length. */
+static int done(int made) { return made > 0 ? KF_OK : made; }
+
+static int call_kf_reply_encrypt(kft_library *l) {
+    static const char body[] = "{\"KeyId\":\"k\",\"Plaintext\":\"AAAA\"}";
+    return done(kf_reply_encrypt(&l->reply, l->out, sizeof l->out, (const uint8_t *)body, sizeof body - 1));
+}
+
+static int call_kf_reply_decrypt(kft_library *l) {
+    char body[400];
+    const size_t len = kft_decrypt_body(body, l->blob, KFT_BLOB_LEN);
+    return done(kf_reply_decrypt(&l->reply, l->out, sizeof l->out, (const uint8_t *)body, len));
+}
+
+static int call_kf_reply_data_key(kft_library *l) {
+    static const char body[] = "{\"KeyId\":\"k\",\"NumberOfBytes\":32}";
+    return done(kf_reply_data_key(&l->reply, l->out, sizeof l->out, (const uint8_t *)body, sizeof body - 1, 32));
+}
+
+static int call_kf_reply_random(kft_library *l) {
+    return done(kf_reply_random(&l->reply, l->out, sizeof l->out, 32));
+}
+
 CALL(kf_data_key, l->key, l->out, l->out + 64, 32, NULL, 0)
 CALL(kf_sealed_create, &l->handle, l->out, l->key, 0, NULL, 0)
 CALL(kf_sealed_load, &l->handle, l->key, l->header, NULL, 0)
@@ -157,6 +192,10 @@ const kft_call KFT_CALLS[] = {
     ENTRY(kf_bind, 1),
     ENTRY(kf_bound_seal, 1),
     ENTRY(kf_bound_open, 1),
+    ENTRY(kf_reply_encrypt, 1),
+    ENTRY(kf_reply_decrypt, 1),
+    ENTRY(kf_reply_data_key, 1),
+    ENTRY(kf_reply_random, 0),
     ENTRY(kf_data_key, 1),
     ENTRY(kf_sealed_create, 1),
     ENTRY(kf_sealed_load, 1),

@@ -24,6 +24,7 @@ typedef struct {
     uint8_t header[KF_SEALED_HEADER_LEN], text[KFT_TEXT_LEN], blob[KFT_BLOB_LEN], prefix[KF_PREFIX_LEN];
     struct kf_column texts, blobs, macs;
     struct kf_binding binding; /* of the key, without a context */
+    struct kf_reply reply;     /* with it, and without texts */
     uint64_t p256;             /* a P-256 key, and its signature of the text's first 32 bytes */
     uint8_t wrapped_p256[KF_WRAPPED_LEN], public_key[64], signature[72];
     int64_t signature_len;
@@ -42,6 +43,9 @@ int kft_library_open(kft_library *library);
 void kft_library_columns(kft_library *library);
 /* Releases the keys and removes the directory. */
 void kft_library_close(kft_library *library);
+
+/* The body of a request to decrypt a blob: its length. */
+size_t kft_decrypt_body(char *body, const uint8_t *blob, size_t blob_len);
 
 typedef struct {
     const char *name;

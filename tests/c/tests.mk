@@ -159,7 +159,7 @@ CT_FUZZ_FRAME := $(filter-out tests/c/fuzz/fuzz_entry.c tests/c/fuzz/fuzz_smoke.
 	tests/c/kft_util.c
 CT_FUZZ_FLAGS := -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
 CT_FUZZ_LINK := -fsanitize=address,undefined,fuzzer -Wl,--wrap=getrandom
-CT_TARGETS := blob sealed root p256
+CT_TARGETS := blob sealed root p256 request
 $(eval $(call ct_program,fuzz,$(CT_CORE) $(CT_FUZZ_FRAME) tests/c/fuzz/fuzz_smoke.c,$(CT_CLANG),$(CT_FUZZ_FLAGS),-Wl$(comma)--wrap=getrandom))
 $(eval $(call ct_program,smoke,$(CT_CORE) $(CT_FUZZ_FRAME) tests/c/fuzz/fuzz_smoke.c,$(CT_CC),$(CT_SANITIZE),-Wl$(comma)--wrap=getrandom))
 
@@ -182,7 +182,7 @@ define ct_fuzz
 endef
 
 .PHONY: fuzz fuzz-smoke
-fuzz: ## libFuzzer on blobs, sealed batches, root key files and signatures; CT_FUZZ_SECONDS=60 in all
+fuzz: ## libFuzzer on blobs, sealed batches, root key files, signatures and requests; CT_FUZZ_SECONDS=60 in all
 	$(ct_needs_runtime)
 	@$(MAKE) --no-print-directory $(CT_TARGETS:%=$(CT_BUILD)/fuzz/target-%)
 	@mkdir -p $(CT_BUILD)/fuzz/seeds

@@ -275,5 +275,5 @@ def test_nothing_secret_is_repeated(api: Api) -> None:
         for cut in (text, text[:-1], text + b"}", text.replace(b'"KeyId"', b'"Plaintext"')):
             reply = api.send(cut, "TrentService.Encrypt")
             assert reply.status == 400
-            assert "dG9w" not in reply.body
-            assert "top secret" not in reply.body
+            assert b"dG9w" not in reply.body
+            assert b"top secret" not in reply.body

@@ -24,6 +24,7 @@ from kmsfast.model.keyspec import KeyUsage, require_algorithm
 from kmsfast.model.material_id import material_id
 from kmsfast.model.outside_blob import is_outside
 from kmsfast.model.outside_blob import parse as parse_outside
+from kmsfast.operations import usual
 from kmsfast.operations.names import any_name
 from kmsfast.operations.requests import (
     Given,
@@ -32,13 +33,12 @@ from kmsfast.operations.requests import (
     refuse_dry_run,
     refuse_recipient,
 )
+from kmsfast.operations.results import SYMMETRIC, decrypted, encrypted, generated, size_of
 from kmsfast.service.singles import DataKeyOf, Opened, Sealed
 from kmsfast.wire.refusals import failure, invalid
 
 __all__ = ["OPERATIONS"]
 
-_SYMMETRIC: Final = "SYMMETRIC_DEFAULT"
-_SPEC_BYTES: Final = {"AES_256": 32, "AES_128": 16}
 # Requests with other members than these take the way that looks at all of them.
 _PLAIN_ENCRYPT: Final = frozenset({"KeyId", "Plaintext", "EncryptionContext", "GrantTokens"})
 _PLAIN_DECRYPT: Final = frozenset({"KeyId", "CiphertextBlob", "EncryptionContext", "GrantTokens"})
@@ -56,7 +56,7 @@ def encrypt(app: Application, given: Given) -> Result:
     refuse_dry_run(given)
     if _is_remembered(key):
         app.singles.remember_seal(epoch, name, key)
-    return _encrypted(Sealed(sealed, key.arn), algorithm)
+    return encrypted(Sealed(sealed, key.arn), algorithm)
 
 
 def encrypt_warm(app: Application, given: Given) -> Result | None:
@@ -66,7 +66,7 @@ def encrypt_warm(app: Application, given: Given) -> Result | None:
     sealed = app.singles.seal_warm(
         given["KeyId"], given["Plaintext"], given.get("EncryptionContext")
     )
-    return None if sealed is None else _encrypted(sealed, _SYMMETRIC)
+    return None if sealed is None else encrypted(sealed, SYMMETRIC)
 
 
 def decrypt(app: Application, given: Given) -> Result:
@@ -84,9 +84,9 @@ def decrypt(app: Application, given: Given) -> Result:
     plaintext = _opened(app, key, data, algorithm, context)
     refuse_dry_run(given)
     if not _is_remembered(key):
-        return _decrypted(Opened(plaintext, key.arn, None), algorithm)
+        return decrypted(Opened(plaintext, key.arn, None), algorithm)
     app.singles.remember_open(epoch, name, key, data)
-    return _decrypted(Opened(plaintext, key.arn, _material_of(key, data)), algorithm)
+    return decrypted(Opened(plaintext, key.arn, _material_of(key, data)), algorithm)
 
 
 def decrypt_warm(app: Application, given: Given) -> Result | None:
@@ -95,7 +95,7 @@ def decrypt_warm(app: Application, given: Given) -> Result | None:
     if data is None or not _PLAIN_DECRYPT.issuperset(given):
         return None
     opened = app.singles.open_warm(given.get("KeyId"), data, given.get("EncryptionContext"))
-    return None if opened is None else _decrypted(opened, _SYMMETRIC)
+    return None if opened is None else decrypted(opened, SYMMETRIC)
 
 
 def re_encrypt(app: Application, given: Given) -> Result:
@@ -160,24 +160,28 @@ def _warm_data_key(*, with_plaintext: bool) -> Callable[[Application, Given], Re
             return None
         made = app.singles.data_key_warm(
             given["KeyId"],
-            _size_of(given),
+            size_of(given),
             given.get("EncryptionContext"),
             with_plaintext=with_plaintext,
         )
-        return None if made is None else _generated(made)
+        return None if made is None else generated(made)
 
     return warm
 
 
 OPERATIONS: Final = {
-    "Encrypt": Operation(encrypt, encrypt_warm),
-    "Decrypt": Operation(decrypt, decrypt_warm),
+    "Encrypt": Operation(encrypt, encrypt_warm, usual.Encrypting),
+    "Decrypt": Operation(decrypt, decrypt_warm, usual.Decrypting),
     "ReEncrypt": Operation(re_encrypt),
-    "GenerateDataKey": Operation(generate_data_key, _warm_data_key(with_plaintext=True)),
-    "GenerateDataKeyWithoutPlaintext": Operation(
-        generate_data_key_without_plaintext, _warm_data_key(with_plaintext=False)
+    "GenerateDataKey": Operation(
+        generate_data_key, _warm_data_key(with_plaintext=True), usual.DataKeys
     ),
-    "GenerateRandom": Operation(generate_random, generate_random_warm),
+    "GenerateDataKeyWithoutPlaintext": Operation(
+        generate_data_key_without_plaintext,
+        _warm_data_key(with_plaintext=False),
+        usual.BlobsOfDataKeys,
+    ),
+    "GenerateRandom": Operation(generate_random, generate_random_warm, usual.RandomBytes),
 }
 
 _SOURCE: Final = "SourceEncryptionAlgorithm"
@@ -185,7 +189,7 @@ _DESTINATION: Final = "DestinationEncryptionAlgorithm"
 
 
 def _data_key(app: Application, given: Given, *, with_plaintext: bool) -> Result:
-    size = _size_of(given)
+    size = size_of(given)
     epoch, name, context = app.ring.epoch[0], given["KeyId"], given.get("EncryptionContext")
     key = any_name(app, name)
     require_symmetric(key, "GenerateDataKey" + ("" if with_plaintext else "WithoutPlaintext"))
@@ -195,26 +199,12 @@ def _data_key(app: Application, given: Given, *, with_plaintext: bool) -> Result
     if _is_remembered(key):
         app.singles.remember_seal(epoch, name, key)
     material = _material_of(key, made.ciphertext_blob)
-    return _generated(DataKeyOf(made.plaintext, made.ciphertext_blob, key.arn, material))
-
-
-def _size_of(given: Given) -> int:
-    """The size of the data key that a request asks for, in bytes.
-
-    Raises:
-        ValidationError: it says it twice, or not at all.
-    """
-    if ("NumberOfBytes" in given) == ("KeySpec" in given):
-        raise ValidationError("Please specify either number of bytes or key spec.")
-    size: int = (
-        given["NumberOfBytes"] if "NumberOfBytes" in given else _SPEC_BYTES[given["KeySpec"]]
-    )
-    return size
+    return generated(DataKeyOf(made.plaintext, made.ciphertext_blob, key.arn, material))
 
 
 def _check_use(key: KeyMetadata, given: Given, member: str, operation: str) -> str:
     """The algorithm that a request asks for, when the key is for it; in the order of AWS."""
-    algorithm: str = given.get(member, _SYMMETRIC)
+    algorithm: str = given.get(member, SYMMETRIC)
     require_usage(key, KeyUsage.ENCRYPT_DECRYPT, operation)
     require(key, "use")
     require_algorithm(key.spec, key.usage, algorithm)
@@ -316,29 +306,3 @@ def _named(data: bytes) -> KeyName:
 def _material_of(key: KeyMetadata, data: bytes) -> str | None:
     """The id of the material that made a blob; only material that rotates has one."""
     return material_id(key.raw_id, parse_key(data).version) if key.rotates else None
-
-
-def _encrypted(sealed: Sealed, algorithm: str) -> Result:
-    return {
-        "CiphertextBlob": sealed.ciphertext,
-        "KeyId": sealed.key_arn,
-        "EncryptionAlgorithm": algorithm,
-    }
-
-
-def _decrypted(opened: Opened, algorithm: str) -> Result:
-    return {
-        "KeyId": opened.key_arn,
-        "Plaintext": opened.plaintext,
-        "EncryptionAlgorithm": algorithm,
-        "KeyMaterialId": opened.material_id,
-    }
-
-
-def _generated(made: DataKeyOf) -> Result:
-    return {
-        "CiphertextBlob": made.ciphertext,
-        "Plaintext": made.plaintext,
-        "KeyId": made.key_arn,
-        "KeyMaterialId": made.material_id,
-    }

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from kmsfast.app import Application
 from kmsfast.errors import DryRun, UnsupportedOperation
+from kmsfast.wire.model import OperationShape
 
-__all__ = ["Given", "Operation", "Result", "refuse_dry_run", "refuse_recipient"]
+__all__ = ["Given", "Operation", "Result", "Usual", "refuse_dry_run", "refuse_recipient"]
 
 Given = Mapping[str, Any]
 """The members of a request by their AWS names; they have passed the checks of the service model."""
 
 Result = dict[str, Any]
 """The members of an answer by their AWS names."""
+
+
+class Usual(Protocol):
+    """Answers the usual requests of one operation from body to body."""
+
+    def answer(self, body: bytes) -> bytes | None:
+        """The body of the answer; None: this request takes the general way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +33,12 @@ class Operation:
     Attributes:
         run: does it; may wait for the disk and for other processes.
         warm: does it when that needs neither; None: it does.
+        usual: makes what answers usual requests without waiting.
     """
 
     run: Callable[[Application, Given], Result]
     warm: Callable[[Application, Given], Result | None] | None = None
+    usual: Callable[[Application, OperationShape], Usual] | None = None
 
 
 def refuse_dry_run(given: Given) -> None:

@@ -282,7 +282,7 @@ class Connection(asyncio.Protocol):
 
     def _write(self, request: Request, reply: Reply) -> None:
         hub = self._hub
-        body = reply.body.encode()
+        body = reply.body
         keep = request.keep_alive and not hub.stopping and not (self._last and not self._queue)
         error = b"" if not reply.error else f"x-amzn-ErrorType: {reply.error}\r\n".encode()
         self._transport.write(
@@ -317,7 +317,7 @@ class Connection(asyncio.Protocol):
         if self._working:
             self._last = True
         else:
-            self._write(request, Reply(status, '{"__type":"BadRequest"}', "BadRequest"))
+            self._write(request, Reply(status, b'{"__type":"BadRequest"}', "BadRequest"))
 
     def _finish(self) -> None:
         self._last = True

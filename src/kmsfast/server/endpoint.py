@@ -43,7 +43,7 @@ class Reply(NamedTuple):
     """
 
     status: int
-    body: str
+    body: bytes
     error: str = ""
 
     def __repr__(self) -> str:
@@ -77,10 +77,20 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class _Bound:
-    """An operation of the model, and how it is done; None: it is not offered."""
+    """An operation of the model, and how it is done; None: it is not offered.
+
+    Attributes:
+        usual: answers usual requests from body to body.
+    """
 
     shape: OperationShape
     operation: Operation | None
+    usual: Callable[[bytes], bytes | None] | None
+
+
+def _bound(app: Application, shape: OperationShape, operation: Operation | None) -> _Bound:
+    make = None if operation is None else operation.usual
+    return _Bound(shape, operation, None if make is None else make(app, shape).answer)
 
 
 class Endpoint:
@@ -89,13 +99,13 @@ class Endpoint:
     def __init__(self, app: Application, model: ServiceModel) -> None:
         self._app, self._home = app, app.store.home
         self._targets = {
-            f"{model.target_prefix}.{name}".encode(): _Bound(shape, OPERATIONS.get(name))
+            f"{model.target_prefix}.{name}".encode(): _bound(app, shape, OPERATIONS.get(name))
             for name, shape in model.operations.items()
         }
         self._scopes: set[bytes] = {b""}
         self._hosts: dict[bytes, bool] = {b"": True}
         self._pages: Mapping[tuple[str, str], Callable[[], Reply] | Reply] = {
-            ("GET", "/healthz"): Reply(200, '{"status":"ok"}'),
+            ("GET", "/healthz"): Reply(200, b'{"status":"ok"}'),
             ("GET", "/readyz"): self._ready,
         }
 
@@ -107,7 +117,7 @@ class Endpoint:
             return _refusal(error, request.request_id)
 
     def _answer(self, request: Request) -> Reply | Later:
-        if not self._is_local(request.host):
+        if not (self._hosts.get(request.host) or self._is_local(request.host)):
             return _FORBIDDEN
         if request.method != "POST" or request.path != "/":
             page = self._pages.get((request.method, request.path), _NOWHERE)
@@ -120,6 +130,11 @@ class Endpoint:
         scope = scope_of(request.authorization)
         if scope not in self._scopes:
             self._check_scope(scope)
+        body = None if bound.usual is None else bound.usual(request.body)
+        return self._in_general(bound, request) if body is None else Reply(200, body)
+
+    def _in_general(self, bound: _Bound, request: Request) -> Reply | Later:
+        """Answers what is not usual."""
         given = bound.shape.read(request.body)
         operation = bound.operation
         if operation is None:
@@ -172,15 +187,15 @@ class Endpoint:
                 rows.store_row()
         except KmsError as error:
             _LOG.warning("not ready: %s", error)
-            return Reply(503, '{"status":"the store cannot be read"}')
-        return Reply(200, '{"status":"ready"}')
+            return Reply(503, b'{"status":"the store cannot be read"}')
+        return Reply(200, b'{"status":"ready"}')
 
 
-_NOWHERE: Final = Reply(404, '{"__type":"UnknownOperationException"}', "UnknownOperationException")
+_NOWHERE: Final = Reply(404, b'{"__type":"UnknownOperationException"}', "UnknownOperationException")
 _FORBIDDEN: Final = Reply(
     403,
-    '{"__type":"AccessDeniedException","message":"Without authentication only localhost is served; '
-    'the Host header names another machine"}',
+    b'{"__type":"AccessDeniedException","message":"Without authentication only localhost is '
+    b'served; the Host header names another machine"}',
     "AccessDeniedException",
 )
 

@@ -34,7 +34,9 @@ class Server:
         self._loop = loop
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="kmsfast")
         self._connections: set[Connection] = set()
-        self._prefix, self._count = os.urandom(10).hex(), int.from_bytes(os.urandom(4), "big")
+        drawn = os.urandom(10).hex()
+        self._prefix = f"{drawn[:8]}-{drawn[8:12]}-{drawn[12:16]}-{drawn[16:]}-"
+        self._count = int.from_bytes(os.urandom(4), "big")
         self.stopping = False
         self._empty = asyncio.Event()
         self._tick()
@@ -59,8 +61,7 @@ class Server:
     def next_id(self) -> str:
         """A request id in the form of a UUID; random for the process, then counted."""
         self._count = (self._count + 1) & 0xFFFF_FFFF_FFFF
-        p = self._prefix
-        return f"{p[:8]}-{p[8:12]}-{p[12:16]}-{p[16:20]}-{self._count:012x}"
+        return f"{self._prefix}{self._count:012x}"
 
     def start(self, work: Later) -> asyncio.Future[Reply]:
         """Does work in a thread."""

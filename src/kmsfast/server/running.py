@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import resource
 import signal
 import socket
@@ -95,6 +96,8 @@ async def _serve(
     server = Server(endpoint, loop)
     listener = await loop.create_server(server.connection, sock=listening, ssl=context)
     sweeper = asyncio.create_task(server.sweep())
+    gc.collect()
+    gc.freeze()  # what is there now stays: later collections need not look at it
     started()
     await stop.wait()
     listener.close()

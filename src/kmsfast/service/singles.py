@@ -11,7 +11,7 @@ Rules:
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from kmsfast.crypto import blob
 from kmsfast.crypto.blob import seal_bound, try_open
@@ -21,10 +21,10 @@ from kmsfast.model.key import KeyMetadata
 from kmsfast.model.material_id import material_id
 from kmsfast.service.bindings import Bindings
 from kmsfast.service.keyring import Keyring
+from kmsfast.service.remembered import keep_few
 
-__all__ = ["DataKeyOf", "Opened", "Sealed", "Singles"]
+__all__ = ["DataKeyOf", "Opened", "Opening", "Sealed", "Sealing", "Singles"]
 
-_MOST: Final = 1024
 _HEADER_LEN: Final = 24
 
 Context = dict[str, str] | None
@@ -62,7 +62,9 @@ class DataKeyOf(NamedTuple):
         return f"DataKeyOf(key_arn={self.key_arn!r}, material_id={self.material_id!r})"
 
 
-class _Sealing(NamedTuple):
+class Sealing(NamedTuple):
+    """The current version of a key, until it rotates (Unix time) or the epoch moves."""
+
     epoch: int
     due: float | None
     handle: int
@@ -70,7 +72,9 @@ class _Sealing(NamedTuple):
     material_id: str
 
 
-class _Opening(NamedTuple):
+class Opening(NamedTuple):
+    """The version of a key that blobs with a certain header name, until the epoch moves."""
+
     epoch: int
     handle: int
     key_arn: str
@@ -83,8 +87,8 @@ class Singles:
     def __init__(self, ring: Keyring, bindings: Bindings) -> None:
         self._ring, self._epoch, self._clock = ring, ring.epoch, ring.clock
         self._bindings = bindings
-        self._sealing: dict[str, _Sealing] = {}
-        self._opening: dict[tuple[bytes, str | None], _Opening] = {}
+        self._sealing: dict[str, Sealing] = {}
+        self._opening: dict[tuple[bytes, str | None], Opening] = {}
 
     # ---- without a look into the store ------------------------------------------------------
 
@@ -94,7 +98,7 @@ class Singles:
         Args:
             name: of the key, as the caller gave it.
         """
-        known = self._good(name)
+        known = self.sealing(name)
         if known is None:
             return None
         try:
@@ -107,7 +111,7 @@ class Singles:
         self, name: str, num_bytes: int, context: Context, *, with_plaintext: bool
     ) -> DataKeyOf | None:
         """A data key, when all that it needs is known."""
-        known = self._good(name)
+        known = self.sealing(name)
         if known is None:
             return None
         try:
@@ -124,14 +128,30 @@ class Singles:
         Args:
             name: of the key that must have made it, as the caller gave it; None: any.
         """
-        known = self._opening.get((data[:_HEADER_LEN], name))
-        if known is None or known.epoch != self._epoch[0]:
+        known = self.opening(data[:_HEADER_LEN], name)
+        if known is None:
             return None
         try:
             plaintext = try_open(self._bindings.of(known.handle, context), data)
         except StaleHandle:
             return None
         return None if plaintext is None else Opened(plaintext, known.key_arn, known.material_id)
+
+    def sealing(self, name: str) -> Sealing | None:
+        """What encrypts for this name of a key, when it is known."""
+        known = self._sealing.get(name)
+        if (
+            known is None
+            or known.epoch != self._epoch[0]
+            or (known.due is not None and self._clock() >= known.due)
+        ):
+            return None
+        return known
+
+    def opening(self, header: bytes, name: str | None) -> Opening | None:
+        """What decrypts blobs of this header for this name of a key, when it is known."""
+        known = self._opening.get((header, name))
+        return None if known is None or known.epoch != self._epoch[0] else known
 
     # ---- what warm calls need ---------------------------------------------------------------
 
@@ -145,14 +165,14 @@ class Singles:
         if ready.epoch != epoch:
             return
         current = self._ring.key(key.raw_id)
-        known = _Sealing(
+        known = Sealing(
             epoch,
             ready.rotation_due,
             ready.handle,
             current.arn,
             material_id(current.raw_id, current.current_version),
         )
-        _keep(self._sealing, name, known)
+        keep_few(self._sealing, name, known)
 
     def remember_open(self, epoch: int, name: str | None, key: KeyMetadata, data: bytes) -> None:
         """The same for blobs of the key version that this one names; it was opened just now."""
@@ -161,21 +181,5 @@ class Singles:
         if handle is None or epoch % 2:
             return
         version = int.from_bytes(start[20:24], "big")
-        known = _Opening(epoch, handle, key.arn, material_id(key.raw_id, version))
-        _keep(self._opening, (start, name), known)
-
-    def _good(self, name: str) -> _Sealing | None:
-        known = self._sealing.get(name)
-        if (
-            known is None
-            or known.epoch != self._epoch[0]
-            or (known.due is not None and self._clock() >= known.due)
-        ):
-            return None
-        return known
-
-
-def _keep(known: dict[Any, Any], name: Any, value: Any) -> None:
-    if len(known) >= _MOST:
-        known.clear()
-    known[name] = value
+        known = Opening(epoch, handle, key.arn, material_id(key.raw_id, version))
+        keep_few(self._opening, (start, name), known)

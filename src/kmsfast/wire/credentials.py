@@ -12,6 +12,9 @@ __all__ = ["NOBODY", "Credential", "credential_of", "scope_of"]
 
 _SCHEME: Final = b"AWS4-HMAC-SHA256"
 _NAME: Final = b"Credential="
+_USUAL: Final = _SCHEME + b" " + _NAME  # how every client begins it
+_USUAL_LEN: Final = len(_USUAL)
+_SCHEME_LEN: Final = len(_SCHEME) + 1
 # access key / day / region / service / terminator
 _SCOPE: Final = re.compile(
     rb"Credential=([A-Za-z0-9]{1,128})/[0-9]{8}/([a-z0-9-]{1,64})/kms/aws4_request"
@@ -36,6 +39,9 @@ NOBODY: Final = Credential("", "")
 
 def scope_of(authorization: bytes) -> bytes:
     """The part of an Authorization header that names somebody; it is the same all day."""
+    if authorization.startswith(_USUAL):
+        end = authorization.find(b",", _USUAL_LEN)
+        return authorization[_SCHEME_LEN:] if end < 0 else authorization[_SCHEME_LEN:end]
     start = authorization.find(_NAME)
     if start < 0 or not authorization.startswith(_SCHEME):
         return b""

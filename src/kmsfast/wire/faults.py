@@ -27,7 +27,7 @@ class Fault(NamedTuple):
 
     code: str
     status: int
-    body: str
+    body: bytes
 
 
 def fault_of(error: BaseException) -> Fault:
@@ -39,4 +39,4 @@ def fault_of(error: BaseException) -> Fault:
         members["message"] = "An internal error occurred; the server's log says more"
     elif isinstance(error, KmsError) and code not in _SILENT and error.message:
         members["message"] = error.message
-    return Fault(code, status, json.dumps(members, separators=(",", ":")))
+    return Fault(code, status, json.dumps(members, separators=(",", ":")).encode())

@@ -36,9 +36,9 @@ class OperationShape:
             raise invalid(failures)
         return given
 
-    def write(self, members: Mapping[str, Any]) -> str:
+    def write(self, members: Mapping[str, Any]) -> bytes:
         """The body of an answer; empty for operations that answer nothing."""
-        return self.answer(members) if self.answer is not None else ""
+        return self.answer(members).encode() if self.answer is not None else b""
 
 
 class ServiceModel:

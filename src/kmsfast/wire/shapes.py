@@ -10,6 +10,7 @@ Rules:
 from __future__ import annotations
 
 import re
+import sys
 from binascii import a2b_base64
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -143,6 +144,12 @@ class Blob:
         self._bounds = _lengths(model)
         self._low, self._high = self._bounds.low, self._bounds.high
 
+    @property
+    def sizes(self) -> range:
+        """How many bytes a value may have."""
+        low = 0 if self._low == -_UNBOUNDED else int(self._low)
+        return range(low, sys.maxsize if self._high == _UNBOUNDED else int(self._high) + 1)
+
     def __call__(self, value: Any, path: str, failures: list[str]) -> bytes:
         """The bytes."""
         if type(value) is not str:
@@ -267,6 +274,10 @@ class Structure:
     def __init__(self, members: Mapping[str, Shape], required: Iterable[str]) -> None:
         self._members = {name: (shape, _camel(name)) for name, shape in members.items()}
         self._required = frozenset(required)
+
+    def member(self, name: str) -> Shape:
+        """The shape of a member."""
+        return self._members[name][0]
 
     def __call__(self, value: Any, path: str, failures: list[str]) -> dict[str, Any]:
         """The members that were given."""

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "kf_arena.h"
+#include "kf_base64.h"
 #include "kf_hmac_many.h"
 #include "kf_material.h"
 #include "kf_rng.h"
@@ -314,6 +315,37 @@ static void check_blobs(const hierarchy *h) {
     }
 }
 
+/* A request to encrypt and the one to decrypt what came of it: base64 of secrets both ways. */
+static void check_replies(const hierarchy *h) {
+    static uint8_t answer[2 * BLOB + 200], body[2 * BLOB + 200], opened[2 * TEXT];
+    static const char before[] = "{\"Plaintext\":\"", after[] = "\", \"KeyId\": \"k\"}";
+    static const char data_key[] = "{\"KeyId\":\"k\",\"KeySpec\":\"AES_256\"}";
+    const size_t at = sizeof before - 1, chars = KF_BASE64_LEN(TEXT), len = at + chars + sizeof after - 1;
+    uint8_t text[TEXT] = {0};
+    struct kf_reply reply = {.binding = {.key = h->key}};
+    ok_or_end(kf_bind(&reply.binding, h->key, NULL, 0), "kf_bind");
+    KF_SECRET(text, sizeof text);
+    memcpy(body, before, at), memcpy(body + at + chars, after, sizeof after - 1);
+    kf_base64_encode(body + at, text, TEXT);
+    KF_DECLASSIFY(body + at + chars - 2, 2); /* padding */
+    require_secret(body + at, chars - 2, "base64 of a secret");
+    require(kf_request_scan(KF_REQUEST_ENCRYPT, body, len) != 0, "kf_request_scan");
+    int made = kf_reply_encrypt(&reply, answer, sizeof answer, body, len);
+    require(made == KF_BASE64_LEN(BLOB), "kf_reply_encrypt");
+    require_secret(answer + 80, (size_t)made - 82, "base64 of a blob from its nonce on, without its padding");
+    KF_DECLASSIFY(answer, (size_t)made);
+    const size_t request_len = (size_t)snprintf((char *)body, sizeof body, "{\"CiphertextBlob\":\"%.*s\"}", made,
+                                                (const char *)answer);
+    made = kf_reply_decrypt(&reply, opened, sizeof opened, body, request_len);
+    require(made == (int)chars, "kf_reply_decrypt");
+    require_secret(opened, chars - 2, "base64 of a decrypted secret");
+    made = kf_reply_data_key(&reply, answer, sizeof answer, (const uint8_t *)data_key, sizeof data_key - 1, 32);
+    require(made == KF_BASE64_LEN(32 + KF_BLOB_OVERHEAD), "kf_reply_data_key");
+    made = kf_reply_random(&reply, answer, sizeof answer, 30);
+    require(made == 40, "kf_reply_random");
+    require_secret(answer, 40, "base64 of random bytes");
+}
+
 static void check_data_key(const hierarchy *h) {
     uint8_t plain[32], blob[32 + KF_BLOB_OVERHEAD];
     ok_or_end(kf_data_key(h->key, plain, blob, sizeof plain, NULL, 0), "kf_data_key");
@@ -380,6 +412,7 @@ int main(int argc, char **argv) {
     check_mac_keys(&h);
     check_one_blob(&h), check_bound_blob(&h);
     check_blobs(&h);
+    check_replies(&h);
     check_data_key(&h);
     check_sealed(&h);
     const unsigned errors = VALGRIND_COUNT_ERRORS;

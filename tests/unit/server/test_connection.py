@@ -58,7 +58,7 @@ class Hub:
 
     def answer(self, request: Request) -> Any:
         self.requests.append(request)
-        reply = Reply(413 if request.too_long else 200, request.body.decode())
+        reply = Reply(413 if request.too_long else 200, request.body)
         return (lambda: reply) if request.target == b"slow" else reply
 
     def start(self, work: Callable[[], Reply]) -> asyncio.Future[Reply]:

@@ -29,7 +29,7 @@ def get(api: Api, path: str, *, method: str = "GET", host: bytes = b"localhost")
 )  # fmt: skip
 def test_targets_that_are_no_operation(api: Api, target: str) -> None:
     assert api.send(b"{}", target) == Reply(
-        400, '{"__type":"UnknownOperationException"}', "UnknownOperationException"
+        400, b'{"__type":"UnknownOperationException"}', "UnknownOperationException"
     )
 
 
@@ -49,7 +49,7 @@ def test_accounts(path: Any, api: Api, name: str) -> None:
         reply = api.send(body, "TrentService.ListKeys", authorization(name, "us-east-1"))
         if name.isdigit():
             assert (reply.status, reply.error) == (400, "UnrecognizedClientException")
-            assert "account 000000000000" in reply.body
+            assert b"account 000000000000" in reply.body
         else:
             assert reply.status == 200
 
@@ -75,8 +75,8 @@ def test_many_credentials_do_not_pile_up(api: Api) -> None:
 
 
 def test_health(api: Api) -> None:
-    assert get(api, "/healthz") == Reply(200, '{"status":"ok"}')
-    assert get(api, "/readyz") == Reply(200, '{"status":"ready"}')
+    assert get(api, "/healthz") == Reply(200, b'{"status":"ok"}')
+    assert get(api, "/readyz") == Reply(200, b'{"status":"ready"}')
     for method, path in (("GET", "/"), ("POST", "/x"), ("PUT", "/"), ("OPTIONS", "/"),
                          ("POST", "/healthz"), ("GET", "/readyz/")):  # fmt: skip
         assert get(api, path, method=method).status == 404
@@ -125,7 +125,7 @@ def test_an_unexpected_error_is_answered_and_logged(
 
 
 def test_reprs_show_no_plaintext() -> None:
-    reply = Reply(200, '{"Plaintext":"c2VjcmV0"}')
+    reply = Reply(200, b'{"Plaintext":"c2VjcmV0"}')
     assert repr(reply) == f"{reply}" == "Reply(status=200, error='')"
     made = repr(Request(method="POST", body=b"secret", authorization=b"signature"))
     assert "POST" in made

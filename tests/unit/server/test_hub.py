@@ -19,7 +19,7 @@ def test_work_that_was_not_begun_is_not_done_when_the_server_ends() -> None:
         begun.release()
         release.wait(30)
         done.append(True)
-        return Reply(200, "")
+        return Reply(200, b"")
 
     async def life() -> list[asyncio.Future[Reply]]:
         loop = asyncio.get_running_loop()

@@ -44,7 +44,7 @@ def test_maps_and_lists() -> None:
 
 
 def test_an_operation_without_output_answers_nothing() -> None:
-    assert service_model().operations["EnableKey"].write({}) == ""
+    assert service_model().operations["EnableKey"].write({}) == b""
 
 
 @pytest.mark.parametrize(
