@@ -20,6 +20,7 @@ RSA_ENCRYPTING = [
     kind for kind in KINDS if kind[1] == "ENCRYPT_DECRYPT" and kind[0].startswith("RSA")
 ]
 AGREEING = [kind for kind in KINDS if kind[1] == "KEY_AGREEMENT"]
+ENCAPSULATING = [kind for kind in KINDS if kind[1] == "ENCAPSULATE_DECAPSULATE"]
 MACS = [kind for kind in KINDS if kind[1] == "GENERATE_VERIFY_MAC"]
 
 

@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
     from kmsfast.model.message import MessageType
     from kmsfast.service.asymmetric import DataKeyPair
+    from kmsfast.service.encapsulation import Encapsulated
     from kmsfast.service.importing import ImportedMaterial, ImportParameters
     from kmsfast.service.verification import verify_batch
 
@@ -117,6 +118,7 @@ __all__ = [
     "CustomKeyStoreNotFound",
     "DataKey",
     "DataKeyPair",
+    "Encapsulated",
     "ExpirationModel",
     "ExpiredImportToken",
     "FrameError",
@@ -193,6 +195,7 @@ _ELSEWHERE = {
     "ImportType": "kmsfast.model.imports",
     "ImportedMaterial": "kmsfast.service.importing",
     "DataKeyPair": "kmsfast.service.asymmetric",
+    "Encapsulated": "kmsfast.service.encapsulation",
     "KeySpec": "kmsfast.model.keyspec",
     "KeyState": "kmsfast.model.key",
     "KeyUsage": "kmsfast.model.keyspec",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kmsfast.audit.trail import Trail
     from kmsfast.model.key_store import KeyStoreType
     from kmsfast.service.asymmetric import Asymmetric
+    from kmsfast.service.encapsulation import Encapsulation
     from kmsfast.service.importing import Importing
     from kmsfast.service.key_stores import KeyStores
     from kmsfast.service.macs import Macs
@@ -139,6 +140,13 @@ class Application:
         from kmsfast.service.asymmetric import Asymmetric
 
         return Asymmetric(self.ring)
+
+    @cached_property
+    def encapsulation(self) -> Encapsulation:
+        """Shared secrets by ML-KEM."""
+        from kmsfast.service.encapsulation import Encapsulation
+
+        return Encapsulation(self.ring)
 
     @cached_property
     def signing(self) -> Signing:

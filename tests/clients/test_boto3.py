@@ -216,6 +216,18 @@ def test_key_agreement(kms: Any) -> None:
     assert secrets[0] == secrets[1]
 
 
+def test_key_encapsulation(kms: Any) -> None:
+    made = kms.create_key(KeySpec="ML_KEM_768", KeyUsage="ENCAPSULATE_DECAPSULATE")
+    assert made["KeyMetadata"]["EncapsulationAlgorithms"] == ["ML_KEM"]
+    how = {"KeyId": made["KeyMetadata"]["Arn"], "EncapsulationAlgorithm": "ML_KEM"}
+    sent = kms.encapsulate(**how)
+    blob = sent["SharedSecretCiphertextBlob"]
+    found = kms.decapsulate(SharedSecretCiphertextBlob=blob, **how)
+    assert found["SharedSecret"] == sent["SharedSecret"]
+    with pytest.raises(kms.exceptions.InvalidCiphertextException):
+        kms.decapsulate(SharedSecretCiphertextBlob=blob[1:], **how)
+
+
 def test_operations_that_are_not_offered(kms: Any, key: str) -> None:
     with pytest.raises(kms.exceptions.UnsupportedOperationException, match="grants"):
         kms.list_grants(KeyId=key)

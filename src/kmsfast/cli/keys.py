@@ -35,8 +35,8 @@ def key() -> None:
 )  # fmt: skip
 @click.option(
     "--usage", metavar="USAGE", shell_complete=named_in("KeyUsage"),
-    help="ENCRYPT_DECRYPT, SIGN_VERIFY, GENERATE_VERIFY_MAC or KEY_AGREEMENT, where the spec has "
-    "more than one.",
+    help="ENCRYPT_DECRYPT, SIGN_VERIFY, GENERATE_VERIFY_MAC, KEY_AGREEMENT or "
+    "ENCAPSULATE_DECAPSULATE, where the spec has more than one.",
 )  # fmt: skip
 @click.option(
     "--origin", default="AWS_KMS", show_default=True, metavar="ORIGIN",

@@ -33,6 +33,8 @@ _COMMANDS = {
     "mac": ("macs.mac", "Make or verify the MAC of a file, or of lines."),
     "public-key": ("pairs.public_key", "Print the public key of a key pair."),
     "derive": ("pairs.derive", "Derive a shared secret from two keys."),
+    "encapsulate": ("pairs.encapsulate", "Make a shared secret for whoever has a key."),
+    "decapsulate": ("pairs.decapsulate", "Recover a shared secret that was sent."),
     "data-key-pair": ("pairs.data_key_pair", "Make a key pair for use elsewhere."),
     "audit": ("auditing.audit", "Who did what: search and verify the audit log."),
     "serve": ("serving.serve", "Serve the AWS KMS API over HTTP."),

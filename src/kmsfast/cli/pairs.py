@@ -1,8 +1,8 @@
-"""``kmsfast public-key``, ``derive`` and ``data-key-pair``."""
+"""``kmsfast public-key``, ``derive``, ``encapsulate``, ``decapsulate`` and ``data-key-pair``."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,7 +12,10 @@ from kmsfast.cli.records import base64_of, output_option, read_one, result
 from kmsfast.cli.session import Session, pass_session
 from kmsfast.cli.show import json_option, print_json
 
-__all__ = ["data_key_pair", "derive", "public_key"]
+if TYPE_CHECKING:
+    from kmsfast.local import Key
+
+__all__ = ["data_key_pair", "decapsulate", "derive", "encapsulate", "public_key"]
 
 _key_argument = click.argument("key_name", metavar="KEY")
 
@@ -54,13 +57,68 @@ def derive(session: Session, /, key_name: str, peer: str, **results: Any) -> Non
 
     PUBLIC_KEY is a file with the public key, PEM or DER. The secret is raw: derive keys from it.
     """
-    refuse_mixed(results["output"], as_json=results["as_json"])
-    if results["output"] is None and not results["as_json"]:
-        raise click.UsageError("the secret needs --output, or --json")
+    _check_place(**results)
     key = session.kms.key(key_name)
-    secret = key.derive_shared_secret(read_one(peer))
-    facts = {"key": key.arn, "algorithm": ", ".join(key.algorithms), "origin": str(key.origin)}
-    result(secret, facts, "shared_secret", secret=True, **results)
+    _give(key, key.derive_shared_secret(read_one(peer)), origin=str(key.origin), **results)
+
+
+@click.command()
+@_key_argument
+@click.option(
+    "--ciphertext", metavar="FILE",
+    help="Where the ciphertext goes, which carries the secret to whoever has the private key.",
+)  # fmt: skip
+@output_option()
+@force_option
+@json_option
+@pass_session
+def encapsulate(
+    session: Session,
+    /,
+    key_name: str,
+    *,
+    ciphertext: str | None,
+    output: str | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Make a shared secret and the ciphertext that carries it (ML-KEM)."""
+    places = {"shared_secret": output, "ciphertext": ciphertext}
+    chosen = {name: path for name, path in places.items() if path is not None}
+    if len(chosen) < len(places) and not as_json:
+        raise click.UsageError(
+            "the secret needs --output and what carries it --ciphertext, or --json shows them"
+        )
+    for path in chosen.values():
+        refuse_mixed(path, as_json=as_json)
+    private = [] if output is None else [output]
+    with opened_outputs(list(chosen.values()), force=force, private=private) as opened:
+        key = session.kms.key(key_name)
+        made = key.encapsulate()
+        facts = {"shared_secret": made.shared_secret, "ciphertext": made.ciphertext}
+        for name, file in zip(chosen, opened, strict=True):
+            file.write(facts.pop(name))
+    if as_json:
+        shown = {name: base64_of(value) for name, value in facts.items()}
+        print_json({"key": made.key_arn, "algorithm": ", ".join(key.algorithms), **shown})
+
+
+@click.command()
+@_key_argument
+@click.argument("ciphertext", metavar="CIPHERTEXT", type=click.Path(readable=False))
+@output_option()
+@force_option
+@json_option
+@pass_session
+def decapsulate(session: Session, /, key_name: str, ciphertext: str, **results: Any) -> None:
+    """Recover the shared secret that CIPHERTEXT, a file, carries (ML-KEM).
+
+    A changed ciphertext, or one of another key, gives a secret that nobody else has: confirm that
+    both sides have the same one before it is used.
+    """
+    _check_place(**results)
+    key = session.kms.key(key_name)
+    _give(key, key.decapsulate(read_one(ciphertext)), **results)
 
 
 @click.command("data-key-pair")
@@ -114,3 +172,18 @@ def data_key_pair(
         print_json(
             {"key": made.key_arn, "spec": str(made.spec), "public_key": base64_of(made.public_key)}
         )
+
+
+def _check_place(*, output: str | None, as_json: bool, **_: Any) -> None:
+    """Passes when a secret has a place to go: it is not shown unless asked for."""
+    refuse_mixed(output, as_json=as_json)
+    if output is None and not as_json:
+        raise click.UsageError("the secret needs --output, or --json")
+
+
+def _give(key: Key, secret: bytes, *, origin: str | None = None, **results: Any) -> None:
+    """A shared secret, to its file or as JSON."""
+    facts = {"key": key.arn, "algorithm": ", ".join(key.algorithms)}
+    if origin is not None:
+        facts["origin"] = origin
+    result(secret, facts, "shared_secret", secret=True, **results)

@@ -21,6 +21,7 @@ from kmsfast.errors import IncorrectKeyMaterial, StoreIntegrity, ValidationError
 
 __all__ = [
     "Family",
+    "SigningFamily",
     "exported",
     "family_of",
     "generate",
@@ -30,6 +31,7 @@ __all__ = [
     "parse_public",
     "public_der",
     "public_pem",
+    "signing_family_of",
 ]
 
 _FAMILIES: Final = {
@@ -38,6 +40,7 @@ _FAMILIES: Final = {
     "ECC_SECG_P256K1": "ec",
     "ECC_NIST_EDWARDS25519": "ed25519",
     "ML_DSA_": "mldsa",
+    "ML_KEM_": "mlkem",
 }
 
 
@@ -49,6 +52,10 @@ class Family(Protocol):
 
     def spec_of(self, public: Any) -> str | None:
         """The key spec of a public key, or None when it is of another family."""
+
+
+class SigningFamily(Family, Protocol):
+    """A family whose keys sign."""
 
     def sign(self, private: Any, algorithm: str, message: bytes, *, hashed: bool) -> bytes:
         """The signature of a message, or of its digest or mu when it is ``hashed``."""
@@ -63,6 +70,11 @@ def family_of(spec: str) -> Family:
     """The module that serves keys of the spec."""
     name = next(module for start, module in _FAMILIES.items() if spec.startswith(start))
     return cast(Family, import_module(f"kmsfast.crypto.{name}"))
+
+
+def signing_family_of(spec: str) -> SigningFamily:
+    """The same, for keys that sign."""
+    return cast(SigningFamily, family_of(spec))
 
 
 def generate(

@@ -82,7 +82,7 @@ class Key(PairUses, MacUses, ImportUses):
 
     @property
     def usage(self) -> KeyUsage:
-        """What it is for: ENCRYPT_DECRYPT, SIGN_VERIFY, GENERATE_VERIFY_MAC or KEY_AGREEMENT."""
+        """What it is for: ENCRYPT_DECRYPT, SIGN_VERIFY and so on (:class:`KeyUsage`)."""
         return self._metadata.usage
 
     @property

@@ -81,8 +81,8 @@ class Kms(KeyStoreUses):
         Args:
             spec: SYMMETRIC_DEFAULT, RSA_2048, ECC_NIST_P256, HMAC_256 and so on, as AWS names them
                 (:class:`KeySpec`).
-            usage: ENCRYPT_DECRYPT, SIGN_VERIFY, GENERATE_VERIFY_MAC or KEY_AGREEMENT; None: the
-                only one that the spec has.
+            usage: ENCRYPT_DECRYPT, SIGN_VERIFY, GENERATE_VERIFY_MAC, KEY_AGREEMENT or
+                ENCAPSULATE_DECAPSULATE; None: the only one that the spec has.
             origin: EXTERNAL: the key has no material until some is imported
                 (:meth:`Key.get_parameters_for_import`). AWS_CLOUDHSM, EXTERNAL_KEY_STORE: its
                 material is in a custom key store.

@@ -1,4 +1,4 @@
-"""What keys do beside encrypting: sign, verify, agree on secrets, and make key pairs for elsewhere.
+"""What keys do beside encrypting: sign, verify, share secrets, and make key pairs for elsewhere.
 
 Rules: those of :mod:`kmsfast.local`. A message that comes alone takes a short path as well, where C
 signs.
@@ -16,6 +16,7 @@ from kmsfast.model.message import MessageType
 
 if TYPE_CHECKING:
     from kmsfast.service.asymmetric import DataKeyPair
+    from kmsfast.service.encapsulation import Encapsulated
     from kmsfast.service.signers import Batch, Bools
     from kmsfast.service.signing import SigningOptions
 
@@ -213,6 +214,35 @@ class PairUses(KeyBase):
             ValidationError: no public key, or one on another curve.
         """
         return self._app.asymmetric.derive_shared_secret(self._raw_id, public_key)
+
+    def encapsulate(self, *, algorithm: str | None = None) -> Encapsulated:
+        """A fresh shared secret of 32 bytes, and what carries it to whoever can decapsulate it.
+
+        Args:
+            algorithm: ML_KEM, the only one; None is the same.
+
+        Raises:
+            KeyDisabled, InvalidState, KeyNotFound, InvalidKeyUsage: the key does not encapsulate.
+            ValidationError: no algorithm of that name.
+        """
+        return self._app.encapsulation.encapsulate(self._raw_id, algorithm)
+
+    def decapsulate(self, ciphertext: bytes, *, algorithm: str | None = None) -> bytes:
+        """The shared secret, 32 bytes, that a ciphertext carries (FIPS 203).
+
+        A ciphertext of the right length that was changed, or is of another key, gives a secret as
+        well, one that nobody else has: only its use shows that it is not the common one.
+
+        Args:
+            ciphertext: of :meth:`encapsulate`, or made with the public key.
+            algorithm: ML_KEM, the only one; None is the same.
+
+        Raises:
+            InvalidCiphertext: it does not have the length of the key's ciphertexts.
+            KeyDisabled, InvalidState, KeyNotFound, InvalidKeyUsage: the key does not decapsulate.
+            ValidationError: no algorithm of that name, or no bytes.
+        """
+        return self._app.encapsulation.decapsulate(self._raw_id, ciphertext, algorithm)
 
     def generate_data_key_pair(self, spec: str, context: Context = None) -> DataKeyPair:
         """A fresh key pair for use elsewhere, its private key in the clear and as a blob.

@@ -16,6 +16,7 @@ from typing import Final
 from kmsfast.errors import InvalidKeyUsage, UnsupportedOperation, ValidationError
 
 __all__ = [
+    "ENCAPSULATION_ALGORITHMS",
     "ENCRYPTION_ALGORITHMS",
     "KNOWN_ENCRYPTION_ALGORITHMS",
     "KNOWN_SIGNING_ALGORITHMS",
@@ -42,6 +43,7 @@ class KeyUsage(StrEnum):
     SIGN_VERIFY = "SIGN_VERIFY"
     GENERATE_VERIFY_MAC = "GENERATE_VERIFY_MAC"
     KEY_AGREEMENT = "KEY_AGREEMENT"
+    ENCAPSULATE_DECAPSULATE = "ENCAPSULATE_DECAPSULATE"
 
 
 class KeySpec(StrEnum):
@@ -59,6 +61,8 @@ class KeySpec(StrEnum):
     ML_DSA_44 = "ML_DSA_44"
     ML_DSA_65 = "ML_DSA_65"
     ML_DSA_87 = "ML_DSA_87"
+    ML_KEM_768 = "ML_KEM_768"
+    ML_KEM_1024 = "ML_KEM_1024"
     HMAC_224 = "HMAC_224"
     HMAC_256 = "HMAC_256"
     HMAC_384 = "HMAC_384"
@@ -97,6 +101,7 @@ _RSA: Final[_Uses] = {
     ),
 }  # fmt: skip
 _ML_DSA: Final = _signing("ML_DSA_SHAKE_256")
+_ML_KEM: Final[_Uses] = {KeyUsage.ENCAPSULATE_DECAPSULATE: ("ML_KEM",)}
 
 _USES: Final[Mapping[KeySpec, _Uses]] = {
     KeySpec.SYMMETRIC_DEFAULT: {KeyUsage.ENCRYPT_DECRYPT: ("SYMMETRIC_DEFAULT",)},
@@ -111,6 +116,8 @@ _USES: Final[Mapping[KeySpec, _Uses]] = {
     KeySpec.ML_DSA_44: _ML_DSA,
     KeySpec.ML_DSA_65: _ML_DSA,
     KeySpec.ML_DSA_87: _ML_DSA,
+    KeySpec.ML_KEM_768: _ML_KEM,
+    KeySpec.ML_KEM_1024: _ML_KEM,
     KeySpec.HMAC_224: _hmac(224),
     KeySpec.HMAC_256: _hmac(256),
     KeySpec.HMAC_384: _hmac(384),
@@ -119,9 +126,7 @@ _USES: Final[Mapping[KeySpec, _Uses]] = {
 # What AWS has elsewhere or besides, and why it is not here.
 _NOT_OFFERED: Final[Mapping[str, str]] = {
     "SM2": "AWS has it in its China regions only",
-    "ML_KEM_512": "key encapsulation is not offered yet",
-    "ML_KEM_768": "key encapsulation is not offered yet",
-    "ML_KEM_1024": "key encapsulation is not offered yet",
+    "ML_KEM_512": "the library that computes with ML-KEM keys has ML_KEM_768 and ML_KEM_1024 only",
 }
 
 
@@ -141,6 +146,7 @@ SIGNING_ALGORITHMS: Final = _all_of(KeyUsage.SIGN_VERIFY)
 KNOWN_ENCRYPTION_ALGORITHMS: Final = (*ENCRYPTION_ALGORITHMS, "SM2PKE")
 KNOWN_SIGNING_ALGORITHMS: Final = (*SIGNING_ALGORITHMS, "SM2DSA")
 MAC_ALGORITHMS: Final = _all_of(KeyUsage.GENERATE_VERIFY_MAC)
+ENCAPSULATION_ALGORITHMS: Final = _all_of(KeyUsage.ENCAPSULATE_DECAPSULATE)
 
 
 def algorithms_of(spec: KeySpec, usage: KeyUsage) -> tuple[str, ...]:
@@ -174,13 +180,20 @@ def checked_pair_spec(spec: str) -> KeySpec:
     return KeySpec(enumerated(checked_spec(spec, "keyPairSpec"), pairs, "keyPairSpec"))
 
 
-def checked_origin(origin: str) -> Origin:
-    """The origin of that name.
+def checked_origin(origin: str, spec: KeySpec) -> Origin:
+    """The origin of that name, when keys of the spec can have it.
 
     Raises:
-        ValidationError: there is none.
+        ValidationError: there is none. UnsupportedOperation: material of the spec cannot be
+            imported, with AWS either.
     """
-    return Origin(enumerated(origin, _ORIGINS, "origin"))
+    known = Origin(enumerated(origin, _ORIGINS, "origin"))
+    if known is Origin.EXTERNAL and _USES[spec] is _ML_KEM:
+        raise UnsupportedOperation(
+            f"Origin {known} is not offered for key spec {spec}: AWS KMS imports material of keys "
+            "for encryption, signing, key agreement and MACs only"
+        )
+    return known
 
 
 def checked_usage(spec: KeySpec, usage: str | None) -> KeyUsage:

@@ -33,9 +33,10 @@ Resource = Literal["key", "alias", "key store", "none"]
 # Operations that use key material ("cryptographic operations" of the developer guide).
 CRYPTOGRAPHIC: Final = frozenset(
     {
-        "Decrypt", "DeriveSharedSecret", "Encrypt", "GenerateDataKey", "GenerateDataKeyPair",
-        "GenerateDataKeyPairWithoutPlaintext", "GenerateDataKeyWithoutPlaintext", "GenerateMac",
-        "ReEncryptFrom", "ReEncryptTo", "Sign", "Verify", "VerifyMac",
+        "Decapsulate", "Decrypt", "DeriveSharedSecret", "Encapsulate", "Encrypt",
+        "GenerateDataKey", "GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext",
+        "GenerateDataKeyWithoutPlaintext", "GenerateMac", "ReEncryptFrom", "ReEncryptTo", "Sign",
+        "Verify", "VerifyMac",
     }
 )  # fmt: skip
 

@@ -10,16 +10,13 @@ from typing import Final
 
 __all__ = ["DEVIATIONS", "MISSING"]
 
-_KEM: Final = "ML-KEM keys are not offered yet"
 _IMPORT: Final = "imported key material is not reachable over HTTP yet"
 _GRANTS: Final = "grants are not stored yet"
 _REGIONS: Final = "one deployment serves one region so far"
 
 MISSING: Final[Mapping[str, str]] = {
     "CreateGrant": _GRANTS,
-    "Decapsulate": _KEM,
     "DeleteImportedKeyMaterial": _IMPORT,
-    "Encapsulate": _KEM,
     "GetKeyLastUsage": "the last use of keys is not recorded yet",
     "GetParametersForImport": _IMPORT,
     "ImportKeyMaterial": _IMPORT,
@@ -41,14 +38,14 @@ _NO_VPC: Final = "VPC endpoint services are not found"
 DEVIATIONS: Final[Mapping[str, str]] = {
     "ConnectCustomKeyStore": "answers when it is connected or has failed",
     "CreateCustomKeyStore": f"{_TOKENS}; {_NO_VPC}",
-    "CreateKey": "no SM2 and ML-KEM keys; origin EXTERNAL not over HTTP yet; the policy is checked "
-    "for its form alone",
+    "CreateKey": "no SM2 and ML_KEM_512 keys; origin EXTERNAL not over HTTP yet; the policy is "
+    "checked for its form alone",
     "Decrypt": f"{_RECIPIENT}; {_CONTEXT}",
     "DeriveSharedSecret": _RECIPIENT,
     "Encrypt": _CONTEXT,
     "GenerateDataKey": f"{_RECIPIENT}; {_CONTEXT}",
-    "GenerateDataKeyPair": f"{_RECIPIENT}; {_CONTEXT}; no SM2 and ML-KEM pairs",
-    "GenerateDataKeyPairWithoutPlaintext": f"{_CONTEXT}; no SM2 and ML-KEM pairs",
+    "GenerateDataKeyPair": f"{_RECIPIENT}; {_CONTEXT}; no SM2 and ML_KEM_512 pairs",
+    "GenerateDataKeyPairWithoutPlaintext": f"{_CONTEXT}; no SM2 and ML_KEM_512 pairs",
     "GenerateDataKeyWithoutPlaintext": _CONTEXT,
     "GenerateRandom": _RECIPIENT,
     "ListAliases": "there are no aliases of AWS managed keys (alias/aws/...)",

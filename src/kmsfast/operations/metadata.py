@@ -19,6 +19,7 @@ _ALGORITHMS: Final[Mapping[KeyUsage, str]] = {
     KeyUsage.SIGN_VERIFY: "SigningAlgorithms",
     KeyUsage.GENERATE_VERIFY_MAC: "MacAlgorithms",
     KeyUsage.KEY_AGREEMENT: "KeyAgreementAlgorithms",
+    KeyUsage.ENCAPSULATE_DECAPSULATE: "EncapsulationAlgorithms",
 }
 
 

@@ -1,4 +1,4 @@
-"""Public keys, key agreement, and key pairs for use elsewhere."""
+"""Public keys, key agreement, key encapsulation, and key pairs for use elsewhere."""
 
 from __future__ import annotations
 
@@ -50,6 +50,28 @@ def derive_shared_secret(app: Application, given: Given) -> Result:
     }
 
 
+def encapsulate(app: Application, given: Given) -> Result:
+    """A fresh shared secret, and what carries it."""
+    key, algorithm = any_name(app, given["KeyId"]), given["EncapsulationAlgorithm"]
+    made = app.encapsulation.encapsulate(key.raw_id, algorithm)
+    refuse_dry_run(given)
+    return {
+        "KeyId": made.key_arn,
+        "SharedSecret": made.shared_secret,
+        "SharedSecretCiphertextBlob": made.ciphertext,
+        "EncapsulationAlgorithm": algorithm,
+    }
+
+
+def decapsulate(app: Application, given: Given) -> Result:
+    """The shared secret that was encapsulated."""
+    key, algorithm = any_name(app, given["KeyId"]), given["EncapsulationAlgorithm"]
+    ciphertext = given["SharedSecretCiphertextBlob"]
+    secret = app.encapsulation.decapsulate(key.raw_id, ciphertext, algorithm)
+    refuse_dry_run(given)
+    return {"KeyId": key.arn, "SharedSecret": secret, "EncapsulationAlgorithm": algorithm}
+
+
 def generate_data_key_pair(app: Application, given: Given) -> Result:
     """A fresh key pair, its private key in the clear and as a blob."""
     refuse_recipient(given)
@@ -65,6 +87,8 @@ def generate_data_key_pair_without_plaintext(app: Application, given: Given) -> 
 OPERATIONS: Final = {
     "GetPublicKey": Operation(get_public_key),
     "DeriveSharedSecret": Operation(derive_shared_secret),
+    "Encapsulate": Operation(encapsulate),
+    "Decapsulate": Operation(decapsulate),
     "GenerateDataKeyPair": Operation(generate_data_key_pair),
     "GenerateDataKeyPairWithoutPlaintext": Operation(generate_data_key_pair_without_plaintext),
 }

@@ -80,7 +80,8 @@ class Management:
     ) -> KeyMetadata:
         """A new key: enabled, with one version, or for import, with none."""
         now, raw_id = self._begin(), _new_id(multi_region)
-        known, external = checked_spec(spec), checked_origin(origin) is Origin.EXTERNAL
+        known = checked_spec(spec)
+        external = checked_origin(origin, known) is Origin.EXTERNAL
         named = format_key_id(raw_id, multi_region)
         backing = self._backing(Origin(origin), named, key_store_id, xks_key_id)
         key = KeyMetadata(

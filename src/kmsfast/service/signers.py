@@ -76,7 +76,7 @@ class _Library:
 
     def sign(self, key: KeyMetadata, message: bytes, form: Form) -> bytes:
         """One signature."""
-        family, private = pkcs8.family_of(key.spec), self._ring.private_key(key)
+        family, private = pkcs8.signing_family_of(key.spec), self._ring.private_key(key)
         if form.deterministic:
             made: bytes = _curves().sign(
                 private, form.algorithm, message, hashed=form.hashed, deterministic=True
@@ -89,7 +89,7 @@ class _Library:
         """Whether it is the signature of the message."""
         public = pkcs8.parse_public(key.public_key or b"")
         der = _curves().from_raw(signature, key.spec) if form.raw else signature
-        return der is not None and pkcs8.family_of(key.spec).verify(
+        return der is not None and pkcs8.signing_family_of(key.spec).verify(
             public, form.algorithm, message, der, hashed=form.hashed
         )
 

@@ -25,6 +25,7 @@ DOCUMENTED: dict[str, dict[str, set[str]]] = {
     "ECC_SECG_P256K1": {"SIGN_VERIFY": {"ECDSA_SHA_256"}},
     "ECC_NIST_EDWARDS25519": {"SIGN_VERIFY": {"ED25519_SHA_512", "ED25519_PH_SHA_512"}},
     **{f"ML_DSA_{n}": {"SIGN_VERIFY": {"ML_DSA_SHAKE_256"}} for n in (44, 65, 87)},
+    **{f"ML_KEM_{n}": {"ENCAPSULATE_DECAPSULATE": {"ML_KEM"}} for n in (768, 1024)},
     **{
         f"HMAC_{bits}": {"GENERATE_VERIFY_MAC": {f"HMAC_SHA_{bits}"}}
         for bits in (224, 256, 384, 512)
@@ -64,7 +65,7 @@ def test_a_usage_may_be_left_out_where_there_is_one(spec: KeySpec) -> None:
             keyspec.checked_usage(spec, None)
 
 
-@pytest.mark.parametrize("spec", ["SM2", "ML_KEM_512", "ML_KEM_768", "ML_KEM_1024"])
+@pytest.mark.parametrize("spec", ["SM2", "ML_KEM_512"])
 def test_what_aws_has_and_we_do_not_is_refused_by_name(spec: str) -> None:
     with pytest.raises(UnsupportedOperation, match=spec):
         keyspec.checked_spec(spec)
@@ -80,7 +81,17 @@ def test_unknown_specs(spec: str) -> None:
 @pytest.mark.parametrize("origin", ["", "aws_kms", None, 5, [], np.zeros(2)])
 def test_unknown_origins(origin: str) -> None:
     with pytest.raises(ValidationError, match="at 'origin' failed to satisfy constraint"):
-        keyspec.checked_origin(origin)
+        keyspec.checked_origin(origin, KeySpec.SYMMETRIC_DEFAULT)
+
+
+@pytest.mark.parametrize("spec", KeySpec)
+def test_material_of_every_spec_but_those_of_encapsulation_can_be_imported(spec: KeySpec) -> None:
+    if "ENCAPSULATE_DECAPSULATE" in DOCUMENTED[spec]:
+        with pytest.raises(UnsupportedOperation, match=f"EXTERNAL is not offered .* {spec}"):
+            keyspec.checked_origin("EXTERNAL", spec)
+    else:
+        assert keyspec.checked_origin("EXTERNAL", spec) == "EXTERNAL"
+    assert keyspec.checked_origin("AWS_KMS", spec) == "AWS_KMS"
 
 
 @pytest.mark.parametrize("spec", KeySpec)

@@ -16,6 +16,7 @@ USAGES = {
     "ENCRYPT_DECRYPT": ("EncryptionAlgorithms", "RSA_2048"),
     "GENERATE_VERIFY_MAC": ("MacAlgorithms", "HMAC_256"),
     "KEY_AGREEMENT": ("KeyAgreementAlgorithms", "ECC_NIST_P256"),
+    "ENCAPSULATE_DECAPSULATE": ("EncapsulationAlgorithms", "ML_KEM_768"),
 }
 
 
@@ -59,6 +60,11 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "DeriveSharedSecret": (
         "KEY_AGREEMENT",
         {"KeyAgreementAlgorithm": "ECDH", "PublicKey": b"x"},
+    ),
+    "Encapsulate": ("ENCAPSULATE_DECAPSULATE", {"EncapsulationAlgorithm": "ML_KEM"}),
+    "Decapsulate": (
+        "ENCAPSULATE_DECAPSULATE",
+        {"EncapsulationAlgorithm": "ML_KEM", "SharedSecretCiphertextBlob": b"x"},
     ),
 }
 
@@ -171,6 +177,30 @@ def test_macs(api: Api) -> None:
         "Algorithm HMAC_SHA_512 is incompatible with key spec HMAC_256.",
     )
     assert api.refused("GenerateMac", DryRun=True, **how) == DRY_RUN
+
+
+def test_encapsulation(api: Api) -> None:
+    arn = make(api, "ENCAPSULATE_DECAPSULATE")
+    how = {"KeyId": arn, "EncapsulationAlgorithm": "ML_KEM"}
+    made = api("Encapsulate", **how)
+    secret, blob = unblob(made["SharedSecret"]), unblob(made["SharedSecretCiphertextBlob"])
+    assert made.keys() == {*how, "SharedSecret", "SharedSecretCiphertextBlob"}
+    assert (made["KeyId"], len(secret), len(blob)) == (arn, 32, 1088)
+    assert api("Decapsulate", SharedSecretCiphertextBlob=blob, **how) == {
+        **how, "SharedSecret": made["SharedSecret"],
+    }  # fmt: skip
+    changed = blob[:-1] + bytes([blob[-1] ^ 1])
+    other = api("Decapsulate", SharedSecretCiphertextBlob=changed, **how)["SharedSecret"]
+    assert len(unblob(other)) == 32
+    assert other != made["SharedSecret"]
+    assert api.refused("Decapsulate", SharedSecretCiphertextBlob=blob[:-1], **how) == (
+        "InvalidCiphertextException", None,
+    )  # fmt: skip
+    carried = {"SharedSecretCiphertextBlob": blob}
+    for operation, more in (("Encapsulate", {}), ("Decapsulate", carried)):
+        assert api.refused(operation, DryRun=True, **how, **more) == DRY_RUN
+        wrong = {**how, "EncapsulationAlgorithm": "ECDH"}
+        assert api.refused(operation, **wrong, **more)[0] == "ValidationException"
 
 
 def test_only_symmetric_encryption_keys_rotate(api: Api) -> None:
