@@ -16,8 +16,8 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
-    def forward(self, *, days: float) -> None:
-        self.now += days * 86_400
+    def forward(self, *, days: float = 0, seconds: float = 0) -> None:
+        self.now += days * 86_400 + seconds
 
 
 def in_days(clock: Clock, days: float) -> datetime:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kmsfast.errors import (
         AliasExists,
         ArenaFull,
+        AwsManaged,
         BatchError,
         ClusterInUse,
         ClusterInvalidConfiguration,
@@ -28,11 +29,15 @@ if TYPE_CHECKING:
         CustomKeyStoreNotFound,
         ExpiredImportToken,
         FrameError,
+        GrantNotFound,
+        IncorrectKey,
         IncorrectKeyMaterial,
         IncorrectTrustAnchor,
         InvalidAliasName,
         InvalidArn,
         InvalidCiphertext,
+        InvalidGrantId,
+        InvalidGrantToken,
         InvalidImportToken,
         InvalidKeyId,
         InvalidKeyUsage,
@@ -44,6 +49,7 @@ if TYPE_CHECKING:
         KmsError,
         LimitExceeded,
         MalformedPolicyDocument,
+        ReplicaExists,
         RootKeyMissing,
         RootKeyWrong,
         SelfTestFailed,
@@ -80,7 +86,7 @@ if TYPE_CHECKING:
     from kmsfast.model.alias import Alias
     from kmsfast.model.blob_info import BlobInfo
     from kmsfast.model.imports import ExpirationModel, ImportType
-    from kmsfast.model.key import KeyState, KeyVersion, RotationStatus
+    from kmsfast.model.key import KeyManager, KeyState, KeyVersion, RotationStatus
     from kmsfast.model.key_store import (
         Backing,
         ConnectionState,
@@ -90,8 +96,11 @@ if TYPE_CHECKING:
     )
     from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
     from kmsfast.model.message import MessageType
+    from kmsfast.model.policy_grant import Grant
+    from kmsfast.model.usage import KeyUse, LastUsage
     from kmsfast.service.asymmetric import DataKeyPair
     from kmsfast.service.encapsulation import Encapsulated
+    from kmsfast.service.grants import IssuedGrant
     from kmsfast.service.importing import ImportedMaterial, ImportParameters
     from kmsfast.service.verification import verify_batch
 
@@ -99,6 +108,7 @@ __all__ = [
     "Alias",
     "AliasExists",
     "ArenaFull",
+    "AwsManaged",
     "Backing",
     "BatchError",
     "BatchResult",
@@ -122,30 +132,39 @@ __all__ = [
     "ExpirationModel",
     "ExpiredImportToken",
     "FrameError",
+    "Grant",
+    "GrantNotFound",
     "ImportParameters",
     "ImportType",
     "ImportedMaterial",
+    "IncorrectKey",
     "IncorrectKeyMaterial",
     "IncorrectTrustAnchor",
     "InvalidAliasName",
     "InvalidArn",
     "InvalidCiphertext",
+    "InvalidGrantId",
+    "InvalidGrantToken",
     "InvalidImportToken",
     "InvalidKeyId",
     "InvalidKeyUsage",
     "InvalidMac",
     "InvalidSignature",
     "InvalidState",
+    "IssuedGrant",
     "Key",
     "KeyDisabled",
+    "KeyManager",
     "KeyNotFound",
     "KeySpec",
     "KeyState",
     "KeyStoreType",
     "KeyUsage",
+    "KeyUse",
     "KeyVersion",
     "Kms",
     "KmsError",
+    "LastUsage",
     "LimitExceeded",
     "MalformedPolicyDocument",
     "MessageType",
@@ -153,6 +172,7 @@ __all__ = [
     "Packed",
     "Passphrase",
     "ProxyCredential",
+    "ReplicaExists",
     "RootKeyFile",
     "RootKeyMissing",
     "RootKeyWrong",
@@ -191,12 +211,17 @@ _ELSEWHERE = {
     "Alias": "kmsfast.model.alias",
     "BlobInfo": "kmsfast.model.blob_info",
     "ExpirationModel": "kmsfast.model.imports",
+    "Grant": "kmsfast.model.policy_grant",
     "ImportParameters": "kmsfast.service.importing",
     "ImportType": "kmsfast.model.imports",
+    "KeyUse": "kmsfast.model.usage",
+    "LastUsage": "kmsfast.model.usage",
     "ImportedMaterial": "kmsfast.service.importing",
     "DataKeyPair": "kmsfast.service.asymmetric",
     "Encapsulated": "kmsfast.service.encapsulation",
+    "IssuedGrant": "kmsfast.service.grants",
     "KeySpec": "kmsfast.model.keyspec",
+    "KeyManager": "kmsfast.model.key",
     "KeyState": "kmsfast.model.key",
     "KeyUsage": "kmsfast.model.keyspec",
     "KeyVersion": "kmsfast.model.key",

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,13 +30,16 @@ if TYPE_CHECKING:
     from kmsfast.model.key_store import KeyStoreType
     from kmsfast.service.asymmetric import Asymmetric
     from kmsfast.service.encapsulation import Encapsulation
+    from kmsfast.service.grants import Grants
     from kmsfast.service.importing import Importing
     from kmsfast.service.key_stores import KeyStores
     from kmsfast.service.macs import Macs
+    from kmsfast.service.multi_region import MultiRegion
     from kmsfast.service.policies import Policies
     from kmsfast.service.ports import Outside
     from kmsfast.service.remembered import Remembered
     from kmsfast.service.rotations import Rotations
+    from kmsfast.service.seeding import Seeding
     from kmsfast.service.signing import Signing
     from kmsfast.service.singles import Singles
     from kmsfast.wire.markers import Markers
@@ -63,6 +68,7 @@ class Deployment:
 
     def __init__(self, directory: StoreDirectory, clock: Clock, key_stores: Path) -> None:
         self.directory, self._clock, self.key_stores = directory, clock, key_stores
+        self._regions: tuple[str, ...] = ()
         self._made: dict[Home, Application] = {}
         self._closed = False
 
@@ -92,6 +98,24 @@ class Deployment:
     def homes(self) -> list[Home]:
         """The regions and accounts that have had keys, and the store's own home."""
         return self.directory.homes()
+
+    def forget_keys(self) -> None:
+        """Wipes all keys from the arena; those that are used again are loaded again."""
+        for each in list(self._made.values()):
+            each.ring.forget_all()
+
+    def serve_regions(self, names: Iterable[str]) -> None:
+        """Says which regions are served; none: those of :meth:`homes`.
+
+        Raises:
+            ValidationError: a malformed name.
+        """
+        self._regions = tuple(Home(name).region for name in names)
+
+    def served_regions(self) -> tuple[str, ...]:
+        """The regions that are served, the default one first."""
+        regions = self._regions or [home.region for home in self.homes()]
+        return tuple(dict.fromkeys(regions))
 
     def close(self) -> None:
         """Ends connections to key stores outside, wipes all keys, and closes the store."""
@@ -177,11 +201,32 @@ class Application:
         return Policies(self.ring)
 
     @cached_property
+    def grants(self) -> Grants:
+        """Grants and their tokens."""
+        from kmsfast.service.grants import Grants
+
+        return Grants(self.ring)
+
+    @cached_property
     def rotations(self) -> Rotations:
         """Rotation as the API has it."""
         from kmsfast.service.rotations import Rotations
 
         return Rotations(self.ring)
+
+    @cached_property
+    def seeding(self) -> Seeding:
+        """Keys with given ids, and an emptied store."""
+        from kmsfast.service.seeding import Seeding
+
+        return Seeding(self.ring)
+
+    @cached_property
+    def multi_region(self) -> MultiRegion:
+        """Replicas of multi-Region keys."""
+        from kmsfast.service.multi_region import MultiRegion
+
+        return MultiRegion(self.ring)
 
     @cached_property
     def singles(self) -> Singles:
@@ -203,6 +248,10 @@ class Application:
         from kmsfast.wire.markers import Markers
 
         return Markers(self.store.store_key.mac, self.ring.clock)
+
+    def beside(self, region: str) -> Application:
+        """The service of another region for the same account."""
+        return self.deployment.at(replace(self.store.home, region=region))
 
     def close(self) -> None:
         """Closes the whole deployment."""

@@ -17,6 +17,7 @@ __all__ = [
     "AliasExists",
     "ArenaFull",
     "AuditUnusable",
+    "AwsManaged",
     "BatchError",
     "CiphertextOfUnknownKey",
     "ClusterInUse",
@@ -34,12 +35,15 @@ __all__ = [
     "ExpiredImportToken",
     "ForeignArn",
     "FrameError",
+    "GrantNotFound",
     "IncorrectKey",
     "IncorrectKeyMaterial",
     "IncorrectTrustAnchor",
     "InvalidAliasName",
     "InvalidArn",
     "InvalidCiphertext",
+    "InvalidGrantId",
+    "InvalidGrantToken",
     "InvalidImportToken",
     "InvalidKeyId",
     "InvalidKeyUsage",
@@ -54,6 +58,7 @@ __all__ = [
     "MalformedPolicyDocument",
     "MaterialElsewhere",
     "NotAuthorized",
+    "ReplicaExists",
     "RootKeyMissing",
     "RootKeyWrong",
     "SelfTestFailed",
@@ -137,6 +142,22 @@ class ForeignArn(InvalidArn):
     code = "NotFoundException"
 
 
+class GrantNotFound(KeyNotFound):
+    """The key has no grant of that id."""
+
+
+class InvalidGrantId(KmsError, ValueError):
+    """The text cannot be the id of a grant."""
+
+    code = "InvalidGrantIdException"
+
+
+class InvalidGrantToken(KmsError, ValueError):
+    """The text is no grant token of this store."""
+
+    code = "InvalidGrantTokenException"
+
+
 class InvalidAliasName(KmsError, ValueError):
     """The alias name is malformed or reserved."""
 
@@ -145,6 +166,12 @@ class InvalidAliasName(KmsError, ValueError):
 
 class AliasExists(KmsError):
     """The alias names another key already."""
+
+    code = "AlreadyExistsException"
+
+
+class ReplicaExists(KmsError):
+    """The region has a key of this id already."""
 
     code = "AlreadyExistsException"
 
@@ -201,6 +228,12 @@ class NotAuthorized(KmsError):
     """The request changes what belongs to AWS."""
 
     code = "NotAuthorizedException"
+
+
+class AwsManaged(KmsError):
+    """The key is an AWS managed one, whose policy lets nobody change it."""
+
+    code = "AccessDeniedException"
 
 
 class DryRun(KmsError):

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from serving import Served
 
 # Every command starts an interpreter: one script for all of the path.
@@ -48,26 +47,70 @@ aws kms describe-key --key-id alias/your-key-alias --query KeyMetadata.KeyState 
 """
 
 
-@pytest.mark.usefixtures("kms")
+IMPORT = r"""
+set -euo pipefail
+eval "$(kmsfast --store "$STORE" env --http "$ADDRESS")"
+openssl rand -out PlaintextKeyMaterial.bin 32
+openssl rand -out aes.bin 32
+KEY=$(aws kms create-key --origin EXTERNAL --query KeyMetadata.KeyId --output text)
+for ALGORITHM in RSAES_OAEP_SHA_1 RSAES_OAEP_SHA_256 RSA_AES_KEY_WRAP_SHA_1 \
+    RSA_AES_KEY_WRAP_SHA_256; do
+  case $ALGORITHM in *SHA_1) HASH=sha1 ;; *) HASH=sha256 ;; esac
+  read -r TOKEN PUBLIC < <(aws kms get-parameters-for-import --key-id "$KEY" \
+      --wrapping-algorithm "$ALGORITHM" --wrapping-key-spec RSA_4096 \
+      --query '[ImportToken, PublicKey]' --output text)
+  base64 --decode <<< "$TOKEN" > ImportToken.bin
+  base64 --decode <<< "$PUBLIC" > WrappingPublicKey.bin
+  case $ALGORITHM in RSAES*) FIRST=PlaintextKeyMaterial.bin ;; *) FIRST=aes.bin ;; esac
+  openssl pkeyutl -encrypt -pubin -keyform DER -inkey WrappingPublicKey.bin -in $FIRST \
+      -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:$HASH -pkeyopt rsa_mgf1_md:$HASH \
+      -out EncryptedKeyMaterial.bin
+  if [ $FIRST = aes.bin ]; then
+    openssl enc -id-aes256-wrap-pad -K "$(od -An -v -tx1 aes.bin | tr -d ' \n')" -iv A65959A6 \
+        -in PlaintextKeyMaterial.bin >> EncryptedKeyMaterial.bin
+  fi
+  aws kms import-key-material --key-id "$KEY" --import-token fileb://ImportToken.bin \
+      --encrypted-key-material fileb://EncryptedKeyMaterial.bin \
+      --expiration-model KEY_MATERIAL_DOES_NOT_EXPIRE --query KeyMaterialId --output text
+  aws kms encrypt --key-id "$KEY" --plaintext fileb://aes.bin --output text \
+      --query CiphertextBlob | base64 --decode > blob
+  aws kms delete-imported-key-material --key-id "$KEY" --query KeyMaterialId --output text
+done
+aws kms describe-key --key-id "$KEY" --query KeyMetadata.KeyState --output text
+"""
+
+
+def test_imports_with_openssl(server: Served, tmp_path: Path) -> None:
+    *ids, state, _ = _output(IMPORT, server, tmp_path).split("\n")
+    assert state == "PendingImport"
+    assert len(ids) == 8
+    assert len(set(ids)) == 1  # the same material has the same id, however it was wrapped
+
+
 def test_the_path_of_the_guide(server: Served, tmp_path: Path) -> None:
+    lines = _output(SCRIPT, server, tmp_path).split("\n")
+    assert POLICY in lines
+    assert '"PendingDeletion"' in lines
+    assert "Verified OK" in lines
+    assert lines[-2] == "Disabled"
+
+
+def _output(script: str, server: Served, folder: Path) -> str:
+    """What a shell prints when all commands of the script succeed."""
     program = Path(sys.executable).parent
     store = server.announcement.split()[1]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environment = kept | {
         "PATH": f"{program}:{os.environ['PATH']}",
-        "HOME": str(tmp_path),
+        "HOME": str(folder),
         "STORE": store,
         "POLICY": POLICY,
         "ADDRESS": f"127.0.0.1:{server.port}",
         "PYTHONWARNINGS": "ignore",
     }
     done = subprocess.run(
-        ["bash", "-c", SCRIPT], cwd=tmp_path, env=environment, capture_output=True, text=True,
+        ["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True,
         timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    lines = done.stdout.split("\n")
-    assert POLICY in lines
-    assert '"PendingDeletion"' in lines
-    assert "Verified OK" in lines
-    assert lines[-2] == "Disabled"
+    return done.stdout

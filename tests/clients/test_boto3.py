@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 from serving import Served
+from wrapping import openssl, private_key, wrap
 
 from kmsfast.operations import OPERATIONS
 
@@ -58,6 +60,60 @@ def test_keys(kms: Any) -> None:
         kms.describe_key(KeyId="nonsense")
 
 
+def test_multi_region_keys(kms: Any) -> None:
+    """One region here; tests/clients/test_regions.py has several."""
+    name = kms.create_key(MultiRegion=True)["KeyMetadata"]["KeyId"]
+    with pytest.raises(kms.exceptions.ClientError, match="sa-east-1 is not served"):
+        kms.replicate_key(KeyId=name, ReplicaRegion="sa-east-1")
+    with pytest.raises(kms.exceptions.AlreadyExistsException):
+        kms.replicate_key(KeyId=name, ReplicaRegion="us-east-1")
+    with pytest.raises(kms.exceptions.NotFoundException, match="sa-east-1"):
+        kms.update_primary_region(KeyId=name, PrimaryRegion="sa-east-1")
+
+
+def test_grants(kms: Any, key: str) -> None:
+    role = "arn:aws:iam::000000000000:role/app"
+    wanted = {
+        "KeyId": key, "GranteePrincipal": role, "RetiringPrincipal": role, "Name": "app",
+        "Operations": ["Decrypt", "GenerateDataKey"],
+        "Constraints": {"EncryptionContextSubset": CONTEXT},
+    }  # fmt: skip
+    with pytest.raises(kms.exceptions.DryRunOperationException) as dry:
+        kms.create_grant(**wanted, DryRun=True)
+    assert dry.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    made = kms.create_grant(**wanted)
+    assert kms.create_grant(**wanted)["GrantId"] == made["GrantId"]
+    others = [
+        kms.create_grant(KeyId=key, GranteePrincipal=role, Operations=["Decrypt"], Name=f"{i}")
+        for i in range(4)
+    ]
+    listed = [item for page in kms.get_paginator("list_grants").paginate(
+        KeyId=key, PaginationConfig={"PageSize": 2}) for item in page["Grants"]]  # fmt: skip
+    assert {item["GrantId"] for item in listed} == {each["GrantId"] for each in [made, *others]}
+    (mine,) = kms.list_grants(KeyId=key, GrantId=made["GrantId"])["Grants"]
+    assert abs(mine["CreationDate"] - datetime.now(UTC)) < timedelta(minutes=1)
+    assert mine["Constraints"] == wanted["Constraints"]
+    assert mine in kms.list_retirable_grants(RetiringPrincipal=role)["Grants"]
+    sealed = kms.encrypt(
+        KeyId=key, Plaintext=b"x", EncryptionContext=CONTEXT, GrantTokens=[made["GrantToken"]]
+    )["CiphertextBlob"]
+    opened = kms.decrypt(
+        CiphertextBlob=sealed, EncryptionContext=CONTEXT, GrantTokens=[made["GrantToken"]]
+    )
+    assert opened["Plaintext"] == b"x"
+    with pytest.raises(kms.exceptions.InvalidGrantTokenException):
+        kms.decrypt(CiphertextBlob=sealed, EncryptionContext=CONTEXT, GrantTokens=["x"])
+    kms.retire_grant(GrantToken=made["GrantToken"])
+    kms.revoke_grant(KeyId=key, GrantId=others[0]["GrantId"])
+    assert len(kms.list_grants(KeyId=key)["Grants"]) == 3
+    with pytest.raises(kms.exceptions.NotFoundException):
+        kms.revoke_grant(KeyId=key, GrantId=made["GrantId"])
+    with pytest.raises(kms.exceptions.InvalidGrantIdException):
+        kms.revoke_grant(KeyId=key, GrantId="x")
+    with pytest.raises(kms.exceptions.InvalidArnException, match="does not refer to a valid"):
+        kms.create_grant(KeyId=key, GranteePrincipal="arn:aws:s3:::x", Operations=["Decrypt"])
+
+
 def test_aliases(kms: Any, key: str) -> None:
     name = fresh_alias()
     kms.create_alias(AliasName=name, TargetKeyId=key)
@@ -101,6 +157,15 @@ def test_encryption(kms: Any, key: str) -> None:
     assert uuid.UUID(caught.value.response["ResponseMetadata"]["RequestId"])
 
 
+def test_last_usage(kms: Any, key: str) -> None:
+    assert kms.get_key_last_usage(KeyId=key)["KeyLastUsage"] == {}
+    for _ in range(2):  # the second is answered from memory
+        request = kms.encrypt(KeyId=key, Plaintext=b"x")["ResponseMetadata"]["RequestId"]
+        used = kms.get_key_last_usage(KeyId=key)["KeyLastUsage"]
+        assert (used["Operation"], used["KmsRequestId"]) == ("Encrypt", request)
+        assert abs(datetime.now(UTC) - used["Timestamp"]) < timedelta(minutes=1)
+
+
 def test_data_keys(kms: Any, key: str) -> None:
     made = kms.generate_data_key(KeyId=key, KeySpec="AES_256", EncryptionContext=CONTEXT)
     opened = kms.decrypt(CiphertextBlob=made["CiphertextBlob"], EncryptionContext=CONTEXT)
@@ -124,6 +189,91 @@ def test_rotation(kms: Any, key: str) -> None:
     )
     kinds = [item["RotationType"] for page in pages for item in page["Rotations"]]
     assert kinds == ["ON_DEMAND"] * 3
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "spec"),
+    [
+        ("RSAES_OAEP_SHA_1", "RSA_2048"),
+        ("RSAES_OAEP_SHA_256", "RSA_3072"),
+        ("RSA_AES_KEY_WRAP_SHA_1", "RSA_2048"),
+        ("RSA_AES_KEY_WRAP_SHA_256", "RSA_4096"),
+    ],
+)
+def test_imports(kms: Any, algorithm: str, spec: str) -> None:
+    made = kms.create_key(Origin="EXTERNAL")["KeyMetadata"]
+    key, material = made["Arn"], os.urandom(32)
+    assert (made["KeyState"], made["Enabled"], made["Origin"]) == (
+        "PendingImport", False, "EXTERNAL",
+    )  # fmt: skip
+    asked = kms.get_parameters_for_import(
+        KeyId=key, WrappingAlgorithm=algorithm, WrappingKeySpec=spec
+    )
+    assert asked["KeyId"] == key
+    assert timedelta(hours=23) < asked["ParametersValidTo"] - datetime.now(UTC) < timedelta(days=1)
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(days=3)
+
+    def bring(**given: Any) -> str:
+        done = kms.import_key_material(
+            KeyId=key,
+            ImportToken=asked["ImportToken"],
+            EncryptedKeyMaterial=wrap(asked["PublicKey"], algorithm, given.pop("material")),
+            **given,
+        )
+        assert done["KeyId"] == key
+        return done["KeyMaterialId"]
+
+    first = bring(material=material, ValidTo=until)
+    found = kms.describe_key(KeyId=key)["KeyMetadata"]
+    assert (found["KeyState"], found["ExpirationModel"], found["ValidTo"]) == (
+        "Enabled", "KEY_MATERIAL_EXPIRES", until,
+    )  # fmt: skip
+    assert found["CurrentKeyMaterialId"] == first
+    blob = kms.encrypt(KeyId=key, Plaintext=b"kept")["CiphertextBlob"]
+    gone = kms.delete_imported_key_material(KeyId=key)
+    assert (gone["KeyId"], gone["KeyMaterialId"]) == (key, first)
+    with pytest.raises(kms.exceptions.KMSInvalidStateException, match="is pending import"):
+        kms.decrypt(CiphertextBlob=blob)
+    forever = {"ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE"}
+    assert bring(material=material, KeyMaterialId=first, **forever) == first
+    assert kms.decrypt(CiphertextBlob=blob)["KeyMaterialId"] == first
+    second = bring(material=os.urandom(32), ImportType="NEW_KEY_MATERIAL", **forever)
+    assert kms.rotate_key_on_demand(KeyId=key)["KeyId"] == key
+    assert kms.describe_key(KeyId=key)["KeyMetadata"]["CurrentKeyMaterialId"] == second
+    assert kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"] != blob
+    assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"kept"
+
+
+@pytest.mark.parametrize(
+    ("spec", "options", "sign"),
+    [
+        ("RSA_2048", ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
+         "RSASSA_PKCS1_V1_5_SHA_256"),
+        ("ECC_NIST_P256", ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
+         "ECDSA_SHA_256"),
+        ("ECC_NIST_P521", ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"],
+         "ECDSA_SHA_512"),
+    ],
+)  # fmt: skip
+def test_imported_private_keys(kms: Any, spec: str, options: list[str], sign: str) -> None:
+    der = private_key(*options)
+    key = kms.create_key(Origin="EXTERNAL", KeySpec=spec, KeyUsage="SIGN_VERIFY")["KeyMetadata"]
+    asked = kms.get_parameters_for_import(
+        KeyId=key["KeyId"], WrappingAlgorithm="RSA_AES_KEY_WRAP_SHA_256", WrappingKeySpec="RSA_2048"
+    )
+    done = kms.import_key_material(
+        KeyId=key["KeyId"],
+        ImportToken=asked["ImportToken"],
+        EncryptedKeyMaterial=wrap(asked["PublicKey"], "RSA_AES_KEY_WRAP_SHA_256", der),
+        ExpirationModel="KEY_MATERIAL_DOES_NOT_EXPIRE",
+    )
+    assert "KeyMaterialId" not in done
+    public = kms.get_public_key(KeyId=key["KeyId"])["PublicKey"]
+    assert public == openssl("pkey", "-inform", "DER", "-pubout", "-outform", "DER", given=der)
+    signature = kms.sign(KeyId=key["KeyId"], Message=b"message", SigningAlgorithm=sign)["Signature"]
+    assert kms.verify(
+        KeyId=key["KeyId"], Message=b"message", SigningAlgorithm=sign, Signature=signature
+    )["SignatureValid"]
 
 
 def test_policies(kms: Any, key: str) -> None:
@@ -229,8 +379,8 @@ def test_key_encapsulation(kms: Any) -> None:
 
 
 def test_operations_that_are_not_offered(kms: Any, key: str) -> None:
-    with pytest.raises(kms.exceptions.UnsupportedOperationException, match="grants"):
-        kms.list_grants(KeyId=key)
+    with pytest.raises(kms.exceptions.UnsupportedOperationException, match="last use"):
+        kms.get_key_last_usage(KeyId=key)
 
 
 def test_many_at_once(kms: Any, server: Served, key: str) -> None:

@@ -209,6 +209,24 @@ def make_imported_store(directory: Path) -> dict[str, Any]:
                 "rotated": rotated.id, "deleted": deleted.id, "empty": empty.id}  # fmt: skip
 
 
+def make_regions_store(directory: Path) -> dict[str, Any]:
+    """A store with keys of two regions and accounts: replicas, rotated once, and AWS's."""
+    clock = Clock()
+    with kmsfast.open(directory / "regions", create=True, clock=clock) as kms:
+        primary = kms.create_key(multi_region=True, alias="alias/primary")
+        primary.replicate("eu-west-1", tags={"where": "there"}).disable()
+        primary.rotate()
+        kms.key("alias/aws/s3")
+        homes = [kms, kms.at("eu-west-1"), kms.at(account="111122223333")]
+        homes[2].create_key(description="of another account")
+        return {
+            "now": clock.now,
+            "homes": [golden.facts(each) for each in homes],
+            "primary": primary.id,
+            "blobs": list(blobs_of(primary)),
+        }
+
+
 def main() -> None:
     directory = golden.DIRECTORY / golden.name()
     directory.mkdir(parents=True)
@@ -217,6 +235,7 @@ def main() -> None:
         "passphrase": make_passphrase_store(directory),
         "kinds": make_kinds_store(directory),
         "imported": make_imported_store(directory),
+        "regions": make_regions_store(directory),
     }
     text = json.dumps(expected, indent=1, ensure_ascii=False)
     (directory / "expected.json").write_text(text + "\n")

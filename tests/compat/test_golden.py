@@ -30,7 +30,9 @@ class Golden:
 
     def __init__(self, release: str, directory: Path) -> None:
         shutil.copytree(golden.DIRECTORY / release, directory)
-        for store in {*STORES, "kinds", "imported"} & {path.name for path in directory.iterdir()}:
+        for store in {*STORES, "kinds", "imported", "regions"} & {
+            path.name for path in directory.iterdir()
+        }:
             (directory / store).chmod(0o700)
             for path in (directory / store).iterdir():
                 path.chmod(0o600)  # which version control does not keep
@@ -207,8 +209,8 @@ def test_imported_material(made: Golden) -> None:
         assert (rotated.state, rotated.current_version) == ("Enabled", 2)
         assert [v.description for v in rotated.versions()] == ["number 0", "number 1", "number 2"]
         assert {deleted.state, empty.state} == {"PendingImport"}
-        for i, name in enumerate(expected["ids"]):
-            assert bring(rotated, golden.material(i)).material_id == name
+        for i, version in enumerate(rotated.versions()):
+            assert bring(rotated, golden.material(i)).material_id == version.material_id
         with pytest.raises(kmsfast.IncorrectKeyMaterial):
             bring(deleted, golden.material(1))
         bring(deleted, golden.material(0))
@@ -217,6 +219,23 @@ def test_imported_material(made: Golden) -> None:
         assert kms.decrypt(rotated.encrypt(b"third")) == b"third"
     with made.open("imported", days_later=301) as kms:
         assert kms.decrypt(*arguments(expected["blobs"][0])) == golden.plaintext(0)
+
+
+def test_regions_and_accounts(made: Golden) -> None:
+    if "regions" not in made.expected:
+        pytest.skip("it had one region and account")
+    expected = made.expected["regions"]
+    with made.open("regions") as kms:
+        homes = [kms, kms.at("eu-west-1"), kms.at(account="111122223333")]
+        assert [golden.facts(each) for each in homes] == expected["homes"]
+        replica = homes[1].key(expected["primary"])
+        assert (replica.regions, replica.state) == (("us-east-1", "eu-west-1"), "Disabled")
+        replica.enable()
+        for each in homes[:2]:
+            check_blobs(each, expected["blobs"])
+        kms.key("alias/primary").update_primary_region("eu-west-1")
+        replica.rotate()
+        assert kms.key("alias/primary").decrypt(replica.encrypt(b"x")) == b"x"
 
 
 def test_the_store_is_used_on(made: Golden) -> None:

@@ -112,6 +112,35 @@ CONSTRAINTS = [
          action="DescribeKey"),
 ]  # fmt: skip
 
+BUCKET = "arn:aws:s3:us-west-2:111122223333:bucket"
+FOR_BUCKET = {
+    "GranteeServicePrincipal": SERVICE,
+    "Operations": ["Decrypt", "DescribeKey"],
+    "Constraints": {"SourceArn": BUCKET},
+}
+
+
+def _on_behalf(want: str, rule: str, *sources: str, **request: Any) -> Case:
+    values = {"values": {"aws:SourceArn": list(sources)}} if sources else {}
+    return _use(want, rule, FOR_BUCKET, GRANT_API, principal={"arn": SERVICE}, **values, **request)
+
+
+SOURCES = [
+    _on_behalf(ALLOWED, "SourceArn: on behalf of the resource", BUCKET),
+    _on_behalf(NOT_ALLOWED, "SourceArn: on behalf of nothing"),
+    _on_behalf(NOT_ALLOWED, "SourceArn: of another resource", BUCKET + "2"),
+    _on_behalf(NOT_ALLOWED, "SourceArn: its case matters", BUCKET.replace("bucket", "Bucket")),
+    _on_behalf(NOT_ALLOWED, "SourceArn: of several resources", BUCKET, BUCKET + "2"),
+    _on_behalf(NOT_ALLOWED, "SourceArn: DescribeKey as well", action="DescribeKey"),
+    _on_behalf(ALLOWED, "SourceArn: DescribeKey on behalf of it", BUCKET, action="DescribeKey"),
+    _use(ALLOWED, "SourceArn and a pair of the context",
+         grant(Constraints={"SourceArn": BUCKET, SUBSET: FINANCE}), GRANT_API, context=FINANCE,
+         values={"aws:SourceArn": BUCKET}),
+    _use(NOT_ALLOWED, "SourceArn, but not the pair of the context",
+         grant(Constraints={"SourceArn": BUCKET, SUBSET: FINANCE}), GRANT_API,
+         values={"aws:SourceArn": BUCKET}),
+]  # fmt: skip
+
 NEW = grant(Settled=False, GrantToken="token-1")
 TOKENS = [
     _use(NOT_ALLOWED, "a new grant without its token", NEW, MANAGE_GRANT),
@@ -160,6 +189,14 @@ CHILDREN = [
     _child(ALLOWED, "Equals stays Equals", _heir(EQUALS), STRICT),
     _child(NOT_ALLOWED, "Equals with a further pair", _heir(EQUALS, {"Department": "IT", "a": "b"}),
            STRICT),
+    Case("a child of a grant with SourceArn needs the same", CREATE_GRANT, NOT_ALLOWED, SILENT,
+         grants=[{**PARENT, "Constraints": {"SourceArn": BUCKET}}],
+         request={"action": "CreateGrant", "grant": grant(GranteePrincipal=BOB),
+                  "values": {"aws:SourceArn": BUCKET}}),
+    Case("a child of a grant with SourceArn has the same", CREATE_GRANT, ALLOWED, SILENT,
+         grants=[{**PARENT, "Constraints": {"SourceArn": BUCKET}}],
+         request={"action": "CreateGrant", "values": {"aws:SourceArn": BUCKET},
+                  "grant": grant(GranteePrincipal=BOB, Constraints={"SourceArn": BUCKET})}),
     _child(ALLOWED, "a parent without constraint", _heir(None), {**PARENT, "Constraints": {}}),
     _child(NOT_ALLOWED, "a parent without CreateGrant", _heir(SUBSET),
            {**PARENT, "Operations": ["Decrypt"]}),
@@ -218,4 +255,4 @@ RETIRING = [
          grants=[{**FOR_BOB, "RetiringPrincipal": ALICE}], request={"action": "RevokeGrant"}),
 ]  # fmt: skip
 
-CASES = [*USE, *CONSTRAINTS, *TOKENS, *CHILDREN, *RETIRING]
+CASES = [*USE, *CONSTRAINTS, *SOURCES, *TOKENS, *CHILDREN, *RETIRING]

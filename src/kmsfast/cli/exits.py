@@ -49,6 +49,7 @@ _CODES: Final[tuple[tuple[type[BaseException], Code], ...]] = (
     (BrokenPipeError, Code.PIPE_CLOSED),
     (errors.BatchError, Code.NOT_OPENED),
     (errors.InvalidCiphertext, Code.NOT_OPENED),
+    (errors.IncorrectKey, Code.NOT_OPENED),
     (errors.InvalidSignature, Code.NOT_OPENED),
     (errors.InvalidMac, Code.NOT_OPENED),
     (errors.StoreNotFound, Code.NOT_FOUND),
@@ -86,6 +87,8 @@ _CODES: Final[tuple[tuple[type[BaseException], Code], ...]] = (
     (errors.InvalidAliasName, Code.USAGE),
     (errors.InvalidArn, Code.USAGE),
     (errors.IncorrectTrustAnchor, Code.USAGE),
+    (errors.InvalidGrantId, Code.USAGE),
+    (errors.InvalidGrantToken, Code.USAGE),
     (errors.TagError, Code.USAGE),
     (errors.MalformedPolicyDocument, Code.USAGE),
     (OSError, Code.FILE),
@@ -95,6 +98,7 @@ _CODES: Final[tuple[tuple[type[BaseException], Code], ...]] = (
 #: What to do about errors whose own words, made for programs as well, do not say it.
 _HINTS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (errors.InvalidKeyId, "a key is named by its id, ARN or alias/NAME: see 'kmsfast key list'"),
+    (errors.GrantNotFound, "'kmsfast grant list KEY' shows the grants of a key"),
     (errors.KeyNotFound, "'kmsfast key list' shows the keys of this store"),
     (errors.KeyDisabled, "'kmsfast key enable KEY' allows it again"),
 )

@@ -13,6 +13,7 @@ from kmsfast.cli.show import facts, json_option, moment, print_json, table
 if TYPE_CHECKING:
     from kmsfast.local import Key
     from kmsfast.model.key import KeyVersion
+    from kmsfast.model.usage import LastUsage
 
 __all__ = ["key"]
 
@@ -105,17 +106,25 @@ def list_keys(session: Session, as_json: bool) -> None:
 @pass_session
 def describe(session: Session, key_name: str, as_json: bool) -> None:
     """Show everything about a key but its material."""
-    known = _described(session.kms.key(key_name))
+    found = session.kms.key(key_name)
+    known = _described(found)
+    usage = found.last_usage()
     if as_json:
-        print_json(known)
+        print_json(known | {"last_usage": _used(usage)})
         return
     versions = known.pop("versions")
     known["aliases"] = ", ".join(known["aliases"])
     known["algorithms"] = ", ".join(known["algorithms"])
+    if "regions" in known:
+        known["regions"] = ", ".join(known["regions"])
     known["tags"] = ", ".join(f"{name}={value}" for name, value in known["tags"].items())
     rotation = known.pop("rotation")
     known["rotation"] = f"every {rotation['period_days']} days" if rotation["enabled"] else "off"
     known["next_rotation"] = rotation["next_rotation"]
+    since = f"not since {moment(usage.tracking_start)}"
+    known["last_used"] = (
+        f"{moment(usage.use.used_at)}, {usage.use.operation}" if usage.use else since
+    )
     current = known["current_version"]
     facts({name.replace("_", " "): value for name, value in known.items()})
     click.echo()
@@ -186,6 +195,39 @@ def disable(session: Session, key_name: str) -> None:
     click.echo(f"{found.id} is disabled")
 
 
+@key.command(short_help="Make a replica of a multi-Region key in another region.")
+@key_argument
+@click.argument("region")
+@click.option("--description", default="", help="What the replica is for.")
+@click.option("--tag", "tags", type=Pair(), multiple=True, help="A tag. Repeatable.")
+@pass_session
+def replicate(
+    session: Session,
+    key_name: str,
+    region: str,
+    description: str,
+    tags: tuple[tuple[str, str], ...],
+) -> None:
+    """Make a replica of a multi-Region key in another region.
+
+    The replica has the same id and material; policy, tags, aliases and state are its own.
+    """
+    found = session.kms.key(key_name)
+    made = found.replicate(region, description=description, tags=pairs(tags, "--tag"))
+    click.echo(made.arn)
+
+
+@key.command("update-primary-region", short_help="Make a replica the primary key.")
+@key_argument
+@click.argument("region")
+@pass_session
+def update_primary_region(session: Session, key_name: str, region: str) -> None:
+    """Make the replica in REGION the primary key, and KEY a replica of it."""
+    found = session.kms.key(key_name)
+    found.update_primary_region(region)
+    click.echo(f"{found.id} has its primary in {region}")
+
+
 @key.command()
 @key_argument
 @days_option
@@ -199,7 +241,12 @@ def delete(session: Session, key_name: str, days: int, as_json: bool) -> None:
     if as_json:
         print_json(_described(found))
         return
-    click.echo(f"{found.id} is deleted on {moment(found.deletion_date)}; until then:")
+    when = (
+        f"on {moment(found.deletion_date)}"
+        if found.deletion_date
+        else (f"{days} days after the last of its replicas")
+    )
+    click.echo(f"{found.id} is deleted {when}; until then:")
     click.echo(f"  kmsfast key cancel-deletion {found.id}")
 
 
@@ -312,6 +359,18 @@ def _key_store(item: Key) -> dict[str, Any]:
     return {"custom_key_store_id": backing.key_store_id, "name_in_key_store": backing.name}
 
 
+def _used(usage: LastUsage) -> dict[str, Any]:
+    """The last use of a key as JSON shows it."""
+    use = usage.use
+    return {
+        "operation": use and use.operation,
+        "used_at": use and moment(use.used_at),
+        "request_id": use and use.request_id,
+        "event_id": use and use.event_id,
+        "tracking_start": moment(usage.tracking_start),
+    }
+
+
 def _described(item: Key) -> dict[str, Any]:
     """A key as JSON shows it."""
     rotation = item.rotation
@@ -324,6 +383,7 @@ def _described(item: Key) -> dict[str, Any]:
         "origin": str(item.origin),
         "algorithms": list(item.algorithms),
         "state": str(item.state),
+        **({"regions": list(item.regions)} if item.multi_region else {}),
         **_key_store(item),
         "description": item.description,
         "tags": dict(item.tags),

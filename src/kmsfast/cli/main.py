@@ -21,6 +21,7 @@ _COLLECT_AFTER = 100_000
 _COMMANDS = {
     "init": ("stores.init", "Make an empty store."),
     "key": ("keys.key", "Keys: create, list, rotate, disable, delete."),
+    "grant": ("grants.grant", "Grants: let others use a key, list, retire, revoke."),
     "key-store": ("key_stores.key_store", "Custom key stores: tokens and XKS proxies."),
     "policy": ("policies.policy", "Check policies, and ask what they decide."),
     "material": ("materials.material", "Import key material from elsewhere."),
@@ -75,6 +76,8 @@ def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> 
     is_flag=True,
     help="Ask for the passphrase that opens the store, unless KMSFAST_PASSPHRASE has it.",
 )
+@click.option("--region", help="Region whose keys are meant.  [default: the store's]")
+@click.option("--account", help="Account whose keys are meant.  [default: the store's]")
 @click.option(
     "--key-stores",
     type=click.Path(path_type=Path, readable=False),
@@ -92,13 +95,19 @@ def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> 
 @click.pass_context
 def cli(
     context: click.Context,
+    /,
+    *,
     store: Path,
     root_key: Path | None,
     passphrase: bool,
+    region: str | None,
+    account: str | None,
     key_stores: Path | None,
 ) -> None:
     """Keys that rotate, and columns, tables and files encrypted under them."""
-    context.obj = Session(store, root_key, passphrase, key_stores)
+    context.obj = Session(
+        store, root_key, passphrase, region=region, account=account, key_stores=key_stores
+    )
     context.call_on_close(context.obj.close)
 
 

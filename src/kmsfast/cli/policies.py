@@ -54,7 +54,7 @@ def policy() -> None:
 @click.option("--policy", "policy_file", type=file_type, help="Key policy, instead of the key's.")
 @identity_option
 @click.option("--grant", "grants", type=file_type, multiple=True,
-              help="Grants on the key, as ListGrants gives them. Repeatable.")  # fmt: skip
+              help="Grants as ListGrants gives them, not the key's own. Repeatable.")  # fmt: skip
 @click.option("--grant-token", "tokens", multiple=True, help="A grant token. Repeatable.")
 @click.option("--for-grant", type=file_type,
               help="The grant that CreateGrant would make or RetireGrant end.")  # fmt: skip
@@ -156,7 +156,7 @@ def _question(
         grant_tokens=tokens,
         values=values,
     )
-    on_key = [grant for path in grants for grant in _grants(path, key)]
+    on_key = _grants_on(session, key_name, key, grants)
     return request, Policies(key_policy, _identity_policies(identity), on_key)
 
 
@@ -249,6 +249,18 @@ def _identity_policies(paths: Sequence[Path]) -> list[Policy]:
         return identity_policy(_text(path), path.name)
 
     return [_noted(path, partial(read, path)) for path in paths]
+
+
+def _grants_on(
+    session: Session, name: str | None, key: KeyFacts | None, files: Sequence[Path]
+) -> list[Grant]:
+    """The grants of the files, else those that the key has."""
+    if files or name is None:
+        return [grant for path in files for grant in _grants(path, key)]
+    try:
+        return session.kms.key(name).grants()
+    except (StoreNotFound, KeyNotFound, InvalidArn):
+        return []  # a key of nobody's store
 
 
 def _grants(path: Path, key: KeyFacts | None = None) -> list[Grant]:

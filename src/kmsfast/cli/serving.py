@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kmsfast.cli.arguments import ColumnNames
 from kmsfast.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -37,8 +38,23 @@ _ADDRESS = "127.0.0.1:4599"
     is_flag=True,
     help="Serve everyone on this machine, without asking who it is; make the store if need be.",
 )
-@click.option("--region", help="Region of a new store.  [default: us-east-1]")
-@click.option("--account", help="Account of a new store.  [default: 000000000000]")
+@click.option(
+    "--regions",
+    type=ColumnNames(),
+    metavar="REGION,...",
+    help="The regions that are served; the first is --region, unless that says another."
+    "  [default: those that have had keys]",
+)
+@click.option(
+    "--region",
+    help="Region of requests without a signature, and of a new store.  [default: the store's, "
+    "us-east-1 for a new one]",
+)
+@click.option(
+    "--account",
+    help="Account of requests that name none, and of a new store.  [default: the store's, "
+    "000000000000 for a new one]",
+)
 @click.option(
     "--tls-cert",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -49,6 +65,16 @@ _ADDRESS = "127.0.0.1:4599"
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Private key of the certificate (PEM).",
 )
+@click.option(
+    "--seed",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A YAML file of keys with given ids, aliases and material; those not there are made.",
+)
+@click.option(
+    "--allow-reset",
+    is_flag=True,
+    help="POST /_kmsfast/reset empties the store, and fills it with the seed again.",
+)
 @pass_session
 def serve(
     session: Session,
@@ -57,10 +83,13 @@ def serve(
     address: str,
     store: Path | None,
     insecure_no_auth: bool,
+    regions: tuple[str, ...] | None,
     region: str | None,
     account: str | None,
     tls_cert: Path | None,
     tls_key: Path | None,
+    seed: Path | None,
+    allow_reset: bool,
 ) -> None:
     """Serve the AWS KMS API over HTTP until SIGTERM or SIGINT."""
     from kmsfast.server.addresses import Tls
@@ -68,15 +97,32 @@ def serve(
 
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key go together")
+    for given, name in ((seed is not None, "--seed"), (allow_reset, "--allow-reset")):
+        if given and not insecure_no_auth:
+            raise click.UsageError(
+                f"{name} is for development and tests: it needs --insecure-no-auth"
+            )
     tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
     logging.basicConfig(format="kmsfast: %(message)s", level=logging.WARNING)
     session.store = store or session.store
+    if regions and region and region not in regions:
+        raise click.UsageError(f"--region {region} is not one of --regions {','.join(regions)}")
+    session.region = region or (regions[0] if regions else session.region)
+    session.account = account or session.account
+
+    def opened() -> Application:
+        app = session.application(create=insecure_no_auth)
+        app.deployment.serve_regions(regions or ())
+        return app
+
     run(
-        lambda: session.application(region, account, create=insecure_no_auth),
+        opened,
         address,
         insecure_no_auth=insecure_no_auth,
         tls=tls,
         started=_announce,
+        seed=seed,
+        allow_reset=allow_reset,
     )
 
 

@@ -40,12 +40,21 @@ class Session:
     Attributes:
         store: directory of the store.
         root_key_path: the root key file that the options name, or None.
+        region: whose keys; None: that of the store. account: likewise.
     """
 
     def __init__(
-        self, store: Path, root_key: Path | None, passphrase: bool, key_stores: Path | None = None
+        self,
+        store: Path,
+        root_key: Path | None,
+        passphrase: bool,
+        *,
+        region: str | None = None,
+        account: str | None = None,
+        key_stores: Path | None = None,
     ) -> None:
-        self.store, self._key_stores = store, key_stores
+        self.store, self.region, self.account = store, region, account
+        self._key_stores = key_stores
         self.root_key_path = root_key
         self._passphrase = passphrase
         self._kms: Kms | None = None
@@ -61,14 +70,16 @@ class Session:
         if self._kms is None:
             import kmsfast
 
-            self._kms = kmsfast.open(self.store, root=self.root(), key_stores=self._key_stores)
+            self._kms = kmsfast.open(
+                self.store, root=self.root(), region=self.region, account=self.account,
+                key_stores=self._key_stores,
+            )  # fmt: skip
         return self._kms
 
-    def application(self, region: str | None, account: str | None, *, create: bool) -> Application:
-        """The running service on the store.
+    def application(self, *, create: bool) -> Application:
+        """The running service on the store, for its region and account.
 
         Args:
-            region: of a new store; an existing one must have it. account: likewise.
             create: make the store when there is none.
 
         Raises:
@@ -77,7 +88,7 @@ class Session:
         from kmsfast import app
 
         start = partial(
-            app.start, self.store, root=self.root(), region=region, account=account,
+            app.start, self.store, root=self.root(), region=self.region, account=self.account,
             key_stores=self._key_stores,
         )  # fmt: skip
         try:

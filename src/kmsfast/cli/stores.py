@@ -25,13 +25,27 @@ NEW_PASSPHRASE_VARIABLE = "KMSFAST_NEW_PASSPHRASE"  # noqa: S105 - the name of a
 )
 @click.option("--passphrase", is_flag=True, help="Derive the root key from a passphrase.")
 @pass_session
-def init(session: Session, /, root_key: Path | None, passphrase: bool, **home: Any) -> None:
+def init(
+    session: Session,
+    /,
+    *,
+    root_key: Path | None,
+    passphrase: bool,
+    region: str | None,
+    account: str | None,
+) -> None:
     """Make an empty store and its root key."""
     import kmsfast
 
     session.choose_root(root_key, passphrase)
     root = session.root(confirm=True)
-    kmsfast.open(session.store, create=True, root=root, **home).close()
+    kmsfast.open(
+        session.store,
+        create=True,
+        root=root,
+        region=region or session.region,
+        account=account or session.account,
+    ).close()
     click.echo(f"{session.store} is a key store now")
     if isinstance(root, kmsfast.Passphrase):
         click.echo("without the passphrase nothing in it can be opened; nobody can recover it")

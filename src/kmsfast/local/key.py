@@ -15,6 +15,7 @@ from kmsfast.crypto.blob import seal_bound
 from kmsfast.crypto.native import with_handle
 from kmsfast.crypto.sealed import SealedWriter
 from kmsfast.errors import MaterialElsewhere, StaleHandle
+from kmsfast.local.grants import GrantUses
 from kmsfast.local.imports import ImportUses
 from kmsfast.local.macs import MacUses
 from kmsfast.local.pairs import PairUses
@@ -27,19 +28,21 @@ from kmsfast.local.remembered import (
     Sealing,
 )
 from kmsfast.model.context import copied
-from kmsfast.model.key import KeyMetadata, KeyState, KeyVersion, RotationStatus
+from kmsfast.model.key import KeyManager, KeyMetadata, KeyState, KeyVersion, RotationStatus
 from kmsfast.model.key_store import Backing
 from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
+from kmsfast.model.usage import LastUsage
 from kmsfast.service import streams
 from kmsfast.service.encryption import DataKey, Errors, SealedBatch
 from kmsfast.service.keyring import Ready
+from kmsfast.service.usage import Window
 
 __all__ = ["Key", "Tags"]
 
 Tags = Mapping[str, str] | Iterable[tuple[str, str]]
 
 
-class Key(PairUses, MacUses, ImportUses):
+class Key(PairUses, MacUses, ImportUses, GrantUses):
     """One key of a store. Its properties are read anew whenever the store has changed."""
 
     __slots__ = ("_clock", "_encryption", "_management", "_ready", "_ring", "_sealing", "arn",
@@ -50,7 +53,7 @@ class Key(PairUses, MacUses, ImportUses):
         self._management, self._encryption = application.management, application.encryption
         self._app, self._macking, self._signing = application, NOTHING_TO_MAC, NOTHING_TO_SIGN
         self._ring, self._epoch = application.ring, application.ring.epoch
-        self._clock = application.ring.clock
+        self._clock, self._usage = application.ring.clock, application.ring.usage
         self._ready, self._sealing = NOT_READY, NOTHING_TO_SEAL
 
     def __repr__(self) -> str:
@@ -72,7 +75,7 @@ class Key(PairUses, MacUses, ImportUses):
 
     @property
     def state(self) -> KeyState:
-        """Enabled, Disabled, PendingImport, PendingDeletion or Unavailable; equal to the texts."""
+        """As AWS KMS names it: Enabled, Disabled, PendingImport... Compares equal to the texts."""
         return self._metadata.shown_state
 
     @property
@@ -126,6 +129,16 @@ class Key(PairUses, MacUses, ImportUses):
         return self._metadata.multi_region
 
     @property
+    def manager(self) -> KeyManager:
+        """CUSTOMER, or AWS for the keys of ``alias/aws/...``, which their account cannot change."""
+        return self._metadata.manager
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """The regions of a multi-Region key and those related to it, the primary's first."""
+        return self._app.multi_region.settled(self._metadata).regions
+
+    @property
     def created_at(self) -> datetime:
         """When it was created (UTC)."""
         return self._metadata.created_at
@@ -147,8 +160,16 @@ class Key(PairUses, MacUses, ImportUses):
 
     @property
     def valid_to(self) -> datetime | None:
-        """When its current, imported material expires (UTC); None: never."""
+        """When the first of its imported materials in use expires (UTC); None: never."""
         return self._metadata.valid_to
+
+    def last_usage(self) -> LastUsage:
+        """Its last use, exact to a second (docs/usage.md); of a batch all records are one use.
+
+        Raises:
+            KeyNotFound: it is gone. StoreBusy: another process kept the store from being read.
+        """
+        return self._usage.last(self._metadata)
 
     def versions(self) -> tuple[KeyVersion, ...]:
         """All versions, oldest first; each decrypts what it encrypted."""
@@ -199,26 +220,37 @@ class Key(PairUses, MacUses, ImportUses):
             return self._app.asymmetric.encrypt(self._raw_id, plaintext, algorithm, context, aad)
         if aad is not None or type(plaintext) is not bytes:
             return self._encryption.encrypt(self._raw_id, plaintext, context, aad)
+        window = self._usage.window
         epoch, _, due = ready = self._ready
         if epoch == self._epoch[0] and (due is None or self._clock() < due):
             with suppress(StaleHandle):  # evicted since: loaded again below
-                return self._seal(ready, plaintext, context)
+                return self._seal(ready, plaintext, context, window)
+        window = self._usage.watch(self)
         try:
-            return with_handle(
+            made = with_handle(
                 lambda: self._ring.ready(self._raw_id),
-                lambda now: self._seal(now, plaintext, context),
+                lambda now: self._seal(now, plaintext, context, window),
             )
         except MaterialElsewhere:
             return self._encryption.encrypt(self._raw_id, plaintext, context, None)
+        self._usage.used(self.arn, "Encrypt")
+        return made
 
-    def _seal(self, ready: Ready, plaintext: bytes, context: Context) -> bytes:
-        """The blob, and what the next call may need."""
+    def _seal(self, ready: Ready, plaintext: bytes, context: Context, window: Window) -> bytes:
+        """The blob, and what the next call may need, unless a window of uses ended since."""
         known = copied(context)
         binding = self._encryption.bindings.of(ready.handle, known)
         blob = seal_bound(binding, plaintext)
         self._ready = ready
         self._sealing = Sealing(ready.epoch, ready.rotation_due, known, binding)
+        if self._usage.window is not window:
+            self.forget_remembered()
         return blob
+
+    def forget_remembered(self) -> None:
+        """The next call goes the long way; see :mod:`kmsfast.service.usage`."""
+        super().forget_remembered()
+        self._ready, self._sealing = NOT_READY, NOTHING_TO_SEAL
 
     def encrypt_batch(
         self, values: Any, context: Context = None, *, aad: Any = None, threads: int = 1
@@ -318,8 +350,9 @@ class Key(PairUses, MacUses, ImportUses):
         Raises:
             KeyDisabled, InvalidState, KeyNotFound: the key's state does not allow it.
             UnsupportedOperation: an asymmetric or HMAC key, which do not rotate.
+            LimitExceeded: it was rotated so 25 times; rotation by period has no limit.
         """
-        self._management.rotate(self._raw_id)
+        self._app.rotations.on_demand(self._raw_id)
 
     def enable_rotation(self, period_days: int = 365) -> None:
         """Rotates the key by itself, each 90 to 2,560 days from now.
@@ -337,6 +370,39 @@ class Key(PairUses, MacUses, ImportUses):
             KeyDisabled, InvalidState, KeyNotFound: the key's state does not allow it.
         """
         self._management.disable_rotation(self._raw_id)
+
+    def replicate(
+        self,
+        region: str,
+        *,
+        description: str = "",
+        tags: Tags | None = None,
+        policy: str | None = None,
+    ) -> Key:
+        """A replica of this multi-Region key in another region: what one encrypts, both decrypt.
+
+        Id and material are the same, and a rotation of the primary is one of the replica. Of a key
+        of origin EXTERNAL the replica needs the same material to be imported. The other properties
+        are its own.
+
+        Raises:
+            UnsupportedOperation: not a multi-Region key, or itself a replica.
+            ReplicaExists: the region has one. KeyDisabled, InvalidState: this key is not enabled.
+            ValidationError, TagError, MalformedPolicyDocument, LimitExceeded: a wrong parameter.
+        """
+        replica = self._app.multi_region.replicate(
+            self._raw_id, region, description=description, tags=tags, policy=policy
+        )
+        return Key(self._app.beside(region), replica)
+
+    def update_primary_region(self, region: str) -> None:
+        """Makes the replica in that region the primary key, and this one a replica.
+
+        Raises:
+            UnsupportedOperation: this is not a primary key, or it is the one in that region.
+            KeyNotFound: no replica is there. KeyDisabled, InvalidState: one is not enabled.
+        """
+        self._app.multi_region.update_primary(self._raw_id, region)
 
     def enable(self) -> None:
         """Lets the key encrypt and decrypt again.
@@ -356,6 +422,8 @@ class Key(PairUses, MacUses, ImportUses):
 
     def schedule_deletion(self, days: int = 30) -> None:
         """Deletes the key in 7 to 30 days; until then it is unusable and can be kept after all.
+
+        The days of a primary key that has replicas begin when the last of them is deleted.
 
         Raises:
             InvalidState, KeyNotFound: the key waits for its deletion, or is gone.

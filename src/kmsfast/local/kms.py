@@ -16,6 +16,7 @@ from kmsfast.local.key import Key, Tags
 from kmsfast.local.key_stores import KeyStoreUses
 from kmsfast.local.remembered import NOTHING_TO_OPEN, Context, Opening
 from kmsfast.model.alias import Alias
+from kmsfast.model.arn import Home
 from kmsfast.model.context import copied
 from kmsfast.model.keyspec import KeySpec, Origin
 from kmsfast.service import streams
@@ -24,6 +25,7 @@ from kmsfast.store.roots import Root
 
 if TYPE_CHECKING:
     from kmsfast.audit.trail import Trail
+    from kmsfast.model.policy_grant import Grant
 
 __all__ = ["Kms"]
 
@@ -37,6 +39,7 @@ class Kms(KeyStoreUses):
         self._app, self._ring = application, application.ring
         self._management, self._encryption = application.management, application.encryption
         self._epoch, self._opening = application.ring.epoch, NOTHING_TO_OPEN
+        self._usage = application.ring.usage
 
     @property
     def audit(self) -> Trail:
@@ -44,7 +47,7 @@ class Kms(KeyStoreUses):
         return self._app.deployment.trail
 
     def close(self) -> None:
-        """Wipes the store's keys from memory. Every later use of its objects raises."""
+        """Wipes the store's keys from memory, in all regions. Later use of its objects raises."""
         self._app.close()
 
     def __enter__(self) -> Self:
@@ -111,11 +114,22 @@ class Kms(KeyStoreUses):
     def key(self, name: str) -> Key:
         """The key of an id, an ARN, an alias or an alias's ARN.
 
+        That of a predefined alias (``alias/aws/s3`` and so on) is made when it is first asked for.
+
         Raises:
             KeyNotFound: there is none.
             InvalidKeyId, InvalidArn, InvalidAliasName: it cannot be the name of one.
         """
         return Key(self._app, self._ring.find(name))
+
+    def at(self, region: str | None = None, account: str | None = None) -> Kms:
+        """The same open store for another region or account; closing one of them closes all.
+
+        Raises:
+            ValidationError: no region or account.
+        """
+        home = self._app.store.home
+        return Kms(self._app.deployment.at(Home(region or home.region, account or home.account)))
 
     def keys(self) -> list[Key]:
         """All keys, oldest first."""
@@ -149,6 +163,25 @@ class Kms(KeyStoreUses):
         """
         self._management.delete_alias(name)
 
+    # ---- grants -----------------------------------------------------------------------------
+
+    def retirable_grants(self, retiring_principal: str) -> list[Grant]:
+        """The grants of all keys that name this principal as the one who may retire them.
+
+        Raises:
+            InvalidArn: neither the ARN of a principal nor a service.
+        """
+        return [grant for _, grant in self._app.grants.retirable(retiring_principal)]
+
+    def retire_grant(self, grant_token: str) -> None:
+        """Ends the grant that a token names; :meth:`Key.retire_grant` takes its id.
+
+        Raises:
+            InvalidGrantToken: no token of this store.
+            GrantNotFound, KeyNotFound: its grant or key is gone.
+        """
+        self._app.grants.end(*self._app.grants.named_by(grant_token))
+
     # ---- ciphertexts ------------------------------------------------------------------------
 
     def decrypt(self, blob: bytes, context: Context = None, aad: bytes | None = None) -> bytes:
@@ -171,7 +204,7 @@ class Kms(KeyStoreUses):
 
     def _decrypt(self, blob: bytes, context: Context, aad: bytes | None) -> bytes:
         """With another version or context than the last one, or what only the service can do."""
-        epoch = self._epoch[0]
+        epoch, window = self._epoch[0], self._usage.window
         handle = self._ring.opener(blob[:_HEADER_LEN]) if type(blob) is bytes else None
         if handle is not None and aad is None:
             with suppress(StaleHandle):  # evicted since: the service loads it again
@@ -180,8 +213,15 @@ class Kms(KeyStoreUses):
                 plaintext = try_open(binding, blob)
                 if plaintext is not None:
                     self._opening = Opening(epoch, known, binding)
+                    if self._usage.window is not window:
+                        self.forget_remembered()
                     return plaintext
+        self._usage.watch(self)
         return self._encryption.decrypt(blob, context, aad)
+
+    def forget_remembered(self) -> None:
+        """The next call goes the long way; see :mod:`kmsfast.service.usage`."""
+        self._opening = NOTHING_TO_OPEN
 
     def decrypt_batch(
         self,

@@ -12,6 +12,7 @@ from kmsfast.errors import StaleHandle
 from kmsfast.local.base import KeyBase
 from kmsfast.local.remembered import NOTHING_TO_MAC, Macking
 from kmsfast.model.message import MAX_MESSAGE
+from kmsfast.service.usage import Window
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,8 +43,9 @@ class MacUses(KeyBase):
                 return make(message)
             except StaleHandle:  # evicted since: the service loads it again
                 self._macking = NOTHING_TO_MAC
+        window = self._usage.watch(self)
         made = self._app.macs.mac(self._raw_id, message, algorithm)
-        self._macking = Macking(*self._app.macs.ready(self._raw_id))
+        self._remember_mac(window)
         return made
 
     def verify_mac(self, message: bytes, mac: bytes, *, algorithm: str | None = None) -> None:
@@ -66,8 +68,9 @@ class MacUses(KeyBase):
                 self._macking = NOTHING_TO_MAC
             else:
                 return
+        window = self._usage.watch(self)
         self._app.macs.verify(self._raw_id, message, mac, algorithm)
-        self._macking = Macking(*self._app.macs.ready(self._raw_id))
+        self._remember_mac(window)
 
     def mac_batch(self, values: Any, *, algorithm: str | None = None, threads: int = 1) -> Any:
         """The MAC of each record, for tokens and blind indexes.
@@ -94,6 +97,12 @@ class MacUses(KeyBase):
             As :meth:`mac`. MACs that do not verify do not raise: ask ``.all()``.
         """
         return self._app.macs.verify_batch(self._raw_id, values, macs, algorithm, threads=threads)
+
+    def _remember_mac(self, window: Window) -> None:
+        """What the next MAC may need, unless a window of uses ended since."""
+        self._macking = Macking(*self._app.macs.ready(self._raw_id))
+        if self._usage.window is not window:
+            self.forget_remembered()
 
 
 def _is_short(message: bytes) -> bool:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kmsfast.service.encapsulation import Encapsulated
     from kmsfast.service.signers import Batch, Bools
     from kmsfast.service.signing import SigningOptions
+    from kmsfast.service.usage import Window
 
 __all__ = ["PairUses"]
 
@@ -67,8 +68,9 @@ class PairUses(KeyBase):
         options = self._app.signing.options(
             algorithm, message_type, encoding, deterministic=deterministic
         )
+        window = self._usage.watch(self)
         made = self._app.signing.sign(self._raw_id, message, options)
-        self._remember(said, options)
+        self._remember(said, options, window)
         return made
 
     def verify(
@@ -96,8 +98,9 @@ class PairUses(KeyBase):
         ):
             return
         options = self._app.signing.options(algorithm, message_type, encoding)
+        window = self._usage.watch(self)
         self._app.signing.verify(self._raw_id, message, signature, options)
-        self._remember(said, options)
+        self._remember(said, options, window)
 
     def sign_stream(
         self,
@@ -267,9 +270,11 @@ class PairUses(KeyBase):
         """
         return self._app.asymmetric.data_key_pair(self._raw_id, spec, context, with_plaintext=False)
 
-    def _remember(self, said: tuple[object, ...], options: SigningOptions) -> None:
-        """What the next signature may need, if C makes it."""
+    def _remember(self, said: tuple[object, ...], options: SigningOptions, window: Window) -> None:
+        """What the next signature may need, if C makes it and no window of uses ended since."""
         ready = self._app.signing.ready(self._raw_id, options)
         if ready is not None:
             epoch, lengths, sign, verify = ready
             self._signing = Signing(epoch, said, lengths, sign, verify)
+            if self._usage.window is not window:
+                self.forget_remembered()

@@ -8,11 +8,11 @@ from datetime import datetime
 
 from kmsfast.errors import InvalidAliasName
 
-__all__ = ["PREFIX", "Alias", "checked_alias"]
+__all__ = ["PREFIX", "RESERVED", "Alias", "checked_alias", "checked_own_alias"]
 
 PREFIX = "alias/"
 _NAME = re.compile(r"alias/[a-zA-Z0-9/_-]{1,250}")
-_RESERVED = "alias/aws/"
+RESERVED = "alias/aws/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,10 @@ class Alias:
 
 
 def checked_alias(name: str) -> str:
-    """The alias name, when it is well-formed and not reserved.
+    """The alias name, when it is well-formed.
 
     Raises:
-        InvalidAliasName: without the prefix ``alias/``, with other characters, too long, or in
-            ``alias/aws/``, which belongs to AWS.
+        InvalidAliasName: without the prefix ``alias/``, with other characters, or too long.
     """
     if not isinstance(name, str) or not name.startswith(PREFIX):
         raise InvalidAliasName(f'Alias must start with the prefix "alias/": {name!r}')
@@ -44,6 +43,15 @@ def checked_alias(name: str) -> str:
         raise InvalidAliasName(
             f"{name!r} is no alias: after alias/ come 1 to 250 letters, digits, / _ and -"
         )
-    if name.startswith(_RESERVED):
+    return name
+
+
+def checked_own_alias(name: str) -> str:
+    """The alias name, when it is one that users write.
+
+    Raises:
+        InvalidAliasName: malformed, or in ``alias/aws/``, which belongs to AWS.
+    """
+    if checked_alias(name).startswith(RESERVED):
         raise InvalidAliasName(f"{name!r} is reserved: alias/aws/ belongs to AWS")
     return name

@@ -1,7 +1,7 @@
 """ARNs of keys and aliases: ``arn:aws:kms:<region>:<account>:key/<id>`` and ``...:alias/<name>``.
 
-The partition follows from the region, as in AWS. A store has one region and one account; an ARN of
-another one names nothing in it.
+The partition follows from the region, as in AWS. A service is that of one region and account; an
+ARN of another one names nothing in it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ACCOUNT = re.compile(r"[0-9]{12}")
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Region and account of a store.
+    """A region and an account.
 
     Raises:
         ValidationError: a malformed region or account.

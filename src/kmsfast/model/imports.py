@@ -35,6 +35,7 @@ _MATERIAL_ID: Final = re.compile(r"[a-f0-9]{64}")
 _NOT_OFFERED: Final = {
     "RSAES_PKCS1_V1_5": "AWS KMS ended it in 2023; use RSAES_OAEP_SHA_256",
     "SM2PKE": "AWS has it in its China regions only",
+    "SM2": "AWS has it in its China regions only",
 }
 
 
@@ -74,8 +75,9 @@ def checked_wrapping(
         ValidationError: no name of an algorithm or wrapping key spec, or they cannot hold it.
         UnsupportedOperation: AWS has or had it, kmsfast has not.
     """
-    if isinstance(algorithm, str) and algorithm in _NOT_OFFERED:
-        raise UnsupportedOperation(f"{algorithm} is not offered: {_NOT_OFFERED[algorithm]}")
+    for name in (algorithm, spec):
+        if isinstance(name, str) and name in _NOT_OFFERED:
+            raise UnsupportedOperation(f"{name} is not offered: {_NOT_OFFERED[name]}")
     enumerated(algorithm, algorithms, "wrappingAlgorithm")
     enumerated(spec, specs, "wrappingKeySpec")
     if algorithm.startswith("RSA_AES"):

@@ -12,12 +12,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from kmsfast.errors import InvalidKeyUsage, InvalidState, KeyDisabled, ValidationError
+from kmsfast.errors import (
+    InvalidKeyUsage,
+    InvalidState,
+    KeyDisabled,
+    UnsupportedOperation,
+    ValidationError,
+)
+from kmsfast.model.arn import Home
 from kmsfast.model.key_store import Backing, KeyStoreType
 from kmsfast.model.keyspec import (
     KeySpec,
@@ -27,6 +34,7 @@ from kmsfast.model.keyspec import (
     is_asymmetric,
     require_algorithm,
 )
+from kmsfast.model.material_id import material_id
 
 __all__ = [
     "FLAG_MULTI_REGION",
@@ -44,6 +52,7 @@ __all__ = [
     "format_key_id",
     "parse_key_id",
     "require",
+    "require_primary",
     "require_symmetric",
     "require_usage",
 ]
@@ -69,6 +78,7 @@ class KeyState(StrEnum):
     DISABLED = "Disabled"
     PENDING_IMPORT = "PendingImport"
     PENDING_DELETION = "PendingDeletion"
+    PENDING_REPLICA_DELETION = "PendingReplicaDeletion"
     UNAVAILABLE = "Unavailable"
     DELETED = "Deleted"
 
@@ -88,7 +98,13 @@ _ALLOWED: dict[str, frozenset[KeyState]] = {
     "drop": frozenset(
         {KeyState.ENABLED, KeyState.DISABLED, KeyState.PENDING_IMPORT, KeyState.PENDING_DELETION}
     ),
-    "cancel": frozenset({KeyState.PENDING_DELETION}),
+    "cancel": frozenset({KeyState.PENDING_DELETION, KeyState.PENDING_REPLICA_DELETION}),
+}
+
+
+_ENDING: dict[KeyState, str] = {
+    KeyState.PENDING_DELETION: "pending deletion",
+    KeyState.PENDING_REPLICA_DELETION: "pending replica deletion",
 }
 
 
@@ -145,8 +161,9 @@ class KeyMetadata:
         current_version: number of the newest version, which encrypts.
         deletion_date: when the material goes, while the key waits for its deletion.
         public_key: that of the current version, where the key is a pair.
-        valid_to: when the imported material of the current version expires.
-        expires: when the first of the key's imported materials expires.
+        valid_to: when the first of the imported materials that are in use expires.
+        expires: the same of all, those that wait for their rotation as well.
+        material_names: of imported material, by the number of its version.
         backing: where the material is, of a key in a custom key store.
         regions: of a multi-Region key, those of all related keys, the primary's first.
         deletion_days: how long it will wait, while its replicas' deletion is waited for.
@@ -170,6 +187,7 @@ class KeyMetadata:
     public_key: bytes | None = None
     valid_to: datetime | None = None
     expires: datetime | None = None
+    material_names: Mapping[int, bytes] = field(default_factory=dict)
     backing: Backing | None = None
     manager: KeyManager = KeyManager.CUSTOMER
     regions: tuple[str, ...] = ()
@@ -192,6 +210,30 @@ class KeyMetadata:
         return FLAG_MULTI_REGION if self.multi_region else 0
 
     @property
+    def region(self) -> str:
+        """Where it is."""
+        return self.arn.split(":", 5)[3]
+
+    @property
+    def account(self) -> str:
+        """Whose it is."""
+        return self.arn.split(":", 5)[4]
+
+    def arn_in(self, region: str) -> str:
+        """The ARN of the related key in a region."""
+        return Home(region, self.account).arn(f"key/{self.id}")
+
+    @property
+    def is_replica(self) -> bool:
+        """Whether it is a multi-Region key that has its primary elsewhere."""
+        return bool(self.regions) and self.regions[0] != self.region
+
+    @property
+    def has_replicas(self) -> bool:
+        """Whether it is the primary of multi-Region keys elsewhere."""
+        return len(self.regions) > 1 and not self.is_replica
+
+    @property
     def algorithms(self) -> tuple[str, ...]:
         """The algorithms that the key works with."""
         return algorithms_of(self.spec, self.usage)
@@ -200,6 +242,10 @@ class KeyMetadata:
     def is_asymmetric(self) -> bool:
         """Whether the key is a pair."""
         return is_asymmetric(self.spec)
+
+    def material_id(self, number: int) -> str:
+        """The id of a version's material; of symmetric encryption keys alone users see it."""
+        return material_id(self.raw_id, number, self.material_names.get(number))
 
     @property
     def rotates(self) -> bool:
@@ -222,9 +268,9 @@ def require(key: KeyMetadata, what: str) -> None:
         raise KeyDisabled(f"{key.arn} is disabled.")
     if key.state is KeyState.PENDING_IMPORT and what != "cancel":
         raise InvalidState(f"{key.arn} is pending import.")
-    if key.state is KeyState.PENDING_DELETION:
+    if key.state in _ENDING:
         raise InvalidState(
-            f"{key.arn} is pending deletion.", hint="'kmsfast key cancel-deletion' keeps it"
+            f"{key.arn} is {_ENDING[key.state]}.", hint="'kmsfast key cancel-deletion' keeps it"
         )
     raise InvalidState(f"{key.arn} is not pending deletion.")
 
@@ -237,6 +283,17 @@ def _require_connected(key: KeyMetadata, backing: Backing) -> None:
             "request again.",
             hint=f"'kmsfast key-store connect {backing.key_store_id}' does",
         )
+
+
+def require_primary(key: KeyMetadata) -> None:
+    """Passes for a multi-Region key that is the primary one.
+
+    Raises:
+        UnsupportedOperation: a replica, or a single-Region key.
+    """
+    if not key.multi_region or key.is_replica:
+        where = f"Its primary is in {key.regions[0]}" if key.regions else ""
+        raise UnsupportedOperation(f"{key.arn} is not a multi-region primary key.", hint=where)
 
 
 def require_usage(key: KeyMetadata, usage: KeyUsage, operation: str) -> None:

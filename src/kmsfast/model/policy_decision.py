@@ -179,8 +179,9 @@ def _identity_allows(
 def _grant_allows(grants: Iterable[Grant], request: Request) -> Source | None:
     for grant in grants:
         refusal = grant.refusal(
-            request.action, request.principal, request.context, request.grant_tokens, request.grant
-        )
+            request.action, request.principal, request.context, request.grant_tokens,
+            child=request.grant, source=request.source,
+        )  # fmt: skip
         if refusal is None:
             return _grant_source(grant)
     return None

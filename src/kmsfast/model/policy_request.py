@@ -164,6 +164,12 @@ class Request:
         for name, value in (("action", action), ("resource", resource), ("values", given)):
             object.__setattr__(self, name, value)
 
+    @property
+    def source(self) -> tuple[str, ...]:
+        """The resource on whose behalf it is made (``aws:SourceArn``), if any."""
+        found: tuple[str, ...] = self.values.get("aws:sourcearn", _NOTHING)
+        return found
+
     def lookups(self) -> tuple[ValueOf, ValueOf]:
         """Condition keys as key policies and as identity policies can ask for them."""
         derived = self._derived()

@@ -46,8 +46,9 @@ def explained(request: Request, policies: Policies) -> tuple[Step, ...]:
         steps.extend(_of_policy(policy, request, of_identity))
     for grant in policies.grants:
         refusal = grant.refusal(
-            request.action, request.principal, request.context, request.grant_tokens, request.grant
-        )
+            request.action, request.principal, request.context, request.grant_tokens,
+            child=request.grant, source=request.source,
+        )  # fmt: skip
         steps.append(
             Step("grant", None, grant.id, "Allow", refusal is None, refusal or "the grant allows")
         )

@@ -15,6 +15,8 @@ from typing import Final
 from kmsfast.operations import (
     aliases,
     encryption,
+    grants,
+    imports,
     key_stores,
     keys,
     pairs,
@@ -24,9 +26,24 @@ from kmsfast.operations import (
     tags,
 )
 from kmsfast.operations.coverage import DEVIATIONS, MISSING
-from kmsfast.operations.requests import Given, Operation, Result
+from kmsfast.operations.requests import (
+    MAX_CONTEXT,
+    Given,
+    Operation,
+    Result,
+    refuse_long_contexts,
+)
 
-__all__ = ["DEVIATIONS", "MISSING", "OPERATIONS", "Given", "Operation", "Result"]
+__all__ = [
+    "DEVIATIONS",
+    "MAX_CONTEXT",
+    "MISSING",
+    "OPERATIONS",
+    "Given",
+    "Operation",
+    "Result",
+    "refuse_long_contexts",
+]
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
     **keys.OPERATIONS,
@@ -35,7 +52,9 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     **signing.OPERATIONS,
     **pairs.OPERATIONS,
     **rotation.OPERATIONS,
+    **imports.OPERATIONS,
     **policies.OPERATIONS,
+    **grants.OPERATIONS,
     **tags.OPERATIONS,
     **key_stores.OPERATIONS,
 }

@@ -6,15 +6,17 @@ from typing import Any, Final
 
 from kmsfast.app import Application
 from kmsfast.errors import NotAuthorized, ValidationError
-from kmsfast.model.alias import PREFIX, Alias
+from kmsfast.model.alias import PREFIX, RESERVED, Alias
+from kmsfast.model.aws_managed import PREDEFINED
 from kmsfast.operations.names import id_or_arn
 from kmsfast.operations.pages import Listing
 from kmsfast.operations.requests import Given, Operation, Result
 
 __all__ = ["OPERATIONS"]
 
-_RESERVED: Final = "alias/aws/"
-_ALIASES: Final[Listing[Alias]] = Listing("Aliases", lambda alias: alias.name, 50, 100)
+_ALIASES: Final[Listing[dict[str, Any]]] = Listing(
+    "Aliases", lambda alias: str(alias["AliasName"]), 50, 100
+)
 
 
 def create_alias(app: Application, given: Given) -> Result:
@@ -38,10 +40,15 @@ def delete_alias(app: Application, given: Given) -> Result:
 
 
 def list_aliases(app: Application, given: Given) -> Result:
-    """All aliases, or those of one key."""
+    """All aliases, with those of AWS that have no key yet, or the aliases of one key."""
     only = id_or_arn(app, given["KeyId"]).raw_id if "KeyId" in given else None
-    aliases = [each for each in app.management.aliases() if only in {None, each.raw_key_id}]
-    return _ALIASES.page(app, given, aliases, _shown)
+    found = app.management.aliases()
+    shown = [_shown(each) for each in found if only in {None, each.raw_key_id}]
+    if only is None:
+        home, taken = app.store.home, {each.name for each in found}
+        free = (name for name in PREDEFINED if name not in taken)
+        shown += [{"AliasName": name, "AliasArn": home.arn(name)} for name in free]
+    return _ALIASES.page(app, given, shown, dict)
 
 
 OPERATIONS: Final = {
@@ -64,7 +71,7 @@ def _own_alias(given: Given) -> str:
             'Alias must start with the prefix "alias/". Please see '
             "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html"
         )
-    if name.startswith(_RESERVED):
+    if name.startswith(RESERVED):
         raise NotAuthorized(f"{name} is reserved for aliases of AWS")
     return name
 

@@ -10,49 +10,39 @@ from typing import Final
 
 __all__ = ["DEVIATIONS", "MISSING"]
 
-_IMPORT: Final = "imported key material is not reachable over HTTP yet"
-_GRANTS: Final = "grants are not stored yet"
-_REGIONS: Final = "one deployment serves one region so far"
-
-MISSING: Final[Mapping[str, str]] = {
-    "CreateGrant": _GRANTS,
-    "DeleteImportedKeyMaterial": _IMPORT,
-    "GetKeyLastUsage": "the last use of keys is not recorded yet",
-    "GetParametersForImport": _IMPORT,
-    "ImportKeyMaterial": _IMPORT,
-    "ListGrants": _GRANTS,
-    "ListRetirableGrants": _GRANTS,
-    "ReplicateKey": _REGIONS,
-    "RetireGrant": _GRANTS,
-    "RevokeGrant": _GRANTS,
-    "UpdatePrimaryRegion": _REGIONS,
-}
+MISSING: Final[Mapping[str, str]] = {}
 """Operations that are not offered, and why."""
 
 _RECIPIENT: Final = "Recipient is refused: attestation documents are not verified"
-_CONTEXT: Final = "an encryption context may have 65,536 bytes, with AWS 8,192"
 _AT_ONCE: Final = "takes effect at once and everywhere"
 _TOKENS: Final = "a PKCS#11 token stands for a CloudHSM cluster (custom-key-stores.md)"
 _NO_VPC: Final = "VPC endpoint services are not found"
+_GRANTS: Final = "grants are not enforced yet"
+_OWNER: Final = f"{_GRANTS}: whoever is served may ask for it"
 
 DEVIATIONS: Final[Mapping[str, str]] = {
     "ConnectCustomKeyStore": "answers when it is connected or has failed",
     "CreateCustomKeyStore": f"{_TOKENS}; {_NO_VPC}",
-    "CreateKey": "no SM2 and ML_KEM_512 keys; origin EXTERNAL not over HTTP yet; the policy is "
-    "checked for its form alone",
-    "Decrypt": f"{_RECIPIENT}; {_CONTEXT}",
+    "CreateGrant": f"principals are checked for their form alone; {_AT_ONCE}; {_GRANTS}",
+    "CreateKey": "no SM2 and ML_KEM_512 keys; the policy is checked for its form alone",
+    "Decrypt": _RECIPIENT,
     "DeriveSharedSecret": _RECIPIENT,
-    "Encrypt": _CONTEXT,
-    "GenerateDataKey": f"{_RECIPIENT}; {_CONTEXT}",
-    "GenerateDataKeyPair": f"{_RECIPIENT}; {_CONTEXT}; no SM2 and ML_KEM_512 pairs",
-    "GenerateDataKeyPairWithoutPlaintext": f"{_CONTEXT}; no SM2 and ML_KEM_512 pairs",
-    "GenerateDataKeyWithoutPlaintext": _CONTEXT,
+    "GenerateDataKey": _RECIPIENT,
+    "GenerateDataKeyPair": f"{_RECIPIENT}; no SM2 and ML_KEM_512 pairs",
+    "GenerateDataKeyPairWithoutPlaintext": "no SM2 and ML_KEM_512 pairs",
     "GenerateRandom": _RECIPIENT,
-    "ListAliases": "there are no aliases of AWS managed keys (alias/aws/...)",
+    "GetKeyLastUsage": "exact to a second; KmsRequestId is absent where the use was no request; "
+    "CloudTrailEventId names the use alone",
+    "ListAliases": "the predefined aliases are those of 22 services (alias/aws/...)",
+    "ListKeyRotations": "imported material that replicas lack is PENDING_ROTATION as well",
     "ListKeys": "no keys of other accounts",
+    "ListRetirableGrants": _OWNER,
     "PutKeyPolicy": "the policy is checked for its form alone, and not enforced",
-    "ReEncrypt": _CONTEXT,
+    "ReplicateKey": f"{_AT_ONCE}: a replica is never seen as Creating; to regions that are served",
+    "RetireGrant": f"{_AT_ONCE}; {_OWNER}",
+    "RevokeGrant": _AT_ONCE,
     "RotateKeyOnDemand": _AT_ONCE,
     "UpdateCustomKeyStore": f"{_TOKENS}; {_NO_VPC}",
+    "UpdatePrimaryRegion": f"{_AT_ONCE}: keys are never seen as Updating",
 }
 """Operations whose answers differ from those of AWS, and how."""

@@ -21,7 +21,6 @@ from kmsfast.errors import (
 )
 from kmsfast.model.key import KeyMetadata, require, require_symmetric, require_usage
 from kmsfast.model.keyspec import KeyUsage, require_algorithm
-from kmsfast.model.material_id import material_id
 from kmsfast.model.outside_blob import is_outside
 from kmsfast.model.outside_blob import parse as parse_outside
 from kmsfast.operations import usual
@@ -53,7 +52,6 @@ def encrypt(app: Application, given: Given) -> Result:
     key = any_name(app, name)
     algorithm = _check_use(key, given, "EncryptionAlgorithm", "Encrypt")
     sealed = _sealed(app, key, given["Plaintext"], algorithm, context)
-    refuse_dry_run(given)
     if _is_remembered(key):
         app.singles.remember_seal(epoch, name, key)
     return encrypted(Sealed(sealed, key.arn), algorithm)
@@ -82,7 +80,6 @@ def decrypt(app: Application, given: Given) -> Result:
     key = _key_of(app, data, name)
     algorithm = _check_use(key, given, "EncryptionAlgorithm", "Decrypt")
     plaintext = _opened(app, key, data, algorithm, context)
-    refuse_dry_run(given)
     if not _is_remembered(key):
         return decrypted(Opened(plaintext, key.arn, None), algorithm)
     app.singles.remember_open(epoch, name, key, data)
@@ -115,7 +112,8 @@ def re_encrypt(app: Application, given: Given) -> Result:
     contexts = given.get("SourceEncryptionContext"), given.get("DestinationEncryptionContext")
     plaintext = _opened(app, source, data, opening, contexts[0], operation="ReEncrypt")
     sealed = _sealed(app, target, plaintext, sealing, contexts[1], operation="ReEncrypt")
-    refuse_dry_run(given)
+    for key in (source, target):
+        app.ring.used(key.raw_id, "ReEncrypt")
     return {
         "CiphertextBlob": sealed,
         "SourceKeyId": source.arn,
@@ -305,4 +303,4 @@ def _named(data: bytes) -> KeyName:
 
 def _material_of(key: KeyMetadata, data: bytes) -> str | None:
     """The id of the material that made a blob; only material that rotates has one."""
-    return material_id(key.raw_id, parse_key(data).version) if key.rotates else None
+    return key.material_id(parse_key(data).version) if key.rotates else None

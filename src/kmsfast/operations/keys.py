@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from kmsfast.app import Application
 from kmsfast.errors import UnsupportedOperation, ValidationError
 from kmsfast.model.key import KeyMetadata
 from kmsfast.model.keyspec import KeySpec, Origin
+from kmsfast.model.usage import KeyUse
 from kmsfast.operations.metadata import describe
 from kmsfast.operations.names import any_name, id_or_arn
 from kmsfast.operations.pages import Listing
@@ -21,7 +22,7 @@ _KEYS: Final[Listing[KeyMetadata]] = Listing("Keys", lambda key: key.id, 100, 10
 
 
 def create_key(app: Application, given: Given) -> Result:
-    """A new, enabled key."""
+    """A new key: enabled, or pending import."""
     spec, usage = _kind(given)
     key = app.management.create_key(
         spec=spec,
@@ -42,6 +43,17 @@ def create_key(app: Application, given: Given) -> Result:
 def describe_key(app: Application, given: Given) -> Result:
     """All about a key but its material."""
     return {"KeyMetadata": describe(app, any_name(app, given["KeyId"]))}
+
+
+def get_key_last_usage(app: Application, given: Given) -> Result:
+    """When and for what a key was last used."""
+    found = app.ring.usage.last(id_or_arn(app, given["KeyId"]))
+    return {
+        "KeyId": found.key_arn,
+        "KeyLastUsage": {} if found.use is None else _shown(found.use),
+        "TrackingStartDate": found.tracking_start,
+        "KeyCreationDate": found.created_at,
+    }
 
 
 def list_keys(app: Application, given: Given) -> Result:
@@ -74,6 +86,36 @@ def disable_key(app: Application, given: Given) -> Result:
     return {}
 
 
+def replicate_key(app: Application, given: Given) -> Result:
+    """A replica of a multi-Region key in another region."""
+    region = given["ReplicaRegion"]
+    key = id_or_arn(app, given["KeyId"])
+    if region not in app.deployment.served_regions():
+        raise ValidationError(
+            f"The region {region} is not served here; start the server with it in --regions"
+        )
+    replica = app.multi_region.replicate(
+        key.raw_id,
+        region,
+        description=given.get("Description", ""),
+        tags=pairs_of(given.get("Tags", ())),
+        policy=given.get("Policy"),
+    )
+    there = app.beside(region)
+    return {
+        "ReplicaKeyMetadata": describe(there, replica),
+        "ReplicaPolicy": there.policies.get(replica.raw_id),
+        "ReplicaTags": [{"TagKey": k, "TagValue": v} for k, v in replica.tags.items()],
+    }
+
+
+def update_primary_region(app: Application, given: Given) -> Result:
+    """Makes a replica the primary of the related keys."""
+    key = id_or_arn(app, given["KeyId"])
+    app.multi_region.update_primary(key.raw_id, given["PrimaryRegion"])
+    return {}
+
+
 def schedule_key_deletion(app: Application, given: Given) -> Result:
     """Deletes a key after a waiting period."""
     days = given.get("PendingWindowInDays", _DEFAULT_WINDOW)
@@ -94,13 +136,25 @@ def cancel_key_deletion(app: Application, given: Given) -> Result:
 OPERATIONS: Final = {
     "CreateKey": Operation(create_key),
     "DescribeKey": Operation(describe_key),
+    "GetKeyLastUsage": Operation(get_key_last_usage),
     "ListKeys": Operation(list_keys),
     "UpdateKeyDescription": Operation(update_key_description),
     "EnableKey": Operation(enable_key),
     "DisableKey": Operation(disable_key),
+    "ReplicateKey": Operation(replicate_key),
+    "UpdatePrimaryRegion": Operation(update_primary_region),
     "ScheduleKeyDeletion": Operation(schedule_key_deletion),
     "CancelKeyDeletion": Operation(cancel_key_deletion),
 }
+
+
+def _shown(use: KeyUse) -> dict[str, Any]:
+    return {
+        "Operation": use.operation,
+        "Timestamp": use.used_at,
+        "CloudTrailEventId": use.event_id,
+        "KmsRequestId": use.request_id,
+    }
 
 
 def _kind(given: Given) -> tuple[str, str | None]:
@@ -122,6 +176,4 @@ def _kind(given: Given) -> tuple[str, str | None]:
             "You must specify a KeyUsage value for all KMS keys except for symmetric encryption "
             "keys."
         )
-    if given.get("Origin") == Origin.EXTERNAL:
-        raise UnsupportedOperation("Origin EXTERNAL is not supported by this release")
     return spec, usage

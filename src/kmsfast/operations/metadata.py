@@ -10,7 +10,6 @@ from kmsfast.model.imports import ExpirationModel
 from kmsfast.model.key import KeyMetadata, KeyState
 from kmsfast.model.key_store import KeyStoreType
 from kmsfast.model.keyspec import KeyUsage, Origin
-from kmsfast.model.material_id import material_id
 
 __all__ = ["algorithms", "describe"]
 
@@ -25,10 +24,11 @@ _ALGORITHMS: Final[Mapping[KeyUsage, str]] = {
 
 def describe(app: Application, key: KeyMetadata) -> dict[str, Any]:
     """The KeyMetadata of a key."""
+    key = app.multi_region.settled(key) if key.multi_region else key
     has_material = key.rotates and key.current_version > 0
-    current = material_id(key.raw_id, key.current_version) if has_material else None
+    current = key.material_id(key.current_version) if has_material else None
     return {
-        "AWSAccountId": app.store.home.account,
+        "AWSAccountId": key.account,
         "KeyId": key.id,
         "Arn": key.arn,
         "CreationDate": key.created_at,
@@ -40,12 +40,13 @@ def describe(app: Application, key: KeyMetadata) -> dict[str, Any]:
         "Origin": key.origin.value,
         **_key_store(key),
         **_expiry(key),
-        "KeyManager": "CUSTOMER",
+        "KeyManager": key.manager.value,
         "CustomerMasterKeySpec": key.spec.value,
         "KeySpec": key.spec.value,
         **algorithms(key),
         "MultiRegion": key.multi_region,
-        "MultiRegionConfiguration": _regions(app, key) if key.multi_region else None,
+        "MultiRegionConfiguration": _related(key) if key.multi_region else None,
+        "PendingDeletionWindowInDays": key.deletion_days,
         "CurrentKeyMaterialId": current,
     }
 
@@ -78,9 +79,10 @@ def algorithms(key: KeyMetadata) -> dict[str, list[str]]:
     return {_ALGORITHMS[key.usage]: list(key.algorithms)}
 
 
-def _regions(app: Application, key: KeyMetadata) -> dict[str, Any]:
+def _related(key: KeyMetadata) -> dict[str, Any]:
+    arns = [{"Arn": key.arn_in(region), "Region": region} for region in key.regions]
     return {
-        "MultiRegionKeyType": "PRIMARY",
-        "PrimaryKey": {"Arn": key.arn, "Region": app.store.home.region},
-        "ReplicaKeys": [],
+        "MultiRegionKeyType": "REPLICA" if key.is_replica else "PRIMARY",
+        "PrimaryKey": arns[0],
+        "ReplicaKeys": arns[1:],
     }

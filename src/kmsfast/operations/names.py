@@ -22,7 +22,7 @@ def any_name(app: Application, name: str) -> KeyMetadata:
     """
     try:
         return app.ring.find(name)
-    except InvalidAliasName:  # malformed, or one of AWS's own, of which there are none here
+    except InvalidAliasName:
         resource = app.store.home.resource(name) if name.startswith("arn:") else name
         raise KeyNotFound(f"Alias {app.store.home.arn(resource)} is not found.") from None
 

@@ -6,9 +6,9 @@ that was shown: what is added or removed meanwhile neither repeats nor hides oth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from kmsfast.app import Application
 from kmsfast.operations.requests import Given, Result
@@ -17,6 +17,11 @@ from kmsfast.wire.refusals import failure, invalid
 __all__ = ["Listing"]
 
 T = TypeVar("T")
+# What a listing is of, and by what it is filtered: a marker is good for no other.
+_ABOUT: Final = (
+    "KeyId", "GrantId", "GranteePrincipal", "GranteeServicePrincipal", "RetiringPrincipal",
+    "RetiringServicePrincipal",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +43,42 @@ class Listing(Generic[T]):
     def page(
         self, app: Application, given: Given, items: Iterable[T], show: Callable[[T], Any]
     ) -> Result:
-        """The page that the request asks for.
+        """The page that the request asks for, of all items.
 
         Raises:
             ValidationError: more items than a page can have. InvalidMarker: see :class:`Markers`.
+        """
+
+        def fetch(after: str | None, most: int) -> list[T]:
+            ahead = [item for item in items if after is None or self.position(item) > after]
+            return sorted(ahead, key=self.position)[:most]
+
+        return self.fetched_page(app, given, fetch, show)
+
+    def fetched_page(
+        self,
+        app: Application,
+        given: Given,
+        fetch: Callable[[str | None, int], Sequence[T]],
+        show: Callable[[T], Any],
+    ) -> Result:
+        """The page that the request asks for, of items that need not all be there.
+
+        Args:
+            fetch: gives the first so many items behind a position; None: from the beginning.
+
+        Raises:
+            As :meth:`page`.
         """
         limit = given.get("Limit", self.default)
         if limit > self.most:
             words = f"Member must have value less than or equal to {self.most}"
             raise invalid([failure(limit, "limit", words)])
-        name = f"{self.member} {given.get('KeyId', '')}"
+        name = " ".join((self.member, *(given.get(member, "") for member in _ABOUT)))
         marker = given.get("Marker")
         after = None if marker is None else app.markers.read(name, marker)
-        ahead = [item for item in items if after is None or self.position(item) > after]
-        ahead.sort(key=self.position)
-        shown, more = ahead[:limit], len(ahead) > limit
+        found = fetch(after, limit + 1)
+        shown, more = found[:limit], len(found) > limit
         return {
             self.member: [show(item) for item in shown],
             "NextMarker": app.markers.write(name, self.position(shown[-1])) if more else None,

@@ -8,7 +8,6 @@ from kmsfast.app import Application
 from kmsfast.crypto.blob import parse_key
 from kmsfast.model.key import KeyMetadata
 from kmsfast.model.keyspec import checked_pair_spec
-from kmsfast.model.material_id import material_id
 from kmsfast.operations.metadata import algorithms
 from kmsfast.operations.names import any_name
 from kmsfast.operations.requests import (
@@ -41,7 +40,6 @@ def derive_shared_secret(app: Application, given: Given) -> Result:
     refuse_recipient(given)
     key = any_name(app, given["KeyId"])
     secret = app.asymmetric.derive_shared_secret(key.raw_id, given["PublicKey"])
-    refuse_dry_run(given)
     return {
         "KeyId": key.arn,
         "SharedSecret": secret,
@@ -113,5 +111,5 @@ def _shown(key: KeyMetadata, pair: DataKeyPair) -> dict[str, Any]:
         "PublicKey": pair.public_key,
         "KeyId": pair.key_arn,
         "KeyPairSpec": pair.spec.value,
-        "KeyMaterialId": material_id(key.raw_id, parse_key(pair.private_key_blob).version),
+        "KeyMaterialId": key.material_id(parse_key(pair.private_key_blob).version),
     }

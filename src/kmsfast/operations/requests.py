@@ -4,13 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from kmsfast.app import Application
-from kmsfast.errors import DryRun, UnsupportedOperation
+from kmsfast.errors import DryRun, UnsupportedOperation, ValidationError
+from kmsfast.service.usage import request_of
 from kmsfast.wire.model import OperationShape
 
-__all__ = ["Given", "Operation", "Result", "Usual", "refuse_dry_run", "refuse_recipient"]
+__all__ = [
+    "MAX_CONTEXT",
+    "SECRET_MEMBERS",
+    "Given",
+    "Operation",
+    "Result",
+    "Usual",
+    "refuse_dry_run",
+    "refuse_long_contexts",
+    "refuse_recipient",
+]
+
+MAX_CONTEXT: Final = 8192
+"""Bytes of the names and values of an encryption context, as UTF-8. No shorter request has more."""
+
+_CONTEXTS: Final = (
+    "EncryptionContext", "SourceEncryptionContext", "DestinationEncryptionContext",
+)  # fmt: skip
+
+SECRET_MEMBERS: Final = frozenset({"AccessKeyId", "KeyStorePassword", "RawSecretAccessKey"})
+"""Members of requests that are texts and are written down nowhere: to proxies, and of tokens.
+
+All that the service model calls sensitive but blobs, none of which is ever written down.
+"""
 
 Given = Mapping[str, Any]
 """The members of a request by their AWS names; they have passed the checks of the service model."""
@@ -39,6 +63,53 @@ class Operation:
     run: Callable[[Application, Given], Result]
     warm: Callable[[Application, Given], Result | None] | None = None
     usual: Callable[[Application, OperationShape], Usual] | None = None
+
+    def at_once(self, app: Application, given: Given) -> Result | None:
+        """The answer, when it needs neither the disk nor another process.
+
+        Raises:
+            InvalidGrantToken: the request carries something else as one.
+        """
+        _check_tokens(app, given)
+        if self.warm is None or given.get("DryRun"):
+            return None
+        return self.warm(app, given)
+
+    def answer(self, app: Application, given: Given, request_id: str) -> Result:
+        """The answer, to the request of that id.
+
+        A dry run is no use of a key, and ends in DryRun here at the latest. Operations that change
+        something, or that compute for long, end it before (:func:`refuse_dry_run`); the others have
+        nothing to undo.
+
+        Raises:
+            As the operation. InvalidGrantToken: as :meth:`at_once`. DryRun: it was one.
+        """
+        _check_tokens(app, given)
+        with request_of(request_id, dry_run=given.get("DryRun", False)):
+            made = self.run(app, given)
+        refuse_dry_run(given)
+        return made
+
+
+def refuse_long_contexts(given: Given) -> None:
+    """Passes when encryption contexts are as short as with AWS; in Python they may be longer.
+
+    Raises:
+        ValidationError: one is not.
+    """
+    for member in _CONTEXTS:
+        context = given.get(member) or {}
+        size = sum(len(name.encode()) + len(value.encode()) for name, value in context.items())
+        if size > MAX_CONTEXT:
+            raise ValidationError(f"{member} has {size} bytes; at most {MAX_CONTEXT} are allowed")
+
+
+def _check_tokens(app: Application, given: Given) -> None:
+    """Passes when the grant tokens of a request are some; their grants need not be there."""
+    tokens = given.get("GrantTokens")
+    if tokens:
+        app.grants.check_tokens(tokens)
 
 
 def refuse_dry_run(given: Given) -> None:

@@ -7,7 +7,6 @@ from typing import Any, Final
 from kmsfast.app import Application
 from kmsfast.model.key import KeyMetadata, KeyState, KeyVersion
 from kmsfast.model.keyspec import Origin
-from kmsfast.model.material_id import material_id
 from kmsfast.operations.names import id_or_arn
 from kmsfast.operations.pages import Listing
 from kmsfast.operations.requests import Given, Operation, Result
@@ -73,7 +72,7 @@ def _shown(key: KeyMetadata, version: KeyVersion) -> dict[str, Any]:
     on_demand = version.origin == ON_DEMAND or key.origin is Origin.EXTERNAL
     return {
         "KeyId": key.id,
-        "KeyMaterialId": material_id(key.raw_id, version.number),
+        "KeyMaterialId": version.material_id,
         "KeyMaterialState": _state(key, version),
         **(_imported(version) if key.origin is Origin.EXTERNAL else {}),
         "RotationDate": version.created_at if rotated else None,

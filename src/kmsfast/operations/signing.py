@@ -13,7 +13,7 @@ from kmsfast.app import Application
 from kmsfast.errors import StaleHandle
 from kmsfast.model.key import KeyMetadata
 from kmsfast.operations.names import any_name
-from kmsfast.operations.requests import Given, Operation, Result, refuse_dry_run
+from kmsfast.operations.requests import Given, Operation, Result
 
 if TYPE_CHECKING:
     from kmsfast.service.signing import SigningOptions
@@ -52,7 +52,6 @@ def sign(app: Application, given: Given) -> Result:
     key = any_name(app, given["KeyId"])
     options = app.signing.options(algorithm, given.get("MessageType", _RAW), None)
     signature = app.signing.sign(key.raw_id, given["Message"], options)
-    refuse_dry_run(given)
     _keep_signer(app, epoch, key, options, given)
     return _signed(key.arn, signature, algorithm)
 
@@ -66,6 +65,7 @@ def sign_warm(app: Application, given: Given) -> Result | None:
         signature = signer.sign(given["Message"])
     except StaleHandle:
         return None
+    app.singles.used(signer.arn, "Sign")
     return _signed(signer.arn, signature, given["SigningAlgorithm"])
 
 
@@ -75,7 +75,6 @@ def verify(app: Application, given: Given) -> Result:
     key = any_name(app, given["KeyId"])
     options = app.signing.options(algorithm, given.get("MessageType", _RAW), None)
     app.signing.verify(key.raw_id, given["Message"], given["Signature"], options)
-    refuse_dry_run(given)
     _keep_signer(app, epoch, key, options, given)
     return _verified(key.arn, algorithm)
 
@@ -85,6 +84,7 @@ def verify_warm(app: Application, given: Given) -> Result | None:
     signer = _signer(app, given)
     if signer is None or not signer.verify(given["Message"], given["Signature"]):
         return None
+    app.singles.used(signer.arn, "Verify")
     return _verified(signer.arn, given["SigningAlgorithm"])
 
 
@@ -93,7 +93,6 @@ def generate_mac(app: Application, given: Given) -> Result:
     epoch, algorithm = app.ring.epoch[0], given["MacAlgorithm"]
     key = any_name(app, given["KeyId"])
     mac = app.macs.mac(key.raw_id, given["Message"], algorithm)
-    refuse_dry_run(given)
     _keep_macker(app, epoch, key, given)
     return _macked(key.arn, mac, algorithm)
 
@@ -107,6 +106,7 @@ def generate_mac_warm(app: Application, given: Given) -> Result | None:
         mac = macker.make(given["Message"])
     except StaleHandle:
         return None
+    app.singles.used(macker.arn, "GenerateMac")
     return _macked(macker.arn, mac, given["MacAlgorithm"])
 
 
@@ -115,7 +115,6 @@ def verify_mac(app: Application, given: Given) -> Result:
     epoch, algorithm = app.ring.epoch[0], given["MacAlgorithm"]
     key = any_name(app, given["KeyId"])
     app.macs.verify(key.raw_id, given["Message"], given["Mac"], algorithm)
-    refuse_dry_run(given)
     _keep_macker(app, epoch, key, given)
     return _mac_verified(key.arn, algorithm)
 
@@ -129,6 +128,7 @@ def verify_mac_warm(app: Application, given: Given) -> Result | None:
         macker.check(given["Message"], given["Mac"])
     except StaleHandle:
         return None
+    app.singles.used(macker.arn, "VerifyMac")
     return _mac_verified(macker.arn, given["MacAlgorithm"])
 
 

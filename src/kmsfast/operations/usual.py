@@ -40,14 +40,18 @@ class _Known(NamedTuple):
     epoch: int
     due: float
     template: Template
+    key_arn: str
 
 
 class _Names:
     """The names of keys for which templates are there, and what the operations share."""
 
+    _OPERATION: str
+
     def __init__(self, app: Application, shape: OperationShape) -> None:
         self._epoch, self._clock, self._singles = app.ring.epoch, app.ring.clock, app.singles
-        self._shape = shape
+        self._usage, self._shape = app.ring.usage, shape
+        self._key_arn = ""  # of the template that was found last
         self._known: dict[Any, _Known] = {}
 
     def _template(self, name: Any) -> Template | None:
@@ -55,7 +59,7 @@ class _Names:
         known = self._known.get(name)
         if known is None:
             return None
-        epoch, due, template = known
+        epoch, due, template, self._key_arn = known
         if epoch != self._epoch[0] or (due != _NEVER_DUE and self._clock() >= due):
             return None
         return template
@@ -67,8 +71,22 @@ class _Names:
         except StaleHandle:
             return None
         due = of.due if isinstance(of, Sealing) else None
-        keep_few(self._known, name, _Known(of.epoch, _NEVER_DUE if due is None else due, template))
+        self._key_arn = of.key_arn
+        keep_few(
+            self._known,
+            name,
+            _Known(of.epoch, _NEVER_DUE if due is None else due, template, of.key_arn),
+        )
         return template
+
+    def _done(self, name: Any, answer: bytes | None) -> bytes | None:
+        """The answer; its key was used, or else is forgotten."""
+        known = self._known.get(name)
+        if answer is None:
+            self._failed(name)
+        elif known is not None and known.key_arn not in self._usage.window.uses:
+            self._usage.note(known.key_arn, self._OPERATION, self._singles.request_id)
+        return answer
 
     def _failed(self, name: Any) -> None:
         """Forgets the template: an evicted key may be the reason."""
@@ -77,6 +95,8 @@ class _Names:
 
 class Encrypting(_Names):
     """Encrypt."""
+
+    _OPERATION = "Encrypt"
 
     def __init__(self, app: Application, shape: OperationShape) -> None:
         super().__init__(app, shape)
@@ -92,9 +112,9 @@ class Encrypting(_Names):
         if template is None or size not in self._sizes:
             return None
         answer = bodies.encrypt(template, body, size)
-        if answer is None:
-            self._failed(name)
-        return answer
+        if answer is not None and self._key_arn in self._usage.window.uses:
+            return answer  # its use was recorded a moment ago
+        return self._done(name, answer)
 
     def _new(self, name: bytes) -> Template | None:
         known = self._singles.sealing(name.decode())
@@ -105,6 +125,8 @@ class Encrypting(_Names):
 
 class Decrypting(_Names):
     """Decrypt."""
+
+    _OPERATION = "Decrypt"
 
     def __init__(self, app: Application, shape: OperationShape) -> None:
         super().__init__(app, shape)
@@ -121,9 +143,9 @@ class Decrypting(_Names):
         if template is None or size not in self._sizes:
             return None
         answer = bodies.decrypt(template, body, size)
-        if answer is None:
-            self._failed(both)
-        return answer
+        if answer is not None and self._key_arn in self._usage.window.uses:
+            return answer  # its use was recorded a moment ago
+        return self._done(both, answer)
 
     def _new(self, start: bytes, name: bytes) -> Template | None:
         try:
@@ -139,6 +161,8 @@ class Decrypting(_Names):
 
 class DataKeys(_Names):
     """GenerateDataKey."""
+
+    _OPERATION = "GenerateDataKey"
 
     _PLAINTEXT: bytes | None = b""
 
@@ -159,9 +183,9 @@ class DataKeys(_Names):
             return None
         plain = self._PLAINTEXT is not None
         answer = bodies.data_key(template, body, size, with_plaintext=plain)
-        if answer is None:
-            self._failed(name)
-        return answer
+        if answer is not None and self._key_arn in self._usage.window.uses:
+            return answer  # its use was recorded a moment ago
+        return self._done(name, answer)
 
     def _size(self, text: bytes, body: bytes) -> int:
         size = size_of(self._shape.read(body))
@@ -179,6 +203,7 @@ class DataKeys(_Names):
 class BlobsOfDataKeys(DataKeys):
     """GenerateDataKeyWithoutPlaintext."""
 
+    _OPERATION = "GenerateDataKeyWithoutPlaintext"
     _PLAINTEXT = None
 
 

@@ -329,4 +329,5 @@ _HEADERS: Final[Mapping[bytes, str]] = {
     b"x-amz-target": "target",
     b"authorization": "authorization",
     b"host": "host",
+    b"origin": "origin",
 }

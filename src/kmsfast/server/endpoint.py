@@ -14,8 +14,17 @@ from typing import Final, NamedTuple
 
 from kmsfast.app import Application
 from kmsfast.errors import KmsError, UnsupportedOperation
-from kmsfast.operations import MISSING, OPERATIONS, Operation
-from kmsfast.wire.credentials import NOBODY, credential_of, scope_of
+from kmsfast.model.arn import Home
+from kmsfast.operations import (
+    MAX_CONTEXT,
+    MISSING,
+    OPERATIONS,
+    Given,
+    Operation,
+    refuse_long_contexts,
+)
+from kmsfast.server.gate import Gate
+from kmsfast.wire.credentials import Credential, credential_of, scope_of
 from kmsfast.wire.faults import INTERNAL, fault_of
 from kmsfast.wire.model import OperationShape, ServiceModel
 from kmsfast.wire.refusals import (
@@ -32,6 +41,8 @@ MAX_BODY: Final = 1 << 20
 # Of hosts and credential scopes that are remembered.
 _MOST_KNOWN: Final = 1024
 _LONGEST_KNOWN: Final = 256
+# Regions and accounts that have a service, each some kilobytes as long as the server runs.
+_MOST_HOMES: Final = 1024
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -67,6 +78,7 @@ class Request:
     method: str = ""
     path: str = ""
     host: bytes = b""
+    origin: bytes = b""
     target: bytes = b""
     authorization: bytes = field(default=b"", repr=False)
     body: bytes = field(default=b"", repr=False)
@@ -77,37 +89,56 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class _Bound:
-    """An operation of the model, and how it is done; None: it is not offered.
+    """An operation of the model for a region and account, and how it is done; None: not offered.
 
     Attributes:
         usual: answers usual requests from body to body.
     """
 
+    app: Application
     shape: OperationShape
     operation: Operation | None
     usual: Callable[[bytes], bytes | None] | None
 
 
+_Targets = Mapping[bytes, _Bound]
+"""The operations of a region and account by the header X-Amz-Target."""
+
+
 def _bound(app: Application, shape: OperationShape, operation: Operation | None) -> _Bound:
     make = None if operation is None else operation.usual
-    return _Bound(shape, operation, None if make is None else make(app, shape).answer)
+    return _Bound(app, shape, operation, None if make is None else make(app, shape).answer)
 
 
 class Endpoint:
-    """Answers the requests of one deployment."""
+    """Answers the requests of one deployment.
 
-    def __init__(self, app: Application, model: ServiceModel) -> None:
+    Args:
+        reset: empties the store, for ``POST /_kmsfast/reset``; None: nothing does.
+    """
+
+    def __init__(
+        self,
+        app: Application,
+        model: ServiceModel,
+        reset: Callable[[], object] | None = None,
+    ) -> None:
         self._app, self._home = app, app.store.home
-        self._targets = {
-            f"{model.target_prefix}.{name}".encode(): _bound(app, shape, OPERATIONS.get(name))
-            for name, shape in model.operations.items()
-        }
-        self._scopes: set[bytes] = {b""}
+        self._regions = {self._home.region, *app.deployment.served_regions()}
+        self._model = model
+        self._served: dict[Home, _Targets] = {}
+        self._targets = self._targets_at(self._home)
+        self._scopes: dict[bytes, _Targets] = {b"": self._targets}
         self._hosts: dict[bytes, bool] = {b"": True}
         self._pages: Mapping[tuple[str, str], Callable[[], Reply] | Reply] = {
             ("GET", "/healthz"): Reply(200, b'{"status":"ok"}'),
             ("GET", "/readyz"): self._ready,
         }
+        self._gate: Gate | None = None
+        if reset is not None:
+            self._gate = gate = Gate()
+            page = ("POST", "/_kmsfast/reset")
+            self._pages = {**self._pages, page: lambda: _alone(gate, reset)}
 
     def answer(self, request: Request) -> Reply | Later:
         """The reply, or what makes it."""
@@ -121,53 +152,74 @@ class Endpoint:
             return _FORBIDDEN
         if request.method != "POST" or request.path != "/":
             page = self._pages.get((request.method, request.path), _NOWHERE)
+            if request.method == "POST" and request.origin:
+                page = _NOT_FOR_BROWSERS
             return page if isinstance(page, Reply) else _guarded(page, request.request_id)
         if request.too_long:
             raise RequestTooLarge(f"The request has more than {MAX_BODY} bytes")
-        bound = self._targets.get(request.target)
-        if bound is None:
+        if request.target not in self._targets:
             raise UnknownOperation
         scope = scope_of(request.authorization)
-        if scope not in self._scopes:
-            self._check_scope(scope)
-        body = None if bound.usual is None else bound.usual(request.body)
+        bound = (self._scopes.get(scope) or self._chosen(scope))[request.target]
+        body = None
+        if bound.usual is not None and len(request.body) <= MAX_CONTEXT:
+            bound.app.singles.request_id = request.request_id
+            body = bound.usual(request.body)
         return self._in_general(bound, request) if body is None else Reply(200, body)
 
     def _in_general(self, bound: _Bound, request: Request) -> Reply | Later:
         """Answers what is not usual."""
-        given = bound.shape.read(request.body)
+        app, given = bound.app, _read(bound.shape, request.body)
         operation = bound.operation
         if operation is None:
             raise _not_offered(bound.shape.name)
-        if operation.warm is not None:
-            result = operation.warm(self._app, given)
-            if result is not None:
-                return Reply(200, bound.shape.write(result))
-        run, write = operation.run, bound.shape.write
-        return _guarded(lambda: Reply(200, write(run(self._app, given))), request.request_id)
+        result, write = operation.at_once(app, given), bound.shape.write
+        if result is not None:
+            return Reply(200, write(result))
+        answer, name = operation.answer, request.request_id
+        work = _guarded(lambda: Reply(200, write(answer(app, given, name))), name)
+        return work if self._gate is None else _through(self._gate, work)
 
-    def _check_scope(self, scope: bytes) -> None:
-        """Passes for credentials of the region and account that are served.
+    def _chosen(self, scope: bytes) -> _Targets:
+        """The operations for the region and account that a credential scope names."""
+        targets = self._targets_at(self._home_of(credential_of(scope)))
+        if len(self._scopes) >= _MOST_KNOWN:
+            self._scopes = {b"": self._scopes[b""]}
+        if len(scope) <= _LONGEST_KNOWN:
+            self._scopes[scope] = targets
+        return targets
+
+    def _targets_at(self, home: Home) -> _Targets:
+        if home not in self._served:
+            app = self._app.deployment.at(home)
+            self._served[home] = {
+                f"{self._model.target_prefix}.{name}".encode(): _bound(
+                    app, shape, OPERATIONS.get(name)
+                )
+                for name, shape in self._model.operations.items()
+            }
+        return self._served[home]
+
+    def _home_of(self, credential: Credential) -> Home:
+        """The region and account that are meant; without authentication any account is one.
 
         Raises:
-            InvalidCredentialScope: of another region. UnrecognizedClient: of another account.
+            InvalidCredentialScope: the region is not served. UnrecognizedClient: too many accounts.
         """
-        credential = credential_of(scope)
-        if credential is not NOBODY:
-            if credential.region != self._home.region:
-                raise InvalidCredentialScope(
-                    "Credential should be scoped to a valid region, not "
-                    f"'{credential.region}'. This server serves {self._home.region}."
-                )
-            if credential.account not in {None, self._home.account}:
-                raise UnrecognizedClient(
-                    "The security token included in the request is invalid. This server serves "
-                    f"account {self._home.account}."
-                )
-        if len(self._scopes) >= _MOST_KNOWN:
-            self._scopes = {b""}
-        if len(scope) <= _LONGEST_KNOWN:
-            self._scopes.add(scope)
+        region = credential.region or self._home.region
+        if region not in self._regions:
+            raise InvalidCredentialScope(
+                f"Credential should be scoped to a valid region, not '{region}'. "
+                f"This server serves {', '.join(sorted(self._regions))}."
+            )
+        account = credential.account or self._home.account
+        home = Home(region, account)
+        if home not in self._served and len(self._served) >= _MOST_HOMES:
+            raise UnrecognizedClient(
+                "The security token included in the request is invalid. This server has been asked "
+                f"for {_MOST_HOMES} accounts already; start it anew, or use fewer."
+            )
+        return home
 
     def _is_local(self, host: bytes) -> bool:
         """Whether the client means this machine.
@@ -200,6 +252,13 @@ _FORBIDDEN: Final = Reply(
 )
 
 
+_NOT_FOR_BROWSERS: Final = Reply(
+    403,
+    b'{"__type":"AccessDeniedException","message":"A page in a browser cannot do this"}',
+    "AccessDeniedException",
+)
+
+
 _THIS_MACHINE: Final = re.compile(
     r"(\[::1\]|127(\.[0-9]{1,3}){3}\.?|([a-z0-9_-]+\.)*localhost\.?)(:[0-9]{0,5})?",
     re.ASCII | re.IGNORECASE,
@@ -208,6 +267,14 @@ _THIS_MACHINE: Final = re.compile(
 
 def _names_this_machine(host: str) -> bool:
     return _THIS_MACHINE.fullmatch(host) is not None
+
+
+def _read(shape: OperationShape, body: bytes) -> Given:
+    """The members of a request, checked."""
+    given = shape.read(body)
+    if len(body) > MAX_CONTEXT:
+        refuse_long_contexts(given)
+    return given
 
 
 def _not_offered(name: str) -> UnsupportedOperation:
@@ -225,6 +292,23 @@ def _guarded(work: Later, request_id: str) -> Later:
             return _refusal(error, request_id)
 
     return guarded
+
+
+def _alone(gate: Gate, reset: Callable[[], object]) -> Reply:
+    """Empties the store, when the requests that have begun are done and while none begins."""
+    with gate.alone():
+        reset()
+    return Reply(200, b'{"status":"reset"}')
+
+
+def _through(gate: Gate, work: Later) -> Later:
+    """The work, done while the store is not being emptied."""
+
+    def gated() -> Reply:
+        with gate.passing():
+            return work()
+
+    return gated
 
 
 def _refusal(error: Exception, request_id: str) -> Reply:

@@ -9,12 +9,14 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from kmsfast.app import Application
 from kmsfast.errors import ValidationError
 from kmsfast.server.addresses import Tls, listening_socket, parse_address, require_loopback, url_of
 from kmsfast.server.endpoint import Endpoint
+from kmsfast.server.seed_file import read_seed
 from kmsfast.server.service_model import load_service_model
 
 __all__ = ["serve"]
@@ -27,6 +29,8 @@ def serve(
     insecure_no_auth: bool,
     tls: Tls | None,
     started: Callable[[Application, str], None],
+    seed: Path | None = None,
+    allow_reset: bool = False,
 ) -> None:
     """Serves a store at an address until SIGTERM or SIGINT; requests in work are finished then.
 
@@ -34,6 +38,9 @@ def serve(
         open_store: called when the socket is there, so that two servers cannot both come so far.
         insecure_no_auth: whoever connects is the account's root. There is nothing else yet.
         started: told the store and the URL when clients can connect.
+        seed: a file of keys that are made if they are not there; without authentication only, since
+            whoever wrote it knows their material.
+        allow_reset: ``POST /_kmsfast/reset`` empties the store, and fills it with the seed again.
 
     Raises:
         ValidationError: an address or option that cannot be served, or the packages of
@@ -54,10 +61,18 @@ def serve(
         runner = _runner()
         _no_core_dumps()
         app = open_store()
+
+        def fill(*, emptied: bool = False) -> None:
+            keys = [] if seed is None else read_seed(seed, app.store.home)
+            app.seeding.apply(keys, emptied=emptied)
+            if emptied:
+                app.deployment.forget_keys()  # of all regions
+
+        fill()
         with runner:
             runner.run(
                 _serve(
-                    Endpoint(app, model),
+                    Endpoint(app, model, partial(fill, emptied=True) if allow_reset else None),
                     listening,
                     context,
                     lambda: started(app, url_of(listening, tls=context is not None)),

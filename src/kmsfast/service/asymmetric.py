@@ -92,7 +92,9 @@ class Asymmetric:
                 f"Algorithm {algorithm} and key spec {key.spec} cannot encrypt data larger than "
                 f"{most} bytes."
             )
-        return rsa.encrypt(pkcs8.parse_public(key.public_key or b""), algorithm, data)
+        made = rsa.encrypt(pkcs8.parse_public(key.public_key or b""), algorithm, data)
+        self._ring.used(raw_id, "Encrypt")
+        return made
 
     def decrypt(
         self, raw_id: bytes, ciphertext: Any, algorithm: str, context: Context, aad: Any
@@ -107,7 +109,9 @@ class Asymmetric:
         key = self._encrypting(raw_id, algorithm, "Decrypt")
         from kmsfast.crypto import rsa
 
-        return rsa.decrypt(self._ring.private_key(key), algorithm, data)
+        opened = rsa.decrypt(self._ring.private_key(key), algorithm, data)
+        self._ring.used(raw_id, "Decrypt")
+        return opened
 
     def derive_shared_secret(self, raw_id: bytes, public_key: Any) -> bytes:
         """The x-coordinate of the point that both sides of ECDH have in common."""
@@ -124,8 +128,11 @@ class Asymmetric:
             )
         if in_c(key.spec):
             point = ec.point_of(public)
-            return self._ring.with_version(key, lambda handle: p256.ecdh(handle, point))
-        return ec.exchange(self._ring.private_key(key), public)
+            secret = self._ring.with_version(key, lambda handle: p256.ecdh(handle, point))
+        else:
+            secret = ec.exchange(self._ring.private_key(key), public)
+        self._ring.used(raw_id, "DeriveSharedSecret")
+        return secret
 
     def data_key_pair(
         self, raw_id: bytes, spec: str, context: Context, *, with_plaintext: bool

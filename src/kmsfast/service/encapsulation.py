@@ -60,6 +60,7 @@ class Encapsulation:
         from kmsfast.crypto import mlkem
 
         secret, ciphertext = mlkem.encapsulate(pkcs8.parse_public(key.public_key or b""))
+        self._ring.used(raw_id, "Encapsulate")
         return Encapsulated(secret, ciphertext, key.arn)
 
     def decapsulate(self, raw_id: bytes, ciphertext: Any, algorithm: str | None) -> bytes:
@@ -74,7 +75,9 @@ class Encapsulation:
         key = self._usable(raw_id, algorithm, "Decapsulate")
         from kmsfast.crypto import mlkem
 
-        return mlkem.decapsulate(self._ring.private_key(key), key.spec, data)
+        secret = mlkem.decapsulate(self._ring.private_key(key), key.spec, data)
+        self._ring.used(raw_id, "Decapsulate")
+        return secret
 
     def _usable(self, raw_id: bytes, algorithm: str | None, operation: str) -> KeyMetadata:
         if algorithm is not None:

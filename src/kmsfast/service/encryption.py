@@ -13,6 +13,7 @@ from kmsfast.crypto import blob, sealed
 from kmsfast.crypto.native import forget, with_handle
 from kmsfast.errors import (
     BatchError,
+    IncorrectKey,
     InvalidCiphertext,
     KmsError,
     MaterialElsewhere,
@@ -171,10 +172,12 @@ class Encryption:
             _refuse_aad(extra)
             return self._outside.decrypt(whole, bound, only, operation)
         resolve, start = self._resolver(only), blob.start_of(whole)
-        return with_handle(
+        opened = with_handle(
             lambda: resolve(start),
             lambda handle: blob.open_one(handle, whole, bound, extra),
         )
+        self._ring.opened([start])
+        return opened
 
     def decrypt_batch(
         self,
@@ -190,9 +193,12 @@ class Encryption:
         if errors not in ("raise", "return"):
             raise ValidationError(f"errors must be 'raise' or 'return', not {errors!r}")
         self._ring.check_open()
+        resolve, seen = _noting(self._resolver(only))
         values, failed = blob.open_batch(
-            self._resolver(only), blobs, canonical(context), aad=aad, threads=threads
+            resolve, blobs, canonical(context), aad=aad, threads=threads
         )
+        if len(failed) < kinds.num_records(blobs):
+            self._ring.opened(seen)
         if errors == "return":
             return BatchResult(values, failed)
         if failed:
@@ -226,10 +232,13 @@ class Encryption:
         """Opens a sealed batch piece by piece."""
         header, bound = as_bytes(header, "the header of a sealed batch"), canonical(context)
         sealed.parse_header(header)
-        return with_handle(
-            lambda: self._ring.resolve(header[8 : 8 + _PREFIX_LEN]),
+        prefix = header[8 : 8 + _PREFIX_LEN]
+        reader = with_handle(
+            lambda: self._ring.resolve(prefix),
             lambda handle: sealed.SealedReader(handle, header, bound),
         )
+        self._ring.opened([prefix])
+        return reader
 
     def rewrap_batch(self, blobs: Any, context: Context, threads: int) -> Any:
         """The blobs under the current version of their key; those that have it stay as they are.
@@ -238,18 +247,15 @@ class Encryption:
             BatchError: some did not open; ``values`` has the others.
         """
         self._ring.check_open()
-        seen: set[bytes] = set()
-
-        def resolve(prefix: bytes) -> int:
-            handle = self._ring.resolve(prefix)
-            seen.add(prefix[:_HEADER_LEN])
-            return handle
-
+        resolve, seen = _noting(self._ring.resolve)
         values, failed = blob.open_batch(resolve, blobs, canonical(context), threads=threads)
         old = {header for header in seen if not self._is_current(header)}
         if old and len(seen) == 1 and not failed:
-            return self.encrypt_batch(header_key(old.pop()), values, context, None, threads)
+            made = self.encrypt_batch(header_key(old.pop()), values, context, None, threads)
+            self._ring.opened(seen, "ReEncrypt")
+            return made
         rewrapped = self._rewrap_some(blobs, values, failed, old, context) if seen else blobs
+        self._ring.opened(seen, "ReEncrypt")
         if failed:
             raise BatchError(failed, rewrapped, kinds.num_records(blobs))
         return rewrapped
@@ -265,8 +271,10 @@ class Encryption:
             name = blob.parse_key(prefix)
             if name.key_id != only:
                 named = format_key_id(name.key_id, bool(name.flags & FLAG_MULTI_REGION))
-                raise InvalidCiphertext(
-                    f"the blob names key {named}, not {self._ring.key(only).id}"
+                raise IncorrectKey(
+                    "The key ID in the request does not identify a CMK that can perform this "
+                    "operation.",
+                    hint=f"The blob names key {named}, not {self._ring.key(only).id}",
                 )
             return self._ring.resolve(prefix)
 
@@ -303,6 +311,18 @@ def _refuse_aad(aad: bytes) -> None:
             "a key in a custom key store takes no associated data of single records; put it into "
             "the encryption context"
         )
+
+
+def _noting(resolve: Callable[[bytes], int]) -> tuple[Callable[[bytes], int], set[bytes]]:
+    """The same function, and the headers for which it has found a key so far."""
+    seen: set[bytes] = set()
+
+    def noting(prefix: bytes) -> int:
+        handle = resolve(prefix)
+        seen.add(prefix[:_HEADER_LEN])
+        return handle
+
+    return noting, seen
 
 
 def header_key(header: bytes) -> bytes:

@@ -42,12 +42,13 @@ from kmsfast.model.imports import (
     checked_wrapping,
     require_external,
 )
-from kmsfast.model.key import KeyMetadata, KeyState, KeyVersion, require
+from kmsfast.model.key import KeyMetadata, KeyState, KeyVersion, require, require_primary
 from kmsfast.model.material_id import material_id
 from kmsfast.service import material
 from kmsfast.service.encryption import as_bytes
 from kmsfast.service.keyring import Keyring, lacks_material, remove_material
 from kmsfast.service.ports import Writer
+from kmsfast.service.related import related
 
 __all__ = ["ImportParameters", "ImportedMaterial", "Importing"]
 
@@ -230,6 +231,9 @@ class Importing:
         else:
             key = replace(key, current_version=max(key.current_version, 1))
             rows.add_version(key, after, made.wrapped)
+            absent = replace(after, is_present=False, valid_to=None)
+            for there, other in related(rows, key):
+                there.add_version(other, absent, b"")
         if key.state is KeyState.PENDING_IMPORT and not lacks_material(rows, key):
             key = replace(key, state=KeyState.ENABLED)
         rows.save(key)
@@ -260,6 +264,8 @@ class Importing:
                     + "; to add it for a rotation, say NEW_KEY_MATERIAL"
                 )
             return known
+        if key.is_replica:
+            require_primary(key)
         if known is not None:
             raise IncorrectKeyMaterial(
                 f"{key.arn} has or had this key material already; say EXISTING_KEY_MATERIAL"
@@ -274,7 +280,9 @@ class Importing:
 
 def _id_of(key: KeyMetadata, version: KeyVersion) -> str | None:
     """The key material id that users see; of symmetric encryption keys alone, as in AWS KMS."""
-    return material_id(key.raw_id, version.number) if key.rotates else None
+    if not key.rotates:
+        return None
+    return material_id(key.raw_id, version.number, version.material_name)
 
 
 def _find(versions: tuple[KeyVersion, ...], key: KeyMetadata, wanted: str | None) -> KeyVersion:

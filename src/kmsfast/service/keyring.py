@@ -11,7 +11,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from kmsfast.crypto import blob, keys, pkcs8
 from kmsfast.crypto.native import with_handle
 from kmsfast.errors import (
+    AwsManaged,
     InvalidCiphertext,
     InvalidKeyId,
     InvalidState,
@@ -28,7 +29,9 @@ from kmsfast.errors import (
     MaterialElsewhere,
 )
 from kmsfast.model.alias import PREFIX, checked_alias
+from kmsfast.model.aws_managed import PREDEFINED
 from kmsfast.model.key import (
+    KeyManager,
     KeyMetadata,
     KeyState,
     KeyVersion,
@@ -40,7 +43,10 @@ from kmsfast.model.key import (
 )
 from kmsfast.model.keyspec import KeyUsage, Origin
 from kmsfast.service import material
+from kmsfast.service.aws_managed import make_managed
 from kmsfast.service.ports import Clock, Reader, Store, Writer
+from kmsfast.service.related import related, remove_replica
+from kmsfast.service.usage import UsageRecorder
 
 __all__ = ["NEVER", "Keyring", "Ready", "add_rotation", "lacks_material", "remove_material"]
 
@@ -68,6 +74,8 @@ class _Seen:
 
     Attributes:
         complete: all rows were there, so what is not found was never there.
+        openers: handles by the start of blobs that were opened, since uses were last written.
+        resolved: the same of blobs that may still turn out not to open.
     """
 
     epoch: int
@@ -75,6 +83,7 @@ class _Seen:
     keys: dict[bytes, KeyMetadata] = field(default_factory=dict)
     aliases: dict[str, bytes] = field(default_factory=dict)
     openers: dict[bytes, int] = field(default_factory=dict)
+    resolved: dict[bytes, int] = field(default_factory=dict)
 
 
 class Keyring:
@@ -83,14 +92,17 @@ class Keyring:
     Attributes:
         epoch: one-element view of the store's epoch.
         when_purged: called with each key that was deleted, for what is outside the store.
+        usage: whoever has used a key tells it.
     """
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self.store, self.clock, self.epoch = store, clock, store.epoch
         self._seen = _Seen(NEVER)
         self._handles: dict[tuple[bytes, int], int] = {}
+        self._made: dict[bytes, datetime] = {}
         self._privates = material.PrivateKeys()
         self._closed = False
+        self.usage = UsageRecorder(store.usage, clock, self._forget_openers)
         self.when_purged: Callable[[KeyMetadata], None] = _nothing_more
 
     # ---- keys by name -----------------------------------------------------------------------
@@ -141,8 +153,12 @@ class Keyring:
             with self.store.read() as rows:
                 key = rows.key(raw_id)
                 if key is None:
+                    self.forget(raw_id)  # of a replica that was deleted nothing is left
                     self._check_complete(rows, seen)
                     raise self.not_found(raw_id, multi_region)
+            if self._made.setdefault(raw_id, key.created_at) != key.created_at:
+                self.forget(raw_id)  # the store was emptied, and has a new key of the old id
+                self._made[raw_id] = key.created_at
             seen.keys[raw_id] = key
         if _over(key, self.now()):
             self.forget(raw_id)
@@ -154,6 +170,8 @@ class Keyring:
             return self.key(raw_id)
         if key.state is KeyState.PENDING_IMPORT:
             self.forget(raw_id)
+        if key.state is KeyState.PENDING_REPLICA_DELETION and self.purge_replicas(key):
+            return self.key(raw_id)
         return key
 
     def not_found(self, raw_id: bytes, multi_region: bool) -> KeyNotFound:
@@ -162,11 +180,17 @@ class Keyring:
         return KeyNotFound(f"Key '{arn}' does not exist")
 
     def writable(self, rows: Writer, raw_id: bytes) -> KeyMetadata:
-        """The key within a transaction.
+        """The key within a transaction that changes it by somebody's wish.
 
         Raises:
-            KeyNotFound: it was deleted meanwhile.
+            KeyNotFound: it was deleted meanwhile. AwsManaged: it is AWS's.
         """
+        key = self._present(rows, raw_id)
+        if key.manager is KeyManager.AWS:
+            raise AwsManaged(f"{key.arn} is an AWS managed key, which its account cannot change")
+        return key
+
+    def _present(self, rows: Writer, raw_id: bytes) -> KeyMetadata:
         key = rows.key(raw_id)
         if key is None:
             raise self.not_found(raw_id, multi_region=False)
@@ -192,11 +216,13 @@ class Keyring:
             MaterialElsewhere: it can, but not here.
         """
         epoch, key, due = self._encrypting(raw_id, operation)
-        if due is not None and due <= self.now():
-            self._rotate_if_due(raw_id)
+        if due is not None and due <= self.now() and self._may_rotate(key):
+            self._rotate_if_due(key)
             epoch, key, due = self._encrypting(raw_id, operation)
         if key.backing is not None:
             raise _elsewhere(key, operation)
+        if due is not None and due <= self.now():
+            due = None  # a replica whose primary is not enabled: not before something changes
         handle = self._handle(key, key.current_version)
         lasting = self.lasting(_settled(epoch), key)
         return Ready(lasting, handle, None if due is None else due.timestamp())
@@ -215,7 +241,18 @@ class Keyring:
 
     def with_current(self, raw_id: bytes, use: Callable[[int], T], operation: str = "Encrypt") -> T:
         """Calls ``use`` with a handle of the current version, again when the handle was stale."""
-        return with_handle(lambda: self.ready(raw_id, operation).handle, use)
+        done = with_handle(lambda: self.ready(raw_id, operation).handle, use)
+        self.used(raw_id, operation)
+        return done
+
+    def used(self, raw_id: bytes, operation: str) -> None:
+        """Records that an operation with the key has succeeded."""
+        key = self._seen.keys.get(raw_id)
+        if key is None:  # something has changed meanwhile
+            with suppress(KmsError):
+                key = self.key(raw_id)
+        if key is not None:
+            self.usage.used(key.arn, operation)
 
     def usable(self, raw_id: bytes, usage: KeyUsage, operation: str) -> KeyMetadata:
         """The key, when it is for the operation and enabled; asked in the order of AWS.
@@ -266,18 +303,27 @@ class Keyring:
             raise InvalidCiphertext("the blob is not of the kind that its key makes")
         handle = self._handle(key, name.version)
         if key.expires is None:
-            seen.openers[prefix[:_HEADER_LEN]] = handle
+            seen.resolved[prefix[:_HEADER_LEN]] = handle
         return handle
+
+    def opened(self, prefixes: Iterable[bytes], operation: str = "Decrypt") -> None:
+        """Records that blobs which start so were opened; the next ones need no checks then."""
+        seen = self._seen
+        for prefix in prefixes:
+            start = prefix[:_HEADER_LEN]
+            handle = seen.resolved.pop(start, None)
+            if handle is not None:
+                seen.openers[start] = handle
+            self.used(start[4:20], operation)
 
     def close(self) -> None:
         """Wipes all keys from the arena. Whoever opened the store closes it then."""
         if self._closed:
             return
+        self.usage.close()
         self._closed = True
         self._seen = _Seen(NEVER)
-        for raw_id, _ in list(self._handles):
-            self.forget(raw_id)
-        self._privates.clear()
+        self.forget_all()
 
     # ---- within -----------------------------------------------------------------------------
 
@@ -287,6 +333,9 @@ class Keyring:
         if self._seen.epoch != epoch or epoch % 2:
             self._seen = _Seen(_settled(epoch))
         return self._seen
+
+    def _forget_openers(self) -> None:
+        self._seen.openers.clear()
 
     def _check_complete(self, rows: Reader, seen: _Seen) -> None:
         """Before something is said not to be there: nothing was taken from the store.
@@ -316,7 +365,10 @@ class Keyring:
                 alias = rows.alias(name)
                 if alias is None:
                     self._check_complete(rows, seen)
-                    raise KeyNotFound(f"Alias {self.store.home.arn(name)} is not found.")
+            if alias is None and name in PREDEFINED:
+                return make_managed(self.store, name, self.now())
+            if alias is None:
+                raise KeyNotFound(f"Alias {self.store.home.arn(name)} is not found.")
             seen.aliases[name] = alias.raw_key_id
         return seen.aliases[name]
 
@@ -347,9 +399,18 @@ class Keyring:
             wrapped = _wrapped(rows, key, key.current_version)
         return pkcs8.load(self.store.store_key, wrapped, key.raw_id, key.current_version, key.flags)
 
-    def _rotate_if_due(self, raw_id: bytes) -> None:
-        with self.store.write() as rows:
-            key, now = self.writable(rows, raw_id), self.now()
+    def _may_rotate(self, key: KeyMetadata) -> bool:
+        """Whether the key, or for a replica its primary, is one that rotates now."""
+        if not key.is_replica:
+            return True
+        with self.store.read() as rows:
+            primary = rows.beside(key.regions[0]).key(key.raw_id)
+        return primary is not None and primary.state is KeyState.ENABLED
+
+    def _rotate_if_due(self, key: KeyMetadata) -> None:
+        with self.store.write() as here:
+            rows = here.beside(key.regions[0]) if key.is_replica else here
+            key, now = self._present(rows, key.raw_id), self.now()
             due, period = key.rotation.next_rotation, key.rotation.period_days
             if due is None or period is None or due > now or key.state is not KeyState.ENABLED:
                 return
@@ -358,13 +419,25 @@ class Keyring:
             key = replace(key, rotation=replace(key.rotation, next_rotation=following))
             add_rotation(self, rows, key, "automatic")
 
+    def purge_replicas(self, key: KeyMetadata) -> bool:
+        """Purges the related keys of a multi-Region key whose waiting period is over, if any."""
+        with self.store.read() as rows:
+            due = [other for _, other in related(rows, key) if _over(other, self.now())]
+        for other in due:
+            self._purge(other)
+        return bool(due)
+
     def _purge(self, key: KeyMetadata) -> None:
         purged = None
-        with self.store.write() as rows:
+        with self.store.write() as here:
+            rows = here.beside(key.region)
             found = rows.key(key.raw_id)
             if found and found.state is KeyState.PENDING_DELETION and _over(found, self.now()):
-                rows.purge(found, self.now())
-                purged = found
+                if found.is_replica:
+                    remove_replica(rows, found)
+                else:
+                    rows.purge(found, self.now())
+                    purged = found
         self.store.forget_deleted()
         if purged is not None:
             self.when_purged(purged)
@@ -380,6 +453,12 @@ class Keyring:
                 if version.valid_to is not None and version.valid_to <= now:
                     remove_material(rows, found, version)
         self.store.forget_deleted()
+
+    def forget_all(self) -> None:
+        """Wipes all keys from the arena, and drops all private keys."""
+        for raw_id, _ in list(self._handles):
+            self.forget(raw_id)
+        self._privates.clear()
 
     def forget(self, raw_id: bytes) -> None:
         """Wipes the key's versions from the arena, and drops its private key."""
@@ -399,20 +478,38 @@ def add_rotation(ring: Keyring, rows: Writer, key: KeyMetadata, origin: str) -> 
         return _rotate_to_imported(ring, rows, key, rotated)
     number = rotated.current_version
     wrapped = ring.store.store_key.generate_material(key.raw_id, number, key.flags)
+    version = KeyVersion(number, ring.now(), origin)
     rows.save(rotated)
-    rows.add_version(rotated, KeyVersion(number, ring.now(), origin), wrapped)
+    rows.add_version(rotated, version, wrapped)
+    for there, other in related(rows, key):
+        there.save(replace(other, current_version=number, rotation=rotated.rotation))
+        there.add_version(other, version, wrapped)
     return rotated
 
 
 def _rotate_to_imported(
     ring: Keyring, rows: Writer, key: KeyMetadata, rotated: KeyMetadata
 ) -> KeyMetadata:
-    waiting = [v for v in rows.versions(key) if v.number == rotated.current_version]
-    if not waiting:
-        raise InvalidState(f"No available key material pending rotation for the key: {key.arn}.")
-    rows.save(rotated)
-    rows.save_version(rotated, replace(waiting[0], created_at=ring.now()))
-    return replace(rotated, valid_to=waiting[0].valid_to)
+    waiting = _waiting(rows, key)
+    others = [(there, other, _waiting(there, other)) for there, other in related(rows, key)]
+    if waiting is None or None in (version for _, _, version in others):
+        raise InvalidState(
+            f"No available key material pending rotation for the key: {key.arn}.",
+            hint="import the same into all replicas first" if others and waiting else "",
+        )
+    for there, each, version in ((rows, key, waiting), *others):
+        if version is not None:
+            there.save(replace(each, current_version=rotated.current_version))
+            there.save_version(each, replace(version, created_at=ring.now()))
+    ends = [each for each in (key.valid_to, waiting.valid_to) if each]
+    return replace(rotated, valid_to=min(ends, default=None))
+
+
+def _waiting(rows: Reader, key: KeyMetadata) -> KeyVersion | None:
+    """The imported version that waits for the key's next rotation, when its material is there."""
+    following = key.current_version + 1
+    found = (v for v in rows.versions(key) if v.number == following and v.is_present)
+    return next(found, None)
 
 
 def lacks_material(rows: Reader, key: KeyMetadata) -> bool:
@@ -429,10 +526,15 @@ def remove_material(rows: Writer, key: KeyMetadata, version: KeyVersion) -> None
     What waits for its rotation goes as a whole, and the key stays as it is; without any other
     material the key is unusable until the same is imported again.
     """
+    gone = replace(version, is_present=False, valid_to=None)
     if version.number > key.current_version:
-        rows.drop_version(key, version.number)
+        if key.is_replica:  # the same can be imported again while the primary has it
+            rows.save_version(key, gone)
+            return
+        for there, each in ((rows, key), *related(rows, key)):
+            there.drop_version(each, version.number)
         return
-    rows.save_version(key, replace(version, is_present=False, valid_to=None))
+    rows.save_version(key, gone)
     if key.state is not KeyState.PENDING_DELETION:
         rows.save(replace(key, state=KeyState.PENDING_IMPORT))
 

@@ -53,9 +53,11 @@ class Macs:
         _check_algorithm(algorithm)
         data = checked_message(as_bytes(message, "the message"))
         key = self._usable(raw_id, algorithm, "GenerateMac")
-        return self._ring.with_version(
+        made = self._ring.with_version(
             key, lambda handle: mac.mac(handle, data, mac_len=_length(key))
         )
+        self._ring.used(raw_id, "GenerateMac")
+        return made
 
     def verify(self, raw_id: bytes, message: Any, claimed: Any, algorithm: str | None) -> None:
         """Passes when it is the MAC of the message.
@@ -70,16 +72,19 @@ class Macs:
             raise ValidationError(f"the MAC has {len(given)} bytes; one has 1 to {_MAX_MAC}")
         key = self._usable(raw_id, algorithm, "VerifyMac")
         self._ring.with_version(key, lambda handle: mac.verify(handle, data, given))
+        self._ring.used(raw_id, "VerifyMac")
 
     def mac_batch(self, raw_id: bytes, values: Any, algorithm: str | None, threads: int) -> Any:
         """A MAC for each record."""
         _check_algorithm(algorithm)
         checked_threads(threads)
         key = self._usable(raw_id, algorithm, "GenerateMac")
-        return self._ring.with_version(
+        made = self._ring.with_version(
             key,
             lambda handle: mac.mac_batch(handle, values, mac_len=_length(key), threads=threads),
         )
+        self._ring.used(raw_id, "GenerateMac")
+        return made
 
     def verify_batch(
         self, raw_id: bytes, values: Any, claimed: Any, algorithm: str | None, *, threads: int
@@ -88,9 +93,11 @@ class Macs:
         _check_algorithm(algorithm)
         checked_threads(threads)
         key = self._usable(raw_id, algorithm, "VerifyMac")
-        return self._ring.with_version(
+        found = self._ring.with_version(
             key, lambda handle: mac.verify_batch(handle, values, claimed, threads=threads)
         )
+        self._ring.used(raw_id, "VerifyMac")
+        return found
 
     def _usable(self, raw_id: bytes, algorithm: str | None, operation: str) -> KeyMetadata:
         key = self._ring.usable(raw_id, KeyUsage.GENERATE_VERIFY_MAC, operation)

@@ -20,7 +20,7 @@ from kmsfast.errors import (
     ValidationError,
     XksKeyAlreadyInUse,
 )
-from kmsfast.model.alias import Alias, checked_alias
+from kmsfast.model.alias import Alias, checked_own_alias
 from kmsfast.model.key import (
     KeyMetadata,
     KeyState,
@@ -32,6 +32,7 @@ from kmsfast.model.key import (
     checked_waiting_period,
     format_key_id,
     require,
+    require_primary,
 )
 from kmsfast.model.key_store import (
     Backing,
@@ -43,12 +44,13 @@ from kmsfast.model.key_store import (
 from kmsfast.model.keyspec import KeySpec, Origin, checked_origin, checked_spec, checked_usage
 from kmsfast.model.tags import checked_tags, merged
 from kmsfast.service import material
-from kmsfast.service.keyring import Keyring, add_rotation, lacks_material
+from kmsfast.service.keyring import Keyring, lacks_material
 from kmsfast.service.material import Made
 from kmsfast.service.outside import OutsideKeys
 from kmsfast.service.ports import Reader, Writer
+from kmsfast.service.related import change_related
 
-__all__ = ["Management", "require_rotates"]
+__all__ = ["Management", "require_rotates", "require_rotates_here"]
 
 _OUTSIDE = (Origin.AWS_CLOUDHSM, Origin.EXTERNAL_KEY_STORE)
 _NO_ROTATION = RotationStatus(enabled=False, period_days=None, next_rotation=None)
@@ -95,7 +97,7 @@ class Management:
             current_version=0 if external else 1,
             rotation=_rotation(rotation_period_days, now),
             deletion_date=None,
-            aliases=() if alias is None else (checked_alias(alias),),
+            aliases=() if alias is None else (checked_own_alias(alias),),
             tags=checked_tags(tags),
             policy=checked_policy(policy),
             spec=known,
@@ -170,24 +172,14 @@ class Management:
                 raise self._ring.not_found(raw_id, multi_region=False)
             return rows.versions(key)
 
-    def rotate(self, raw_id: bytes) -> KeyMetadata:
-        """Another version encrypts from now on: a fresh one, or the imported one that waits."""
-        require_rotates(self._ring.key(raw_id))
-        with self._store.write() as rows:
-            key = self._ring.writable(rows, raw_id)
-            require(key, "use")
-            return add_rotation(self._ring, rows, key, "on demand")
-
     def enable_rotation(self, raw_id: bytes, period_days: int) -> KeyMetadata:
         """Rotates the key by itself from now on, each ``period_days`` days (90 to 2,560)."""
         rotation = _rotation(period_days, self._ring.now())
-        _require_rotates_by_itself(self._ring.key(raw_id))
-        return self._change(raw_id, "use", lambda key: replace(key, rotation=rotation))
+        return self._set_rotation(raw_id, rotation)
 
     def disable_rotation(self, raw_id: bytes) -> KeyMetadata:
         """Ends automatic rotation."""
-        _require_rotates_by_itself(self._ring.key(raw_id))
-        return self._change(raw_id, "use", lambda key: replace(key, rotation=_NO_ROTATION))
+        return self._set_rotation(raw_id, _NO_ROTATION)
 
     def enable(self, raw_id: bytes) -> KeyMetadata:
         """Lets the key encrypt and decrypt again."""
@@ -200,10 +192,16 @@ class Management:
     def schedule_deletion(self, raw_id: bytes, days: int) -> KeyMetadata:
         """Deletes the key after a waiting period of 7 to 30 days, during which it is unusable."""
         date = self._ring.now() + checked_waiting_period(days)
-        waiting = KeyState.PENDING_DELETION
-        return self._change(
-            raw_id, "change", lambda key: replace(key, state=waiting, deletion_date=date)
-        )
+        key = self._ring.key(raw_id)
+        if key.has_replicas:
+            self._ring.purge_replicas(key)
+
+        def waiting(key: KeyMetadata) -> KeyMetadata:
+            if key.has_replicas:  # it begins to wait when they are gone
+                return replace(key, state=KeyState.PENDING_REPLICA_DELETION, deletion_days=days)
+            return replace(key, state=KeyState.PENDING_DELETION, deletion_date=date)
+
+        return self._change(raw_id, "change", waiting)
 
     def cancel_deletion(self, raw_id: bytes) -> KeyMetadata:
         """Keeps the key after all; it is disabled then, or pending import, as in AWS KMS."""
@@ -212,7 +210,7 @@ class Management:
             key = self._ring.writable(rows, raw_id)
             require(key, "cancel")
             state = KeyState.PENDING_IMPORT if lacks_material(rows, key) else KeyState.DISABLED
-            kept = replace(key, state=state, deletion_date=None)
+            kept = replace(key, state=state, deletion_date=None, deletion_days=None)
             rows.save(kept)
         return kept
 
@@ -250,7 +248,7 @@ class Management:
         Raises:
             AliasExists: the name is taken.
         """
-        checked_alias(name)
+        checked_own_alias(name)
         now = self._begin()
         with self._store.write() as rows:
             key = self._changeable(rows, raw_id)
@@ -296,13 +294,21 @@ class Management:
             rows.save(changed)
         return changed
 
+    def _set_rotation(self, raw_id: bytes, rotation: RotationStatus) -> KeyMetadata:
+        """Changes the automatic rotation of a key, and of its replicas."""
+        _require_rotates_by_itself(self._ring.key(raw_id))
+        with self._store.write() as rows:
+            key = self._ring.writable(rows, raw_id)
+            require(key, "use")
+            return change_related(rows, key, lambda each: replace(each, rotation=rotation))
+
     def _changeable(self, rows: Writer, raw_id: bytes) -> KeyMetadata:
         key = self._ring.writable(rows, raw_id)
         require(key, "change")
         return key
 
     def _present(self, rows: Writer, name: str) -> Alias:
-        alias = rows.alias(checked_alias(name))
+        alias = rows.alias(checked_own_alias(name))
         if alias is None:
             rows.check_complete()
             raise KeyNotFound(f"Alias {self._store.home.arn(name)} is not found.")
@@ -382,13 +388,24 @@ def require_rotates(key: KeyMetadata) -> None:
         )
 
 
+def require_rotates_here(key: KeyMetadata) -> None:
+    """Passes for keys that AWS rotates, and not for replicas, which rotate with their primary.
+
+    Raises:
+        UnsupportedOperation: an asymmetric or HMAC key, or a replica.
+    """
+    require_rotates(key)
+    if key.is_replica:
+        require_primary(key)
+
+
 def _require_rotates_by_itself(key: KeyMetadata) -> None:
     """Passes for keys that AWS rotates by period.
 
     Raises:
-        UnsupportedOperation: an asymmetric or HMAC key, or one with imported material.
+        UnsupportedOperation: an asymmetric or HMAC key, a replica, or one with imported material.
     """
-    require_rotates(key)
+    require_rotates_here(key)
     if key.origin is Origin.EXTERNAL:
         raise UnsupportedOperation(
             f"{key.arn} origin is {key.origin} which is not valid for this operation. Import new "

@@ -27,6 +27,7 @@ from kmsfast.errors import (
     CustomKeyStoreInvalidState,
     CustomKeyStoreNotFound,
     FrameError,
+    IncorrectKey,
     InvalidCiphertext,
     KmsError,
     ValidationError,
@@ -174,7 +175,9 @@ class OutsideKeys:
             plaintext = self._ring.with_version(
                 key, lambda handle: blob.seal_one(handle, plaintext, context)
             )
-        return write(header, self.of(kind).seal(place, use, plaintext, aad))
+        made = write(header, self.of(kind).seal(place, use, plaintext, aad))
+        self._ring.used(raw_id, operation)
+        return made
 
     def data_key(
         self, raw_id: bytes, num_bytes: int, context: bytes, operation: str
@@ -191,14 +194,16 @@ class OutsideKeys:
         """The plaintext of one blob; ``only``: the one key that may have encrypted it.
 
         Raises:
-            InvalidCiphertext: it is not one of its key, or does not open. InvalidState: it could
-                not be done outside, or the proxy refused it.
+            IncorrectKey: another one did. InvalidCiphertext: the blob is not one of its key, or
+                does not open. InvalidState: it could not be done outside, or the proxy refused it.
         """
         found = parse(data)
         if only not in {None, found.key_id}:
-            raise InvalidCiphertext(
-                f"the blob names key {format_key_id(found.key_id, False)}, not the one that was "
-                "asked for"
+            named = format_key_id(found.key_id, False)
+            raise IncorrectKey(
+                "The key ID in the request does not identify a CMK that can perform this "
+                "operation.",
+                hint=f"The blob names key {named}, not the one that was asked for",
             )
         key = self._usable(found.key_id, operation)
         if key.backing is None or key.backing.type is not found.type or found.version != _VERSION:
@@ -206,11 +211,16 @@ class OutsideKeys:
         kind, place, name = self._where(key)
         aad, use = associated_data(found.header, context), Use(name, operation, key.arn)
         opened = self.of(kind).open(place, use, found.box, aad)
-        if kind is KeyStoreType.AWS_CLOUDHSM:
-            return opened
+        if kind is KeyStoreType.EXTERNAL_KEY_STORE:
+            opened = self._opened_within(key, opened, context)
+        self._ring.used(key.raw_id, operation)
+        return opened
+
+    def _opened_within(self, key: KeyMetadata, inner: bytes, context: bytes) -> bytes:
+        """The plaintext of what the proxy has opened."""
         try:
             return self._ring.with_version(
-                key, lambda handle: blob.open_one(handle, opened, context, b"")
+                key, lambda handle: blob.open_one(handle, inner, context, b"")
             )
         except (InvalidCiphertext, FrameError):
             raise OutsideFailed(Fault.INNER) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,8 +14,10 @@ from kmsfast.model.arn import Home
 from kmsfast.model.key import KeyMetadata, KeyVersion
 from kmsfast.model.key_store import CustomKeyStore
 from kmsfast.model.outside_blob import Box
+from kmsfast.model.policy_grant import Grant
+from kmsfast.model.usage import KeyUse
 
-__all__ = ["Clock", "Outside", "Place", "Reader", "Store", "Use", "Writer"]
+__all__ = ["Clock", "Outside", "Place", "Reader", "Store", "UsageTable", "Use", "Writer"]
 
 Clock = Callable[[], float]
 """Unix time in seconds."""
@@ -23,6 +25,9 @@ Clock = Callable[[], float]
 
 class Reader(Protocol):
     """A consistent view of the store. Whatever it returns was authenticated."""
+
+    def beside(self, region: str) -> Writer:
+        """The same transaction, for another region of the account."""
 
     def key(self, key_id: bytes) -> KeyMetadata | None:
         """The key, or None."""
@@ -53,6 +58,25 @@ class Reader(Protocol):
 
     def keys_of_store(self, key_store_id: str) -> dict[str, bytes]:
         """The keys of a custom key store: their ids by their names in it."""
+
+    def num_grants(self, key_id: bytes) -> int:
+        """How many grants a key has."""
+
+    def grant(self, key_id: bytes, grant_id: str) -> Grant | None:
+        """The grant of the id, or None."""
+
+    def grants_named(self, key_id: bytes, name: str) -> list[Grant]:
+        """The key's grants of a name."""
+
+    def grants(
+        self, key_id: bytes, after: str | None, most: int, grantee: str | None = None
+    ) -> list[Grant]:
+        """So many of the key's grants, or of those of one grantee, in the order of their ids."""
+
+    def retirable_grants(
+        self, principal: str, after: tuple[bytes, str] | None, most: int
+    ) -> list[tuple[bytes, Grant]]:
+        """So many of the grants of all keys that a principal may retire, with their keys' ids."""
 
     def check_complete(self) -> None:
         """Raises StoreIntegrity when a row of a key is missing or is not the latest."""
@@ -93,8 +117,33 @@ class Writer(Reader, Protocol):
     def drop_key_store(self, key_store_id: str) -> None:
         """Removes a custom key store."""
 
+    def add_grant(self, key_id: bytes, grant: Grant, when: datetime) -> None:
+        """A new grant."""
+
+    def drop_grant(self, key_id: bytes, grant_id: str) -> None:
+        """Removes a grant."""
+
     def purge(self, key: KeyMetadata, when: datetime) -> None:
         """Removes all of the key but the fact that it was deleted."""
+
+    def remove(self, key: KeyMetadata) -> None:
+        """Removes all of a key, as if it had never been there."""
+
+    def clear(self) -> None:
+        """Removes all keys of all regions and accounts, and the facts that some were deleted."""
+
+
+class UsageTable(Protocol):
+    """The last uses of keys, by the keys' ARNs. Writing them does not move the epoch."""
+
+    def write(self, uses: Mapping[str, KeyUse], patience: float | None) -> None:
+        """Records uses, unless later ones are known; StoreBusy after ``patience`` seconds."""
+
+    def of(self, key_arn: str) -> KeyUse | None:
+        """The last use of a key; None: it has none."""
+
+    def tracked_since(self) -> datetime | None:
+        """Since when uses are recorded; None: since the store was made."""
 
 
 class Store(Protocol):
@@ -109,6 +158,10 @@ class Store(Protocol):
     home: Home
     store_key: StoreKey
     epoch: memoryview
+
+    @property
+    def usage(self) -> UsageTable:
+        """The last uses of its keys."""
 
     def read(self) -> AbstractContextManager[Reader]:
         """A view of the store."""

@@ -1,4 +1,4 @@
-"""Rotation as the AWS API has it: a limited number on demand, and a record of those that were."""
+"""Rotation on demand, a limited number of times for each key, and a record of all rotations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kmsfast.errors import LimitExceeded
 from kmsfast.model.key import KeyMetadata, KeyVersion, require
 from kmsfast.model.keyspec import Origin
 from kmsfast.service.keyring import Keyring, add_rotation
-from kmsfast.service.management import require_rotates
+from kmsfast.service.management import require_rotates, require_rotates_here
 
 __all__ = ["MAX_ON_DEMAND", "ON_DEMAND", "Rotations"]
 
@@ -25,12 +25,13 @@ class Rotations:
         self._ring = ring
 
     def on_demand(self, raw_id: bytes) -> KeyMetadata:
-        """Adds a version, which encrypts from now on; at most 25 in the life of a key.
+        """Another version encrypts from now on: a fresh one, or the imported one that waits.
 
         Raises:
-            UnsupportedOperation: an asymmetric or HMAC key. LimitExceeded: there were 25.
+            UnsupportedOperation: an asymmetric or HMAC key, or a replica. LimitExceeded: it was
+            done 25 times in the life of the key. InvalidState: no imported material waits.
         """
-        require_rotates(self._ring.key(raw_id))
+        require_rotates_here(self._ring.key(raw_id))
         with self._ring.store.write() as rows:
             key = self._ring.writable(rows, raw_id)
             require(key, "use")

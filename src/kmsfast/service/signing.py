@@ -169,7 +169,9 @@ class Signing:
         key = self._ring.usable(raw_id, KeyUsage.SIGN_VERIFY, "Sign")
         form = options.form(key)
         options.check_length(form.algorithm, len(data))
-        return signer_of(self._ring, key.spec).sign(key, data, form)
+        made = signer_of(self._ring, key.spec).sign(key, data, form)
+        self._ring.used(raw_id, "Sign")
+        return made
 
     def verify(self, raw_id: bytes, message: Any, signature: Any, options: SigningOptions) -> None:
         """Passes when it is the signature of the message.
@@ -190,6 +192,7 @@ class Signing:
             raise InvalidSignature(
                 f"the signature is not that of this message by {key.arn} and {form.algorithm}"
             )
+        self._ring.used(raw_id, "Verify")
 
     def sign_stream(self, raw_id: bytes, source: BinaryIO, options: SigningOptions) -> bytes:
         """The signature of all that ``source`` gives."""
@@ -218,7 +221,9 @@ class Signing:
         key = self._ring.usable(raw_id, KeyUsage.SIGN_VERIFY, "Sign")
         form = options.form(key, like=data)
         _check_lengths(options, form, data)
-        return signer_of(self._ring, key.spec).sign_batch(key, data, form, threads)
+        made = signer_of(self._ring, key.spec).sign_batch(key, data, form, threads)
+        self._ring.used(raw_id, "Sign")
+        return made
 
     def verify_batch(
         self,
@@ -236,7 +241,9 @@ class Signing:
         key = self._ring.usable(raw_id, KeyUsage.SIGN_VERIFY, "Verify")
         form = options.form(key, like=given)
         _check_lengths(options, form, data)
-        return signer_of(self._ring, key.spec).verify_batch(key, data, given, form, threads)
+        found = signer_of(self._ring, key.spec).verify_batch(key, data, given, form, threads)
+        self._ring.used(raw_id, "Verify")
+        return found
 
 
 def _condensed(

@@ -6,6 +6,8 @@ Rules:
 - it is good while the store's epoch stands and no rotation is due; then, and whenever anything is
   unusual, a warm call answers None, and the caller takes the way that looks into the store;
 - a warm call does no I/O and takes no lock;
+- the first use of a key in a window of uses (:mod:`.usage`) is recorded here, the others cost one
+  look for it;
 - no more than 1,024 of each are kept; what is remembered holds handles, never key material.
 """
 
@@ -18,7 +20,6 @@ from kmsfast.crypto.blob import seal_bound, try_open
 from kmsfast.errors import StaleHandle
 from kmsfast.model.context import canonical
 from kmsfast.model.key import KeyMetadata
-from kmsfast.model.material_id import material_id
 from kmsfast.service.bindings import Bindings
 from kmsfast.service.keyring import Keyring
 from kmsfast.service.remembered import keep_few
@@ -26,6 +27,7 @@ from kmsfast.service.remembered import keep_few
 __all__ = ["DataKeyOf", "Opened", "Opening", "Sealed", "Sealing", "Singles"]
 
 _HEADER_LEN: Final = 24
+_DATA_KEY: Final = {True: "GenerateDataKey", False: "GenerateDataKeyWithoutPlaintext"}
 
 Context = dict[str, str] | None
 
@@ -82,10 +84,17 @@ class Opening(NamedTuple):
 
 
 class Singles:
-    """Encrypts and decrypts single records with the keys of one store."""
+    """Encrypts and decrypts single records with the keys of one store.
+
+    Attributes:
+        request_id: of the request that the next warm call is of; None: of none.
+    """
+
+    request_id: str | None = None
 
     def __init__(self, ring: Keyring, bindings: Bindings) -> None:
         self._ring, self._epoch, self._clock = ring, ring.epoch, ring.clock
+        self._usage = ring.usage
         self._bindings = bindings
         self._sealing: dict[str, Sealing] = {}
         self._opening: dict[tuple[bytes, str | None], Opening] = {}
@@ -103,9 +112,11 @@ class Singles:
             return None
         try:
             binding = self._bindings.of(known.handle, context)
-            return Sealed(seal_bound(binding, plaintext), known.key_arn)
+            sealed = Sealed(seal_bound(binding, plaintext), known.key_arn)
         except StaleHandle:
             return None
+        self.used(known.key_arn, "Encrypt")
+        return sealed
 
     def data_key_warm(
         self, name: str, num_bytes: int, context: Context, *, with_plaintext: bool
@@ -120,6 +131,7 @@ class Singles:
             )
         except StaleHandle:
             return None
+        self.used(known.key_arn, _DATA_KEY[with_plaintext])
         return DataKeyOf(plaintext, sealed, known.key_arn, known.material_id)
 
     def open_warm(self, name: str | None, data: bytes, context: Context) -> Opened | None:
@@ -135,7 +147,10 @@ class Singles:
             plaintext = try_open(self._bindings.of(known.handle, context), data)
         except StaleHandle:
             return None
-        return None if plaintext is None else Opened(plaintext, known.key_arn, known.material_id)
+        if plaintext is None:
+            return None
+        self.used(known.key_arn, "Decrypt")
+        return Opened(plaintext, known.key_arn, known.material_id)
 
     def sealing(self, name: str) -> Sealing | None:
         """What encrypts for this name of a key, when it is known."""
@@ -152,6 +167,11 @@ class Singles:
         """What decrypts blobs of this header for this name of a key, when it is known."""
         known = self._opening.get((header, name))
         return None if known is None or known.epoch != self._epoch[0] else known
+
+    def used(self, key_arn: str, operation: str) -> None:
+        """Records a warm use, if it is the key's first in a window of uses."""
+        if key_arn not in self._usage.window.uses:
+            self._usage.note(key_arn, operation, self.request_id)
 
     # ---- what warm calls need ---------------------------------------------------------------
 
@@ -170,7 +190,7 @@ class Singles:
             ready.rotation_due,
             ready.handle,
             current.arn,
-            material_id(current.raw_id, current.current_version),
+            current.material_id(current.current_version),
         )
         keep_few(self._sealing, name, known)
 
@@ -181,5 +201,5 @@ class Singles:
         if handle is None or epoch % 2:
             return
         version = int.from_bytes(start[20:24], "big")
-        known = Opening(epoch, handle, key.arn, material_id(key.raw_id, version))
+        known = Opening(epoch, handle, key.arn, key.material_id(version))
         keep_few(self._opening, (start, name), known)

@@ -5,6 +5,7 @@ Rules:
   survives kill -9 and power loss (with NORMAL, acknowledged rows are lost); ``secure_delete``:
   deleted rows are overwritten;
 - a write takes the epoch file's lock, then ``BEGIN IMMEDIATE``, and commits while the epoch moves;
+  only the last uses of keys go another way (:meth:`Database.write_aside`);
 - the database file is never opened but through SQLite: closing any other descriptor of it would
   drop this process's locks;
 - before a fork the connection is closed, since SQLite's knowledge of its locks would be wrong in
@@ -16,7 +17,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from weakref import WeakSet
@@ -88,6 +89,25 @@ class Database:
             with _transaction(connection, "BEGIN IMMEDIATE", self._epoch):
                 yield connection
 
+    @contextmanager
+    def write_aside(self, patience: float | None) -> Iterator[Connection]:
+        """A transaction of what nobody caches and a crash of the machine may take.
+
+        The epoch stands still, and the commit is synced with the next one of the others.
+
+        Args:
+            patience: seconds to wait for another process; None: as long as for all that is written.
+        """
+        timeout = self._timeout if patience is None else patience
+        with self._lock, self._errors(), self._epoch.locked(timeout):
+            connection = self._connected()
+            try:
+                connection.execute("PRAGMA synchronous = NORMAL")
+                with _transaction(connection, "BEGIN IMMEDIATE"):
+                    yield connection
+            finally:
+                self._sync_again(connection)
+
     def forget_deleted(self) -> None:
         """Moves the log into the database and empties it, so that no deleted row stays in it.
 
@@ -133,6 +153,14 @@ class Database:
             self._connection.close()
             self._connection = None
 
+    def _sync_again(self, connection: Connection) -> None:
+        """Every commit is synced from now on; a connection that will not is not used any more."""
+        try:
+            _configure(connection, _SYNCED)
+        except BaseException:
+            self._disconnect()
+            raise
+
     def _explained(self, error: sqlite3.Error) -> KmsError:
         name = getattr(error, "sqlite_errorname", "")
         for start, (kind, text) in _MESSAGES.items():
@@ -167,16 +195,22 @@ def _connect(path: Path, busy_timeout: float) -> Connection:
     return connection
 
 
-def _configure(connection: Connection) -> None:
-    for pragma, value, answer in (
-        ("journal_mode", "WAL", "wal"),
-        ("synchronous", "FULL", 2),
-        ("fullfsync", "ON", 1),
-        ("checkpoint_fullfsync", "ON", 1),
-        ("secure_delete", "ON", 1),
-        ("foreign_keys", "ON", 1),
-        ("trusted_schema", "OFF", 0),
-    ):
+_SYNCED = (("synchronous", "FULL", 2),)
+_SETTINGS = (
+    ("journal_mode", "WAL", "wal"),
+    *_SYNCED,
+    ("fullfsync", "ON", 1),
+    ("checkpoint_fullfsync", "ON", 1),
+    ("secure_delete", "ON", 1),
+    ("foreign_keys", "ON", 1),
+    ("trusted_schema", "OFF", 0),
+)
+
+
+def _configure(
+    connection: Connection, settings: Iterable[tuple[str, str, str | int]] = _SETTINGS
+) -> None:
+    for pragma, value, answer in settings:
         connection.execute(f"PRAGMA {pragma} = {value}")
         if connection.execute(f"PRAGMA {pragma}").fetchone()[0] != answer:
             raise StoreUnusable(f"SQLite refuses {pragma} = {value} for this store")

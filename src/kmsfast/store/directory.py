@@ -26,10 +26,12 @@ from kmsfast.model.arn import Home
 from kmsfast.store import roots, schema
 from kmsfast.store.database import Database
 from kmsfast.store.epoch import Epoch
+from kmsfast.store.grants import KnownGrants
 from kmsfast.store.repository import Repository
 from kmsfast.store.roots import Root, RootRow
 from kmsfast.store.rows import verified
 from kmsfast.store.table import Row, Table
+from kmsfast.store.usage import Usages
 
 __all__ = ["StoreDirectory", "StoreScope", "create_store", "open_store"]
 
@@ -67,7 +69,8 @@ class StoreDirectory:
         self.path, self._root = path, root
         self.store_key, self.home, self.store_id = unlocked
         self._epoch, self._database = epoch, database
-        self.epoch = epoch.word
+        self.epoch, self._known = epoch.word, KnownGrants()
+        self.usage = Usages(database, self.store_key)
 
     def at(self, home: Home) -> StoreScope:
         """The store as a region and account see it."""
@@ -81,14 +84,15 @@ class StoreDirectory:
     @contextmanager
     def read(self, home: Home) -> Iterator[Repository]:
         """A consistent view of a scope of the store."""
+        epoch = self.epoch[0]
         with self._database.read() as connection:
-            yield Repository(connection, self.store_key, home)
+            yield Repository(connection, self.store_key, home, self._known, epoch)
 
     @contextmanager
     def write(self, home: Home) -> Iterator[Repository]:
         """A transaction: durable and known to all processes when its block ends."""
         with self._database.write() as connection:
-            yield Repository(connection, self.store_key, home)
+            yield Repository(connection, self.store_key, home, self._known)
 
     def forget_deleted(self) -> None:
         """Makes sure that removed rows are gone from the disk."""
@@ -150,6 +154,7 @@ class StoreScope:
     def __init__(self, directory: StoreDirectory, home: Home) -> None:
         self.directory, self.home = directory, home
         self.store_key, self.epoch = directory.store_key, directory.epoch
+        self.usage = directory.usage
         self.forget_deleted, self.check_process = directory.forget_deleted, directory.check_process
 
     def read(self) -> AbstractContextManager[Repository]:

@@ -13,8 +13,8 @@ from kmsfast.model.key_store import (
     KeyStoreType,
     XksProxy,
 )
+from kmsfast.store.moments import from_micros, to_micros
 from kmsfast.store.table import Row
-from kmsfast.store.times import from_micros, to_micros
 
 __all__ = ["backing_of", "backing_rows", "key_store_of", "key_store_row"]
 

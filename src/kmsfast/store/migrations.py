@@ -10,6 +10,7 @@ Rules:
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -126,19 +127,40 @@ def _from_2_to_3(connection: Connection, macs: Macs) -> None:
     connection.execute("PRAGMA user_version = 3")
 
 
+_USAGE_4: Final = _frozen("key_usage", "key_arn operation used_at request_id event_id", "key_arn")
+
+
+def _record_usage(connection: Connection, macs: Macs) -> None:
+    """Uses of keys are recorded from now on, which the row of the empty name says."""
+    connection.execute(
+        """CREATE TABLE key_usage (
+    key_arn TEXT NOT NULL,
+    operation TEXT NOT NULL,
+    used_at INTEGER NOT NULL,
+    request_id TEXT,
+    event_id TEXT NOT NULL,
+    mac BLOB NOT NULL,
+    PRIMARY KEY (key_arn)
+)"""
+    )
+    since = {"key_arn": "", "operation": "", "used_at": int(time.time() * 1_000_000),
+             "request_id": None, "event_id": ""}  # fmt: skip
+    _USAGE_4.insert(connection, sealed(macs, _USAGE_4, since))
+
+
 _SCOPES_4: Final = _frozen("scopes", "scope one account region num_keys rows_sum", "scope")
 _STORE_4: Final = _frozen("store", _ROOT.replace(" num_keys", "") + " rows_sum", "one")
 _KEYS_4: Final = _frozen(
     "keys",
     "scope key_id flags spec usage origin state description created_at rotation_days next_rotation "
-    "deletion_date deletion_days manager regions num_versions rows_sum",
+    "deletion_date deletion_days manager regions num_versions rows_sum num_grants grants_sum",
 )
 _CHILDREN_4: Final = (
     _frozen("key_versions", "scope " + _VERSION + _OF_VERSION_3),
     _frozen("aliases", "scope name key_id created_at updated_at"),
     _frozen("tags", "scope key_id tag_key tag_value"),
     _frozen("policies", "scope key_id document"),
-    _frozen("grants", "scope key_id grant_id created_at document"),
+    _frozen("grants", "scope key_id grant_id created_at name grantee retiring document"),
 )
 _GONE_IN_4: Final = (
     "DROP TABLE grants",
@@ -181,6 +203,8 @@ _NEW_IN_4: Final = (
     regions TEXT NOT NULL,
     num_versions INTEGER NOT NULL,
     rows_sum BLOB NOT NULL,
+    num_grants INTEGER NOT NULL,
+    grants_sum BLOB NOT NULL,
     mac BLOB NOT NULL,
     PRIMARY KEY (scope, key_id),
     FOREIGN KEY(scope) REFERENCES scopes (scope)
@@ -229,11 +253,17 @@ _NEW_IN_4: Final = (
     key_id BLOB NOT NULL,
     grant_id TEXT NOT NULL,
     created_at INTEGER NOT NULL,
+    name TEXT,
+    grantee TEXT NOT NULL,
+    retiring TEXT,
     document TEXT NOT NULL,
     mac BLOB NOT NULL,
     {_OF_A_KEY.format(", grant_id")}
 )""",
     "CREATE INDEX ix_aliases_key_id ON aliases (scope, key_id)",
+    "CREATE INDEX ix_grants_name ON grants (scope, key_id, name)",
+    "CREATE INDEX ix_grants_grantee ON grants (scope, key_id, grantee, grant_id)",
+    "CREATE INDEX ix_grants_retiring ON grants (scope, retiring, key_id, grant_id)",
 )
 # Custom key stores, and which keys are in them.
 _KEY_STORES_4: Final = (
@@ -264,14 +294,20 @@ _KEY_STORES_4: Final = (
     {_OF_A_KEY.format("")}
 )""",
 )
+_NO_GRANTS: Final = {"num_grants": 0, "grants_sum": bytes(32)}  # no release of schema 3 wrote any
 _OF_OLD_SCOPES: Final = {"scope": 1, "manager": "CUSTOMER", "deletion_days": None}
 
 
 def _from_3_to_4(connection: Connection, macs: Macs) -> None:
-    """Scopes: what there is belongs to the one region and account that the store had."""
+    """Scopes: what there is belongs to the one region and account that the store had.
+
+    Grants are counted and summed up apart from the other rows of a key.
+    """
     stores, keys = _all(connection, macs, _STORE_2), _all(connection, macs, _KEYS_3)
     children = [_all(connection, macs, table) for table in (_VERSIONS_3, *_OTHERS_2)]
     _check_sums(stores, keys, (row for rows in children for row in rows))
+    if children[-1]:  # what nothing has written
+        raise _incomplete()
     for statement in (*_GONE_IN_4, *_NEW_IN_4, *_KEY_STORES_4):
         connection.execute(statement)
     store = stores[0]
@@ -286,7 +322,8 @@ def _from_3_to_4(connection: Connection, macs: Macs) -> None:
         made[row["key_id"]].append(row["mac"])
     new_keys = [
         sealed(macs, _KEYS_4, {
-            **key, **_OF_OLD_SCOPES, "regions": store["region"] if key["flags"] & 1 else "",
+            **key, **_OF_OLD_SCOPES, **_NO_GRANTS,
+            "regions": store["region"] if key["flags"] & 1 else "",
             "rows_sum": added(bytes(32), made[key["key_id"]]),
         })
         for key in keys
@@ -296,6 +333,7 @@ def _from_3_to_4(connection: Connection, macs: Macs) -> None:
     for table, row in ((_SCOPES_4, scope), *((_KEYS_4, key) for key in new_keys), *new):
         table.insert(connection, row)
     _write(connection, macs, _STORE_4, {**store, "rows_sum": added(bytes(32), [scope["mac"]])})
+    _record_usage(connection, macs)
     connection.execute("PRAGMA user_version = 4")
 
 

@@ -8,6 +8,9 @@ that was removed, or put back as it once was, is noticed like one that was chang
 of the keys themselves are the latest is checked where all of the scope are read: when a store is
 opened, by the listings, and before a key or an alias is said not to be there. That the whole store
 was put back as it once was, nothing here can notice.
+
+A key's grants, of which there can be many, are summed up apart and not read with it
+(:mod:`.grants`).
 """
 
 from __future__ import annotations
@@ -34,18 +37,18 @@ from kmsfast.model.key_store import Backing, CustomKeyStore
 from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
 from kmsfast.model.material_id import material_id
 from kmsfast.store import schema
+from kmsfast.store.grants import NO_EPOCH, GrantRows, KnownGrants
 from kmsfast.store.key_stores import backing_of, backing_rows, key_store_of, key_store_row
+from kmsfast.store.moments import from_micros, to_micros
 from kmsfast.store.roots import RootRow
 from kmsfast.store.rows import Macs, added, sealed, verified
 from kmsfast.store.table import Connection, Row, Table
-from kmsfast.store.times import from_micros, to_micros
 
 __all__ = ["Repository"]
 
-# The tables whose rows belong to a key.
+# The tables whose rows are read with their key; grants are not (:mod:`.grants`).
 _CHILDREN: Final = (
-    schema.key_versions, schema.aliases, schema.tags, schema.policies, schema.grants,
-    schema.backings,
+    schema.key_versions, schema.aliases, schema.tags, schema.policies, schema.backings,
 )  # fmt: skip
 # The tables whose rows the row of their scope sums up.
 _TOP: Final = (schema.keys, schema.key_stores)
@@ -53,16 +56,26 @@ Name = TypeVar("Name", bound=StrEnum)
 _NO_SCOPE: Final = 0  # the number of no scope, and so of no row
 
 
-class Repository:
+class Repository(GrantRows):
     """Reads and writes rows within one transaction.
 
     Args:
         macs: the store key.
         home: region and account, which are the scope.
+        known: what was checked of grants before.
+        epoch: of the store, from before the transaction began; for transactions that only read.
     """
 
-    def __init__(self, connection: Connection, macs: Macs, home: Home) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        macs: Macs,
+        home: Home,
+        known: KnownGrants | None = None,
+        epoch: int = NO_EPOCH,
+    ) -> None:
         self._connection, self._macs, self._home = connection, macs, home
+        self._known, self._epoch = known or KnownGrants(), epoch
         self._scope = self._number()
 
     # ---- scopes -----------------------------------------------------------------------------
@@ -87,6 +100,12 @@ class Repository:
             }
             self._insert(schema.scopes, [row])
             self._scope = number
+
+    def beside(self, region: str) -> Repository:
+        """The scope of another region of the account, in the same transaction."""
+        if region == self._home.region:
+            return self
+        return Repository(self._connection, self._macs, Home(region, self._home.account))
 
     # ---- reading ----------------------------------------------------------------------------
 
@@ -137,7 +156,10 @@ class Repository:
         if not key.rotates:
             return tuple(_version(row) for row in rows)
         return tuple(
-            replace(_version(row), material_id=material_id(key.raw_id, row["number"]))
+            replace(
+                _version(row),
+                material_id=material_id(key.raw_id, row["number"], row["material_name"]),
+            )
             for row in rows
         )
 
@@ -186,7 +208,8 @@ class Repository:
     def add(self, key: KeyMetadata) -> None:
         """A new key, still without versions and aliases."""
         self.add_scope()
-        self._insert(schema.keys, [{**_key_row(key), "rows_sum": bytes(32)}])
+        sums = {"rows_sum": bytes(32), "num_grants": 0, "grants_sum": bytes(32)}
+        self._insert(schema.keys, [{**_key_row(key), **sums}])
         self._insert(schema.tags, _tag_rows(key))
         self._insert(schema.policies, _policy_rows(key))
         self._insert(schema.backings, backing_rows(key))
@@ -253,12 +276,27 @@ class Repository:
 
     def purge(self, key: KeyMetadata, when: datetime) -> None:
         """Removes all of the key but the fact that it was deleted."""
-        for table in _CHILDREN:
+        for table in (*_CHILDREN, schema.grants):
             self._delete(table, key_id=key.raw_id)
+        schema.key_usage.delete(self._connection, {"key_arn": key.arn})
         gone = {"state": KeyState.DELETED.value, "description": "", "rotation_days": None,
                 "next_rotation": None, "deletion_date": to_micros(when), "deletion_days": None,
                 "num_versions": 0}  # fmt: skip
         self._replace(schema.keys, self._owner(key.raw_id), gone)
+
+    def clear(self) -> None:
+        """Removes all keys and custom key stores of all scopes, and what is left of deleted keys."""
+        for table in (*_CHILDREN, schema.grants, *_TOP, schema.key_usage):
+            table.delete(self._connection, {})
+        for row in self._rows(schema.scopes):
+            self._replace(schema.scopes, row, {"num_keys": 0, "rows_sum": bytes(32)})
+
+    def remove(self, key: KeyMetadata) -> None:
+        """Removes all of a key, as if it had never been there."""
+        for table in (*_CHILDREN, schema.grants, schema.keys):
+            self._delete(table, key_id=key.raw_id)
+        row = self._scope_row()
+        self._replace(schema.scopes, row, {"num_keys": row["num_keys"] - 1})
 
     # ---- the row of the store ---------------------------------------------------------------
 
@@ -315,11 +353,14 @@ class Repository:
             usage=_known(KeyUsage, row["usage"]),
             origin=_known(Origin, row["origin"]),
             public_key=None if current is None else current.public_key,
-            valid_to=None if current is None else current.valid_to,
+            valid_to=_first_end(v for v in versions.values() if v.number <= row["num_versions"]),
+            expires=_first_end(versions.values()),
+            material_names={
+                number: v.material_name for number, v in versions.items() if v.material_name
+            },
             manager=_known(KeyManager, row["manager"]),
             regions=tuple(row["regions"].split()),
             deletion_days=row["deletion_days"],
-            expires=min((v.valid_to for v in versions.values() if v.valid_to), default=None),
             backing=self._backing(children.get(schema.backings.name, ())),
         )
 
@@ -418,7 +459,12 @@ class Repository:
         one = (*new, *old)[0]
         row = self._above(above, **{name: one[name] for name in above.key})
         macs = ([each["mac"] for each in rows] for rows in (new, old))
-        self._replace(above, row, {"rows_sum": added(row["rows_sum"], *macs)})
+        if table is schema.grants:
+            count = row["num_grants"] + len(new) - len(old)
+            changes = {"num_grants": count, "grants_sum": added(row["grants_sum"], *macs)}
+        else:
+            changes = {"rows_sum": added(row["rows_sum"], *macs)}
+        self._replace(above, row, changes)
 
     def _above(self, table: Table, **key: Any) -> Row:
         """The row that others belong to, which must be there."""
@@ -431,6 +477,11 @@ class Repository:
 def _number_of(scope: Row) -> int:
     number: int = scope["scope"]
     return number
+
+
+def _first_end(versions: Iterable[KeyVersion]) -> datetime | None:
+    """When the first of the versions' materials expires; None: none does."""
+    return min((each.valid_to for each in versions if each.valid_to), default=None)
 
 
 def _known(names: type[Name], value: str) -> Name:

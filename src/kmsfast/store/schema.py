@@ -17,6 +17,7 @@ Times are whole microseconds since 1970-01-01 UTC.
 from __future__ import annotations
 
 from kmsfast.errors import StoreUnusable
+from kmsfast.store import usage
 from kmsfast.store.migrations import STEPS
 from kmsfast.store.rows import Macs
 from kmsfast.store.table import Connection, Table
@@ -29,6 +30,7 @@ __all__ = [
     "create",
     "grants",
     "key_stores",
+    "key_usage",
     "key_versions",
     "keys",
     "migrate",
@@ -113,6 +115,8 @@ keys = _of_scope(
     regions=_TEXT,
     num_versions=_NUMBER,
     rows_sum=_BYTES,
+    num_grants=_NUMBER,
+    grants_sum=_BYTES,
 )
 
 # The public key of a pair is a DER SubjectPublicKeyInfo. Of imported material: what names it, what
@@ -145,8 +149,18 @@ tags = _of_key("tags", "tag_key", tag_key=_TEXT, tag_value=_TEXT)
 
 policies = _of_key("policies", document=_TEXT)
 
-# The grants of a key, each a JSON document.
-grants = _of_key("grants", "grant_id", grant_id=_TEXT, created_at=_NUMBER, document=_TEXT)
+# The grants of a key; what they are looked up by, and the rest as a JSON document. A key can have
+# 50,000, so its row counts and sums them up apart from what is read with every use of the key.
+grants = _of_key(
+    "grants",
+    "grant_id",
+    grant_id=_TEXT,
+    created_at=_NUMBER,
+    name=_TEXT_OR_NULL,
+    grantee=_TEXT,
+    retiring=_TEXT_OR_NULL,
+    document=_TEXT,
+)
 
 # A custom key store; its secret, the user's PIN or the secret access key, is wrapped.
 key_stores = _of_scope(
@@ -169,9 +183,18 @@ key_stores = _of_scope(
 # In which custom key store the material of a key is, and its name there.
 backings = _of_key("backings", key_store_id=_TEXT, name=_TEXT)
 
+key_usage = usage.TABLE
+
 _TABLES = (
     store, scopes, keys, key_versions, aliases, tags, policies, grants, key_stores, backings,
+    key_usage,
 )  # fmt: skip
+_INDICES = (
+    "CREATE INDEX ix_aliases_key_id ON aliases (scope, key_id)",
+    "CREATE INDEX ix_grants_name ON grants (scope, key_id, name)",
+    "CREATE INDEX ix_grants_grantee ON grants (scope, key_id, grantee, grant_id)",
+    "CREATE INDEX ix_grants_retiring ON grants (scope, retiring, key_id, grant_id)",
+)
 
 
 def schema_version(connection: Connection) -> int:
@@ -198,7 +221,8 @@ def create(connection: Connection) -> None:
     """Makes the tables of this release in an empty database, within the caller's transaction."""
     for table in _TABLES:
         table.create(connection)
-    connection.execute("CREATE INDEX ix_aliases_key_id ON aliases (scope, key_id)")
+    for index in _INDICES:
+        connection.execute(index)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 

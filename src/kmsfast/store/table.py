@@ -1,4 +1,4 @@
-"""Tables as the store uses them: rows are dicts, conditions are equalities.
+"""Tables as the store uses them: rows are dicts, conditions are equalities, pages go by the key.
 
 Rules:
 - every value goes in as a parameter; the only text of a statement is the names that stand here;
@@ -8,7 +8,7 @@ Rules:
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -55,10 +55,47 @@ class Table:
     def select(self, connection: Connection, where: Mapping[str, Any] | None = None) -> list[Row]:
         """The rows whose columns have these values, in the order in which they were added."""
         condition, values = _where(where or {})
-        names = ", ".join(self.columns)
-        statement = f"SELECT {names} FROM {self.name}{condition} ORDER BY rowid"  # noqa: S608
+        return self._fetch(connection, f"{condition} ORDER BY rowid", values)
+
+    def page(
+        self,
+        connection: Connection,
+        where: Mapping[str, Any],
+        after: Sequence[Any] | None,
+        most: int,
+    ) -> list[Row]:
+        """The first rows of these, in the order of the primary key.
+
+        Args:
+            after: a primary key; only rows behind it. None: from the beginning.
+            most: rows.
+        """
+        condition, values = _where(where)
+        key = ", ".join(self.key)
+        if after is not None:
+            marks = ", ".join("?" for _ in self.key)
+            condition += f"{' AND' if condition else ' WHERE'} ({key}) > ({marks})"
+            values += tuple(after)
+        return self._fetch(connection, f"{condition} ORDER BY {key} LIMIT {int(most)}", values)
+
+    def some(
+        self, connection: Connection, names: Sequence[str], where: Mapping[str, Any]
+    ) -> list[tuple[Any, ...]]:
+        """Some columns of the rows whose columns have these values."""
+        condition, values = _where(where)
+        statement = f"SELECT {', '.join(names)} FROM {self.name}{condition}"  # noqa: S608
+        return self._execute(connection, statement, values)
+
+    def _fetch(self, connection: Connection, rest: str, values: tuple[Any, ...]) -> list[Row]:
+        statement = f"SELECT {', '.join(self.columns)} FROM {self.name}{rest}"  # noqa: S608
+        found = self._execute(connection, statement, values)
+        return [dict(zip(self.columns, row, strict=True)) for row in found]
+
+    def _execute(
+        self, connection: Connection, statement: str, values: tuple[Any, ...]
+    ) -> list[tuple[Any, ...]]:
         try:
-            found = connection.execute(statement, values).fetchall()
+            return connection.execute(statement, values).fetchall()
         except sqlite3.OperationalError as error:
             # It names the column and shows the text; an error of SQLite itself has a name.
             if getattr(error, "sqlite_errorname", None) is None:
@@ -66,7 +103,6 @@ class Table:
                     f"table {self.name!r} holds text that is not UTF-8: {CHANGED}"
                 ) from error
             raise
-        return [dict(zip(self.columns, row, strict=True)) for row in found]
 
     def insert(self, connection: Connection, row: Row) -> None:
         """One new row, with a value for every column."""

@@ -129,3 +129,21 @@ def test_doctor(cli: Cli) -> None:
 
 def _described(cli: Cli, key: str) -> dict:
     return json.loads(cli.ok("key", "describe", key, "--json"))
+
+
+def test_regions_and_replicas(cli: Cli) -> None:
+    key = cli.ok("key", "create", "--multi-region").strip()
+    arn = cli.ok("key", "replicate", key, "eu-west-1", "--tag", "where=there").strip()
+    assert arn == f"arn:aws:kms:eu-west-1:000000000000:key/{key}"
+    (there,) = json.loads(cli.ok("--region", "eu-west-1", "key", "list", "--json"))
+    assert (there["arn"], there["tags"]) == (arn, {"where": "there"})
+    assert there["regions"] == ["us-east-1", "eu-west-1"]
+    assert "replica" not in cli.ok("--account", "1" * 12, "key", "list")
+    assert "us-east-1, eu-west-1" in cli.ok("key", "describe", key)
+    assert "not a multi-region primary" in cli.refused(
+        2, "--region", "eu-west-1", "key", "rotate", key
+    )
+    assert "primary in eu-west-1" in cli.ok("key", "update-primary-region", key, "eu-west-1")
+    said = cli.ok("--region", "eu-west-1", "key", "delete", key)
+    assert "30 days after the last of its replicas" in said
+    assert "is no region" in cli.refused(2, "--region", "x", "key", "list")

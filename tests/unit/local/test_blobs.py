@@ -17,6 +17,7 @@ from kmsfast.errors import (
     BatchError,
     ContextError,
     FrameError,
+    IncorrectKey,
     InvalidCiphertext,
     KeyNotFound,
     KmsError,
@@ -235,9 +236,11 @@ def test_the_blob_of_another_store(kms: kmsfast.Kms, key: kmsfast.Key, tmp_path:
 def test_a_key_opens_only_its_own(kms: kmsfast.Kms, key: kmsfast.Key) -> None:
     other = kms.create_key()
     blobs = [key.encrypt(b"x"), other.encrypt(b"y")]
-    with pytest.raises(InvalidCiphertext, match=f"names key {other.id}, not {key.id}"):
+    with pytest.raises(IncorrectKey, match=f"names key {other.id}, not {key.id}"):
         key.decrypt(blobs[1])
-    assert key.decrypt_batch(blobs, errors="return").values == [b"x", None]
+    result = key.decrypt_batch(blobs, errors="return")
+    assert result.values == [b"x", None]
+    assert isinstance(result.errors[1], IncorrectKey)
     assert kms.decrypt_batch(blobs) == [b"x", b"y"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kmsfast.errors import InvalidAliasName, InvalidArn, TagError, ValidationError
-from kmsfast.model.alias import checked_alias
+from kmsfast.model.alias import checked_alias, checked_own_alias
 from kmsfast.model.arn import Home
 from kmsfast.model.key import format_key_id, parse_key_id
 from kmsfast.model.tags import checked_tags, merged
@@ -73,11 +73,19 @@ def test_good_aliases(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     ["", "a", "alias/", "Alias/a", "alias/a b", "alias/ä", "alias/a:b", "alias/" + "x" * 251,
-     "alias/aws/s3", "alias/a\n", None, b"alias/a"],
+     "alias/a\n", None, b"alias/a"],
 )  # fmt: skip
 def test_bad_aliases(name: str) -> None:
     with pytest.raises(InvalidAliasName):
         checked_alias(name)
+
+
+def test_aliases_of_aws_are_read_and_not_written() -> None:
+    assert checked_alias("alias/aws/s3") == "alias/aws/s3"
+    assert checked_own_alias("alias/awsome") == "alias/awsome"
+    for name in ("alias/aws/s3", "alias/aws/", "aws/s3"):
+        with pytest.raises(InvalidAliasName):
+            checked_own_alias(name)
 
 
 def test_good_tags() -> None:

@@ -211,7 +211,7 @@ def test_wrong_grants(wrong: dict[str, Any], says: str) -> None:
 
 def test_a_grant_with_both_constraints_needs_both() -> None:
     both = Grant("g", frozenset({"Decrypt"}), ALICE, equals={"a": "b"}, subset={"c": "d"})
-    assert both.refusal("Decrypt", Principal(ALICE), {"a": "b"}, (), None) is not None
+    assert both.refusal("Decrypt", Principal(ALICE), {"a": "b"}, ()) is not None
     assert both.values["kms:grantconstrainttype"] == (
         "EncryptionContextEquals", "EncryptionContextSubset",
     )  # fmt: skip

@@ -226,8 +226,8 @@ def test_algorithms_of_other_keys(api: Api, arn: str) -> None:
         assert api.refused("ReEncrypt", **data, DestinationKeyId=arn, **{member: rsa}) == wrong
 
 
-def test_recipients_are_refused_and_grant_tokens_are_not(api: Api, arn: str) -> None:
-    blob = api("Encrypt", KeyId=arn, Plaintext=b"x", GrantTokens=["token"])["CiphertextBlob"]
+def test_recipients_are_refused(api: Api, arn: str) -> None:
+    blob = api("Encrypt", KeyId=arn, Plaintext=b"x")["CiphertextBlob"]
     recipient = {"Recipient": {"AttestationDocument": b"x"}}
     for operation, members in (
         ("Decrypt", {"CiphertextBlob": blob}),
@@ -245,3 +245,24 @@ def test_random_bytes(api: Api) -> None:
     assert api.refused("GenerateRandom", NumberOfBytes=8, CustomKeyStoreId="cks-1")[0] == (
         "CustomKeyStoreNotFoundException"
     )
+
+
+def test_contexts_have_at_most_8192_bytes(api: Api) -> None:
+    """Names and values together, as UTF-8; where the answer comes from memory as well."""
+    key = api.create_key()["KeyId"]
+    longest, longer = ({"\u00e9" * 1000: "x" * (8192 - 2000 + more)} for more in (0, 1))
+    for _ in range(2):
+        blob = api("Encrypt", KeyId=key, Plaintext=b"x", EncryptionContext=longest)
+        given = unblob(blob["CiphertextBlob"])
+        api("Decrypt", CiphertextBlob=given, EncryptionContext=longest)
+        for operation, members in (
+            ("Encrypt", {"KeyId": key, "Plaintext": b"x", "EncryptionContext": longer}),
+            ("Decrypt", {"CiphertextBlob": given, "EncryptionContext": longer}),
+            ("GenerateDataKey", {"KeyId": key, "KeySpec": "AES_256", "EncryptionContext": longer}),
+            ("ReEncrypt", {"CiphertextBlob": given, "SourceEncryptionContext": longest,
+                           "DestinationKeyId": key, "DestinationEncryptionContext": longer}),
+        ):  # fmt: skip
+            code, message = api.refused(operation, **members)
+            assert code == "ValidationException"
+            assert message is not None
+            assert message.endswith("EncryptionContext has 8193 bytes; at most 8192 are allowed")

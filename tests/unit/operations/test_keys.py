@@ -74,9 +74,9 @@ def test_a_multi_region_key(api: Api) -> None:
             "Key spec SM2 is not offered: AWS has it in its China regions only",
         ),
         (
-            {"Origin": "EXTERNAL"},
+            {"Origin": "EXTERNAL_KEY_STORE"},
             "UnsupportedOperationException",
-            "Origin EXTERNAL is not supported by this release",
+            "Origin EXTERNAL_KEY_STORE is not supported by this release",
         ),
         (
             {"CustomKeyStoreId": "cks-1", "Origin": "AWS_CLOUDHSM"},
@@ -117,7 +117,7 @@ def test_names_that_lead_nowhere(api: Api) -> None:
         ("fake-key-id", "Invalid keyId 'fake-key-id'"),
         ("mrk-fake-key-id", "Invalid keyId 'mrk-fake-key-id'"),
         ("alias/nothing", f"Alias {ARN}:alias/nothing is not found."),
-        ("alias/aws/s3", f"Alias {ARN}:alias/aws/s3 is not found."),
+        ("alias/aws/none", f"Alias {ARN}:alias/aws/none is not found."),
         ("alias/not:one", f"Alias {ARN}:alias/not:one is not found."),
         (f"arn:aws:kms:eu-west-1:111122223333:key/{UNKNOWN}", "Invalid arn eu-west-1"),
         (

@@ -10,8 +10,12 @@ import pytest
 from api import Api
 from clocks import Clock
 
+from kmsfast.model.aws_managed import PREDEFINED
+
 ARN = "arn:aws:kms:eu-central-1:111122223333"
 UNKNOWN = "0987dcba-09fe-87dc-65ba-ab0987654321"
+ADA = "arn:aws:iam::111122223333:user/ada"
+GRANT = {"GranteePrincipal": ADA, "Operations": ["Decrypt"]}
 
 
 def pages(api: Api, operation: str, member: str, **members: Any) -> list[list[Any]]:
@@ -27,15 +31,17 @@ def pages(api: Api, operation: str, member: str, **members: Any) -> list[list[An
 
 @pytest.fixture
 def full(api: Api) -> Api:
-    """Seven keys; seven aliases and seven tags of the first of them, rotated six times."""
+    """Seven keys; seven aliases, tags and grants of the first of them, rotated six times."""
     for _ in range(7):
         api.create_key()
     arn = first(api)
     for i in range(7):
         api("CreateAlias", AliasName=f"alias/{i}", TargetKeyId=arn)
         api("TagResource", KeyId=arn, Tags=[{"TagKey": f"k{i}", "TagValue": f"v{i}"}])
+        api("CreateGrant", KeyId=arn, RetiringPrincipal=ADA, **GRANT)
         if i:
             api("RotateKeyOnDemand", KeyId=arn)
+    api("CreateGrant", KeyId=api("ListKeys")["Keys"][-1]["KeyArn"], RetiringPrincipal=ADA, **GRANT)
     return api
 
 
@@ -44,20 +50,28 @@ def first(api: Api) -> str:
 
 
 LISTINGS = [
-    ("ListKeys", "Keys", False, 7),
-    ("ListAliases", "Aliases", False, 7),
-    ("ListAliases", "Aliases", True, 7),
-    ("ListResourceTags", "Tags", True, 7),
-    ("ListKeyRotations", "Rotations", True, 6),
-    ("ListKeyPolicies", "PolicyNames", True, 1),
+    ("ListKeys", "Keys", {}, 7),
+    ("ListAliases", "Aliases", {}, 7 + len(PREDEFINED)),
+    ("ListAliases", "Aliases", {"KeyId": None}, 7),
+    ("ListResourceTags", "Tags", {"KeyId": None}, 7),
+    ("ListKeyRotations", "Rotations", {"KeyId": None}, 6),
+    ("ListKeyPolicies", "PolicyNames", {"KeyId": None}, 1),
+    ("ListGrants", "Grants", {"KeyId": None}, 7),
+    ("ListGrants", "Grants", {"KeyId": None, "GranteePrincipal": ADA}, 7),
+    ("ListRetirableGrants", "Grants", {"RetiringPrincipal": ADA}, 8),
 ]
 
 
-@pytest.mark.parametrize(("operation", "member", "of_key", "total"), LISTINGS)
+def about(api: Api, members: dict[str, str | None]) -> dict[str, str]:
+    """The members of a request, with the first key where one is named."""
+    return {name: value or first(api) for name, value in members.items()}
+
+
+@pytest.mark.parametrize(("operation", "member", "of", "total"), LISTINGS)
 def test_pages_make_up_the_whole(
-    full: Api, operation: str, member: str, of_key: bool, total: int
+    full: Api, operation: str, member: str, of: dict[str, str | None], total: int
 ) -> None:
-    members = {"KeyId": first(full)} if of_key else {}
+    members = about(full, of)
     (whole,) = pages(full, operation, member, **members)
     assert len(whole) == total
     for limit in (1, 3, total):
@@ -70,10 +84,10 @@ def test_pages_make_up_the_whole(
 @pytest.mark.parametrize(
     ("operation", "most"),
     [("ListKeys", 1000), ("ListAliases", 100), ("ListResourceTags", 50),
-     ("ListKeyRotations", 1000)],
+     ("ListKeyRotations", 1000), ("ListGrants", 100), ("ListRetirableGrants", 100)],
 )  # fmt: skip
 def test_the_greatest_page(full: Api, operation: str, most: int) -> None:
-    members = {} if operation in {"ListKeys", "ListAliases"} else {"KeyId": first(full)}
+    members = about(full, next(of for name, _, of, _ in LISTINGS if name == operation))
     full(operation, Limit=most, **members)
     assert full.refused(operation, Limit=most + 1, **members) == (
         "ValidationException",
@@ -88,7 +102,11 @@ def test_default_pages(api: Api) -> None:
     arn = api.create_key(Tags=[{"TagKey": f"{i}", "TagValue": ""} for i in range(50)])["Arn"]
     for i in range(51):
         api("CreateAlias", AliasName=f"alias/{i:02}", TargetKeyId=arn)
-    assert [len(page) for page in pages(api, "ListAliases", "Aliases")] == [50, 1]
+        api("CreateGrant", KeyId=arn, RetiringPrincipal=ADA, **GRANT)
+    assert [len(page) for page in pages(api, "ListAliases", "Aliases")] == [50, 1 + len(PREDEFINED)]
+    assert [len(page) for page in pages(api, "ListGrants", "Grants", KeyId=arn)] == [50, 1]
+    retirable = pages(api, "ListRetirableGrants", "Grants", RetiringPrincipal=ADA)
+    assert [len(page) for page in retirable] == [50, 1]
     assert [len(page) for page in pages(api, "ListResourceTags", "Tags", KeyId=arn)] == [50]
 
 
@@ -97,7 +115,25 @@ def test_what_comes_and_goes_between_pages_hides_nothing(full: Api) -> None:
     full("DeleteAlias", AliasName="alias/2")  # the marker's own place
     full("CreateAlias", AliasName="alias/0a", TargetKeyId=first(full))
     rest = full("ListAliases", Marker=page["NextMarker"])["Aliases"]
-    assert [item["AliasName"] for item in rest] == ["alias/3", "alias/4", "alias/5", "alias/6"]
+    ours = [item["AliasName"] for item in rest if "TargetKeyId" in item]
+    assert ours == ["alias/3", "alias/4", "alias/5", "alias/6"]
+
+
+def test_grants_that_come_and_go_between_pages_hide_nothing(full: Api) -> None:
+    arn = first(full)
+    page = full("ListGrants", KeyId=arn, Limit=3)
+    for gone in page["Grants"][1:]:  # the marker's own place among them
+        full("RevokeGrant", KeyId=arn, GrantId=gone["GrantId"])
+    made = full("CreateGrant", KeyId=arn, **GRANT)["GrantId"]
+    rest = full("ListGrants", KeyId=arn, Marker=page["NextMarker"])["Grants"]
+    old = [item["GrantId"] for item in rest if item["GrantId"] != made]
+    assert len(old) == 4
+    assert old == sorted(old)
+    assert min(old) > page["Grants"][2]["GrantId"]
+    for other in ({"GranteePrincipal": ADA}, {"GrantId": made}):
+        assert full.refused("ListGrants", KeyId=arn, Marker=page["NextMarker"], **other)[0] == (
+            "InvalidMarkerException"
+        )
 
 
 def test_markers_are_of_one_listing_and_of_a_day(full: Api, clock: Clock) -> None:
@@ -123,7 +159,7 @@ def test_aliases(api: Api, clock: Clock) -> None:
     created = clock()
     clock.forward(days=60 / 86_400)
     api("UpdateAlias", AliasName="alias/a", TargetKeyId=two["Arn"])
-    assert api("ListAliases")["Aliases"] == [
+    assert [each for each in api("ListAliases")["Aliases"] if "TargetKeyId" in each] == [
         {
             "AliasName": "alias/a",
             "AliasArn": f"{ARN}:alias/a",
@@ -140,7 +176,9 @@ def test_aliases(api: Api, clock: Clock) -> None:
     assert api.refused("UpdateAlias", AliasName="alias/b", TargetKeyId=one["KeyId"]) == missing
     assert api.refused("DeleteAlias", AliasName="alias/b") == missing
     api("DeleteAlias", AliasName="alias/a")
-    assert api("ListAliases")["Aliases"] == []
+    assert api("ListAliases")["Aliases"] == [
+        {"AliasName": name, "AliasArn": f"{ARN}:{name}"} for name in PREDEFINED
+    ]
 
 
 @pytest.mark.parametrize("operation", ["CreateAlias", "UpdateAlias", "DeleteAlias"])

@@ -34,24 +34,57 @@ def test_targets_that_are_no_operation(api: Api, target: str) -> None:
 
 
 def test_operations_that_are_not_offered_say_why(api: Api) -> None:
-    assert api.refused("ListRetirableGrants") == (
+    assert api.refused("GetKeyLastUsage", KeyId="x") == (
         "UnsupportedOperationException",
-        "ListRetirableGrants is not supported by this release: grants are not stored yet",
+        (
+            "GetKeyLastUsage is not supported by this release: the last use of keys is not "
+            "recorded yet"
+        ),
     )
 
 
-@pytest.mark.parametrize("name", ["111122223333", "AKIDEXAMPLE"])
-def test_accounts(path: Any, api: Api, name: str) -> None:
-    body = b"{}"
-    ours = authorization("000000000000", "us-east-1")
+def arns(api: Api, access_key: str, region: str) -> list[str]:
+    reply = api.send(b"{}", "TrentService.ListKeys", authorization(access_key, region))
+    assert reply.status == 200, reply.body
+    return [key["KeyArn"] for key in json.loads(reply.body)["Keys"]]
+
+
+def test_an_access_key_of_12_digits_is_an_account(api: Api) -> None:
+    ours = api.create_key()["Arn"]
     for _ in range(2):
-        assert api.send(body, "TrentService.ListKeys", ours).status == 200
-        reply = api.send(body, "TrentService.ListKeys", authorization(name, "us-east-1"))
-        if name.isdigit():
-            assert (reply.status, reply.error) == (400, "UnrecognizedClientException")
-            assert b"account 000000000000" in reply.body
-        else:
-            assert reply.status == 200
+        assert arns(api, "AKIDEXAMPLE", "us-east-1") == arns(api, "0" * 12, "us-east-1") == [ours]
+        assert arns(api, "111122223333", "us-east-1") == []
+    theirs = api.send(b"{}", "TrentService.CreateKey", authorization("111122223333", "us-east-1"))
+    (arn,) = arns(api, "111122223333", "us-east-1")
+    assert arn.startswith("arn:aws:kms:us-east-1:111122223333:key/")
+    assert json.loads(theirs.body)["KeyMetadata"]["AWSAccountId"] == "111122223333"
+    assert arns(api, "AKIDEXAMPLE", "us-east-1") == [ours]
+    assert api.refused("DescribeKey", KeyId=arn) == (
+        "NotFoundException",
+        f"Key '{arn}' does not exist",
+    )
+
+
+def test_there_are_not_more_accounts_than_fit(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kmsfast.server.endpoint._MOST_HOMES", 3)
+    replies = [
+        api.send(b"{}", "TrentService.ListKeys", authorization(f"{i:012}", "us-east-1"))
+        for i in range(5)
+    ]
+    assert [reply.error for reply in replies] == ["", "", "", *["UnrecognizedClientException"] * 2]
+    assert arns(api, "0" * 12, "us-east-1") == []
+
+
+def test_the_credential_names_the_region(api: Api) -> None:
+    api.app.deployment.serve_regions(["us-east-1", "eu-west-1"])
+    two = Api(api.app)
+    made = two.send(b"{}", "TrentService.CreateKey", authorization("AKID", "eu-west-1"))
+    arn = json.loads(made.body)["KeyMetadata"]["Arn"]
+    assert arn.startswith("arn:aws:kms:eu-west-1:000000000000:")
+    assert (arns(two, "AKID", "eu-west-1"), arns(two, "AKID", "us-east-1")) == ([arn], [])
+    assert two.refused("DescribeKey", KeyId=arn) == ("NotFoundException", "Invalid arn eu-west-1")
+    reply = two.send(b"{}", "TrentService.ListKeys", authorization("AKID", "eu-west-2"))
+    assert "This server serves eu-west-1, us-east-1." in json.loads(reply.body)["message"]
 
 
 def test_another_region_is_not_served(api: Api) -> None:

@@ -316,3 +316,17 @@ def test_keys_are_hashable_names(kms: kmsfast.Kms) -> None:
     assert {key, kms.key("alias/a")} == {key}
     assert key != kms.create_key()
     assert key.arn in repr(key)
+
+
+def test_rotation_on_demand_is_limited(kms: kmsfast.Kms, clock: Clock) -> None:
+    key = kms.create_key(rotation_period_days=90)
+    clock.forward(days=91)
+    key.encrypt(b"rotates by its period, which does not count")
+    for _ in range(25):
+        key.rotate()
+    with pytest.raises(LimitExceeded, match=f"limit has been reached.*: {key.arn}"):
+        key.rotate()
+    assert key.current_version == 27
+    clock.forward(days=90)
+    key.encrypt(b"and goes on")
+    assert key.current_version == 28

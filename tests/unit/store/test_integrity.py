@@ -298,20 +298,6 @@ def test_an_old_row_of_the_store_is_noticed(closed: Path) -> None:
         kmsfast.open(closed)
 
 
-def test_a_grant_is_covered(closed: Path) -> None:
-    with kmsfast.open(closed) as kms:
-        row = {"key_id": kms.key("alias/one")._raw_id, "grant_id": "1", "created_at": 0,
-               "document": "{}"}  # fmt: skip
-        with kms._app.store.write() as rows:
-            rows._insert(schema.grants, [row])
-    read_everything(closed)
-    for change in ("UPDATE grants SET document = '{ }'", "DELETE FROM grants"):
-        with database(closed) as db:
-            db.execute(change)
-        with pytest.raises(StoreIntegrity):
-            read_everything(closed)
-
-
 @pytest.mark.parametrize("value", [7, "text", b"", b"x" * 71])
 @pytest.mark.parametrize(
     "column", ["wrapped_key", "store_id", "kdf_salt", "root_kind", "root_path"]

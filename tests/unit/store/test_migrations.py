@@ -83,15 +83,24 @@ def test_what_was_changed_is_not_made_valid(old: Path, change: str) -> None:
     assert version(old) == 1
 
 
-@pytest.fixture
-def second(tmp_path: Path) -> Path:
-    """A store of schema version 2, of the golden ones."""
-    store = tmp_path / "second"
-    shutil.copytree(golden.DIRECTORY / "0.1.0-schema-2" / "store", store)
+def golden_store(tmp_path: Path, number: int) -> Path:
+    """A store of an older schema version, of the golden ones."""
+    store = tmp_path / "older"
+    shutil.copytree(golden.DIRECTORY / f"0.1.0-schema-{number}" / "store", store)
     store.chmod(0o700)
     (store / "root.key").chmod(0o600)
     (store / "store.db").chmod(0o600)
     return store
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> Path:
+    return golden_store(tmp_path, 2)
+
+
+@pytest.fixture
+def third(tmp_path: Path) -> Path:
+    return golden_store(tmp_path, 3)
 
 
 def test_keys_of_version_2_are_symmetric(second: Path, clock: Clock) -> None:
@@ -108,6 +117,7 @@ def test_keys_of_version_2_are_symmetric(second: Path, clock: Clock) -> None:
     assert version(second) == schema.SCHEMA_VERSION
 
 
+@pytest.mark.parametrize("number", [2, 3])
 @pytest.mark.parametrize(
     "change",
     ["UPDATE tags SET tag_value = 'x'", "DELETE FROM tags WHERE tag_key = 'team'",
@@ -118,12 +128,51 @@ def test_keys_of_version_2_are_symmetric(second: Path, clock: Clock) -> None:
      "INSERT INTO grants SELECT key_id, 'g', 1, '{}', mac FROM keys",
      "UPDATE tags SET key_id = zeroblob(16)"],
 )  # fmt: skip
-def test_what_was_changed_in_version_2_is_not_made_valid(second: Path, change: str) -> None:
-    with contextlib.closing(sqlite3.connect(second / "store.db")) as db, db:
+def test_what_was_changed_in_a_later_version_is_not_made_valid(
+    tmp_path: Path, number: int, change: str
+) -> None:
+    store = golden_store(tmp_path, number)
+    with contextlib.closing(sqlite3.connect(store / "store.db")) as db, db:
         db.execute(change)
     with pytest.raises(StoreIntegrity, match="changed from outside"):
-        kmsfast.open(second)
-    assert version(second) == 2
+        kmsfast.open(store)
+    assert version(store) == number
+
+
+def test_what_there_is_in_version_3_belongs_to_the_home(tmp_path: Path, clock: Clock) -> None:
+    store = golden_store(tmp_path, 3)
+    with kmsfast.open(store, clock=clock) as kms:
+        homes = kms._app.deployment.homes()
+        assert [(home.region, home.account) for home in homes] == [("eu-central-1", "123456789012")]
+        multi = next(key for key in kms.keys() if key.multi_region)
+        assert multi.regions == ("eu-central-1",)
+        assert multi.replicate("eu-west-1").decrypt(multi.encrypt(b"x")) == b"x"
+        assert {key.manager for key in kms.keys()} == {"CUSTOMER"}
+
+
+def test_keys_of_version_3_have_no_grants_and_take_some(third: Path, clock: Clock) -> None:
+    with kmsfast.open(third, clock=clock) as kms:
+        assert [grant for key in kms.keys() for grant in key.grants()] == []
+        ada = "arn:aws:iam::000000000000:user/ada"
+        made = kms.key("alias/golden/several").create_grant(["Decrypt"], grantee_principal=ada)
+    with kmsfast.open(third, clock=clock) as kms:
+        assert [g.id for g in kms.key("alias/golden/several").grants()] == [made.grant_id]
+    assert version(third) == schema.SCHEMA_VERSION
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["DELETE FROM keys WHERE state = 'Disabled'", "UPDATE store SET num_keys = 3",
+     "UPDATE keys SET rows_sum = zeroblob(32)", "UPDATE store SET rows_sum = zeroblob(32)",
+     "INSERT INTO grants SELECT key_id, 'g', 1, '{}', mac FROM keys"],
+)  # fmt: skip
+def test_what_was_changed_in_version_3_is_not_made_valid(third: Path, change: str) -> None:
+    with contextlib.closing(sqlite3.connect(third / "store.db")) as db, db:
+        db.execute("PRAGMA foreign_keys = OFF")
+        db.execute(change)
+    with pytest.raises(StoreIntegrity, match="changed from outside"):
+        kmsfast.open(third)
+    assert version(third) == 3
 
 
 def test_a_failed_step_changes_nothing(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:

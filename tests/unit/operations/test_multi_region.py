@@ -1,0 +1,109 @@
+"""Multi-Region keys as the API shows them."""
+
+from __future__ import annotations
+
+import pytest
+from api import Api, unblob
+from clocks import Clock
+
+HERE, THERE, THIRD = "eu-central-1", "eu-west-1", "us-west-2"
+
+
+@pytest.fixture
+def there(api: Api) -> Api:
+    api.app.deployment.serve_regions([HERE, THERE, THIRD])
+    return Api(api.app.beside(THERE))
+
+
+def test_replicas(api: Api, there: Api) -> None:
+    primary = api.create_key(MultiRegion=True, Description="here")
+    assert primary["MultiRegionConfiguration"] == {
+        "MultiRegionKeyType": "PRIMARY",
+        "PrimaryKey": {"Arn": primary["Arn"], "Region": HERE},
+        "ReplicaKeys": [],
+    }
+    tags = [{"TagKey": "a", "TagValue": "b"}]
+    made = api("ReplicateKey", KeyId=primary["KeyId"], ReplicaRegion=THERE, Tags=tags)
+    replica = made["ReplicaKeyMetadata"]
+    assert set(made) == {"ReplicaKeyMetadata", "ReplicaPolicy", "ReplicaTags"}
+    assert made["ReplicaTags"] == tags
+    assert "111122223333:root" in made["ReplicaPolicy"]
+    assert replica["Arn"] == primary["Arn"].replace(HERE, THERE)
+    assert (replica["Description"], replica["KeyState"]) == ("", "Enabled")
+    assert replica["CurrentKeyMaterialId"] == primary["CurrentKeyMaterialId"]
+    related = {
+        "PrimaryKey": {"Arn": primary["Arn"], "Region": HERE},
+        "ReplicaKeys": [{"Arn": replica["Arn"], "Region": THERE}],
+    }
+    shown = [each("DescribeKey", KeyId=primary["KeyId"])["KeyMetadata"] for each in (api, there)]
+    assert shown[1] == replica
+    assert [each["MultiRegionConfiguration"] for each in shown] == [
+        {"MultiRegionKeyType": "PRIMARY", **related},
+        {"MultiRegionKeyType": "REPLICA", **related},
+    ]
+    blob = api("Encrypt", KeyId=primary["Arn"], Plaintext=b"x")["CiphertextBlob"]
+    opened = there("Decrypt", CiphertextBlob=unblob(blob))
+    assert opened["KeyId"] == replica["Arn"]
+
+
+def test_refusals(api: Api, there: Api) -> None:
+    primary = api.create_key(MultiRegion=True)
+    name = {"KeyId": primary["KeyId"]}
+    replica = api("ReplicateKey", **name, ReplicaRegion=THERE)["ReplicaKeyMetadata"]
+    not_primary = f"{replica['Arn']} is not a multi-region primary key."
+    for refused in (
+        there.refused("ReplicateKey", **name, ReplicaRegion=THIRD),
+        there.refused("UpdatePrimaryRegion", **name, PrimaryRegion=THIRD),
+        there.refused("EnableKeyRotation", **name),
+        there.refused("DisableKeyRotation", **name),
+        there.refused("RotateKeyOnDemand", **name),
+    ):
+        assert refused == ("UnsupportedOperationException", not_primary)
+    assert api.refused("ReplicateKey", **name, ReplicaRegion=THERE) == (
+        "AlreadyExistsException",
+        f"{replica['Arn']} already exists.",
+    )
+    code, message = api.refused("ReplicateKey", **name, ReplicaRegion="sa-east-1")
+    assert code == "ValidationException"
+    assert "sa-east-1 is not served" in (message or "")
+    single = api.create_key()
+    assert api.refused("ReplicateKey", KeyId=single["KeyId"], ReplicaRegion=THERE) == (
+        "UnsupportedOperationException",
+        f"{single['Arn']} is not a multi-region primary key.",
+    )
+    assert api.refused("ReplicateKey", KeyId=replica["Arn"], ReplicaRegion=THIRD) == (
+        "NotFoundException",
+        f"Invalid arn {THERE}",
+    )
+
+
+def test_another_primary_and_rotations(api: Api, there: Api) -> None:
+    name = {"KeyId": api.create_key(MultiRegion=True)["KeyId"]}
+    api("ReplicateKey", **name, ReplicaRegion=THERE)
+    api("EnableKeyRotation", **name, RotationPeriodInDays=100)
+    status = there("GetKeyRotationStatus", **name)
+    assert (status["KeyRotationEnabled"], status["RotationPeriodInDays"]) == (True, 100)
+    assert api("UpdatePrimaryRegion", **name, PrimaryRegion=THERE) == {}
+    there("RotateKeyOnDemand", **name)
+    rotations = [each("ListKeyRotations", **name)["Rotations"] for each in (api, there)]
+    assert rotations[0] == rotations[1]
+    assert len(rotations[0]) == 1
+    assert api.refused("RotateKeyOnDemand", **name)[0] == "UnsupportedOperationException"
+
+
+def test_deletion(api: Api, there: Api, clock: Clock) -> None:
+    name = {"KeyId": api.create_key(MultiRegion=True)["KeyId"]}
+    api("ReplicateKey", **name, ReplicaRegion=THERE)
+    answer = api("ScheduleKeyDeletion", **name, PendingWindowInDays=9)
+    assert (answer["KeyState"], answer["PendingWindowInDays"]) == ("PendingReplicaDeletion", 9)
+    assert "DeletionDate" not in answer
+    shown = api("DescribeKey", **name)["KeyMetadata"]
+    assert (shown["PendingDeletionWindowInDays"], shown["Enabled"]) == (9, False)
+    assert "DeletionDate" not in shown
+    there("ScheduleKeyDeletion", **name, PendingWindowInDays=7)
+    clock.forward(days=7.5)
+    shown = api("DescribeKey", **name)["KeyMetadata"]
+    assert shown["KeyState"] == "PendingDeletion"
+    assert "PendingDeletionWindowInDays" not in shown
+    assert shown["MultiRegionConfiguration"]["ReplicaKeys"] == []
+    assert api("CancelKeyDeletion", **name)["KeyId"] == shown["Arn"]
