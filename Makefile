@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 include tests/c/tests.mk
+include tests/clients/clients.mk
 include benchmarks/bench.mk
 include examples/demo/demo.mk
 
@@ -25,7 +26,7 @@ $(STAMP): $(BIN)/python pyproject.toml setup.py $(wildcard csrc/*.[ch] csrc/*.tx
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
-test: install lint ## everything that must pass, in a few minutes
+test: install $(CLIENTS_STAMP) lint ## everything that must pass, in a few minutes
 	$(BIN)/python -m pytest
 
 test-slow: install ## the long vectors and soaks as well

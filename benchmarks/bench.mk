@@ -10,7 +10,7 @@ BENCH_CFLAGS := $(shell cat csrc/cflags.txt) -fPIC -shared -pthread -Icsrc -Iben
 
 .PHONY: bench bench-lib
 
-bench: install $(VENV)/.peers $(BENCH_MOTO) $(BENCH_LIB) ## speed beside OpenSSL, AWS-LC, ipsec-mb, cryptography and tink; build/bench.json
+bench: install $(VENV)/.peers $(BENCH_MOTO) $(CLIENTS_STAMP) $(BENCH_LIB) ## speed beside OpenSSL, AWS-LC, ipsec-mb, cryptography and tink; build/bench.json
 	$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
 
 bench-lib: $(BENCH_LIB)

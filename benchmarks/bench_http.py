@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from conftest import Compare
-from http_load import Load
+from http_load import Load, kms_requests
 from rows import Result, Row
 
 HERE = Path(__file__).resolve().parent
@@ -37,15 +37,19 @@ BODIES: dict[str, Callable[[str], dict[str, str]]] = {
 
 
 @contextmanager
-def _process(command: list[str], port_of: Callable[[Any], int]) -> Iterator[int]:
+def process(command: list[str], port_of: Callable[[Any], int], **more: str) -> Iterator[int]:
+    """A server in a process of its own, ended afterwards; its port.
+
+    port_of: waits until it listens.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     with subprocess.Popen(
-        command, env=kept, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
+        command, env=kept | more, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as child:
         try:
-            yield port_of(process)
+            yield port_of(child)
         finally:
-            process.terminate()
+            child.terminate()
 
 
 def _announced(process: Any) -> int:
@@ -61,7 +65,7 @@ def ours() -> Iterator[int]:
     with tempfile.TemporaryDirectory(prefix="kmsfast-bench-") as folder:
         command = [sys.executable, "-m", "kmsfast.cli.main", "serve", "--insecure-no-auth"]
         command += ["--http", "127.0.0.1:0", "--store", str(Path(folder) / "store")]
-        with _process(command, _announced) as port:
+        with process(command, _announced) as port:
             _prepare(port)
             yield port
 
@@ -72,26 +76,38 @@ def moto() -> Iterator[int | None]:
     if not MOTO.exists():
         yield None
         return
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-
-    def started(_process: Any) -> int:
-        for _ in range(300):
-            with socket.socket() as client:
-                if client.connect_ex(("127.0.0.1", port)) == 0:
-                    return port
-            time.sleep(0.1)
-        raise TimeoutError("moto_server did not start")
-
-    with _process([str(MOTO), "-H", "127.0.0.1", "-p", str(port)], started) as found:
+    port = free_port()
+    command = [str(MOTO), "-H", "127.0.0.1", "-p", str(port)]
+    with process(command, lambda _: listening(port)) as found:
         _prepare(found)
         yield found
+
+
+def free_port() -> int:
+    """A port for a server that takes no port 0."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def listening(port: int) -> int:
+    """The port, when somebody listens there.
+
+    Raises:
+        TimeoutError: nobody did within 30 seconds.
+    """
+    for _ in range(300):
+        with socket.socket() as client:
+            if client.connect_ex(("127.0.0.1", port)) == 0:
+                return port
+        time.sleep(0.1)
+    raise TimeoutError(f"nobody listens on port {port}")
 
 
 @pytest.fixture(scope="module")
 def constant() -> Iterator[int]:
     """The port of the same server answering a constant."""
-    with _process([sys.executable, str(HERE / "http_constant.py")], _announced) as port:
+    with process([sys.executable, str(HERE / "http_constant.py")], _announced) as port:
         yield port
 
 
@@ -118,12 +134,13 @@ def _prepare(port: int) -> None:
     _call(port, "CreateAlias", AliasName="alias/bench", TargetKeyId=key)
 
 
-def _load(port: int, operation: str) -> Load:
+def load_of(port: int, operation: str) -> Load:
     blob = ""
     if operation == "Decrypt":
         blob = _call(port, "Encrypt", KeyId="alias/bench", Plaintext=PLAIN)["CiphertextBlob"]
         assert _call(port, "Decrypt", CiphertextBlob=blob)["Plaintext"] == PLAIN
-    return Load(port, operation, [json.dumps(BODIES[operation](blob)).encode()], CONNECTIONS)
+    body = json.dumps(BODIES[operation](blob)).encode()
+    return Load(port, kms_requests(port, operation, [body]), CONNECTIONS)
 
 
 @pytest.mark.parametrize("operation", list(BODIES))
@@ -132,8 +149,8 @@ def test_beside_moto(ours: int, moto: int | None, compare: Compare, operation: s
     what = "AES-256" if operation == "GenerateDataKey" else "64 B"
     rounds: list[list[float]] = []
     with ExitStack() as stack:
-        load = stack.enter_context(_load(ours, operation))
-        peer = None if moto is None else stack.enter_context(_load(moto, operation))
+        load = stack.enter_context(load_of(ours, operation))
+        peer = None if moto is None else stack.enter_context(load_of(moto, operation))
         info = compare(
             Row(f"HTTP {operation} {what} vs moto_server", 18, 30, unit="requests/s"),
             lambda: rounds.append(load.run(REQUESTS)),
@@ -151,7 +168,7 @@ def test_beside_moto(ours: int, moto: int | None, compare: Compare, operation: s
 @pytest.mark.parametrize("operation", list(BODIES))
 def test_beside_a_constant(ours: int, constant: int, compare: Compare, operation: str) -> None:
     """What the work of KMS leaves of the rate of the server itself."""
-    with _load(ours, operation) as load, _load_constant(constant, operation) as peer:
+    with load_of(ours, operation) as load, _load_constant(constant, operation) as peer:
         compare(
             Row(f"HTTP {operation} vs the same server, a constant", 0.6, unit="requests/s"),
             lambda: load.run(REQUESTS),
@@ -163,7 +180,7 @@ def test_beside_a_constant(ours: int, constant: int, compare: Compare, operation
 
 def _load_constant(port: int, operation: str) -> Load:
     body = json.dumps(BODIES[operation]("A" * 216)).encode()
-    return Load(port, operation, [body], CONNECTIONS)
+    return Load(port, kms_requests(port, operation, [body]), CONNECTIONS)
 
 
 def test_contexts_beside_a_constant(ours: int, constant: int, compare: Compare) -> None:
@@ -180,8 +197,8 @@ def test_contexts_beside_a_constant(ours: int, constant: int, compare: Compare) 
         for number in range(REQUESTS)
     ]
     with (
-        Load(ours, "Encrypt", bodies, CONNECTIONS) as load,
-        Load(constant, "Encrypt", bodies, CONNECTIONS) as peer,
+        Load(ours, kms_requests(ours, "Encrypt", bodies), CONNECTIONS) as load,
+        Load(constant, kms_requests(constant, "Encrypt", bodies), CONNECTIONS) as peer,
     ):
         compare(
             Row("HTTP Encrypt, new contexts, vs the same server, a constant", 0.6,

@@ -23,19 +23,21 @@ HEAD = (
 )
 
 
+def kms_requests(port: int, operation: str, bodies: Sequence[bytes]) -> list[bytes]:
+    """Requests as boto3 sends them."""
+    head = HEAD.format(port=port, operation=operation, signature="0" * 64, length="{length}")
+    return [head.format(length=len(body)).encode() + body for body in bodies]
+
+
 class Load:
     """Connections to one server, each with at most one request under way.
 
     Args:
-        bodies: of the requests, one after the other and from the start again.
+        requests: made one after the other, and from the start again.
     """
 
-    def __init__(
-        self, port: int, operation: str, bodies: Sequence[bytes], connections: int
-    ) -> None:
-        head = HEAD.format(port=port, operation=operation, signature="0" * 64, length="{length}")
-        self._port = port
-        self._requests = cycle([head.format(length=len(body)).encode() + body for body in bodies])
+    def __init__(self, port: int, requests: Sequence[bytes], connections: int) -> None:
+        self._port, self._requests = port, cycle(requests)
         self._epoll = select.epoll()
         self._sockets: dict[int, socket.socket] = {}
         self._read: dict[int, bytes] = {}

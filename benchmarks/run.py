@@ -26,6 +26,7 @@ FILES = [
     "bench_commands.py",
     "bench_policies.py",
     "bench_http.py",
+    "bench_openbao.py",
 ]
 
 # OPENSSL_ia32cap(3): the second word is CPUID leaf 7, EBX then ECX; `~` clears bits. EBX 16, 17,

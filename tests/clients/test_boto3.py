@@ -378,9 +378,12 @@ def test_key_encapsulation(kms: Any) -> None:
         kms.decapsulate(SharedSecretCiphertextBlob=blob[1:], **how)
 
 
-def test_operations_that_are_not_offered(kms: Any, key: str) -> None:
-    with pytest.raises(kms.exceptions.UnsupportedOperationException, match="last use"):
-        kms.get_key_last_usage(KeyId=key)
+def test_recipients_are_not_offered(kms: Any) -> None:
+    with pytest.raises(kms.exceptions.UnsupportedOperationException, match="attestation"):
+        kms.generate_random(
+            NumberOfBytes=1,
+            Recipient={"KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256", "AttestationDocument": b"x"},
+        )
 
 
 def test_many_at_once(kms: Any, server: Served, key: str) -> None:

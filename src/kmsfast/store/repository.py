@@ -285,7 +285,7 @@ class Repository(GrantRows):
         self._replace(schema.keys, self._owner(key.raw_id), gone)
 
     def clear(self) -> None:
-        """Removes all keys and custom key stores of all scopes, and what is left of deleted keys."""
+        """Removes all keys and custom key stores of all scopes, and the marks of deleted keys."""
         for table in (*_CHILDREN, schema.grants, *_TOP, schema.key_usage):
             table.delete(self._connection, {})
         for row in self._rows(schema.scopes):

@@ -77,7 +77,7 @@ def test_a_blob_opens_by_its_key_and_context_alone(
         with pytest.raises(kmsfast.InvalidCiphertext):
             with_tokens.decrypt(blob, context)
     other = with_tokens.create_key(origin="AWS_CLOUDHSM", custom_key_store_id=token_store.id)
-    with pytest.raises(kmsfast.InvalidCiphertext):
+    with pytest.raises(kmsfast.IncorrectKey):
         other.decrypt(blob, CONTEXT)
     with pytest.raises(kmsfast.InvalidCiphertext):  # named as if it were another key's
         with_tokens.decrypt(blob[:4] + other._raw_id + blob[20:], CONTEXT)

@@ -75,8 +75,8 @@ def test_a_multi_region_key(api: Api) -> None:
         ),
         (
             {"Origin": "EXTERNAL_KEY_STORE"},
-            "UnsupportedOperationException",
-            "Origin EXTERNAL_KEY_STORE is not supported by this release",
+            "ValidationException",
+            "XksKeyId is required for keys of origin EXTERNAL_KEY_STORE, and for no other",
         ),
         (
             {"CustomKeyStoreId": "cks-1", "Origin": "AWS_CLOUDHSM"},
