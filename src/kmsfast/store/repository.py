@@ -295,6 +295,7 @@ class Repository(GrantRows):
         """Removes all of a key, as if it had never been there."""
         for table in (*_CHILDREN, schema.grants, schema.keys):
             self._delete(table, key_id=key.raw_id)
+        schema.key_usage.delete(self._connection, {"key_arn": key.arn})
         row = self._scope_row()
         self._replace(schema.scopes, row, {"num_keys": row["num_keys"] - 1})
 
