@@ -100,8 +100,12 @@ class Deployment:
         return self.directory.homes()
 
     def forget_keys(self) -> None:
-        """Wipes all keys from the arena; those that are used again are loaded again."""
+        """Wipes all keys from the arena, and ends connections to key stores outside.
+
+        What is used again is loaded and connected again.
+        """
         for each in list(self._made.values()):
+            each.outside.close()
             each.ring.forget_all()
 
     def serve_regions(self, names: Iterable[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from api import Api, unblob
 from external_stores import create_xks_key
+from tokens import CLUSTERS, PIN
 from xks_proxy import XksProxy
 
 import kmsfast
@@ -206,6 +207,20 @@ def test_an_emptied_store_has_no_key_stores(
     with pytest.raises(kmsfast.CustomKeyStoreNotFound):
         create_xks_key(with_proxy, xks_store)
     assert len(proxy.calls) == calls
+
+
+def test_the_token_of_an_emptied_store_is_free_again(
+    with_tokens: kmsfast.Kms, token_key: kmsfast.Key, anchor: str
+) -> None:
+    token_key.encrypt(b"x")
+    with_tokens._app.seeding.apply([], emptied=True)
+    with_tokens._app.deployment.forget_keys()
+    made = with_tokens.create_custom_key_store(
+        "again", cluster_id=next(iter(CLUSTERS)), password=PIN, trust_anchor=anchor
+    )
+    assert with_tokens.connect_custom_key_store(made.id).state == "CONNECTED"
+    key = with_tokens.create_key(origin="AWS_CLOUDHSM", custom_key_store_id=made.id)
+    assert key.decrypt(key.encrypt(b"x")) == b"x"
 
 
 @pytest.mark.parametrize("origin", ["AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"])
