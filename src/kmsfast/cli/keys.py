@@ -189,7 +189,7 @@ def enable(session: Session, key_name: str) -> None:
 @key_argument
 @pass_session
 def disable(session: Session, key_name: str) -> None:
-    """Refuse every use of a key until it is enabled again."""
+    """Refuse all use of a key until it is enabled again."""
     found = session.kms.key(key_name)
     found.disable()
     click.echo(f"{found.id} is disabled")
