@@ -133,9 +133,7 @@ def test_no_data_is_in_the_log(world: World) -> None:
         "CreateCustomKeyStore", CustomKeyStoreName="x", KeyStorePassword=text,
         XksProxyAuthenticationCredential={"AccessKeyId": "A" * 20, "RawSecretAccessKey": text},
     )  # fmt: skip
-    world.send(
-        "Sign", KeyId="alias/a", Message=text, SigningAlgorithm="ECDSA_SHA_256", Note=text
-    )
+    world.send("Sign", KeyId="alias/a", Message=text, SigningAlgorithm="ECDSA_SHA_256", Note=text)
     assert len(world.events) == 7
     logged = b"".join(path.read_bytes() for path in world.kms.audit.directory.iterdir())
     assert SECRET not in logged
