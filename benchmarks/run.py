@@ -25,7 +25,9 @@ FILES = [
     "bench_keys.py",
     "bench_commands.py",
     "bench_policies.py",
+    "bench_sigv4.py",
     "bench_http.py",
+    "bench_audit.py",
     "bench_openbao.py",
 ]
 

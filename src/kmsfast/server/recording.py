@@ -1,0 +1,154 @@
+"""The event of each request: who asked for what, of which keys, and what came of it.
+
+Rules:
+- an event is written before its reply leaves; if it cannot be, another reply says that, and what
+  was computed stays here;
+- of requests that nobody could be named for (a wrong signature) there is none: whoever reaches the
+  port could fill the disk;
+- names and values are those that the service model lets through (:mod:`kmsfast.wire.recorded`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from kmsfast.audit.event import Caller, Event
+from kmsfast.audit.recorder import Recorder
+from kmsfast.model.arn import Home
+from kmsfast.model.policy_principal import Kind, Principal, root_arn
+from kmsfast.wire.recorded import Recordable
+
+if TYPE_CHECKING:
+    from kmsfast.server.endpoint import Reply, Request
+
+__all__ = ["Recording"]
+
+_NAMING: Final = ("KeyId", "SourceKeyId", "DestinationKeyId", "TargetKeyId")
+_METADATA: Final = ("KeyMetadata", "ReplicaKeyMetadata")
+_LONGEST_AGENT: Final = 256
+_MOST_CALLERS: Final = 1024
+# No string of an answer has an unescaped quotation mark, so these are members, at any depth but
+# beside blobs, whose text has none of these characters.
+_NAMED: Final = re.compile(
+    rb'"(?:KeyId|SourceKeyId|DestinationKeyId)":"(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-z-]+)"'
+)
+_decode: Final = json.JSONDecoder().decode
+_UNNAMED: Final = "unix socket"
+
+
+class Recording:
+    """Makes events of requests and their replies.
+
+    Args:
+        kept: what may be recorded of each operation.
+        clock: Unix time in seconds.
+    """
+
+    def __init__(
+        self, recorder: Recorder, kept: Mapping[str, Recordable], clock: Callable[[], float]
+    ) -> None:
+        self._recorder, self._clock = recorder, clock
+        self._kept = {name: (each, Recorder.is_change(name)) for name, each in kept.items()}
+        self._callers: dict[tuple[Any, ...], Caller] = {}
+        self._names = {f"TrentService.{name}".encode(): name for name in kept}
+
+    def record(self, request: Request, reply: Reply) -> None:
+        """Writes the event of a request that somebody is named for.
+
+        Raises:
+            AuditUnusable: it could not be written.
+        """
+        name = self._names.get(request.target)
+        if name is None or request.home is None:
+            return
+        kept, changes = self._kept[name]
+        given = kept.request(_members(request.body)) or {}
+        answer: Mapping[str, Any] = {}
+        message = ""
+        if reply.error:
+            message = _members(reply.body).get("message", "")
+        elif changes:
+            answer = kept.answer(_members(reply.body)) or {}
+        self._recorder.record(
+            Event(
+                int(self._clock() * 1_000_000),
+                name,
+                request.home.region,
+                _key_arns(given, reply.body, answer),
+                self._caller(request, request.home),
+                reply.error,
+                message,
+                given,
+                answer,
+                1,
+                0,
+                not changes,
+                request.request_id,
+            )
+        )
+
+    def _caller(self, request: Request, home: Home) -> Caller:
+        """Who asked; callers of lately are known."""
+        agent = next((value for name, value in request.headers if name == b"user-agent"), b"")
+        who = request.caller
+        named = None if who is None else (who.arn, who.user_id)
+        key = (request.access_key, named, home, request.peer, agent)
+        known = self._callers.get(key)
+        if known is None:
+            known = _caller(request, home, agent[:_LONGEST_AGENT].decode("latin-1"))
+            if len(self._callers) >= _MOST_CALLERS:
+                self._callers.clear()
+            if len(agent) <= _LONGEST_AGENT:
+                self._callers[key] = known
+        return known
+
+
+def _members(body: bytes) -> dict[str, Any]:
+    """A JSON object's members; of anything else none: what was wrong with it is in the reply."""
+    try:
+        found = _decode(body.decode()) if body else {}
+    except (ValueError, RecursionError):
+        return {}
+    return found if type(found) is dict else {}
+
+
+def _key_arns(given: Mapping[str, Any], body: bytes, answer: Mapping[str, Any]) -> tuple[str, ...]:
+    """ARNs of the keys that the answer names, then of those that the request does."""
+    arns = [found.decode() for found in _NAMED.findall(body)]
+    arns += [answer[member]["Arn"] for member in _METADATA if member in answer]
+    for name in _NAMING:
+        value = given.get(name)
+        if value is not None and value.startswith("arn:") and ":key/" in value:
+            arns.append(value)
+    return tuple(arns) if len(arns) < 2 else tuple(dict.fromkeys(arns))
+
+
+def _caller(request: Request, home: Home, user_agent: str) -> Caller:
+    source = request.peer or _UNNAMED
+    principal: Principal | None = request.caller
+    if principal is None:
+        arn = root_arn(home.account, home.partition)
+        return Caller("Root", arn, home.account, home.account, "", source, user_agent)
+    return Caller(
+        _KINDS[principal.kind],
+        principal.arn,
+        principal.account or "",
+        principal.user_id or "",
+        request.access_key,
+        source,
+        user_agent,
+    )
+
+
+# As CloudTrail names them.
+_KINDS: Final[Mapping[Kind, str]] = {
+    Kind.ROOT: "Root",
+    Kind.USER: "IAMUser",
+    Kind.ROLE: "Role",
+    Kind.SESSION: "AssumedRole",
+    Kind.FEDERATED: "FederatedUser",
+    Kind.SERVICE: "AWSService",
+}
