@@ -49,8 +49,8 @@ def serve(
     """
     if not insecure_no_auth:
         raise ValidationError(
-            "requests cannot be authenticated yet: --insecure-no-auth serves everyone on this "
-            "machine without"
+            "requests cannot be authenticated yet; --insecure-no-auth serves everyone on this "
+            "machine without asking who it is, for development and tests"
         )
     context = None if tls is None else tls.context()
     place = parse_address(address)
