@@ -48,7 +48,9 @@ def test_state_survives_a_restart_and_stops_are_graceful(tmp_path: Path) -> None
         opened = post(line, "Decrypt", CiphertextBlob=sealed["CiphertextBlob"])
         assert (opened[0], opened[1]["Plaintext"]) == (200, "eA==")
         _, rest = post(line, "ListAliases", Marker=page["NextMarker"])
-        assert [item["AliasName"] for item in rest["Aliases"]] == ["alias/b"]
+        assert [each["AliasName"] for each in rest["Aliases"] if "TargetKeyId" in each] == [
+            "alias/b"
+        ]
         line.close()
         assert second.stop() == 0
 

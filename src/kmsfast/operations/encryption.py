@@ -6,7 +6,6 @@ Each operation on one record has a warm way, for keys that were used lately.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Final
 
@@ -134,14 +133,14 @@ def generate_data_key_without_plaintext(app: Application, given: Given) -> Resul
     return _data_key(app, given, with_plaintext=False)
 
 
-def generate_random(_app: Application, given: Given) -> Result:
+def generate_random(app: Application, given: Given) -> Result:
     """Random bytes."""
     refuse_recipient(given)
     if "NumberOfBytes" not in given:
         raise ValidationError("NumberOfBytes is required.")
     if "CustomKeyStoreId" in given:
         raise CustomKeyStoreNotFound("There are no custom key stores here")
-    return {"Plaintext": os.urandom(given["NumberOfBytes"])}
+    return {"Plaintext": app.encryption.random(given["NumberOfBytes"])}
 
 
 def _warm_data_key(*, with_plaintext: bool) -> Callable[[Application, Given], Result | None]:

@@ -6,6 +6,7 @@ replaced and the call made again; nothing of a failed attempt is returned.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, NamedTuple, NoReturn
 
@@ -20,6 +21,7 @@ from kmsfast.errors import (
 )
 from kmsfast.model.context import canonical
 from kmsfast.model.key import FLAG_MULTI_REGION, format_key_id, require_symmetric
+from kmsfast.model.keyspec import KeyUsage
 from kmsfast.service import kinds
 from kmsfast.service.bindings import Bindings
 from kmsfast.service.keyring import Keyring
@@ -30,6 +32,7 @@ Context = Mapping[str, str] | None
 Errors = Literal["raise", "return"]
 _PREFIX_LEN: Final = 56
 _HEADER_LEN: Final = 24
+_MAX_RANDOM: Final = 1024
 
 
 class BatchResult(NamedTuple):
@@ -210,6 +213,25 @@ class Encryption:
         )
         self._ring.opened([prefix])
         return reader
+
+    def re_encrypt(
+        self, data: Any, raw_id: bytes, source_context: Context, destination_context: Context
+    ) -> bytes:
+        """A blob under another key or context."""
+        target = self._ring.usable(raw_id, KeyUsage.ENCRYPT_DECRYPT, "ReEncryptTo")
+        require_symmetric(target, "ReEncryptTo")
+        plaintext = self.decrypt(data, source_context, None)
+        sealed = self.encrypt(raw_id, plaintext, destination_context, None)
+        for each in (header_key(bytes(data)), raw_id):
+            self._ring.used(each, "ReEncrypt")
+        return sealed
+
+    def random(self, num_bytes: int) -> bytes:
+        """Random bytes from the operating system, 1 to 1,024."""
+        self._ring.check_open()
+        if type(num_bytes) is not int or not 1 <= num_bytes <= _MAX_RANDOM:
+            raise ValidationError(f"num_bytes must be 1 to {_MAX_RANDOM}, not {num_bytes!r}")
+        return os.urandom(num_bytes)
 
     def rewrap_batch(self, blobs: Any, context: Context, threads: int) -> Any:
         """The blobs under the current version of their key; those that have it stay as they are.
