@@ -48,9 +48,8 @@ def test_state_survives_a_restart_and_stops_are_graceful(tmp_path: Path) -> None
         opened = post(line, "Decrypt", CiphertextBlob=sealed["CiphertextBlob"])
         assert (opened[0], opened[1]["Plaintext"]) == (200, "eA==")
         _, rest = post(line, "ListAliases", Marker=page["NextMarker"])
-        assert [each["AliasName"] for each in rest["Aliases"] if "TargetKeyId" in each] == [
-            "alias/b"
-        ]
+        names = [item["AliasName"] for item in rest["Aliases"]]
+        assert [name for name in names if not name.startswith("alias/aws/")] == ["alias/b"]
         line.close()
         assert second.stop() == 0
 
@@ -68,7 +67,6 @@ def test_it_starts_in_under_a_second(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--http", "127.0.0.1:0"], "requests cannot be authenticated yet"),
         (["--http", "0.0.0.0:0", "--insecure-no-auth"], "listens on loopback alone"),
         (["--http", "[::]:0", "--insecure-no-auth"], "listens on loopback alone"),
         (["--http", "4599", "--insecure-no-auth"], "is no address"),

@@ -19,8 +19,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import golden
 from clocks import Clock
+from external_stores import configure, create_xks, create_xks_key
 from pairs import KINDS, MACS, RSA_ENCRYPTING, SIGNING
 from wrapping import FOREVER, bring
+from xks_proxy import Key, running
 
 import kmsfast
 from kmsfast.model.keyspec import algorithms_of
@@ -31,6 +33,7 @@ POLICY = (
     '{"Version": "2012-10-17", "Statement": [{"Sid": "é", "Effect": "Allow", "Principal": '
     '{"AWS": "arn:aws:iam::000000000000:root"}, "Action": "kms:*", "Resource": "*"}]}'
 )
+POLICY_OF_IDENTITY = '{"Statement": {"Effect": "Allow", "Action": "kms:Encrypt", "Resource": "*"}}'
 CONTEXTS: list[dict[str, str]] = [
     {},
     {"table": "orders"},
@@ -113,7 +116,25 @@ def make_store(directory: Path) -> dict[str, Any]:
         }
         keys["disabled"].disable()
         keys["pending"].schedule_deletion(30)
-        return {"now": clock.now, **golden.facts(kms), **made}
+        access_key = make_principals(kms)
+        return {"now": clock.now, **golden.facts(kms), **made, "access_key": access_key,
+                "principals": golden.principals(kms)}  # fmt: skip
+
+
+def make_principals(kms: kmsfast.Kms) -> dict[str, str]:
+    """One principal of each sort; returns the access key of a session, with its secret."""
+    known = kms.principals
+    known.create_administrator("golden")
+    known.create_user("team/ada", {"team": "payments", "ü": ""})
+    known.create_group("developers")
+    known.create_role("nightly")
+    known.attach_policy("developers", "use", POLICY_OF_IDENTITY)
+    known.add_to_group("team/ada", "developers")
+    known.map_uid(1001, "team/ada")
+    known.map_gid(100, "nightly")
+    known.set_access_key(known.create_access_key("team/ada").id, active=False)
+    made = known.create_access_key("nightly", "host-1")
+    return {"id": made.id, "secret": made.secret}
 
 
 def signatures_of(key: kmsfast.Key) -> Iterator[dict[str, Any]]:
@@ -227,6 +248,34 @@ def make_regions_store(directory: Path) -> dict[str, Any]:
         }
 
 
+def make_key_stores_store(directory: Path) -> dict[str, Any]:
+    """A store with an external key store, and a key in it.
+
+    At the time of the machine, since the proxy looks at it.
+    """
+    path = directory / "key-stores"
+    path.mkdir(mode=0o700)
+    configuration = directory / "key-stores.toml"
+    with running() as proxy, kmsfast.open(path, create=True, key_stores=configuration) as kms:
+        proxy.keys["external-1"] = Key(golden.material(0))
+        configure(configuration, proxy)
+        store = kms.connect_custom_key_store(create_xks(kms).id)
+        key = create_xks_key(kms, store)
+        blobs = [
+            {"size": size, "context": context, "blob": key.encrypt(golden.plaintext(size), context)}
+            for size in SIZES
+            for context in CONTEXTS
+        ]
+    configuration.unlink()
+    with kmsfast.open(path) as kms:
+        return {
+            **golden.facts(kms),
+            "key_store": {"id": store.id, "name": store.name, "type": store.type},
+            "key": key.id,
+            "blobs": [{**each, "blob": each["blob"].hex()} for each in blobs],
+        }
+
+
 def main() -> None:
     directory = golden.DIRECTORY / golden.name()
     directory.mkdir(parents=True)
@@ -236,6 +285,7 @@ def main() -> None:
         "kinds": make_kinds_store(directory),
         "imported": make_imported_store(directory),
         "regions": make_regions_store(directory),
+        "key-stores": make_key_stores_store(directory),
     }
     text = json.dumps(expected, indent=1, ensure_ascii=False)
     (directory / "expected.json").write_text(text + "\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,12 @@ _ADDRESS = "127.0.0.1:4599"
     is_flag=True,
     help="POST /_kmsfast/reset empties the store, and fills it with the seed again.",
 )
+@click.option(
+    "--audit",
+    type=click.Choice(["off", "on", "strict"]),
+    help="Record each request in the audit log; strict: on the disk before it is answered."
+    "  [default: on, without authentication off]",
+)
 @pass_session
 def serve(
     session: Session,
@@ -90,6 +97,7 @@ def serve(
     tls_key: Path | None,
     seed: Path | None,
     allow_reset: bool,
+    audit: str | None,
 ) -> None:
     """Serve the AWS KMS API over HTTP until SIGTERM or SIGINT."""
     from kmsfast.model.arn import Home
@@ -103,6 +111,10 @@ def serve(
             raise click.UsageError(
                 f"{name} is for development and tests: it needs --insecure-no-auth"
             )
+    if audit == "off" and not insecure_no_auth:
+        raise click.UsageError(
+            "--audit off is for development and tests: it needs --insecure-no-auth"
+        )
     tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
     logging.basicConfig(format="kmsfast: %(message)s", level=logging.WARNING)
     session.store = store or session.store
@@ -124,9 +136,10 @@ def serve(
         address,
         insecure_no_auth=insecure_no_auth,
         tls=tls,
-        started=_announce,
+        started=partial(_announce, authenticated=not insecure_no_auth),
         seed=seed,
         allow_reset=allow_reset,
+        audit=audit or ("off" if insecure_no_auth else "on"),
     )
 
 
@@ -161,8 +174,10 @@ def env(session: Session, address: str, tls: bool) -> None:
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
-def _announce(app: Application, url: str) -> None:
+def _announce(app: Application, url: str, *, authenticated: bool) -> None:
     home = app.store.home
+    how = "" if authenticated else "; INSECURE: requests are not authenticated"
     click.echo(
-        f"serving {app.store.directory.path} at {url}, region {home.region}, account {home.account}"
+        f"serving {app.store.directory.path} at {url}, region {home.region}, account "
+        f"{home.account}{how}"
     )

@@ -10,28 +10,19 @@ from typing import Final
 
 __all__ = ["DEVIATIONS", "MISSING"]
 
-_STORES: Final = "custom key stores are not offered yet"
-
-MISSING: Final[Mapping[str, str]] = {
-    "ConnectCustomKeyStore": _STORES,
-    "CreateCustomKeyStore": _STORES,
-    "DeleteCustomKeyStore": _STORES,
-    "DescribeCustomKeyStores": _STORES,
-    "DisconnectCustomKeyStore": _STORES,
-    "UpdateCustomKeyStore": _STORES,
-}
+MISSING: Final[Mapping[str, str]] = {}
 """Operations that are not offered, and why."""
 
 _RECIPIENT: Final = "Recipient is refused: attestation documents are not verified"
 _AT_ONCE: Final = "takes effect at once and everywhere"
-
-_GRANTS: Final = "grants are not enforced yet"
-_OWNER: Final = f"{_GRANTS}: whoever is served may ask for it"
+_TOKENS: Final = "a PKCS#11 token stands for a CloudHSM cluster (custom-key-stores.md)"
+_NO_VPC: Final = "VPC endpoint services are not found"
 
 DEVIATIONS: Final[Mapping[str, str]] = {
-    "CreateGrant": f"principals are checked for their form alone; {_AT_ONCE}; {_GRANTS}",
-    "CreateKey": "no SM2 and ML_KEM_512 keys; origins AWS_KMS and EXTERNAL only; the policy is "
-    "checked for its form alone",
+    "ConnectCustomKeyStore": "answers when it is connected or has failed",
+    "CreateCustomKeyStore": f"{_TOKENS}; {_NO_VPC}",
+    "CreateGrant": f"principals are checked for their form alone; {_AT_ONCE}",
+    "CreateKey": "no SM2 and ML_KEM_512 keys; the policy is checked for its form alone",
     "Decrypt": _RECIPIENT,
     "DeriveSharedSecret": _RECIPIENT,
     "GenerateDataKey": _RECIPIENT,
@@ -43,12 +34,12 @@ DEVIATIONS: Final[Mapping[str, str]] = {
     "ListAliases": "the predefined aliases are those of 22 services (alias/aws/...)",
     "ListKeyRotations": "imported material that replicas lack is PENDING_ROTATION as well",
     "ListKeys": "no keys of other accounts",
-    "ListRetirableGrants": _OWNER,
-    "PutKeyPolicy": "the policy is checked for its form alone, and not enforced",
+    "PutKeyPolicy": "that the principals of a policy exist is not checked",
     "ReplicateKey": f"{_AT_ONCE}: a replica is never seen as Creating; to regions that are served",
-    "RetireGrant": f"{_AT_ONCE}; {_OWNER}",
+    "RetireGrant": _AT_ONCE,
     "RevokeGrant": _AT_ONCE,
     "RotateKeyOnDemand": _AT_ONCE,
+    "UpdateCustomKeyStore": f"{_TOKENS}; {_NO_VPC}",
     "UpdatePrimaryRegion": f"{_AT_ONCE}: keys are never seen as Updating",
 }
 """Operations whose answers differ from those of AWS, and how."""

@@ -4,17 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from kmsfast.crypto.keys import StoreKey
 from kmsfast.model.alias import Alias
 from kmsfast.model.arn import Home
+from kmsfast.model.identities import Identities
 from kmsfast.model.key import KeyMetadata, KeyVersion
+from kmsfast.model.key_store import CustomKeyStore
+from kmsfast.model.outside_blob import Box
+from kmsfast.model.peer import PeerKind
 from kmsfast.model.policy_grant import Grant
+from kmsfast.model.principal import AccessKey, Identity
 from kmsfast.model.usage import KeyUse
 
-__all__ = ["Clock", "Reader", "Store", "UsageTable", "Writer"]
+__all__ = [
+    "Clock",
+    "IdentityReader",
+    "IdentityStore",
+    "IdentityWriter",
+    "Outside",
+    "Place",
+    "Reader",
+    "Store",
+    "UsageTable",
+    "Use",
+    "Writer",
+]
 
 Clock = Callable[[], float]
 """Unix time in seconds."""
@@ -46,6 +64,15 @@ class Reader(Protocol):
 
     def aliases(self) -> list[Alias]:
         """All aliases, by name."""
+
+    def key_stores(self) -> list[CustomKeyStore]:
+        """All custom key stores, by id."""
+
+    def key_store_secret(self, key_store_id: str) -> bytes | None:
+        """The wrapped secret of a custom key store; None: no such store."""
+
+    def keys_of_store(self, key_store_id: str) -> dict[str, bytes]:
+        """The keys of a custom key store: their ids by their names in it."""
 
     def num_grants(self, key_id: bytes) -> int:
         """How many grants a key has."""
@@ -95,6 +122,15 @@ class Writer(Reader, Protocol):
 
     def drop_alias(self, name: str) -> None:
         """Removes an alias."""
+
+    def add_key_store(self, store: CustomKeyStore, wrapped: bytes) -> None:
+        """A new custom key store and its wrapped secret."""
+
+    def save_key_store(self, store: CustomKeyStore, wrapped: bytes | None = None) -> None:
+        """A custom key store's new state and properties; None: its secret stays."""
+
+    def drop_key_store(self, key_store_id: str) -> None:
+        """Removes a custom key store."""
 
     def add_grant(self, key_id: bytes, grant: Grant, when: datetime) -> None:
         """A new grant."""
@@ -156,3 +192,138 @@ class Store(Protocol):
 
     def describe(self) -> dict[str, Any]:
         """Facts for a diagnosis."""
+
+
+class IdentityReader(Protocol):
+    """A consistent view of whom a store knows. Whatever it returns was authenticated."""
+
+    def version(self) -> bytes:
+        """What stands while nothing of it has changed."""
+
+    def all(self) -> Identities:
+        """All of it."""
+
+
+class IdentityWriter(IdentityReader, Protocol):
+    """A transaction on whom a store knows."""
+
+    def add(self, identity: Identity) -> None:
+        """A new principal."""
+
+    def drop(self, arn: str) -> None:
+        """Removes a principal and all that belongs to it."""
+
+    def put_access_key(self, key: AccessKey, wrapped: bytes) -> None:
+        """A new access key, or its new state."""
+
+    def drop_access_key(self, access_key_id: str) -> None:
+        """Removes an access key."""
+
+    def put_policy(self, arn: str, name: str, document: str) -> None:
+        """A new identity policy, or what it says now."""
+
+    def drop_policy(self, arn: str, name: str) -> None:
+        """Removes an identity policy."""
+
+    def put_membership(self, arn: str, group_arn: str) -> None:
+        """Puts a user into a group."""
+
+    def drop_membership(self, arn: str, group_arn: str) -> None:
+        """Takes a user out of a group."""
+
+    def put_peer(self, kind: PeerKind, number: int, arn: str) -> None:
+        """Whom a uid or gid is from now on."""
+
+    def drop_peer(self, kind: PeerKind, number: int) -> None:
+        """A uid or gid is nobody from now on."""
+
+
+class IdentityStore(Protocol):
+    """Where principals are kept: those of all accounts together.
+
+    Attributes:
+        store_key: wraps secrets of access keys.
+        epoch: as of :class:`Store`.
+    """
+
+    store_key: StoreKey
+    epoch: memoryview
+
+    def read_identities(self) -> AbstractContextManager[IdentityReader]:
+        """A view of them."""
+
+    def write_identities(self) -> AbstractContextManager[IdentityWriter]:
+        """A transaction; only one at a time, in all processes."""
+
+    def check_process(self) -> None:
+        """Raises StoreForked in a child of the process that opened the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A custom key store, and the way to its secret.
+
+    Attributes:
+        secret: unwraps the user's PIN or the secret access key, and wipes it after the block.
+    """
+
+    store: CustomKeyStore
+    secret: Callable[[], AbstractContextManager[memoryview]]
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One use of a key whose material is elsewhere.
+
+    Attributes:
+        name: of the key in its custom key store.
+        operation: as AWS names it.
+        key_arn: of the key; None: it is being made.
+    """
+
+    name: str
+    operation: str
+    key_arn: str | None
+
+
+class Outside(Protocol):
+    """What keeps the material of keys elsewhere, for all custom key stores of one type.
+
+    Every call may wait for a device or the network. Each but close and disconnect raises
+    :class:`kmsfast.model.key_store_faults.OutsideFailed`.
+    """
+
+    def check(self, place: Place, operation: str) -> None:
+        """Passes when a key store with these properties can be made."""
+
+    def connect(self, place: Place, operation: str) -> None:
+        """Passes when the keys of the key store can be used; begins anew if need be."""
+
+    def disconnect(self, key_store_id: str) -> None:
+        """Forgets a connection, if there is one."""
+
+    def make_key(self, place: Place, name: str, use: Use) -> None:
+        """Makes the key of this name, or makes sure that it is there and can be one's material."""
+
+    def destroy_key(self, place: Place, name: str) -> None:
+        """Removes the key that make_key made."""
+
+    def seal(self, place: Place, use: Use, plaintext: bytes, aad: bytes) -> Box:
+        """Encrypts and authenticates by AES-256-GCM."""
+
+    def open(self, place: Place, use: Use, box: Box, aad: bytes) -> bytes:
+        """Decrypts what seal made.
+
+        Raises:
+            InvalidCiphertext: it does not authenticate, where the other side says so.
+        """
+
+    def random(self, place: Place, num_bytes: int) -> bytes:
+        """Random bytes.
+
+        Raises:
+            UnsupportedOperation: key stores of the type make none.
+        """
+
+    def close(self) -> None:
+        """Forgets all connections."""

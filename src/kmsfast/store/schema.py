@@ -24,15 +24,23 @@ from kmsfast.store.table import Connection, Table
 
 __all__ = [
     "APPLICATION_ID",
+    "IDENTITIES",
     "SCHEMA_VERSION",
+    "access_keys",
     "aliases",
+    "backings",
     "create",
     "grants",
+    "identity_policies",
+    "key_stores",
     "key_usage",
     "key_versions",
     "keys",
+    "memberships",
     "migrate",
+    "peers",
     "policies",
+    "principals",
     "schema_version",
     "scopes",
     "store",
@@ -46,12 +54,12 @@ _BYTES, _NUMBER, _TEXT = "BLOB NOT NULL", "INTEGER NOT NULL", "TEXT NOT NULL"
 _BYTES_OR_NULL, _NUMBER_OR_NULL, _TEXT_OR_NULL = "BLOB", "INTEGER", "TEXT"
 
 
-def _table(name: str, key: str, **columns: str) -> Table:
+def _table(name: str, key: str, /, **columns: str) -> Table:
     """A table whose rows carry a MAC."""
     return Table(name, {**columns, "mac": _BYTES}, (key,))
 
 
-def _of_scope(name: str, *key: str, **columns: str) -> Table:
+def _of_scope(name: str, /, *key: str, **columns: str) -> Table:
     """A table whose rows belong to a scope, told apart in it by the columns ``key``."""
     return Table(name, {"scope": _NUMBER, **columns, "mac": _BYTES}, ("scope", *key), scopes)
 
@@ -78,6 +86,7 @@ store = _table(
     kdf_memory_kib=_NUMBER_OR_NULL,
     wrapped_key=_BYTES,
     rows_sum=_BYTES,
+    identities_sum=_BYTES,
 )
 
 # The row of a scope is made with its first key, that of the store's home with the store; it stays.
@@ -160,9 +169,59 @@ grants = _of_key(
     document=_TEXT,
 )
 
+# Whom the store knows (kmsfast.model.principal); tags are a JSON object.
+principals = _table("principals", "arn", arn=_TEXT, unique_id=_TEXT, created_at=_NUMBER, tags=_TEXT)
+
+
+def _of_principal(name: str, /, *key: str, **columns: str) -> Table:
+    """A table whose rows belong to a principal."""
+    return Table(name, {"arn": _TEXT, **columns, "mac": _BYTES}, key, principals)
+
+
+# The secret is wrapped; a session has a name when the key is that of a role.
+access_keys = _of_principal(
+    "access_keys", "access_key_id",
+    access_key_id=_TEXT, created_at=_NUMBER, active=_NUMBER, session=_TEXT_OR_NULL, wrapped=_BYTES,
+)  # fmt: skip
+
+identity_policies = _of_principal("identity_policies", "arn", "name", name=_TEXT, document=_TEXT)
+
+# The group is a principal, too.
+memberships = _of_principal("memberships", "arn", "group_arn", group_arn=_TEXT)
+
+# Users and groups of the operating system (kind: uid or gid).
+peers = _of_principal("peers", "kind", "number", kind=_TEXT, number=_NUMBER)
+
+#: The tables whose rows ``identities_sum`` of the store sums up.
+IDENTITIES = (principals, access_keys, identity_policies, memberships, peers)
+
+# A custom key store; its secret, the user's PIN or the secret access key, is wrapped.
+key_stores = _of_scope(
+    "key_stores",
+    "key_store_id",
+    key_store_id=_TEXT,
+    name=_TEXT,
+    type=_TEXT,
+    created_at=_NUMBER,
+    state=_TEXT,
+    error=_TEXT_OR_NULL,
+    cluster_id=_TEXT_OR_NULL,
+    trust_anchor=_TEXT_OR_NULL,
+    uri_endpoint=_TEXT_OR_NULL,
+    uri_path=_TEXT_OR_NULL,
+    access_key_id=_TEXT_OR_NULL,
+    wrapped=_BYTES,
+)
+
+# In which custom key store the material of a key is, and its name there.
+backings = _of_key("backings", key_store_id=_TEXT, name=_TEXT)
+
 key_usage = usage.TABLE
 
-_TABLES = (store, scopes, keys, key_versions, aliases, tags, policies, grants, key_usage)
+_TABLES = (
+    store, scopes, keys, key_versions, aliases, tags, policies, grants, key_stores, backings,
+    key_usage, *IDENTITIES,
+)  # fmt: skip
 _INDICES = (
     "CREATE INDEX ix_aliases_key_id ON aliases (scope, key_id)",
     "CREATE INDEX ix_grants_name ON grants (scope, key_id, name)",
