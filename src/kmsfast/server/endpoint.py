@@ -87,6 +87,8 @@ class Request:
         home: the region and account that it was made in, once that is known.
         caller: who made it, once that is known; None: the account's root, unauthenticated.
         access_key: that signed it.
+        given: its members, when nothing had to be waited for to read and permit them.
+        settled: the same, with the ARN of its key; likewise.
     """
 
     method: str = ""
@@ -106,6 +108,8 @@ class Request:
     home: Home | None = None
     caller: Principal | None = None
     access_key: str = ""
+    given: Given | None = field(default=None, repr=False)
+    settled: Given | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +237,7 @@ class Endpoint:
                 lambda: _asked(guard, bound, request, admitted, seen), request.request_id
             )
         app, settled = guard.permitted(admitted, bound.shape.name, given)
+        request.given, request.settled = given, settled
         app.singles.request_id = request.request_id
         result, write = operation.at_once(app, settled), bound.shape.write
         if result is not None:
