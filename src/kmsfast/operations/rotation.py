@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from kmsfast.app import Application
-from kmsfast.model.key import KeyMetadata, KeyState, KeyVersion
+from kmsfast.model.key import WAITING, KeyMetadata, KeyVersion
 from kmsfast.model.keyspec import Origin
 from kmsfast.operations.names import id_or_arn
 from kmsfast.operations.pages import Listing
@@ -36,7 +36,7 @@ def disable_key_rotation(app: Application, given: Given) -> Result:
 def get_key_rotation_status(app: Application, given: Given) -> Result:
     """Whether a key rotates by itself, and when next; it does not while it waits for deletion."""
     key = id_or_arn(app, given["KeyId"])
-    enabled = key.rotation.enabled and key.state is not KeyState.PENDING_DELETION
+    enabled = key.rotation.enabled and key.state not in WAITING
     return {
         "KeyRotationEnabled": enabled,
         "KeyId": key.id,

@@ -23,6 +23,7 @@ from kmsfast.errors import AwsManaged, InvalidKeyId, InvalidState, KeyNotFound, 
 from kmsfast.model.alias import PREFIX, checked_alias
 from kmsfast.model.aws_managed import PREDEFINED
 from kmsfast.model.key import (
+    WAITING,
     KeyManager,
     KeyMetadata,
     KeyState,
@@ -514,7 +515,7 @@ def remove_material(rows: Writer, key: KeyMetadata, version: KeyVersion) -> None
             there.drop_version(each, version.number)
         return
     rows.save_version(key, gone)
-    if key.state is not KeyState.PENDING_DELETION:
+    if key.state not in WAITING:
         rows.save(replace(key, state=KeyState.PENDING_IMPORT))
 
 

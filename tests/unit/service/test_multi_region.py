@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from clocks import Clock
+from clocks import Clock, in_days
 from wrapping import FOREVER, bring
 
 import kmsfast
@@ -225,6 +225,58 @@ def test_a_replica_that_was_deleted_is_made_again(
         replica.decrypt(blob)
     assert primary.replicate(THERE).decrypt(blob) == b"x"
     assert [key.state for key in kms.at(THERE).keys()] == ["Enabled"]
+
+
+def test_a_replica_ends_with_its_grants_and_uses(
+    kms: kmsfast.Kms, primary: kmsfast.Key, replica: kmsfast.Key, path: Path, clock: Clock
+) -> None:
+    for key in (primary, replica):
+        key.create_grant(["Decrypt"], grantee_principal="arn:aws:iam::111122223333:user/a")
+    replica.encrypt(b"x")
+    assert replica.last_usage().use is not None
+    replica.schedule_deletion(7)
+    clock.forward(days=8)
+    assert primary.regions == (HERE,)
+    with kms._app.store.directory._database.read() as connection:
+        arns = [arn for (arn,) in connection.execute("SELECT key_arn FROM key_usage")]
+    assert replica.arn not in arns
+    assert len(primary.grants()) == 1
+    kmsfast.open(path, clock=clock).close()
+    again = primary.replicate(THERE)
+    assert (again.grants(), again.last_usage().use) == ([], None)
+
+
+def test_a_deletion_that_waits_outlives_the_material(kms: kmsfast.Kms, clock: Clock) -> None:
+    """Material that goes makes a key pending import, but ends no deletion."""
+    found = []
+    for way in ("expires", "is deleted"):
+        key = kms.create_key(origin="EXTERNAL", multi_region=True)
+        until = {"valid_to": in_days(clock, 2)} if way == "expires" else FOREVER
+        bring(key, b"1" * 32, **until)
+        replica = key.replicate(THERE)
+        key.schedule_deletion(7)
+        if way == "is deleted":
+            key.delete_imported_key_material()
+        found.append((key, replica))
+    clock.forward(days=3)
+    for key, replica in found:
+        assert key.state == "PendingReplicaDeletion"
+        assert not key.versions()[0].is_present
+        replica.schedule_deletion(7)
+    clock.forward(days=8)
+    for key, _ in found:
+        assert key.state == "PendingDeletion"
+        key.cancel_deletion()
+        assert key.state == "PendingImport"
+
+
+def test_listings_end_what_waited_for_replicas(
+    kms: kmsfast.Kms, primary: kmsfast.Key, replica: kmsfast.Key, clock: Clock
+) -> None:
+    primary.schedule_deletion(7)
+    replica.schedule_deletion(7)
+    clock.forward(days=15)
+    assert kms.keys() == []
 
 
 def test_a_deleted_replica_leaves_the_arena(

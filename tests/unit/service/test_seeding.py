@@ -176,6 +176,8 @@ def test_an_emptied_store_keeps_nothing(kms: kmsfast.Kms, path: Path, clock: Clo
         key, theirs = kms.key(ID), other.key(ID)
         old = [key.encrypt(b"x"), theirs.encrypt(b"x")]
         kms.create_key().schedule_deletion()
+        key.create_grant(["Decrypt"], grantee_principal="arn:aws:iam::111122223333:user/a")
+        assert len(theirs.grants()) == 1
         clock.forward(seconds=0.001)
         assert apply(kms, {"id": ID, "alias": "alias/a"}, emptied=True) == 1
         for used, opened in ((key, kms), (theirs, other)):
@@ -186,6 +188,7 @@ def test_an_emptied_store_keeps_nothing(kms: kmsfast.Kms, path: Path, clock: Clo
                 with pytest.raises(kmsfast.InvalidCiphertext):
                     opened.decrypt(blob)
             assert used.last_usage().use is not None
+            assert used.grants() == []
         assert apply(kms, emptied=True) == 0
         with pytest.raises(kmsfast.KeyNotFound):
             theirs.encrypt(b"x")
