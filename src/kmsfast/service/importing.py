@@ -1,9 +1,10 @@
 """Import of key material: one method per operation.
 
 Rules:
-- an import token holds the private half of its wrapping key, its algorithm and the time until which
-  it is good, sealed by the store key for one key of the store; so nothing is kept of an import that
-  never comes, and any process on the store can finish one that another began;
+- an import token holds the private half of its wrapping key, its algorithm, the time until which it
+  is good and what names its key (related multi-Region keys have one id), sealed by the store key;
+  so nothing is kept of an import that never comes, and any process on the store can finish one that
+  another began;
 - a key takes the same material again whenever it is gone or shall expire at another time; other
   material only where it can rotate, and it waits for that rotation;
 - what material a key has is decided inside the transaction that changes it.
@@ -14,6 +15,7 @@ from __future__ import annotations
 import struct
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from kmsfast.crypto.importing import (
@@ -52,7 +54,8 @@ from kmsfast.service.related import related
 
 __all__ = ["ImportParameters", "ImportedMaterial", "Importing"]
 
-_TOKEN: Final = struct.Struct(">BQ")  # algorithm; good until, in microseconds since 1970
+# Algorithm; good until, in microseconds since 1970; SHA-256 of the key's ARN.
+_TOKEN: Final = struct.Struct(">BQ32s")
 _TOKEN_VERSION: Final = 0  # no key version has this number, so no token is ever taken for a key
 _ALGORITHMS: Final = tuple(WRAPPING_ALGORITHMS)
 _MAX_ENCRYPTED: Final = 6144
@@ -109,7 +112,8 @@ class Importing:
         valid_to = self._ring.now() + TOKEN_LIFETIME
         pair = WrappingKey.generate(spec)
         micros = (valid_to - _ORIGIN) // timedelta(microseconds=1)
-        content = _TOKEN.pack(_ALGORITHMS.index(algorithm), micros) + pair.private
+        head = _TOKEN.pack(_ALGORITHMS.index(algorithm), micros, _named(key))
+        content = head + pair.private
         try:
             token = self._store.store_key.wrap_private(content, raw_id, _TOKEN_VERSION, key.flags)
         finally:
@@ -191,12 +195,12 @@ class Importing:
         wrapped = self._store.store_key
         try:
             with wrapped.unwrapped_private(token, key.raw_id, _TOKEN_VERSION, key.flags) as content:
-                index, micros = _TOKEN.unpack_from(content)
+                index, micros, named = _TOKEN.unpack_from(content)
+                if named != _named(key):
+                    raise _foreign_token(key)
                 private = bytes(content[_TOKEN.size :])
         except StoreIntegrity:
-            raise InvalidImportToken(
-                f"the import token is not one that was made for {key.arn}; ask for new parameters"
-            ) from None
+            raise _foreign_token(key) from None
         if _ORIGIN + timedelta(microseconds=micros) <= self._ring.now():
             raise ExpiredImportToken(
                 "the import token has expired 24 hours after it was made; ask for new parameters "
@@ -276,6 +280,17 @@ class Importing:
                 "that material"
             )
         return None
+
+
+def _named(key: KeyMetadata) -> bytes:
+    """What tells the key from those that have the same id elsewhere."""
+    return sha256(key.arn.encode()).digest()
+
+
+def _foreign_token(key: KeyMetadata) -> InvalidImportToken:
+    return InvalidImportToken(
+        f"the import token is not one that was made for {key.arn}; ask for new parameters"
+    )
 
 
 def _id_of(key: KeyMetadata, version: KeyVersion) -> str | None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 from api import Api, unblob
 from clocks import Clock
+from importer import Importer
 
+ADA = "arn:aws:iam::111122223333:user/ada"
+GRANT = {"GranteePrincipal": ADA, "RetiringPrincipal": ADA, "Operations": ["Decrypt"]}
 HERE, THERE, THIRD = "eu-central-1", "eu-west-1", "us-west-2"
 
 
@@ -107,3 +110,30 @@ def test_deletion(api: Api, there: Api, clock: Clock) -> None:
     assert "PendingDeletionWindowInDays" not in shown
     assert shown["MultiRegionConfiguration"]["ReplicaKeys"] == []
     assert api("CancelKeyDeletion", **name)["KeyId"] == shown["Arn"]
+
+
+def test_what_is_of_one_region_is_nothing_in_another(api: Api, there: Api) -> None:
+    """Import tokens and markers, though the keys have one id."""
+    key_id = api.create_key(MultiRegion=True, Origin="EXTERNAL")["KeyId"]
+    Importer(api, key_id).bring(bytes(32))
+    api("ReplicateKey", KeyId=key_id, ReplicaRegion=THERE)
+    mine, theirs = Importer(api, key_id), Importer(there, key_id)
+    mine.api, theirs.api = there, api
+    for importer in (mine, theirs):
+        assert importer.refused(bytes(32))[0] == "InvalidImportTokenException"
+    mine.api = api
+    mine.bring(bytes(32))
+    Importer(there, key_id).bring(bytes(32))
+
+    for each in (api, there):
+        for _ in range(2):
+            each("CreateGrant", KeyId=key_id, **GRANT)
+    for operation, members in (
+        ("ListGrants", {"KeyId": key_id}),
+        ("ListAliases", {}),
+        ("ListRetirableGrants", {"RetiringPrincipal": GRANT["RetiringPrincipal"]}),
+    ):
+        marker = api(operation, Limit=1, **members)["NextMarker"]
+        code, _ = there.refused(operation, Marker=marker, **members)
+        assert code == "InvalidMarkerException"
+        api(operation, Marker=marker, **members)
