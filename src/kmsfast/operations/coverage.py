@@ -41,7 +41,6 @@ DEVIATIONS: Final[Mapping[str, str]] = {
     "GetKeyLastUsage": "exact to a second; KmsRequestId is absent where the use was no request; "
     "CloudTrailEventId names the use alone",
     "ListAliases": "the predefined aliases are those of 22 services (alias/aws/...)",
-    "ListKeyRotations": "imported material that replicas lack is PENDING_ROTATION as well",
     "ListKeys": "no keys of other accounts",
     "ListRetirableGrants": _OWNER,
     "PutKeyPolicy": "the policy is checked for its form alone, and not enforced",

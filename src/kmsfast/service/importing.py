@@ -48,9 +48,10 @@ from kmsfast.model.key import KeyMetadata, KeyState, KeyVersion, require, requir
 from kmsfast.model.material_id import material_id
 from kmsfast.service import material
 from kmsfast.service.encryption import as_bytes
-from kmsfast.service.keyring import Keyring, lacks_material, remove_material
+from kmsfast.service.keyring import Keyring
 from kmsfast.service.ports import Writer
 from kmsfast.service.related import related
+from kmsfast.service.versions import lacks_material, remove_material
 
 __all__ = ["ImportParameters", "ImportedMaterial", "Importing"]
 
@@ -164,15 +165,18 @@ class Importing:
             forget(private)
 
     def delete_material(self, raw_id: bytes, named: str | None) -> ImportedMaterial:
-        """Removes imported material; the key is unusable until the same is imported again."""
+        """Removes imported material; the key is unusable until the same is imported again.
+
+        Where it is not there, nothing happens, as in AWS.
+        """
         wanted = checked_material_id(named)
         require_external(self._ring.key(raw_id))
         with self._store.write() as rows:
             key = self._ring.writable(rows, raw_id)
             require(key, "drop")
             found = _find(rows.versions(key), key, wanted)
-            if not found.is_present:
-                raise InvalidState(f"{key.arn} is pending import.")
+            if found is None or not found.is_present:
+                return ImportedMaterial(key.arn, None if found is None else _id_of(key, found))
             remove_material(rows, key, found)
         self._ring.forget(raw_id)
         self._store.forget_deleted()
@@ -300,14 +304,16 @@ def _id_of(key: KeyMetadata, version: KeyVersion) -> str | None:
     return material_id(key.raw_id, version.number, version.material_name)
 
 
-def _find(versions: tuple[KeyVersion, ...], key: KeyMetadata, wanted: str | None) -> KeyVersion:
-    """The version of the material; None: the current one.
+def _find(
+    versions: tuple[KeyVersion, ...], key: KeyMetadata, wanted: str | None
+) -> KeyVersion | None:
+    """The version of the material, by default the current one; None: no version has come yet.
 
     Raises:
-        KeyNotFound: the key has none such. InvalidState: none was imported yet.
+        KeyNotFound: the key has none such.
     """
     if wanted is None and not key.current_version:
-        raise InvalidState(f"{key.arn} is pending import.")
+        return None
     for version in versions:
         if wanted is None and version.number == key.current_version:
             return version

@@ -140,9 +140,7 @@ class Repository(GrantRows):
     def waiting_keys(self) -> list[bytes]:
         """Ids of the keys that wait for their deletion."""
         return [
-            row["key_id"]
-            for state in WAITING
-            for row in self._rows(schema.keys, state=state.value)
+            row["key_id"] for state in WAITING for row in self._rows(schema.keys, state=state.value)
         ]
 
     def versions(self, key: KeyMetadata) -> tuple[KeyVersion, ...]:

@@ -137,3 +137,30 @@ def test_what_is_of_one_region_is_nothing_in_another(api: Api, there: Api) -> No
         code, _ = there.refused(operation, Marker=marker, **members)
         assert code == "InvalidMarkerException"
         api(operation, Marker=marker, **members)
+
+
+def test_material_waits_for_all_related_keys(api: Api, there: Api) -> None:
+    key_id = api.create_key(MultiRegion=True, Origin="EXTERNAL")["KeyId"]
+    Importer(api, key_id).bring(bytes(32))
+    api("ReplicateKey", KeyId=key_id, ReplicaRegion=THERE)
+    Importer(there, key_id).bring(bytes(32))
+
+    def states() -> list[str]:
+        found = [
+            each("ListKeyRotations", KeyId=key_id, IncludeKeyMaterial="ALL_KEY_MATERIAL")
+            for each in (api, there)
+        ]
+        shown = [[item["KeyMaterialState"] for item in each["Rotations"]] for each in found]
+        assert shown[0] == shown[1]
+        return shown[0]
+
+    assert states() == ["CURRENT"]
+    waiting = Importer(api, key_id).bring(
+        b"2" * 32, ImportType="NEW_KEY_MATERIAL", ExpirationModel="KEY_MATERIAL_DOES_NOT_EXPIRE"
+    )
+    assert states() == ["CURRENT", "PENDING_MULTI_REGION_IMPORT_AND_ROTATION"]
+    assert api.refused("RotateKeyOnDemand", KeyId=key_id)[0] == "KMSInvalidStateException"
+    assert Importer(there, key_id).bring(b"2" * 32) == waiting
+    assert states() == ["CURRENT", "PENDING_ROTATION"]
+    api("RotateKeyOnDemand", KeyId=key_id)
+    assert states() == ["NON_CURRENT", "CURRENT"]

@@ -270,6 +270,23 @@ def test_a_deletion_that_waits_outlives_the_material(kms: kmsfast.Kms, clock: Cl
         assert key.state == "PendingImport"
 
 
+def test_a_replica_that_goes_meanwhile_is_not_there(
+    primary: kmsfast.Key, replica: kmsfast.Key, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at the key and that at what it has."""
+    ring = replica._ring
+    for use in (replica.grants, replica.versions):
+        replica.schedule_deletion(7)
+        found = ring.key(replica._raw_id)
+        with monkeypatch.context() as patch:
+            patch.setattr(ring, "key", lambda *_, found=found: found)
+            clock.forward(days=7)
+            assert primary.regions == (HERE,)
+            with pytest.raises(KeyNotFound, match=f"Key '{replica.arn}' does not exist"):
+                use()
+        primary.replicate(THERE)
+
+
 def test_listings_end_what_waited_for_replicas(
     kms: kmsfast.Kms, primary: kmsfast.Key, replica: kmsfast.Key, clock: Clock
 ) -> None:
@@ -339,7 +356,7 @@ def test_a_replica_taken_away_from_outside_is_noticed(
 
 
 def test_all_or_none(primary: kmsfast.Key, replica: kmsfast.Key, monkeypatch) -> None:
-    monkeypatch.setattr("kmsfast.service.keyring.related", lambda *_: 1 / 0)
+    monkeypatch.setattr("kmsfast.service.versions.related", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         primary.rotate()
     monkeypatch.undo()
