@@ -157,6 +157,8 @@ BAD: list[tuple[Any, str]] = [
     ({"keys": [{"id": ID, "material": {"hex": SECRET}}]}, f"{ID}: material: hex: this is none"),
     ({"keys": [{"id": ID, "material": {"pem": SECRET}}]}, f"{ID}: material: pem: this is none"),
     ({"keys": [{"id": ID, "material": {"base64": ""}}]}, "is empty"),
+    ({"keys": [{"id": ID, "material": {SECRET: "base64"}}]}, "give one of base64, hex, pem"),
+    ({"keys": [{"id": ID, "aliases": [f"alias/{i}" for i in range(51)]}]}, "50 aliases at most"),
     ({"keys": [{"id": ID, "material": {"hex": "00", "pem": ""}}]}, "give one of base64, hex, pem"),
 ]  # fmt: skip
 
