@@ -44,7 +44,7 @@ DEVIATIONS: Final[Mapping[str, str]] = {
     "ListKeys": "no keys of other accounts",
     "ListRetirableGrants": _OWNER,
     "PutKeyPolicy": "the policy is checked for its form alone, and not enforced",
-    "ReplicateKey": f"{_AT_ONCE}: a replica is never seen as Creating; to regions that are served",
+    "ReplicateKey": f"{_AT_ONCE}: a replica is Creating in this answer alone; to regions that are served",
     "RetireGrant": f"{_AT_ONCE}; {_OWNER}",
     "RevokeGrant": _AT_ONCE,
     "RotateKeyOnDemand": _AT_ONCE,

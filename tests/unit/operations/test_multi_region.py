@@ -32,14 +32,15 @@ def test_replicas(api: Api, there: Api) -> None:
     assert made["ReplicaTags"] == tags
     assert "111122223333:root" in made["ReplicaPolicy"]
     assert replica["Arn"] == primary["Arn"].replace(HERE, THERE)
-    assert (replica["Description"], replica["KeyState"]) == ("", "Enabled")
+    assert (replica["Description"], replica["KeyState"]) == ("", "Creating")
+    assert not replica["Enabled"]
     assert replica["CurrentKeyMaterialId"] == primary["CurrentKeyMaterialId"]
     related = {
         "PrimaryKey": {"Arn": primary["Arn"], "Region": HERE},
         "ReplicaKeys": [{"Arn": replica["Arn"], "Region": THERE}],
     }
     shown = [each("DescribeKey", KeyId=primary["KeyId"])["KeyMetadata"] for each in (api, there)]
-    assert shown[1] == replica
+    assert shown[1] == {**replica, "Enabled": True, "KeyState": "Enabled"}
     assert [each["MultiRegionConfiguration"] for each in shown] == [
         {"MultiRegionKeyType": "PRIMARY", **related},
         {"MultiRegionKeyType": "REPLICA", **related},
