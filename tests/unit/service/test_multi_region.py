@@ -10,6 +10,7 @@ from wrapping import FOREVER, bring
 
 import kmsfast
 from kmsfast.errors import (
+    ForeignArn,
     IncorrectKeyMaterial,
     InvalidState,
     KeyDisabled,
@@ -56,6 +57,18 @@ def test_what_a_replica_shares_and_what_is_its_own(
     for other, name in ((kms, "alias/there"), (there, "alias/here")):
         with pytest.raises(KeyNotFound):
             other.key(name)
+
+
+def test_a_key_of_another_region_is_none_of_this_one(
+    kms: kmsfast.Kms, primary: kmsfast.Key, replica: kmsfast.Key
+) -> None:
+    """Though related keys have one id."""
+    with pytest.raises(ForeignArn, match=f"Invalid arn {THERE}"):
+        kms.create_alias("alias/a", replica)
+    with pytest.raises(ForeignArn, match=f"Invalid arn {THERE}"):
+        kms.update_alias("alias/here", replica)
+    kms.at(HERE).create_alias("alias/a", primary)
+    assert primary.aliases == ("alias/a", "alias/here")
 
 
 def test_one_decrypts_what_the_other_encrypted(
