@@ -25,6 +25,7 @@ FILES = [
     "bench_keys.py",
     "bench_commands.py",
     "bench_policies.py",
+    "bench_sigv4.py",
     "bench_http.py",
     "bench_openbao.py",
 ]

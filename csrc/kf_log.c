@@ -18,14 +18,25 @@
 
 enum { HEAD_LEN = 5, CHAIN_LEN = 32 };
 
-int kf_log_lock(int lock_fd) {
+/* The lock itself, for callers that have asked kf_init already. */
+static int lock(int lock_fd) {
     while (flock(lock_fd, LOCK_EX) != 0) {
         if (errno != EINTR) return KF_ERR_SYSTEM;
     }
     return KF_OK;
 }
 
-int kf_log_unlock(int lock_fd) { return flock(lock_fd, LOCK_UN) == 0 ? KF_OK : KF_ERR_SYSTEM; }
+static int unlock(int lock_fd) { return flock(lock_fd, LOCK_UN) == 0 ? KF_OK : KF_ERR_SYSTEM; }
+
+int kf_log_lock(int lock_fd) {
+    const int status = kf_init();
+    return status == KF_OK ? lock(lock_fd) : status;
+}
+
+int kf_log_unlock(int lock_fd) {
+    const int status = kf_init();
+    return status == KF_OK ? unlock(lock_fd) : status;
+}
 
 /* u32 length of what follows it, little-endian; kind. */
 static void put_head(uint8_t head[HEAD_LEN], int kind, size_t body_len) {
@@ -66,7 +77,7 @@ static int write_at(int fd, uint64_t offset, struct iovec *parts, int num) {
     return KF_OK;
 }
 
-int kf_log_append_locked(struct kf_log_end *end, int fd, int kind, const uint8_t *body, size_t body_len) {
+static int append(struct kf_log_end *end, int fd, int kind, const uint8_t *body, size_t body_len) {
     uint8_t head[HEAD_LEN], chain[CHAIN_LEN];
     if (body_len > KF_LOG_MAX_BODY || kind < 0 || kind > UINT8_MAX) return KF_ERR_ARGUMENT;
     if (end->busy) return KF_ERR_FORMAT;
@@ -88,17 +99,22 @@ int kf_log_append_locked(struct kf_log_end *end, int fd, int kind, const uint8_t
     return KF_OK;
 }
 
+int kf_log_append_locked(struct kf_log_end *end, int fd, int kind, const uint8_t *body, size_t body_len) {
+    const int status = kf_init();
+    return status == KF_OK ? append(end, fd, kind, body, body_len) : status;
+}
+
 int kf_log_append(struct kf_log_end *end, uint64_t *num, int lock_fd, int fd, uint64_t segment, uint64_t max_offset,
                   int kind, const uint8_t *body, size_t body_len) {
     int status = kf_init();
-    if (status == KF_OK) status = kf_log_lock(lock_fd);
+    if (status == KF_OK) status = lock(lock_fd);
     if (status != KF_OK) return status;
     if (end->segment != segment) status = KF_ERR_STALE;
     else if (end->offset + body_len > max_offset) status = KF_ERR_CAPACITY;
-    else status = kf_log_append_locked(end, fd, kind, body, body_len);
+    else status = append(end, fd, kind, body, body_len);
     *num = end->num;
     const int reason = errno;
-    const int unlocked = kf_log_unlock(lock_fd);
+    const int unlocked = unlock(lock_fd);
     if (status == KF_OK) return unlocked;
     errno = reason;
     return status;

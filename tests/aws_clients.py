@@ -6,11 +6,15 @@ from typing import Any
 
 
 def client_of(
-    url: str, region: str = "us-east-1", account: str = "000000000000", **options: Any
+    url: str,
+    region: str = "us-east-1",
+    account: str = "000000000000",
+    secret: str = "unused",
+    **options: Any,
 ) -> Any:
     import boto3
     from botocore.config import Config
 
-    session = boto3.Session(account, "unused", region_name=region)
+    session = boto3.Session(account, secret, region_name=region)
     config = Config(retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=30)
     return session.client("kms", endpoint_url=url, config=config, **options)

@@ -55,6 +55,27 @@ def facts(kms: kmsfast.Kms) -> dict[str, Any]:
     }
 
 
+def principals(kms: kmsfast.Kms) -> dict[str, Any]:
+    """Whom a store knows, as JSON has it."""
+    known = kms.principals
+    return {
+        "known": {
+            each.arn: {
+                "id": each.unique_id,
+                "created_at": each.created_at.isoformat(),
+                "tags": dict(each.tags),
+                "policies": known.policies(each.arn),
+                "groups": known.groups(each.arn),
+                "access_keys": [
+                    [key.id, key.active, key.session] for key in known.access_keys(each.arn)
+                ],
+            }
+            for each in known.known()
+        },
+        "mapped": [[kind, number, arn] for (kind, number), arn in known.mapped().items()],
+    }
+
+
 def _key(key: kmsfast.Key) -> dict[str, Any]:
     rotation = key.rotation
     return {

@@ -34,17 +34,22 @@ class Served:
         return self.process.wait(WAIT)
 
 
-def command(store: Path, *options: str) -> list[str]:
-    program = [sys.executable, "-m", "kmsfast.cli.main", "serve"]
-    return [*program, "--store", str(store), "--insecure-no-auth", *options]
+def command(store: Path, *options: str, signed: bool = False) -> list[str]:
+    program = [sys.executable, "-m", "kmsfast.cli.main", "serve", "--store", str(store)]
+    return [*program, *([] if signed else ["--insecure-no-auth"]), *options]
 
 
 @contextmanager
-def served(store: Path, *options: str, address: str = "127.0.0.1:0") -> Iterator[Served]:
-    """A server on a store, which is made if need be; nothing of it is left afterwards."""
+def served(
+    store: Path, *options: str, address: str = "127.0.0.1:0", signed: bool = False
+) -> Iterator[Served]:
+    """A server on a store, which is made if need be; nothing of it is left afterwards.
+
+    signed: requests are authenticated.
+    """
     kept = {name: value for name, value in os.environ.items() if "KMSFAST" not in name}
     process = subprocess.Popen(
-        command(store, "--http", address, *options),
+        command(store, "--http", address, *options, signed=signed),
         env=kept | {"PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip

@@ -26,13 +26,16 @@ from kmsfast.store.roots import Passphrase, Root, RootKeyFile
 
 if TYPE_CHECKING:
     from kmsfast.audit.trail import Trail
+    from kmsfast.service.access import Access
     from kmsfast.service.asymmetric import Asymmetric
+    from kmsfast.service.authorization import Authorizer
     from kmsfast.service.encapsulation import Encapsulation
     from kmsfast.service.grants import Grants
     from kmsfast.service.importing import Importing
     from kmsfast.service.macs import Macs
     from kmsfast.service.multi_region import MultiRegion
     from kmsfast.service.policies import Policies
+    from kmsfast.service.principals import Principals
     from kmsfast.service.remembered import Remembered
     from kmsfast.service.rotations import Rotations
     from kmsfast.service.seeding import Seeding
@@ -70,6 +73,18 @@ class Deployment:
             made.ring.close()
             made.ring.check_open()
         return made
+
+    @cached_property
+    def principals(self) -> Principals:
+        """Whom the store knows; names are of the account of its home."""
+        return self.at(self.directory.home).principals
+
+    @cached_property
+    def access(self) -> Access:
+        """Access keys at work."""
+        from kmsfast.service.access import Access
+
+        return Access(self.directory, self.principals)
 
     @cached_property
     def trail(self) -> Trail:
@@ -167,6 +182,21 @@ class Application:
         from kmsfast.service.policies import Policies
 
         return Policies(self.ring)
+
+    @cached_property
+    def principals(self) -> Principals:
+        """Whom the store knows."""
+        from kmsfast.service.principals import Principals
+
+        directory = self.deployment.directory
+        return Principals(directory, self.store.home, self.ring.clock)
+
+    @cached_property
+    def authorizer(self) -> Authorizer:
+        """Who may do what."""
+        from kmsfast.service.authorization import Authorizer
+
+        return Authorizer(self.ring, self.deployment.principals, self.grants.of_grantee)
 
     @cached_property
     def grants(self) -> Grants:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 __all__ = [
+    "AccessDenied",
     "AliasExists",
     "ArenaFull",
     "AuditUnusable",
@@ -48,6 +49,8 @@ __all__ = [
     "LimitExceeded",
     "MalformedPolicyDocument",
     "NotAuthorized",
+    "PrincipalExists",
+    "PrincipalNotFound",
     "ReplicaExists",
     "RootKeyMissing",
     "RootKeyWrong",
@@ -211,10 +214,28 @@ class NotAuthorized(KmsError):
     code = "NotAuthorizedException"
 
 
+class AccessDenied(KmsError):
+    """The caller may not do this: policies and grants do not allow it, or one denies it."""
+
+    code = "AccessDeniedException"
+
+
 class AwsManaged(KmsError):
     """The key is an AWS managed one, whose policy lets nobody change it."""
 
     code = "AccessDeniedException"
+
+
+class PrincipalNotFound(KmsError, LookupError):
+    """No user, role, group or account of that ARN; no access key, policy or member of that name."""
+
+    code = "NoSuchEntity"
+
+
+class PrincipalExists(KmsError):
+    """There is a user, role, group or account of that ARN already."""
+
+    code = "EntityAlreadyExists"
 
 
 class DryRun(KmsError):

@@ -75,6 +75,8 @@ void kft_library_close(kft_library *l) {
 static struct kf_arena_info arena_info;
 static int64_t num_bad, num_other;
 static const int32_t group_of_one[1];
+static struct kf_log_end log_end;
+static uint64_t log_num;
 
 CALL(kf_impl_force, "portable")
 CALL(kf_arena_open, 0)
@@ -151,6 +153,10 @@ CALL(kf_p256_verify_many, l->out, l->public_key, &l->digests, &l->signatures, 1,
 CALL(kf_p256_sign, l->p256, l->zeroed, &num_other, l->text, KF_P256_RAW, 0)
 CALL(kf_p256_verify, l->public_key, l->text, l->signature, 64, KF_P256_RAW)
 CALL(kf_p256_ecdh, l->p256, l->out, l->public_key)
+CALL(kf_log_lock, -1)
+CALL(kf_log_unlock, -1)
+CALL(kf_log_append_locked, &log_end, -1, 1, l->text, KFT_TEXT_LEN)
+CALL(kf_log_append, &log_end, &log_num, -1, -1, 0, UINT64_MAX, 1, l->text, KFT_TEXT_LEN)
 CALL(kf_sha256, l->out, l->text, KFT_TEXT_LEN)
 
 #define ENTRY(function, uses_keys) {#function, call_##function, uses_keys}
@@ -211,6 +217,10 @@ const kft_call KFT_CALLS[] = {
     ENTRY(kf_p256_sign, 1),
     ENTRY(kf_p256_verify, 0),
     ENTRY(kf_p256_ecdh, 1),
+    ENTRY(kf_log_lock, 0),
+    ENTRY(kf_log_unlock, 0),
+    ENTRY(kf_log_append_locked, 0),
+    ENTRY(kf_log_append, 0),
     ENTRY(kf_sha256, 0),
 };
 const size_t KFT_NUM_CALLS = sizeof KFT_CALLS / sizeof KFT_CALLS[0];

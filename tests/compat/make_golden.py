@@ -31,6 +31,7 @@ POLICY = (
     '{"Version": "2012-10-17", "Statement": [{"Sid": "é", "Effect": "Allow", "Principal": '
     '{"AWS": "arn:aws:iam::000000000000:root"}, "Action": "kms:*", "Resource": "*"}]}'
 )
+POLICY_OF_IDENTITY = '{"Statement": {"Effect": "Allow", "Action": "kms:Encrypt", "Resource": "*"}}'
 CONTEXTS: list[dict[str, str]] = [
     {},
     {"table": "orders"},
@@ -113,7 +114,25 @@ def make_store(directory: Path) -> dict[str, Any]:
         }
         keys["disabled"].disable()
         keys["pending"].schedule_deletion(30)
-        return {"now": clock.now, **golden.facts(kms), **made}
+        access_key = make_principals(kms)
+        return {"now": clock.now, **golden.facts(kms), **made, "access_key": access_key,
+                "principals": golden.principals(kms)}  # fmt: skip
+
+
+def make_principals(kms: kmsfast.Kms) -> dict[str, str]:
+    """One principal of each sort; returns the access key of a session, with its secret."""
+    known = kms.principals
+    known.create_administrator("golden")
+    known.create_user("team/ada", {"team": "payments", "ü": ""})
+    known.create_group("developers")
+    known.create_role("nightly")
+    known.attach_policy("developers", "use", POLICY_OF_IDENTITY)
+    known.add_to_group("team/ada", "developers")
+    known.map_uid(1001, "team/ada")
+    known.map_gid(100, "nightly")
+    known.set_access_key(known.create_access_key("team/ada").id, active=False)
+    made = known.create_access_key("nightly", "host-1")
+    return {"id": made.id, "secret": made.secret}
 
 
 def signatures_of(key: kmsfast.Key) -> Iterator[dict[str, Any]]:

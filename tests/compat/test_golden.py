@@ -14,6 +14,7 @@ import golden
 import pytest
 import reference
 from clocks import Clock
+from signing import derived
 from wrapping import bring
 
 import kmsfast
@@ -100,6 +101,18 @@ def test_metadata(made: Golden, store: str) -> None:
         found = golden.facts(kms)
     keys = {key_id: {**OLDER, **key} for key_id, key in expected["keys"].items()}
     assert found == {"store": expected["store"], "keys": keys, "aliases": expected["aliases"]}
+
+
+def test_principals(made: Golden) -> None:
+    """Of releases before schema 4, which knew nobody."""
+    nobody = {"known": {}, "mapped": []}
+    with made.open("store") as kms:
+        assert golden.principals(kms) == made.expected["store"].get("principals", nobody)
+        key = made.expected["store"].get("access_key")
+        if key is not None:
+            found = kms._app.deployment.access.signing_key(key["id"], "20260101", "eu-central-1")
+            assert found == (derived(key["secret"], "20260101", "eu-central-1"), True)
+            kms.principals.delete("nightly")
 
 
 @pytest.mark.parametrize("store", STORES)

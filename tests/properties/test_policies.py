@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from policy_cases import ACCOUNT, ALICE, BOB, EVE, KEY, OTHER_ROOT, ROLE, ROOT, SESSION
 
 from kmsfast.errors import LimitExceeded, MalformedPolicyDocument, ValidationError
+from kmsfast.model import policy_compiled
 from kmsfast.model.policy_actions import ACTIONS, on_keys
 from kmsfast.model.policy_decision import Outcome, Policies, decide
 from kmsfast.model.policy_document import examined, identity_policy, key_policy
@@ -34,10 +35,11 @@ ON_KEYS = sorted(name for name in ACTIONS if on_keys(name) and name != "RetireGr
 # Words that policies and requests share, so that they often meet.
 WORDS = st.sampled_from(["a", "b", "A", "", "a*", "*", "a?", "alice", "${aws:username}", "10"])
 TEXT = WORDS | st.text(max_size=5)
-NAMES = st.sampled_from(
+GIVEN = st.sampled_from(
     ["kms:EncryptionContext:a", "kms:EncryptionContextKeys", "aws:TagKeys", "aws:PrincipalArn",
      "aws:SourceIp", "aws:username", "kms:ViaService", "aws:ResourceTag/a", "kms:Unheard"]
 )  # fmt: skip
+NAMES = GIVEN | st.sampled_from(["aws:CurrentTime", "aws:EpochTime", "kms:KeySpec"])
 TYPED = {
     "String": TEXT,
     "Numeric": st.integers(-20, 20).map(str) | st.decimals(-9, 9, places=2).map(str),
@@ -130,7 +132,7 @@ def requests(draw: st.DrawFn) -> Request:
         context=draw(st.none() | st.dictionaries(TEXT.filter(bool), TEXT, max_size=3)),
         grant=Grant("child", frozenset({"Decrypt"}), BOB) if action == "CreateGrant" else None,
         tags=draw(st.none() | st.dictionaries(TEXT.filter(bool), TEXT, max_size=2)),
-        values=draw(st.dictionaries(NAMES, TEXT | st.lists(TEXT, max_size=2), max_size=3)),
+        values=draw(st.dictionaries(GIVEN, TEXT | st.lists(TEXT, max_size=2), max_size=3)),
     )
 
 
@@ -197,6 +199,33 @@ def test_what_is_explained_is_what_was_decided(request, of_key, identity, grants
     deciding = {(item.policy, item.index) for item in decision.made_by}
     assert deciding <= applying | {("account", None)}
     assert bool(deciding) is (decision.outcome is not Outcome.IMPLICIT_DENY)
+
+
+# Around the dates that policies name here.
+MOMENTS = st.builds(
+    lambda second, micros: datetime.fromtimestamp(second, UTC).replace(microsecond=micros),
+    st.sampled_from([0, 1, 1767225600, 1769860799, 1769860800, 1769860801]),
+    st.sampled_from([0, 1, 499_999, 500_000, 999_999]),
+)
+
+
+@settings(max_examples=500)
+@given(requests(), KEY_STATEMENTS, IDENTITY_STATEMENTS, GRANTS, MOMENTS, MOMENTS)
+def test_what_is_left_of_policies_decides_as_the_whole(
+    drawn, of_key, identity, grants, earlier, later
+) -> None:
+    """For every request of the caller, for the action, on the key, until the entry ends."""
+    own = {name: value for name, value in drawn.values.items()
+           if not policy_compiled.is_fixed(name, on_key=True)}  # fmt: skip
+    request = replace(drawn, time=later, values=own)
+    bare = Request(request.principal, request.action, earlier, key=request.key)
+    policies = compiled(of_key, identity, grants)
+    left = policy_compiled.compiled(bare, policies)
+    assume(earlier <= later and (left.until is None or later.timestamp() < left.until))
+    whole = decide(request, policies).outcome
+    assert decide(request, left.policies).outcome is whole
+    if left.settled:
+        assert decide(bare, left.policies).outcome is whole
 
 
 JSON = st.recursive(

@@ -54,6 +54,9 @@ _CODES: Final[tuple[tuple[type[BaseException], Code], ...]] = (
     (errors.InvalidMac, Code.NOT_OPENED),
     (errors.StoreNotFound, Code.NOT_FOUND),
     (errors.KeyNotFound, Code.NOT_FOUND),
+    (errors.PrincipalNotFound, Code.NOT_FOUND),
+    (errors.PrincipalExists, Code.STATE),
+    (errors.AccessDenied, Code.DENIED),
     (errors.KeyDisabled, Code.STATE),
     (errors.InvalidState, Code.STATE),
     (errors.AliasExists, Code.STATE),
@@ -82,6 +85,7 @@ _HINTS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (errors.InvalidKeyId, "a key is named by its id, ARN or alias/NAME: see 'kmsfast key list'"),
     (errors.GrantNotFound, "'kmsfast grant list KEY' shows the grants of a key"),
     (errors.KeyNotFound, "'kmsfast key list' shows the keys of this store"),
+    (errors.PrincipalNotFound, "'kmsfast principal list' shows whom the store knows"),
     (errors.KeyDisabled, "'kmsfast key enable KEY' allows it again"),
 )
 

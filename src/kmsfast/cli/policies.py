@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from kmsfast.cli.arguments import Pair, pairs
+from kmsfast.cli.documents import file_type, text_of
 from kmsfast.cli.exits import Code
 from kmsfast.cli.session import Session, pass_session
 from kmsfast.cli.show import facts, json_option, print_json, table
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from kmsfast.local import Key
     from kmsfast.model.policy_decision import Decision, Policies
     from kmsfast.model.policy_grant import Grant
+    from kmsfast.model.policy_principal import Principal
     from kmsfast.model.policy_request import KeyFacts, Request
     from kmsfast.model.policy_statement import Policy
     from kmsfast.model.policy_trace import Step
@@ -28,10 +30,6 @@ __all__ = ["policy"]
 
 T = TypeVar("T")
 
-#: More than any document that is allowed, so that the error can say how much too long it is.
-_MAX_FILE = 1 << 20
-
-file_type = click.Path(path_type=Path, readable=False, allow_dash=True)
 identity_option = click.option(
     "--identity-policy", "identity", type=file_type, multiple=True,
     help="An identity policy of the principal. Repeatable.",
@@ -40,7 +38,7 @@ identity_option = click.option(
 
 @click.group()
 def policy() -> None:
-    """Policies: who may do what with a key. They are evaluated here, and not enforced yet."""
+    """Policies: who may do what with a key. They bind requests over HTTP."""
 
 
 @policy.command(short_help="Decide a request, and say which statement decides it.")
@@ -97,7 +95,7 @@ def check(  # noqa: PLR0917 - click calls it by name
         raise click.UsageError("--principal is for key policies; leave --identity out")
     if principal is None and (identity or bypass):
         raise click.UsageError("the check that nobody locks himself out needs --principal")
-    found = _noted(document, lambda: examined(_text(document), identity=is_identity))
+    found = _noted(document, lambda: examined(text_of(document), identity=is_identity))
     if as_json:
         print_json(
             [{name: getattr(item, name) for name in item.__slots__} for item in found.findings]
@@ -144,8 +142,9 @@ def _question(
     about = [] if for_grant is None else _grants(for_grant)
     if len(about) > 1:
         raise click.UsageError(f"{for_grant} has {len(about)} grants; --for-grant takes one")
+    caller, policies = _caller(session, Principal(principal, role_arn=role), identity)
     request = Request(
-        principal=Principal(principal, role_arn=role),
+        principal=caller,
         action=action,
         time=_time(values),
         key=key,
@@ -157,7 +156,22 @@ def _question(
         values=values,
     )
     on_key = _grants_on(session, key_name, key, grants)
-    return request, Policies(key_policy, _identity_policies(identity), on_key)
+    return request, Policies(key_policy, policies, on_key)
+
+
+def _caller(
+    session: Session, principal: Principal, identity: Sequence[Path]
+) -> tuple[Principal, list[Policy]]:
+    """The caller as the store knows it, and its identity policies unless others are given."""
+    from kmsfast.model.policy_document import identity_policy
+
+    try:
+        known, documents = session.kms.principals.governing(principal)
+    except StoreNotFound:
+        known, documents = principal, {}
+    if identity:
+        return known, _identity_policies(identity)
+    return known, [identity_policy(text, name) for name, text in documents.items()]
 
 
 def _collected(given: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
@@ -195,7 +209,7 @@ def _key(
     given = None
     if policy_file is not None:
         path = policy_file
-        given = _noted(path, lambda: key_policy(_text(path), path.name))
+        given = _noted(path, lambda: key_policy(text_of(path), path.name))
     try:
         found = session.kms.key(name)
     except (StoreNotFound, KeyNotFound, InvalidArn):
@@ -246,7 +260,7 @@ def _identity_policies(paths: Sequence[Path]) -> list[Policy]:
     from kmsfast.model.policy_document import identity_policy
 
     def read(path: Path) -> Policy:
-        return identity_policy(_text(path), path.name)
+        return identity_policy(text_of(path), path.name)
 
     return [_noted(path, partial(read, path)) for path in paths]
 
@@ -270,7 +284,7 @@ def _grants(path: Path, key: KeyFacts | None = None) -> list[Grant]:
     from kmsfast.model.policy_grant import Grant
 
     try:
-        found = json.loads(_text(path))
+        found = json.loads(text_of(path))
     except ValueError as error:
         raise click.UsageError(f"{path}: no JSON: {error}") from None
     if isinstance(found, dict) and "Grants" in found:
@@ -298,17 +312,6 @@ def _check_lockout(
     key = KeyFacts(f"arn:{caller.partition}:kms:us-east-1:{caller.account}:key/checked")
     request = Request(caller, "PutKeyPolicy", datetime.now(UTC), key=key)
     check_lockout(policy, request, _identity_policies(identity), bypass=bypass)
-
-
-def _text(path: Path) -> str:
-    with click.open_file(str(path), "rb") as stream:
-        data: bytes = stream.read(_MAX_FILE + 1)
-    if len(data) > _MAX_FILE:
-        raise click.UsageError(f"{path} has more than {_MAX_FILE} bytes; that is no policy")
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise click.UsageError(f"{path} is not UTF-8 at byte {error.start}") from None
 
 
 def _noted(path: Path, read: Callable[[], T]) -> T:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,7 +121,7 @@ def serve(
         address,
         insecure_no_auth=insecure_no_auth,
         tls=tls,
-        started=_announce,
+        started=partial(_announce, authenticated=not insecure_no_auth),
         seed=seed,
         allow_reset=allow_reset,
     )
@@ -157,8 +158,10 @@ def env(session: Session, address: str, tls: bool) -> None:
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
-def _announce(app: Application, url: str) -> None:
+def _announce(app: Application, url: str, *, authenticated: bool) -> None:
     home = app.store.home
+    how = "" if authenticated else "; INSECURE: requests are not authenticated"
     click.echo(
-        f"serving {app.store.directory.path} at {url}, region {home.region}, account {home.account}"
+        f"serving {app.store.directory.path} at {url}, region {home.region}, account "
+        f"{home.account}{how}"
     )

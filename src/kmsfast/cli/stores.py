@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from kmsfast.cli.credentials import credentials_option, hand_out
 from kmsfast.cli.session import Session, ask_passphrase, pass_session
 from kmsfast.cli.show import json_option, print_json
+
+if TYPE_CHECKING:
+    from kmsfast.service.principals import NewAccessKey
 
 __all__ = ["change_root", "completion", "doctor", "init"]
 
@@ -24,6 +28,7 @@ NEW_PASSPHRASE_VARIABLE = "KMSFAST_NEW_PASSPHRASE"  # noqa: S105 - the name of a
     help="Keep the root key in this file.",
 )
 @click.option("--passphrase", is_flag=True, help="Derive the root key from a passphrase.")
+@credentials_option
 @pass_session
 def init(
     session: Session,
@@ -31,22 +36,38 @@ def init(
     *,
     root_key: Path | None,
     passphrase: bool,
+    credentials: Path | None,
     region: str | None,
     account: str | None,
 ) -> None:
-    """Make an empty store and its root key."""
+    """Make an empty store, its root key, and an administrator with an access key.
+
+    The access key is for requests over HTTP; who can open the store needs none.
+    """
     import kmsfast
 
     session.choose_root(root_key, passphrase)
     root = session.root(confirm=True)
-    kmsfast.open(
-        session.store,
-        create=True,
-        root=root,
-        region=region or session.region,
-        account=account or session.account,
-    ).close()
-    click.echo(f"{session.store} is a key store now")
+
+    def made() -> NewAccessKey:
+        with kmsfast.open(
+            session.store,
+            create=True,
+            root=root,
+            region=region or session.region,
+            account=account or session.account,
+        ) as kms:
+            click.echo(f"{session.store} is a key store now")
+            _say_where(session, root)
+            return kms.principals.create_administrator()
+
+    hand_out(made, credentials)
+
+
+def _say_where(session: Session, root: Any) -> None:
+    """Where the root key is, which is all that must not be lost."""
+    import kmsfast
+
     if isinstance(root, kmsfast.Passphrase):
         click.echo("without the passphrase nothing in it can be opened; nobody can recover it")
         return

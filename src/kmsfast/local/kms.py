@@ -24,6 +24,7 @@ from kmsfast.store.roots import Root
 
 if TYPE_CHECKING:
     from kmsfast.audit.trail import Trail
+    from kmsfast.local.principals import Principals
     from kmsfast.model.policy_grant import Grant
 
 __all__ = ["Kms"]
@@ -88,8 +89,8 @@ class Kms:
             alias: a name that starts with ``alias/``.
             rotation_period_days: rotate by itself each 90 to 2,560 days; None: never.
             multi_region: the id starts with ``mrk-``, as that of a multi-Region key.
-            policy: the key policy, kept as it is when its grammar is right. It is not enforced yet
-                (docs/policies.md).
+            policy: the key policy, kept as it is when its grammar is right. It binds
+                requests over HTTP (docs/policies.md).
 
         Raises:
             InvalidAliasName, AliasExists, TagError, ValidationError: a parameter is not allowed.
@@ -153,6 +154,16 @@ class Kms:
             KeyNotFound: there is no such alias.
         """
         self._management.delete_alias(name)
+
+    # ---- principals -------------------------------------------------------------------------
+
+    @property
+    def principals(self) -> Principals:
+        """Users, roles and groups, their access keys and policies, and mapped uids."""
+        from kmsfast.local.principals import Principals
+
+        self._ring.check_open()
+        return Principals(self._app)
 
     # ---- grants -----------------------------------------------------------------------------
 

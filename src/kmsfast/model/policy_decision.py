@@ -73,11 +73,18 @@ class Policies:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided, by what, and why in one sentence."""
+    """What was decided, by what, and why in one sentence.
+
+    Attributes:
+        of_key_policy: the Deny that made it is the key policy's.
+        trusted: the key policy leaves it to the caller's account, which does not allow it.
+    """
 
     outcome: Outcome
     made_by: tuple[Source, ...]
     reason: str
+    of_key_policy: bool = False
+    trusted: bool = False
 
     @property
     def allowed(self) -> bool:
@@ -92,11 +99,14 @@ def decide(request: Request, policies: Policies) -> Decision:
     """Allowed or denied. Never raises for policies that were parsed."""
     of_key_policy, of_identity = request.lookups()
     key_policy = policies.key if request.key is not None else None
-    denied = _denial(key_policy, request, of_key_policy)
+    by_key_policy = denied = _denial(key_policy, request, of_key_policy)
     for policy in policies.identity:
         denied = denied or _denial(policy, request, of_identity)
     if denied is not None:
-        return Decision(Outcome.EXPLICIT_DENY, (denied,), "a Deny statement applies")
+        return Decision(
+            Outcome.EXPLICIT_DENY, (denied,), "a Deny statement applies",
+            of_key_policy=by_key_policy is not None,
+        )  # fmt: skip
     if request.action == "RetireGrant" and request.grant is not None:
         return _retiring(request, request.grant, policies.identity, of_identity)
     if request.key is None:
@@ -123,7 +133,10 @@ def _on_key(
         return _allowed("a grant allows", granted)
     if trusted is None:
         return _refused("neither the key policy nor a grant allows the caller or its account")
-    return _refused("the key policy leaves it to identity policies, and none of them allows")
+    return Decision(
+        Outcome.IMPLICIT_DENY, (),
+        "the key policy leaves it to identity policies, and none of them allows", trusted=True,
+    )  # fmt: skip
 
 
 def _allowed(reason: str, *sources: Source) -> Decision:

@@ -26,7 +26,6 @@ _RECIPIENT: Final = "Recipient is refused: attestation documents are not verifie
 _AT_ONCE: Final = "takes effect at once and everywhere"
 
 _GRANTS: Final = "grants are not enforced yet"
-_OWNER: Final = f"{_GRANTS}: whoever is served may ask for it"
 
 DEVIATIONS: Final[Mapping[str, str]] = {
     "CreateGrant": f"principals are checked for their form alone; {_AT_ONCE}; {_GRANTS}",
@@ -42,10 +41,10 @@ DEVIATIONS: Final[Mapping[str, str]] = {
     "CloudTrailEventId names the use alone",
     "ListAliases": "the predefined aliases are those of 22 services (alias/aws/...)",
     "ListKeys": "no keys of other accounts",
-    "ListRetirableGrants": _OWNER,
-    "PutKeyPolicy": "the policy is checked for its form alone, and not enforced",
-    "ReplicateKey": f"{_AT_ONCE}: a replica is Creating in this answer alone; to regions that are served",
-    "RetireGrant": f"{_AT_ONCE}; {_OWNER}",
+    "PutKeyPolicy": "that the principals of a policy exist is not checked",
+    "ReplicateKey": f"{_AT_ONCE}: a replica is Creating in this answer alone; to regions "
+    "that are served",
+    "RetireGrant": _AT_ONCE,
     "RevokeGrant": _AT_ONCE,
     "RotateKeyOnDemand": _AT_ONCE,
     "UpdatePrimaryRegion": f"{_AT_ONCE}: keys are never seen as Updating",

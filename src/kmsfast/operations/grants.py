@@ -18,7 +18,7 @@ from kmsfast.operations.names import id_or_arn
 from kmsfast.operations.pages import Listing
 from kmsfast.operations.requests import Given, Operation, Result, refuse_dry_run
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "retired_grant", "wanted_grant"]
 
 _Retirable = tuple[bytes, Grant]
 _OF_KEY: Final[Listing[Grant]] = Listing("Grants", lambda grant: grant.id, 50, 100)
@@ -27,12 +27,12 @@ _RETIRABLE: Final[Listing[_Retirable]] = Listing(
 )
 
 
-def create_grant(app: Application, given: Given) -> Result:
-    """A new grant, or the one that the same request with its name made before."""
+def wanted_grant(given: Given) -> Grant:
+    """The grant that a request to make one describes."""
     grantee, to_service = _principal(given, "Grantee")
     retiring, by_service = _principal(given, "Retiring")
     constraints = given.get("Constraints", {})
-    wanted = new_grant(
+    return new_grant(
         grantee,
         given["Operations"],
         retiring=retiring,
@@ -43,6 +43,11 @@ def create_grant(app: Application, given: Given) -> Result:
         to_service=to_service,
         by_service=by_service,
     )
+
+
+def create_grant(app: Application, given: Given) -> Result:
+    """A new grant, or the one that the same request with its name made before."""
+    wanted = wanted_grant(given)
     raw_id = id_or_arn(app, given["KeyId"]).raw_id
     made = app.grants.create(raw_id, wanted, partial(refuse_dry_run, given))
     return {"GrantId": made.grant_id, "GrantToken": made.grant_token}
@@ -79,17 +84,21 @@ def list_retirable_grants(app: Application, given: Given) -> Result:
     return _RETIRABLE.fetched_page(app, given, fetch, lambda found: found[1].to_api())
 
 
-def retire_grant(app: Application, given: Given) -> Result:
-    """Ends a grant that a token names, or its id and its key."""
+def retired_grant(app: Application, given: Given) -> tuple[bytes, str]:
+    """Id of the key, and of the grant, that a request to retire one names."""
     token = given.get("GrantToken")
     if token is not None:
         if "KeyId" in given or "GrantId" in given:
             raise ValidationError(_HOW_TO_RETIRE)
-        key_id, grant_id = app.grants.named_by(token)
-    else:
-        if "KeyId" not in given or "GrantId" not in given:
-            raise ValidationError(_HOW_TO_RETIRE)
-        key_id, grant_id = id_or_arn(app, given["KeyId"]).raw_id, given["GrantId"]
+        return app.grants.named_by(token)
+    if "KeyId" not in given or "GrantId" not in given:
+        raise ValidationError(_HOW_TO_RETIRE)
+    return id_or_arn(app, given["KeyId"]).raw_id, given["GrantId"]
+
+
+def retire_grant(app: Application, given: Given) -> Result:
+    """Ends a grant that a token names, or its id and its key."""
+    key_id, grant_id = retired_grant(app, given)
     app.grants.end(key_id, grant_id, partial(refuse_dry_run, given))
     return {}
 

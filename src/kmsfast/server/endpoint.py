@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from kmsfast.app import Application
 from kmsfast.errors import KmsError, UnsupportedOperation
@@ -24,6 +25,7 @@ from kmsfast.operations import (
     refuse_long_contexts,
 )
 from kmsfast.server.gate import Gate
+from kmsfast.server.guard import Admitted, Guard
 from kmsfast.wire.credentials import Credential, credential_of, scope_of
 from kmsfast.wire.faults import INTERNAL, fault_of
 from kmsfast.wire.model import OperationShape, ServiceModel
@@ -41,6 +43,10 @@ MAX_BODY: Final = 1 << 20
 # Of hosts and credential scopes that are remembered.
 _MOST_KNOWN: Final = 1024
 _LONGEST_KNOWN: Final = 256
+# Of access keys, and of what they asked for.
+_MOST_SEEN: Final = 8192
+_KEYS: Final = ("KeyId", "SourceKeyId", "DestinationKeyId")
+_BLOB_NAMES: Final = 24  # bytes that name the key version of a blob
 # Regions and accounts that have a service, each some kilobytes as long as the server runs.
 _MOST_HOMES: Final = 1024
 _LOG: Final = logging.getLogger(__name__)
@@ -73,6 +79,9 @@ class Request:
     Attributes:
         too_long: the body is longer than MAX_BODY, and not here.
         keep_alive: the client may send another request on this connection.
+        uri, headers: as they came, names in lower case; when requests are authenticated.
+        peer: address of the client, unless it comes by a socket of this machine; likewise.
+        secure: by TLS; likewise.
     """
 
     method: str = ""
@@ -85,6 +94,10 @@ class Request:
     too_long: bool = False
     request_id: str = ""
     keep_alive: bool = False
+    uri: bytes = b""
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list, repr=False)
+    peer: str = ""
+    secure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +127,7 @@ class Endpoint:
     """Answers the requests of one deployment.
 
     Args:
+        guard: asks who makes a request and whether it may; None: whoever connects is the owner.
         reset: empties the store, for ``POST /_kmsfast/reset``; None: nothing does.
     """
 
@@ -121,14 +135,16 @@ class Endpoint:
         self,
         app: Application,
         model: ServiceModel,
+        guard: Guard | None = None,
         reset: Callable[[], object] | None = None,
     ) -> None:
-        self._app, self._home = app, app.store.home
+        self._app, self._home, self._guard = app, app.store.home, guard
         self._regions = {self._home.region, *app.deployment.served_regions()}
         self._model = model
         self._served: dict[Home, _Targets] = {}
         self._targets = self._targets_at(self._home)
         self._scopes: dict[bytes, _Targets] = {b"": self._targets}
+        self._seen_in, self._seen = -1, set[Any]()
         self._hosts: dict[bytes, bool] = {b"": True}
         self._pages: Mapping[tuple[str, str], Callable[[], Reply] | Reply] = {
             ("GET", "/healthz"): Reply(200, b'{"status":"ok"}'),
@@ -148,7 +164,7 @@ class Endpoint:
             return _refusal(error, request.request_id)
 
     def _answer(self, request: Request) -> Reply | Later:
-        if not (self._hosts.get(request.host) or self._is_local(request.host)):
+        if not (self._hosts.get(request.host) or self._guard or self._is_local(request.host)):
             return _FORBIDDEN
         if request.method != "POST" or request.path != "/":
             page = self._pages.get((request.method, request.path), _NOWHERE)
@@ -159,12 +175,48 @@ class Endpoint:
             raise RequestTooLarge(f"The request has more than {MAX_BODY} bytes")
         if request.target not in self._targets:
             raise UnknownOperation
+        guard = self._guard
+        if guard is not None:
+            return self._signed(guard, self._targets[request.target], request)
         scope = scope_of(request.authorization)
         bound = (self._scopes.get(scope) or self._chosen(scope))[request.target]
         body, bound.app.singles.request_id = None, request.request_id
         if bound.usual is not None and len(request.body) <= MAX_CONTEXT:
             body = bound.usual(request.body)
         return self._in_general(bound, request) if body is None else Reply(200, body)
+
+    def _signed(self, guard: Guard, bound: _Bound, request: Request) -> Reply | Later:
+        """Answers a request that is asked who makes it and whether it may.
+
+        What an access key, an operation and a key needed of the disk is remembered while the store
+        stands still, and so are the names of those that were asked for.
+        """
+        epoch = self._app.ring.epoch[0]
+        if epoch != self._seen_in or len(self._seen) >= _MOST_SEEN:
+            self._seen_in, self._seen = epoch, set()
+        seen, scope = self._seen, scope_of(request.authorization)
+        admitted = None
+        if scope and scope in seen:
+            with suppress(KmsError):  # is refused as an access key is that nobody has: in a thread
+                admitted = guard.admit(request)
+        if admitted is None:
+            return _guarded(
+                lambda: _asked(guard, bound, request, guard.admit(request), seen),
+                request.request_id,
+            )
+        given = _read(bound.shape, request.body)
+        operation = bound.operation
+        if operation is None or _name_of(request, given) not in seen:
+            return _guarded(
+                lambda: _asked(guard, bound, request, admitted, seen), request.request_id
+            )
+        app, settled = guard.permitted(admitted, bound.shape.name, given)
+        app.singles.request_id = request.request_id
+        result, write = operation.at_once(app, settled), bound.shape.write
+        if result is not None:
+            return Reply(200, write(result))
+        answer, name = operation.answer, request.request_id
+        return _guarded(lambda: Reply(200, write(answer(app, settled, name))), name)
 
     def _in_general(self, bound: _Bound, request: Request) -> Reply | Later:
         """Answers what is not usual."""
@@ -274,6 +326,31 @@ def _read(shape: OperationShape, body: bytes) -> Given:
     if len(body) > MAX_CONTEXT:
         refuse_long_contexts(given)
     return given
+
+
+def _asked(
+    guard: Guard, bound: _Bound, request: Request, admitted: Admitted, seen: set[Any]
+) -> Reply:
+    """The reply to a request whose signature is right; names it in ``seen``."""
+    given = _read(bound.shape, request.body)
+    operation = bound.operation
+    if operation is None:
+        raise _not_offered(bound.shape.name)
+    app, settled = guard.permitted(admitted, bound.shape.name, given)
+    result = operation.answer(app, settled, request.request_id)
+    seen.update((scope_of(request.authorization), _name_of(request, given)))
+    return Reply(200, bound.shape.write(result))
+
+
+def _name_of(request: Request, given: Given) -> tuple[Any, ...]:
+    """What of a request decides which rows of the store it needs."""
+    blob = given.get("CiphertextBlob")
+    return (
+        scope_of(request.authorization),
+        request.target,
+        *map(given.get, _KEYS),
+        None if blob is None else bytes(blob[:_BLOB_NAMES]),
+    )
 
 
 def _not_offered(name: str) -> UnsupportedOperation:

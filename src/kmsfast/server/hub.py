@@ -17,6 +17,7 @@ from typing import Final
 
 from kmsfast.server.connection import Connection
 from kmsfast.server.endpoint import Endpoint, Later, Reply
+from kmsfast.server.signed import SignedConnection
 
 __all__ = ["Server"]
 
@@ -27,10 +28,17 @@ _SWEEP: Final = 1.0
 
 
 class Server:
-    """Serves an endpoint to connections; see :class:`kmsfast.server.connection.Hub`."""
+    """Serves an endpoint to connections; see :class:`kmsfast.server.connection.Hub`.
 
-    def __init__(self, endpoint: Endpoint, loop: asyncio.AbstractEventLoop) -> None:
+    Args:
+        signed: the endpoint asks for signatures.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, loop: asyncio.AbstractEventLoop, *, signed: bool = False
+    ) -> None:
         self.answer = endpoint.answer
+        self._kind = SignedConnection if signed else Connection
         self._loop = loop
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="kmsfast")
         self._connections: set[Connection] = set()
@@ -45,7 +53,7 @@ class Server:
 
     def connection(self) -> Connection:
         """A protocol for a client that connects."""
-        return Connection(self)
+        return self._kind(self)
 
     def opened(self, connection: Connection) -> bool:
         """Counts a connection in; False: there are too many."""

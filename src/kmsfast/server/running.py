@@ -16,6 +16,7 @@ from kmsfast.app import Application
 from kmsfast.errors import ValidationError
 from kmsfast.server.addresses import Tls, listening_socket, parse_address, require_loopback, url_of
 from kmsfast.server.endpoint import Endpoint
+from kmsfast.server.guard import Guard
 from kmsfast.server.seed_file import read_seed
 from kmsfast.server.service_model import load_service_model
 
@@ -36,7 +37,8 @@ def serve(
 
     Args:
         open_store: called when the socket is there, so that two servers cannot both come so far.
-        insecure_no_auth: whoever connects is the account's root. There is nothing else yet.
+        insecure_no_auth: whoever connects is the owner; else requests are signed, and policies
+            decide.
         started: told the store and the URL when clients can connect.
         seed: a file of keys that are made if they are not there; without authentication only, since
             whoever wrote it knows their material.
@@ -47,16 +49,17 @@ def serve(
             ``kmsfast[http]`` are not there. OSError: the address is taken.
         KmsError: the store cannot be opened.
     """
-    if not insecure_no_auth:
+    if not insecure_no_auth and (seed is not None or allow_reset):
         raise ValidationError(
-            "requests cannot be authenticated yet: --insecure-no-auth serves everyone on this "
-            "machine without"
+            "a seed file and resets are for tests, without authentication: add --insecure-no-auth, "
+            "or leave --seed and --allow-reset out"
         )
     context = None if tls is None else tls.context()
     place = parse_address(address)
     listening = listening_socket(place)
     try:
-        require_loopback(listening)
+        if insecure_no_auth:
+            require_loopback(listening)
         model = load_service_model()
         runner = _runner()
         _no_core_dumps()
@@ -69,19 +72,37 @@ def serve(
                 app.deployment.forget_keys()  # of all regions
 
         fill()
+        guard = None if insecure_no_auth else _guard(app)
+        reset = partial(fill, emptied=True) if allow_reset else None
         with runner:
             runner.run(
                 _serve(
-                    Endpoint(app, model, partial(fill, emptied=True) if allow_reset else None),
+                    Endpoint(app, model, guard, reset),
                     listening,
                     context,
                     lambda: started(app, url_of(listening, tls=context is not None)),
+                    signed=guard is not None,
                 )
             )
     finally:
         listening.close()
         if place.path:
             Path(place.path).unlink(missing_ok=True)
+
+
+def _guard(app: Application) -> Guard:
+    """Asks who makes requests.
+
+    Raises:
+        ValidationError: nobody could make one.
+    """
+    if not app.deployment.principals.known().access_keys:
+        raise ValidationError(
+            "the store has no access keys, so nobody could sign a request: make one with 'kmsfast "
+            "principal create NAME --administrator' and 'kmsfast access-key create NAME', or serve "
+            "everyone on this machine with --insecure-no-auth"
+        )
+    return Guard(app)
 
 
 def _runner() -> asyncio.Runner:
@@ -101,6 +122,8 @@ async def _serve(
     listening: socket.socket,
     context: ssl.SSLContext | None,
     started: Callable[[], None],
+    *,
+    signed: bool,
 ) -> None:
     from kmsfast.server.hub import Server
 
@@ -108,7 +131,7 @@ async def _serve(
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
-    server = Server(endpoint, loop)
+    server = Server(endpoint, loop, signed=signed)
     listener = await loop.create_server(server.connection, sock=listening, ssl=context)
     sweeper = asyncio.create_task(server.sweep())
     gc.collect()

@@ -54,11 +54,12 @@ def _read(path: Path) -> Any:
 
     try:
         text = path.read_bytes()
-        if len(text) > _MAX_BYTES:
-            raise ValidationError(f"seed {str(path)!r}: more than {_MAX_BYTES} bytes")
-        return yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise ValidationError(f"seed {str(path)!r}: {error.strerror}") from error
+    if len(text) > _MAX_BYTES:
+        raise ValidationError(f"seed {str(path)!r}: more than {_MAX_BYTES} bytes")
+    try:
+        return yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""

@@ -23,9 +23,9 @@ from kmsfast.model.grant import (
     require_grantable,
     same_request,
 )
-from kmsfast.model.key import require
+from kmsfast.model.key import KeyMetadata, require
 from kmsfast.model.policy_grant import Grant
-from kmsfast.model.policy_principal import root_arn
+from kmsfast.model.policy_principal import Principal, root_arn
 from kmsfast.service.grant_tokens import GrantName, make_token, read_token
 from kmsfast.service.keyring import Keyring
 from kmsfast.service.ports import Reader, Writer
@@ -97,6 +97,11 @@ class Grants:
         with self._store.read() as rows:
             self._ring.still(rows, key)
             return rows.grants(raw_id, after, most, grantee)
+
+    def of_grantee(self, key: KeyMetadata, caller: Principal) -> list[Grant]:
+        """The grants of a key to a caller, by any of its names."""
+        found = (self.listed(key.raw_id, grantee=name) for name in sorted(caller.names))
+        return [grant for each in found for grant in each]
 
     def find(self, raw_id: bytes, grant_id: str) -> Grant | None:
         """The key's grant of this id, or None.

@@ -10,11 +10,23 @@ from typing import Any, Protocol
 from kmsfast.crypto.keys import StoreKey
 from kmsfast.model.alias import Alias
 from kmsfast.model.arn import Home
+from kmsfast.model.identities import Identities
 from kmsfast.model.key import KeyMetadata, KeyVersion
+from kmsfast.model.peer import PeerKind
 from kmsfast.model.policy_grant import Grant
+from kmsfast.model.principal import AccessKey, Identity
 from kmsfast.model.usage import KeyUse
 
-__all__ = ["Clock", "Reader", "Store", "UsageTable", "Writer"]
+__all__ = [
+    "Clock",
+    "IdentityReader",
+    "IdentityStore",
+    "IdentityWriter",
+    "Reader",
+    "Store",
+    "UsageTable",
+    "Writer",
+]
 
 Clock = Callable[[], float]
 """Unix time in seconds."""
@@ -156,3 +168,68 @@ class Store(Protocol):
 
     def describe(self) -> dict[str, Any]:
         """Facts for a diagnosis."""
+
+
+class IdentityReader(Protocol):
+    """A consistent view of whom a store knows. Whatever it returns was authenticated."""
+
+    def version(self) -> bytes:
+        """What stands while nothing of it has changed."""
+
+    def all(self) -> Identities:
+        """All of it."""
+
+
+class IdentityWriter(IdentityReader, Protocol):
+    """A transaction on whom a store knows."""
+
+    def add(self, identity: Identity) -> None:
+        """A new principal."""
+
+    def drop(self, arn: str) -> None:
+        """Removes a principal and all that belongs to it."""
+
+    def put_access_key(self, key: AccessKey, wrapped: bytes) -> None:
+        """A new access key, or its new state."""
+
+    def drop_access_key(self, access_key_id: str) -> None:
+        """Removes an access key."""
+
+    def put_policy(self, arn: str, name: str, document: str) -> None:
+        """A new identity policy, or what it says now."""
+
+    def drop_policy(self, arn: str, name: str) -> None:
+        """Removes an identity policy."""
+
+    def put_membership(self, arn: str, group_arn: str) -> None:
+        """Puts a user into a group."""
+
+    def drop_membership(self, arn: str, group_arn: str) -> None:
+        """Takes a user out of a group."""
+
+    def put_peer(self, kind: PeerKind, number: int, arn: str) -> None:
+        """Whom a uid or gid is from now on."""
+
+    def drop_peer(self, kind: PeerKind, number: int) -> None:
+        """A uid or gid is nobody from now on."""
+
+
+class IdentityStore(Protocol):
+    """Where principals are kept: those of all accounts together.
+
+    Attributes:
+        store_key: wraps secrets of access keys.
+        epoch: as of :class:`Store`.
+    """
+
+    store_key: StoreKey
+    epoch: memoryview
+
+    def read_identities(self) -> AbstractContextManager[IdentityReader]:
+        """A view of them."""
+
+    def write_identities(self) -> AbstractContextManager[IdentityWriter]:
+        """A transaction; only one at a time, in all processes."""
+
+    def check_process(self) -> None:
+        """Raises StoreForked in a child of the process that opened the store."""

@@ -27,6 +27,7 @@ from kmsfast.store import roots, schema
 from kmsfast.store.database import Database
 from kmsfast.store.epoch import Epoch
 from kmsfast.store.grants import KnownGrants
+from kmsfast.store.identities import IdentityRows
 from kmsfast.store.repository import Repository
 from kmsfast.store.roots import Root, RootRow
 from kmsfast.store.rows import verified
@@ -93,6 +94,18 @@ class StoreDirectory:
         """A transaction: durable and known to all processes when its block ends."""
         with self._database.write() as connection:
             yield Repository(connection, self.store_key, home, self._known)
+
+    @contextmanager
+    def read_identities(self) -> Iterator[IdentityRows]:
+        """A consistent view of whom the store knows."""
+        with self._database.read() as connection:
+            yield IdentityRows(connection, self.store_key)
+
+    @contextmanager
+    def write_identities(self) -> Iterator[IdentityRows]:
+        """A transaction on whom the store knows, like :meth:`write`."""
+        with self._database.write() as connection:
+            yield IdentityRows(connection, self.store_key)
 
     def forget_deleted(self) -> None:
         """Makes sure that removed rows are gone from the disk."""
@@ -244,6 +257,7 @@ def _fill(
             **asdict(root_row),
             "wrapped_key": wrapped,
             "rows_sum": bytes(32),
+            "identities_sum": bytes(32),
         }
         rows = Repository(connection, store_key, home)
         rows.add_store_row(row)

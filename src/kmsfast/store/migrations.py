@@ -149,7 +149,10 @@ def _record_usage(connection: Connection, macs: Macs) -> None:
 
 
 _SCOPES_4: Final = _frozen("scopes", "scope one account region num_keys rows_sum", "scope")
-_STORE_4: Final = _frozen("store", _ROOT.replace(" num_keys", "") + " rows_sum", "one")
+_STORE_WITH_SCOPES, _STORE_4 = (
+    _frozen("store", _ROOT.replace(" num_keys", "") + more, "one")
+    for more in (" rows_sum", " rows_sum identities_sum")
+)
 _KEYS_4: Final = _frozen(
     "keys",
     "scope key_id flags spec usage origin state description created_at rotation_days next_rotation "
@@ -269,8 +272,46 @@ _NO_GRANTS: Final = {"num_grants": 0, "grants_sum": bytes(32)}  # no release of 
 _OF_OLD_SCOPES: Final = {"scope": 1, "manager": "CUSTOMER", "deletion_days": None}
 
 
+def _of_identity(name: str, columns: str, key: str) -> str:
+    """The statement that makes a table of rows that belong to a principal."""
+    return (
+        f"CREATE TABLE {name} (\n    arn TEXT NOT NULL,\n    {columns},\n    mac BLOB NOT NULL,\n"
+        f"    PRIMARY KEY ({key}),\n    FOREIGN KEY(arn) REFERENCES principals (arn)\n)"
+    )
+
+
+_IDENTITIES_IN_4: Final = (
+    """CREATE TABLE principals (
+    arn TEXT NOT NULL,
+    unique_id TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    tags TEXT NOT NULL,
+    mac BLOB NOT NULL,
+    PRIMARY KEY (arn)
+)""",
+    _of_identity(
+        "access_keys",
+        "access_key_id TEXT NOT NULL, created_at INTEGER NOT NULL, active INTEGER NOT NULL, "
+        "session TEXT, wrapped BLOB NOT NULL",
+        "access_key_id",
+    ),
+    _of_identity("identity_policies", "name TEXT NOT NULL, document TEXT NOT NULL", "arn, name"),
+    _of_identity("memberships", "group_arn TEXT NOT NULL", "arn, group_arn"),
+    _of_identity("peers", "kind TEXT NOT NULL, number INTEGER NOT NULL", "kind, number"),
+    "ALTER TABLE store ADD COLUMN identities_sum BLOB NOT NULL DEFAULT x''",
+)
+
+
+def _identities_in_4(connection: Connection, macs: Macs) -> None:
+    """Tables of principals and what belongs to them; nobody is in them yet."""
+    (store,) = _all(connection, macs, _STORE_WITH_SCOPES)
+    for statement in _IDENTITIES_IN_4:
+        connection.execute(statement)
+    _write(connection, macs, _STORE_4, {**store, "identities_sum": bytes(32)})
+
+
 def _from_3_to_4(connection: Connection, macs: Macs) -> None:
-    """Scopes: what there is belongs to the one region and account that the store had.
+    """Scopes, with what there is in the one that the store had; principals.
 
     Grants are counted and summed up apart from the other rows of a key.
     """
@@ -303,7 +344,13 @@ def _from_3_to_4(connection: Connection, macs: Macs) -> None:
     scope = sealed(macs, _SCOPES_4, {**home, "num_keys": len(keys), "rows_sum": all_keys})
     for table, row in ((_SCOPES_4, scope), *((_KEYS_4, key) for key in new_keys), *new):
         table.insert(connection, row)
-    _write(connection, macs, _STORE_4, {**store, "rows_sum": added(bytes(32), [scope["mac"]])})
+    _write(
+        connection,
+        macs,
+        _STORE_WITH_SCOPES,
+        {**store, "rows_sum": added(bytes(32), [scope["mac"]])},
+    )
+    _identities_in_4(connection, macs)
     _record_usage(connection, macs)
     connection.execute("PRAGMA user_version = 4")
 

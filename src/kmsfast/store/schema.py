@@ -24,15 +24,21 @@ from kmsfast.store.table import Connection, Table
 
 __all__ = [
     "APPLICATION_ID",
+    "IDENTITIES",
     "SCHEMA_VERSION",
+    "access_keys",
     "aliases",
     "create",
     "grants",
+    "identity_policies",
     "key_usage",
     "key_versions",
     "keys",
+    "memberships",
     "migrate",
+    "peers",
     "policies",
+    "principals",
     "schema_version",
     "scopes",
     "store",
@@ -78,6 +84,7 @@ store = _table(
     kdf_memory_kib=_NUMBER_OR_NULL,
     wrapped_key=_BYTES,
     rows_sum=_BYTES,
+    identities_sum=_BYTES,
 )
 
 # The row of a scope is made with its first key, that of the store's home with the store; it stays.
@@ -160,9 +167,37 @@ grants = _of_key(
     document=_TEXT,
 )
 
+# Whom the store knows (kmsfast.model.principal); tags are a JSON object.
+principals = _table("principals", "arn", arn=_TEXT, unique_id=_TEXT, created_at=_NUMBER, tags=_TEXT)
+
+
+def _of_principal(name: str, /, *key: str, **columns: str) -> Table:
+    """A table whose rows belong to a principal."""
+    return Table(name, {"arn": _TEXT, **columns, "mac": _BYTES}, key, principals)
+
+
+# The secret is wrapped; a session has a name when the key is that of a role.
+access_keys = _of_principal(
+    "access_keys", "access_key_id",
+    access_key_id=_TEXT, created_at=_NUMBER, active=_NUMBER, session=_TEXT_OR_NULL, wrapped=_BYTES,
+)  # fmt: skip
+
+identity_policies = _of_principal("identity_policies", "arn", "name", name=_TEXT, document=_TEXT)
+
+# The group is a principal, too.
+memberships = _of_principal("memberships", "arn", "group_arn", group_arn=_TEXT)
+
+# Users and groups of the operating system (kind: uid or gid).
+peers = _of_principal("peers", "kind", "number", kind=_TEXT, number=_NUMBER)
+
+#: The tables whose rows ``identities_sum`` of the store sums up.
+IDENTITIES = (principals, access_keys, identity_policies, memberships, peers)
+
 key_usage = usage.TABLE
 
-_TABLES = (store, scopes, keys, key_versions, aliases, tags, policies, grants, key_usage)
+_TABLES = (
+    store, scopes, keys, key_versions, aliases, tags, policies, grants, key_usage, *IDENTITIES,
+)  # fmt: skip
 _INDICES = (
     "CREATE INDEX ix_aliases_key_id ON aliases (scope, key_id)",
     "CREATE INDEX ix_grants_name ON grants (scope, key_id, name)",

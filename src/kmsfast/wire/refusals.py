@@ -8,9 +8,12 @@ from typing import Any
 from kmsfast.errors import KmsError, ValidationError
 
 __all__ = [
+    "IncompleteSignature",
     "InvalidCredentialScope",
+    "MissingAuthenticationToken",
     "RequestTooLarge",
     "SerializationError",
+    "SignatureMismatch",
     "UnknownOperation",
     "UnrecognizedClient",
     "failure",
@@ -36,14 +39,30 @@ class RequestTooLarge(KmsError, ValueError):
     code = "RequestEntityTooLargeException"
 
 
-class InvalidCredentialScope(KmsError, ValueError):
-    """The signature is for a region that is not served here."""
+class MissingAuthenticationToken(KmsError, LookupError):
+    """The request is not signed."""
+
+    code = "MissingAuthenticationTokenException"
+
+
+class IncompleteSignature(KmsError, ValueError):
+    """A part of the signature is missing or malformed."""
+
+    code = "IncompleteSignatureException"
+
+
+class SignatureMismatch(KmsError, ValueError):
+    """The signature is too old, does not cover what it must, or is not that of the request."""
 
     code = "InvalidSignatureException"
 
 
+class InvalidCredentialScope(SignatureMismatch):
+    """The signature is for a region, a service or a day that is not the request's."""
+
+
 class UnrecognizedClient(KmsError, LookupError):
-    """The credentials are of an account that is not served here."""
+    """Nobody has the access key, or it is of an account that is not served here."""
 
     code = "UnrecognizedClientException"
 

@@ -1,0 +1,203 @@
+"""Whom the store knows, in this process: users, roles, groups, access keys, policies, uids.
+
+Rules: those of :mod:`kmsfast.local`. Whoever can open the store is its owner, and may do all this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from kmsfast import app
+from kmsfast.model.peer import PeerKind, principal_of_peer
+from kmsfast.model.policy_principal import Principal
+from kmsfast.model.principal import AccessKey, Identity, IdentityKind
+
+if TYPE_CHECKING:
+    from kmsfast.service.principals import NewAccessKey
+
+__all__ = ["Principals"]
+
+
+class Principals:
+    """The principals of an open store (:attr:`kmsfast.Kms.principals`).
+
+    A principal is named by its ARN, or by its name in the store's account; a user goes before a
+    role of the same name, and a role before a group. Every method that names one raises
+    PrincipalNotFound when the store does not know it.
+    """
+
+    __slots__ = ("_service",)
+
+    def __init__(self, application: app.Application) -> None:
+        self._service = application.principals
+
+    # ---- principals -------------------------------------------------------------------------
+
+    def create_user(self, name: str, tags: Mapping[str, str] | None = None) -> Identity:
+        """A new user, without policies and access keys.
+
+        Raises:
+            PrincipalExists: there is one. ValidationError, TagError: a name or tag is not allowed.
+        """
+        return self._service.create(name, IdentityKind.USER, tags)
+
+    def create_role(self, name: str, tags: Mapping[str, str] | None = None) -> Identity:
+        """A new role; raises as :meth:`create_user`."""
+        return self._service.create(name, IdentityKind.ROLE, tags)
+
+    def create_group(self, name: str) -> Identity:
+        """A new group; raises as :meth:`create_user`."""
+        return self._service.create(name, IdentityKind.GROUP)
+
+    def create_account(self, account: str) -> Identity:
+        """The root user of a new account, by its 12 digits; raises as :meth:`create_user`."""
+        return self._service.create_account(account)
+
+    def create_administrator(self, name: str = "administrator") -> NewAccessKey:
+        """The first user, who may do everything with keys, and its access key.
+
+        Raises:
+            PrincipalExists: the store knows somebody already.
+        """
+        return self._service.found(name)
+
+    def known(self) -> list[Identity]:
+        """All principals, by ARN."""
+        return self._service.known().of()
+
+    def get(self, name: str) -> Identity:
+        """One principal."""
+        return self._service.known().identity(self._service.arn(name))
+
+    def delete(self, name: str) -> None:
+        """Removes a principal with its access keys, policies, memberships and mapped ids."""
+        self._service.delete(self._service.arn(name))
+
+    # ---- access keys ------------------------------------------------------------------------
+
+    def create_access_key(self, name: str, session: str | None = None) -> NewAccessKey:
+        """A new access key; its secret is never told again.
+
+        Args:
+            session: of a role's: the name of the session that requests with it are of.
+
+        Raises:
+            LimitExceeded: the principal has two already. ValidationError: it can have none.
+        """
+        return self._service.create_access_key(self._service.arn(name), session)
+
+    def access_keys(self, name: str) -> list[AccessKey]:
+        """The access keys of a principal, oldest first."""
+        return self._service.known().access_keys_of(self._service.arn(name))
+
+    def set_access_key(self, access_key_id: str, *, active: bool) -> AccessKey:
+        """Activates or deactivates an access key.
+
+        Raises:
+            PrincipalNotFound: there is none.
+        """
+        return self._service.set_access_key(access_key_id, active=active)
+
+    def delete_access_key(self, access_key_id: str) -> None:
+        """Removes an access key.
+
+        Raises:
+            PrincipalNotFound: there is none.
+        """
+        self._service.delete_access_key(access_key_id)
+
+    # ---- policies and groups ----------------------------------------------------------------
+
+    def attach_policy(self, name: str, policy_name: str, document: str) -> None:
+        """Puts an identity policy on a user, a role or a group, or replaces the one of that name.
+
+        Raises:
+            MalformedPolicyDocument, LimitExceeded: the document is malformed or too long.
+            ValidationError: the root user, who has none.
+        """
+        self._service.attach_policy(self._service.arn(name), policy_name, document)
+
+    def detach_policy(self, name: str, policy_name: str) -> None:
+        """Takes an identity policy away.
+
+        Raises:
+            PrincipalNotFound: there is none of that name.
+        """
+        self._service.detach_policy(self._service.arn(name), policy_name)
+
+    def policies(self, name: str) -> dict[str, str]:
+        """A principal's own identity policies by name."""
+        return self._service.known().policies_of(self._service.arn(name))
+
+    def governing(self, principal: Principal) -> tuple[Principal, dict[str, str]]:
+        """A caller with what the store knows of it, and its identity policies by name.
+
+        Those of its groups are among them; one that the store does not know has none.
+        """
+        known = self._service.known()
+        return known.as_known(principal), dict(known.documents_for(principal))
+
+    def add_to_group(self, user: str, group: str) -> None:
+        """Puts a user into a group.
+
+        Raises:
+            LimitExceeded: it is in ten already.
+        """
+        self._service.add_to_group(*self._member(user, group))
+
+    def remove_from_group(self, user: str, group: str) -> None:
+        """Takes a user out of a group.
+
+        Raises:
+            PrincipalNotFound: it is not in it.
+        """
+        self._service.remove_from_group(*self._member(user, group))
+
+    def groups(self, user: str) -> list[str]:
+        """ARNs of the groups that a user is in."""
+        return self._service.known().groups_of(self._service.arn(user))
+
+    def members(self, group: str) -> list[str]:
+        """ARNs of the users in a group."""
+        return self._service.known().members_of(self._service.arn(group, IdentityKind.GROUP))
+
+    # ---- uids and gids ----------------------------------------------------------------------
+
+    def map_uid(self, uid: int, name: str) -> None:
+        """Whom a user of the operating system is when it comes by a socket.
+
+        Raises:
+            ValidationError: an id that cannot be mapped, 65534 among them; a group of principals.
+        """
+        self._service.map_peer(PeerKind.UID, uid, self._service.arn(name))
+
+    def map_gid(self, gid: int, name: str) -> None:
+        """Whom a group of the operating system is; raises as :meth:`map_uid`."""
+        self._service.map_peer(PeerKind.GID, gid, self._service.arn(name))
+
+    def unmap_uid(self, uid: int) -> None:
+        """A user of the operating system is nobody from now on.
+
+        Raises:
+            PrincipalNotFound: it is nobody.
+        """
+        self._service.unmap_peer(PeerKind.UID, uid)
+
+    def unmap_gid(self, gid: int) -> None:
+        """A group of the operating system is nobody from now on; raises as :meth:`unmap_uid`."""
+        self._service.unmap_peer(PeerKind.GID, gid)
+
+    def mapped(self) -> dict[tuple[PeerKind, int], str]:
+        """ARNs by kind and number."""
+        return dict(sorted(self._service.known().peers.items()))
+
+    def of_peer(self, uid: int, gids: Iterable[int]) -> str | None:
+        """The ARN of whom a process of this user and these groups is; None: nobody."""
+        return principal_of_peer(self._service.known().peers, uid, gids)
+
+    def _member(self, user: str, group: str) -> tuple[str, str]:
+        return (
+            self._service.arn(user, IdentityKind.USER),
+            self._service.arn(group, IdentityKind.GROUP),
+        )
