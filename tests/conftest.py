@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import reference
 from pairs import AllKeys
 from ring import STORE_ID, Ring
+from tokens import SoftHsm
 
 from kmsfast.crypto import keys, native, p256
 
@@ -59,3 +60,13 @@ def all_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AllKeys]:
     keys_of_all_kinds = AllKeys(tmp_path_factory.mktemp("all") / "store")
     yield keys_of_all_kinds
     keys_of_all_kinds.kms.close()
+
+
+@pytest.fixture(scope="session")
+def softhsm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftHsm]:
+    """Tokens of this process; the module reads its configuration once, when it is first used."""
+    made = SoftHsm(tmp_path_factory.mktemp("softhsm"))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in made.environment.items():
+            patch.setenv(name, value)
+        yield made

@@ -20,21 +20,25 @@ from kmsfast.model.arn import Home
 from kmsfast.service.encryption import Encryption
 from kmsfast.service.keyring import Keyring
 from kmsfast.service.management import Management
+from kmsfast.service.outside import OutsideKeys
 from kmsfast.service.ports import Clock
 from kmsfast.store.directory import StoreDirectory, StoreScope, create_store, open_store
 from kmsfast.store.roots import Passphrase, Root, RootKeyFile
 
 if TYPE_CHECKING:
     from kmsfast.audit.trail import Trail
+    from kmsfast.model.key_store import KeyStoreType
     from kmsfast.service.access import Access
     from kmsfast.service.asymmetric import Asymmetric
     from kmsfast.service.authorization import Authorizer
     from kmsfast.service.encapsulation import Encapsulation
     from kmsfast.service.grants import Grants
     from kmsfast.service.importing import Importing
+    from kmsfast.service.key_stores import KeyStores
     from kmsfast.service.macs import Macs
     from kmsfast.service.multi_region import MultiRegion
     from kmsfast.service.policies import Policies
+    from kmsfast.service.ports import Outside
     from kmsfast.service.principals import Principals
     from kmsfast.service.remembered import Remembered
     from kmsfast.service.rotations import Rotations
@@ -43,18 +47,30 @@ if TYPE_CHECKING:
     from kmsfast.service.singles import Singles
     from kmsfast.wire.markers import Markers
 
-__all__ = ["BUSY_TIMEOUT", "Application", "Deployment", "checked_root", "start"]
+__all__ = [
+    "BUSY_TIMEOUT",
+    "KEY_STORES",
+    "Application",
+    "Deployment",
+    "checked_root",
+    "start",
+]
 
 BUSY_TIMEOUT = 10.0
 AUDIT = "audit"
 _MAX_TIMEOUT = 86_400
+KEY_STORES = "key-stores.toml"
 
 
 class Deployment:
-    """One store and the services on it."""
+    """One store and the services on it.
 
-    def __init__(self, directory: StoreDirectory, clock: Clock) -> None:
-        self.directory, self._clock = directory, clock
+    Attributes:
+        key_stores: the configuration of key stores outside, whether it is there or not.
+    """
+
+    def __init__(self, directory: StoreDirectory, clock: Clock, key_stores: Path) -> None:
+        self.directory, self._clock, self.key_stores = directory, clock, key_stores
         self._regions: tuple[str, ...] = ()
         self._made: dict[Home, Application] = {}
         self._closed = False
@@ -99,8 +115,12 @@ class Deployment:
         return self.directory.homes()
 
     def forget_keys(self) -> None:
-        """Wipes all keys from the arena; those that are used again are loaded again."""
+        """Wipes all keys from the arena, and ends connections to key stores outside.
+
+        What is used again is loaded and connected again.
+        """
         for each in list(self._made.values()):
+            each.outside.close()
             each.ring.forget_all()
 
     def serve_regions(self, names: Iterable[str]) -> None:
@@ -117,11 +137,12 @@ class Deployment:
         return tuple(dict.fromkeys(regions))
 
     def close(self) -> None:
-        """Wipes all keys from the arena and closes the store."""
+        """Ends connections to key stores outside, wipes all keys, and closes the store."""
         if self._closed:
             return
         self._closed = True
         for each in list(self._made.values()):
+            each.outside.close()
             each.ring.close()
         self.directory.close()
 
@@ -139,7 +160,22 @@ class Application:
     def __init__(self, deployment: Deployment, ring: Keyring) -> None:
         self.deployment, self.ring = deployment, ring
         self.store: StoreScope = deployment.directory.at(ring.store.home)
-        self.management, self.encryption = Management(ring), Encryption(ring)
+        self.outside = OutsideKeys(ring, self._found_outside)
+        ring.when_purged = self.outside.forget
+        self.management = Management(ring, self.outside)
+        self.encryption = Encryption(ring, self.outside)
+
+    def _found_outside(self, kind: KeyStoreType) -> Outside:
+        from kmsfast.external import outside
+
+        return outside(kind, self.deployment.key_stores, self.store.home, self.ring.clock)
+
+    @cached_property
+    def key_stores(self) -> KeyStores:
+        """Custom key stores."""
+        from kmsfast.service.key_stores import KeyStores
+
+        return KeyStores(self.ring, self.outside)
 
     @cached_property
     def asymmetric(self) -> Asymmetric:
@@ -278,12 +314,14 @@ def start(
     account: str | None = None,
     clock: Clock | None = None,
     busy_timeout: float = BUSY_TIMEOUT,
+    key_stores: str | os.PathLike[str] | None = None,
 ) -> Application:
     """Opens or creates the store at ``path`` and puts the service of a region and account on it.
 
     Args:
         region: by default that of the store, which is us-east-1 for a new one.
         account: likewise; 000000000000 for a new one.
+        key_stores: the configuration of key stores outside; None: ``key-stores.toml`` in ``path``.
     """
     if root is not None:
         checked_root(root)
@@ -301,7 +339,7 @@ def start(
         store = create_store(directory, root, chosen, now, busy_timeout=busy_timeout)
     else:
         store = open_store(directory, root, busy_timeout=busy_timeout)
-    deployment = Deployment(store, ticking)
+    deployment = Deployment(store, ticking, Path(key_stores or directory / KEY_STORES))
     try:
         for home in deployment.homes():
             deployment.at(home).ring.purge_due()

@@ -21,8 +21,16 @@ __all__ = [
     "AwsManaged",
     "BatchError",
     "CiphertextOfUnknownKey",
+    "ClusterInUse",
+    "ClusterInvalidConfiguration",
+    "ClusterNotActive",
+    "ClusterNotFound",
+    "ClusterNotRelated",
     "ComputationFault",
     "ContextError",
+    "CustomKeyStoreHasKeys",
+    "CustomKeyStoreInvalidState",
+    "CustomKeyStoreNameInUse",
     "CustomKeyStoreNotFound",
     "DryRun",
     "ExpiredImportToken",
@@ -31,6 +39,7 @@ __all__ = [
     "GrantNotFound",
     "IncorrectKey",
     "IncorrectKeyMaterial",
+    "IncorrectTrustAnchor",
     "InvalidAliasName",
     "InvalidArn",
     "InvalidCiphertext",
@@ -48,6 +57,7 @@ __all__ = [
     "KmsError",
     "LimitExceeded",
     "MalformedPolicyDocument",
+    "MaterialElsewhere",
     "NotAuthorized",
     "PrincipalExists",
     "PrincipalNotFound",
@@ -65,6 +75,15 @@ __all__ = [
     "TagError",
     "UnsupportedOperation",
     "ValidationError",
+    "XksKeyAlreadyInUse",
+    "XksKeyInvalidConfiguration",
+    "XksKeyNotFound",
+    "XksProxyIncorrectCredential",
+    "XksProxyInvalidConfiguration",
+    "XksProxyInvalidResponse",
+    "XksProxyUriInUse",
+    "XksProxyUriUnreachable",
+    "XksProxyVpcEndpointServiceNotFound",
 ]
 
 
@@ -245,9 +264,117 @@ class DryRun(KmsError):
 
 
 class CustomKeyStoreNotFound(KmsError, LookupError):
-    """No custom key store of that id."""
+    """No custom key store of that id or name."""
 
     code = "CustomKeyStoreNotFoundException"
+
+
+class CustomKeyStoreNameInUse(KmsError):
+    """Another custom key store has the name."""
+
+    code = "CustomKeyStoreNameInUseException"
+
+
+class CustomKeyStoreInvalidState(KmsError):
+    """The connection state of the custom key store does not allow the operation."""
+
+    code = "CustomKeyStoreInvalidStateException"
+
+
+class CustomKeyStoreHasKeys(KmsError):
+    """The custom key store still has keys."""
+
+    code = "CustomKeyStoreHasCMKsException"
+
+
+class ClusterNotFound(KmsError, LookupError):
+    """No PKCS#11 token was configured for the CloudHSM cluster."""
+
+    code = "CloudHsmClusterNotFoundException"
+
+
+class ClusterNotActive(KmsError):
+    """The token of the CloudHSM cluster is not there, or not initialised."""
+
+    code = "CloudHsmClusterNotActiveException"
+
+
+class ClusterNotRelated(KmsError):
+    """The CloudHSM cluster has another trust anchor than the key store was made with."""
+
+    code = "CloudHsmClusterNotRelatedException"
+
+
+class ClusterInUse(KmsError):
+    """Another custom key store has the CloudHSM cluster."""
+
+    code = "CloudHsmClusterInUseException"
+
+
+class ClusterInvalidConfiguration(KmsError):
+    """The token of the CloudHSM cluster cannot do what a key store needs."""
+
+    code = "CloudHsmClusterInvalidConfigurationException"
+
+
+class IncorrectTrustAnchor(KmsError, ValueError):
+    """The trust anchor is no certificate, or not that of the CloudHSM cluster."""
+
+    code = "IncorrectTrustAnchorException"
+
+
+class XksProxyUriInUse(KmsError):
+    """Another external key store has the proxy's address."""
+
+    code = "XksProxyUriInUseException"
+
+
+class XksProxyUriUnreachable(KmsError):
+    """The external key store proxy cannot be reached, or not in time."""
+
+    code = "XksProxyUriUnreachableException"
+
+
+class XksProxyIncorrectCredential(KmsError):
+    """The external key store proxy does not accept the credential."""
+
+    code = "XksProxyIncorrectAuthenticationCredentialException"
+
+
+class XksProxyInvalidResponse(KmsError):
+    """The external key store proxy answers something else than the specification says."""
+
+    code = "XksProxyInvalidResponseException"
+
+
+class XksProxyInvalidConfiguration(KmsError):
+    """The external key store proxy does not serve the path."""
+
+    code = "XksProxyInvalidConfigurationException"
+
+
+class XksProxyVpcEndpointServiceNotFound(KmsError, LookupError):
+    """There are no VPC endpoint services here."""
+
+    code = "XksProxyVpcEndpointServiceNotFoundException"
+
+
+class XksKeyAlreadyInUse(KmsError):
+    """Another key of the external key store has the external key."""
+
+    code = "XksKeyAlreadyInUseException"
+
+
+class XksKeyNotFound(KmsError, LookupError):
+    """The external key store proxy does not know the external key."""
+
+    code = "XksKeyNotFoundException"
+
+
+class XksKeyInvalidConfiguration(KmsError):
+    """The external key is no enabled AES-256 key that encrypts and decrypts."""
+
+    code = "XksKeyInvalidConfigurationException"
 
 
 class InvalidMarker(KmsError, ValueError):
@@ -372,6 +499,10 @@ class ComputationFault(KmsError):
 
 class ArenaFull(KmsError):
     """Every slot of the key arena is in use by running calls."""
+
+
+class MaterialElsewhere(UnsupportedOperation):
+    """The key's material is in a custom key store, and the operation needs it here."""
 
 
 class StaleHandle(KmsError):

@@ -11,6 +11,7 @@ import json
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +19,10 @@ from aws_clients import client_of
 from botocore import xform_name
 from botocore_model import kms_model
 from constraint_cases import needed, request_of
+from external_stores import configure
 from serving import served
 from wrapping import wrap
+from xks_proxy import ACCESS_KEY_ID, ENDPOINT, PATH, SECRET, running
 
 from kmsfast.operations import MISSING, OPERATIONS
 
@@ -138,6 +141,39 @@ def grant(kms: Any) -> dict[str, str]:
     return {"KeyId": key, "GrantId": made["GrantId"]}
 
 
+def no_key_store(kms: Any) -> None:
+    """There is no custom key store: a proxy can be that of one alone."""
+    for each in kms.describe_custom_key_stores()["CustomKeyStores"]:
+        name = {"CustomKeyStoreId": each["CustomKeyStoreId"]}
+        if each["ConnectionState"] != "DISCONNECTED":
+            kms.disconnect_custom_key_store(**name)
+        kms.delete_custom_key_store(**name)
+
+
+def key_store_created(kms: Any) -> Answer:
+    no_key_store(kms)
+    return kms.create_custom_key_store(
+        CustomKeyStoreName="walk",
+        CustomKeyStoreType="EXTERNAL_KEY_STORE",
+        XksProxyUriEndpoint=ENDPOINT,
+        XksProxyUriPath=PATH,
+        XksProxyConnectivity="PUBLIC_ENDPOINT",
+        XksProxyAuthenticationCredential={
+            "AccessKeyId": ACCESS_KEY_ID, "RawSecretAccessKey": SECRET,
+        },
+    )  # fmt: skip
+
+
+def key_store(kms: Any) -> dict[str, str]:
+    return {"CustomKeyStoreId": key_store_created(kms)["CustomKeyStoreId"]}
+
+
+def connected(kms: Any) -> dict[str, str]:
+    made = key_store(kms)
+    kms.connect_custom_key_store(**made)
+    return made
+
+
 def policy_put(kms: Any) -> Answer:
     return kms.put_key_policy(KeyId=new(kms), PolicyName="default", Policy=POLICY)
 
@@ -146,9 +182,11 @@ TAG = {"TagKey": "team", "TagValue": "orders"}
 PAIR = {"KeyPairSpec": "ECC_NIST_P256"}
 CALLS: dict[str, Callable[[Any], Answer]] = {
     "CancelKeyDeletion": lambda kms: kms.cancel_key_deletion(KeyId=doomed(kms)),
+    "ConnectCustomKeyStore": lambda kms: kms.connect_custom_key_store(**key_store(kms)),
     "CreateAlias": lambda kms: kms.create_alias(
         AliasName=f"alias/walk/{uuid.uuid4()}", TargetKeyId=new(kms)
     ),
+    "CreateCustomKeyStore": key_store_created,
     "CreateGrant": lambda kms: kms.create_grant(
         KeyId=new(kms), GranteePrincipal=GRANTEE, Operations=["Decrypt"]
     ),
@@ -156,13 +194,16 @@ CALLS: dict[str, Callable[[Any], Answer]] = {
     "Decapsulate": decapsulated,
     "Decrypt": lambda kms: kms.decrypt(CiphertextBlob=blob(kms)),
     "DeleteAlias": lambda kms: kms.delete_alias(AliasName=alias(kms)),
+    "DeleteCustomKeyStore": lambda kms: kms.delete_custom_key_store(**key_store(kms)),
     "DeleteImportedKeyMaterial": lambda kms: kms.delete_imported_key_material(
         KeyId=imported(kms)["KeyId"]
     ),
     "DeriveSharedSecret": agreed,
+    "DescribeCustomKeyStores": lambda kms: kms.describe_custom_key_stores(**key_store(kms)),
     "DescribeKey": lambda kms: kms.describe_key(KeyId=alias(kms)),
     "DisableKey": lambda kms: kms.disable_key(KeyId=new(kms)),
     "DisableKeyRotation": lambda kms: kms.disable_key_rotation(KeyId=rotating(kms)),
+    "DisconnectCustomKeyStore": lambda kms: kms.disconnect_custom_key_store(**connected(kms)),
     "EnableKey": lambda kms: kms.enable_key(KeyId=new(kms)),
     "EnableKeyRotation": lambda kms: kms.enable_key_rotation(KeyId=new(kms)),
     "Encapsulate": lambda kms: kms.encapsulate(**kem_key(kms)),
@@ -203,6 +244,9 @@ CALLS: dict[str, Callable[[Any], Answer]] = {
     "TagResource": lambda kms: kms.tag_resource(KeyId=new(kms), Tags=[TAG]),
     "UntagResource": lambda kms: kms.untag_resource(KeyId=new(kms, Tags=[TAG]), TagKeys=["team"]),
     "UpdateAlias": lambda kms: kms.update_alias(AliasName=alias(kms), TargetKeyId=new(kms)),
+    "UpdateCustomKeyStore": lambda kms: kms.update_custom_key_store(
+        NewCustomKeyStoreName="walked", **key_store(kms)
+    ),
     "UpdateKeyDescription": lambda kms: kms.update_key_description(
         KeyId=new(kms), Description="walked"
     ),
@@ -214,10 +258,17 @@ CALLS: dict[str, Callable[[Any], Answer]] = {
 
 @pytest.fixture(scope="module")
 def kms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A client of a server of two regions."""
+    """A client of a server of two regions and of a proxy for external key stores."""
     store = tmp_path_factory.mktemp("operations") / "store"
-    with served(store, "--regions", f"us-east-1,{ELSEWHERE}") as running:
-        client = client_of(running.url)
+    store.mkdir(mode=0o700)
+    with running() as proxy:
+        configure(store / "key-stores.toml", proxy)
+        yield from client_at(store)
+
+
+def client_at(store: Path) -> Iterator[Any]:
+    with served(store, "--regions", f"us-east-1,{ELSEWHERE}") as server:
+        client = client_of(server.url)
         yield client
         client.close()
 

@@ -19,8 +19,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import golden
 from clocks import Clock
+from external_stores import configure, create_xks, create_xks_key
 from pairs import KINDS, MACS, RSA_ENCRYPTING, SIGNING
 from wrapping import FOREVER, bring
+from xks_proxy import Key, running
 
 import kmsfast
 from kmsfast.model.keyspec import algorithms_of
@@ -246,6 +248,34 @@ def make_regions_store(directory: Path) -> dict[str, Any]:
         }
 
 
+def make_key_stores_store(directory: Path) -> dict[str, Any]:
+    """A store with an external key store, and a key in it.
+
+    At the time of the machine, since the proxy looks at it.
+    """
+    path = directory / "key-stores"
+    path.mkdir(mode=0o700)
+    configuration = directory / "key-stores.toml"
+    with running() as proxy, kmsfast.open(path, create=True, key_stores=configuration) as kms:
+        proxy.keys["external-1"] = Key(golden.material(0))
+        configure(configuration, proxy)
+        store = kms.connect_custom_key_store(create_xks(kms).id)
+        key = create_xks_key(kms, store)
+        blobs = [
+            {"size": size, "context": context, "blob": key.encrypt(golden.plaintext(size), context)}
+            for size in SIZES
+            for context in CONTEXTS
+        ]
+    configuration.unlink()
+    with kmsfast.open(path) as kms:
+        return {
+            **golden.facts(kms),
+            "key_store": {"id": store.id, "name": store.name, "type": store.type},
+            "key": key.id,
+            "blobs": [{**each, "blob": each["blob"].hex()} for each in blobs],
+        }
+
+
 def main() -> None:
     directory = golden.DIRECTORY / golden.name()
     directory.mkdir(parents=True)
@@ -255,6 +285,7 @@ def main() -> None:
         "kinds": make_kinds_store(directory),
         "imported": make_imported_store(directory),
         "regions": make_regions_store(directory),
+        "key-stores": make_key_stores_store(directory),
     }
     text = json.dumps(expected, indent=1, ensure_ascii=False)
     (directory / "expected.json").write_text(text + "\n")

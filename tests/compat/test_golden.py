@@ -14,8 +14,10 @@ import golden
 import pytest
 import reference
 from clocks import Clock
+from external_stores import configure
 from signing import derived
 from wrapping import bring
+from xks_proxy import Key, running
 
 import kmsfast
 from kmsfast.store.schema import SCHEMA_VERSION
@@ -31,7 +33,7 @@ class Golden:
 
     def __init__(self, release: str, directory: Path) -> None:
         shutil.copytree(golden.DIRECTORY / release, directory)
-        for store in {*STORES, "kinds", "imported", "regions"} & {
+        for store in {*STORES, "kinds", "imported", "regions", "key-stores"} & {
             path.name for path in directory.iterdir()
         }:
             (directory / store).chmod(0o700)
@@ -249,6 +251,23 @@ def test_regions_and_accounts(made: Golden) -> None:
         kms.key("alias/primary").update_primary_region("eu-west-1")
         replica.rotate()
         assert kms.key("alias/primary").decrypt(replica.encrypt(b"x")) == b"x"
+
+
+def test_a_key_in_an_external_key_store(made: Golden) -> None:
+    if "key-stores" not in made.expected:
+        pytest.skip("it had no custom key stores")
+    expected, path = made.expected["key-stores"], made.directory / "key-stores"
+    with running() as proxy, kmsfast.open(path) as kms:
+        proxy.keys["external-1"] = Key(golden.material(0))
+        configure(path / "key-stores.toml", proxy)
+        assert golden.facts(kms) == {name: expected[name] for name in golden.facts(kms)}
+        (store,) = kms.custom_key_stores()
+        assert {"id": store.id, "name": store.name, "type": store.type} == expected["key_store"]
+        for item in expected["blobs"]:
+            plain = kms.decrypt(bytes.fromhex(item["blob"]), item["context"])
+            assert plain == golden.plaintext(item["size"])
+        key = kms.key(expected["key"])
+        assert key.decrypt(key.encrypt(b"x")) == b"x"
 
 
 def test_the_store_is_used_on(made: Golden) -> None:

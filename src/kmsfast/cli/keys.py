@@ -42,8 +42,13 @@ def key() -> None:
 @click.option(
     "--origin", default="AWS_KMS", show_default=True, metavar="ORIGIN",
     shell_complete=named_in("Origin"),
-    help="AWS_KMS: material is made here. EXTERNAL: it will be imported (kmsfast material).",
+    help="AWS_KMS: material is made here. EXTERNAL: it will be imported (kmsfast material). "
+    "AWS_CLOUDHSM, EXTERNAL_KEY_STORE: it is in a custom key store.",
 )  # fmt: skip
+@click.option(
+    "--key-store", "custom_key_store_id", metavar="ID", help="The custom key store, by its id."
+)
+@click.option("--xks-key-id", metavar="ID", help="The external key, as its proxy names it.")
 @click.option("--alias", help="Also give it this alias (alias/NAME).")
 @click.option("--description", default="", help="What the key is for.")
 @click.option("--tag", "tags", type=Pair(), multiple=True, help="A tag. Repeatable.")
@@ -184,7 +189,7 @@ def enable(session: Session, key_name: str) -> None:
 @key_argument
 @pass_session
 def disable(session: Session, key_name: str) -> None:
-    """Refuse every use of a key until it is enabled again."""
+    """Refuse all use of a key until it is enabled again."""
     found = session.kms.key(key_name)
     found.disable()
     click.echo(f"{found.id} is disabled")
@@ -346,6 +351,14 @@ def _imported(version: KeyVersion) -> dict[str, Any]:
     }
 
 
+def _key_store(item: Key) -> dict[str, Any]:
+    """In which custom key store a key is, if it is in one."""
+    backing = item.backing
+    if backing is None:
+        return {}
+    return {"custom_key_store_id": backing.key_store_id, "name_in_key_store": backing.name}
+
+
 def _used(usage: LastUsage) -> dict[str, Any]:
     """The last use of a key as JSON shows it."""
     use = usage.use
@@ -371,6 +384,7 @@ def _described(item: Key) -> dict[str, Any]:
         "algorithms": list(item.algorithms),
         "state": str(item.state),
         **({"regions": list(item.regions)} if item.multi_region else {}),
+        **_key_store(item),
         "description": item.description,
         "tags": dict(item.tags),
         "created_at": moment(item.created_at),

@@ -25,6 +25,7 @@ _COMMANDS = {
     "principal": ("principals.principal", "Users, roles and groups: create, list, delete."),
     "access-key": ("principals.access_key", "Access keys: create, list, deactivate, delete."),
     "group": ("principals.group", "Put users into groups."),
+    "key-store": ("key_stores.key_store", "Custom key stores: tokens and XKS proxies."),
     "policy": ("policies.policy", "Check policies, and ask what they decide."),
     "material": ("materials.material", "Import key material from elsewhere."),
     "encrypt": ("files.encrypt", "Encrypt columns of a table, or a file."),
@@ -81,6 +82,12 @@ def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> 
 @click.option("--region", help="Region whose keys are meant.  [default: the store's]")
 @click.option("--account", help="Account whose keys are meant.  [default: the store's]")
 @click.option(
+    "--key-stores",
+    type=click.Path(path_type=Path, readable=False),
+    envvar="KMSFAST_KEY_STORES",
+    help="File that says what stands behind custom key stores.  [env: KMSFAST_KEY_STORES]",
+)
+@click.option(
     "--version",
     is_flag=True,
     is_eager=True,
@@ -98,9 +105,12 @@ def cli(
     passphrase: bool,
     region: str | None,
     account: str | None,
+    key_stores: Path | None,
 ) -> None:
     """Keys that rotate, and columns, tables and files encrypted under them."""
-    context.obj = Session(store, root_key, passphrase, region=region, account=account)
+    context.obj = Session(
+        store, root_key, passphrase, region=region, account=account, key_stores=key_stores
+    )
     context.call_on_close(context.obj.close)
 
 

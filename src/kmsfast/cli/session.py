@@ -51,8 +51,10 @@ class Session:
         *,
         region: str | None = None,
         account: str | None = None,
+        key_stores: Path | None = None,
     ) -> None:
         self.store, self.region, self.account = store, region, account
+        self._key_stores = key_stores
         self.root_key_path = root_key
         self._passphrase = passphrase
         self._kms: Kms | None = None
@@ -69,8 +71,9 @@ class Session:
             import kmsfast
 
             self._kms = kmsfast.open(
-                self.store, root=self.root(), region=self.region, account=self.account
-            )
+                self.store, root=self.root(), region=self.region, account=self.account,
+                key_stores=self._key_stores,
+            )  # fmt: skip
         return self._kms
 
     def application(self, *, create: bool) -> Application:
@@ -85,8 +88,9 @@ class Session:
         from kmsfast import app
 
         start = partial(
-            app.start, self.store, root=self.root(), region=self.region, account=self.account
-        )
+            app.start, self.store, root=self.root(), region=self.region, account=self.account,
+            key_stores=self._key_stores,
+        )  # fmt: skip
         try:
             opened = start()
         except StoreNotFound:

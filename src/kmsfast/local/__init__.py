@@ -41,6 +41,7 @@ def open(  # noqa: A001 - kmsfast.open is to a store what open is to a file
     account: str | None = None,
     clock: Clock | None = None,
     busy_timeout: float = app.BUSY_TIMEOUT,
+    key_stores: str | os.PathLike[str] | None = None,
 ) -> Kms:
     """Opens the key store in the directory ``path``.
 
@@ -53,6 +54,8 @@ def open(  # noqa: A001 - kmsfast.open is to a store what open is to a file
         account: likewise, 12 digits; 000000000000 when the store was created without one.
         clock: Unix time in seconds; for tests. Default: the system's.
         busy_timeout: seconds to wait for another process that writes.
+        key_stores: the file that says what stands behind custom key stores
+            (docs/custom-key-stores.md); None: ``key-stores.toml`` in the directory.
 
     Raises:
         StoreNotFound, StoreExists: there is no store, or with ``create`` there is one.
@@ -64,6 +67,6 @@ def open(  # noqa: A001 - kmsfast.open is to a store what open is to a file
     return Kms(
         app.start(
             path, create=create, root=root, region=region, account=account, clock=clock,
-            busy_timeout=busy_timeout,
+            busy_timeout=busy_timeout, key_stores=key_stores,
         )
     )  # fmt: skip

@@ -14,7 +14,7 @@ from kmsfast import app
 from kmsfast.crypto.blob import seal_bound
 from kmsfast.crypto.native import with_handle
 from kmsfast.crypto.sealed import SealedWriter
-from kmsfast.errors import StaleHandle
+from kmsfast.errors import MaterialElsewhere, StaleHandle
 from kmsfast.local.grants import GrantUses
 from kmsfast.local.imports import ImportUses
 from kmsfast.local.macs import MacUses
@@ -29,6 +29,7 @@ from kmsfast.local.remembered import (
 )
 from kmsfast.model.context import copied
 from kmsfast.model.key import KeyManager, KeyMetadata, KeyState, KeyVersion, RotationStatus
+from kmsfast.model.key_store import Backing
 from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
 from kmsfast.model.usage import LastUsage
 from kmsfast.service import streams
@@ -75,7 +76,7 @@ class Key(PairUses, MacUses, ImportUses, GrantUses):
     @property
     def state(self) -> KeyState:
         """As AWS KMS names it: Enabled, Disabled, PendingImport... Compares equal to the texts."""
-        return self._metadata.state
+        return self._metadata.shown_state
 
     @property
     def spec(self) -> KeySpec:
@@ -89,8 +90,13 @@ class Key(PairUses, MacUses, ImportUses, GrantUses):
 
     @property
     def origin(self) -> Origin:
-        """Where its material comes from: AWS_KMS (made here) or EXTERNAL."""
+        """Where its material comes from: AWS_KMS (made here), EXTERNAL, or a custom key store."""
         return self._metadata.origin
+
+    @property
+    def backing(self) -> Backing | None:
+        """In which custom key store its material is, and its name there; None: it is here."""
+        return self._metadata.backing
 
     @property
     def algorithms(self) -> tuple[str, ...]:
@@ -220,10 +226,13 @@ class Key(PairUses, MacUses, ImportUses, GrantUses):
             with suppress(StaleHandle):  # evicted since: loaded again below
                 return self._seal(ready, plaintext, context, window)
         window = self._usage.watch(self)
-        made = with_handle(
-            lambda: self._ring.ready(self._raw_id),
-            lambda now: self._seal(now, plaintext, context, window),
-        )
+        try:
+            made = with_handle(
+                lambda: self._ring.ready(self._raw_id),
+                lambda now: self._seal(now, plaintext, context, window),
+            )
+        except MaterialElsewhere:
+            return self._encryption.encrypt(self._raw_id, plaintext, context, None)
         self._usage.used(self.arn, "Encrypt")
         return made
 

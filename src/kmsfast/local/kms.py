@@ -13,6 +13,7 @@ from kmsfast.crypto.blob import try_open
 from kmsfast.crypto.sealed import SealedReader
 from kmsfast.errors import StaleHandle, ValidationError
 from kmsfast.local.key import Key, Tags
+from kmsfast.local.key_stores import KeyStoreUses
 from kmsfast.local.remembered import NOTHING_TO_OPEN, Context, Opening
 from kmsfast.model.alias import Alias
 from kmsfast.model.arn import Home
@@ -32,7 +33,7 @@ __all__ = ["Kms"]
 _HEADER_LEN: Final = 24
 
 
-class Kms:
+class Kms(KeyStoreUses):
     """An open key store. Close it, or use it as a context manager, to wipe its keys from memory."""
 
     def __init__(self, application: app.Application) -> None:
@@ -76,6 +77,8 @@ class Kms:
         rotation_period_days: int | None = None,
         multi_region: bool = False,
         policy: str | None = None,
+        custom_key_store_id: str | None = None,
+        xks_key_id: str | None = None,
     ) -> Key:
         """A new, enabled key with one version; by default an AES-256 key that encrypts.
 
@@ -85,21 +88,27 @@ class Kms:
             usage: ENCRYPT_DECRYPT, SIGN_VERIFY, GENERATE_VERIFY_MAC, KEY_AGREEMENT or
                 ENCAPSULATE_DECAPSULATE; None: the only one that the spec has.
             origin: EXTERNAL: the key has no material until some is imported
-                (:meth:`Key.get_parameters_for_import`).
+                (:meth:`Key.get_parameters_for_import`). AWS_CLOUDHSM, EXTERNAL_KEY_STORE: its
+                material is in a custom key store.
             alias: a name that starts with ``alias/``.
             rotation_period_days: rotate by itself each 90 to 2,560 days; None: never.
             multi_region: the id starts with ``mrk-``, as that of a multi-Region key.
             policy: the key policy, kept as it is when its grammar is right. It binds
                 requests over HTTP (docs/policies.md).
+            custom_key_store_id: in which the material is to be.
+            xks_key_id: the external key, of origin EXTERNAL_KEY_STORE.
 
         Raises:
             InvalidAliasName, AliasExists, TagError, ValidationError: a parameter is not allowed.
             MalformedPolicyDocument, LimitExceeded: the policy is malformed, or too long.
             UnsupportedOperation: a spec that is not offered, or one that does not rotate.
+            CustomKeyStoreNotFound, CustomKeyStoreInvalidState, XksKeyNotFound, XksKeyAlreadyInUse,
+            XksKeyInvalidConfiguration: the key cannot be made in a custom key store.
         """
         key = self._management.create_key(
             spec=spec, usage=usage, origin=origin, description=description, alias=alias, tags=tags,
             policy=policy, rotation_period_days=rotation_period_days, multi_region=multi_region,
+            key_store_id=custom_key_store_id, xks_key_id=xks_key_id,
         )  # fmt: skip
         return Key(self._app, key)
 

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from kmsfast.errors import InvalidArn, InvalidGrantId, ValidationError
 from kmsfast.model.key import KeyMetadata
-from kmsfast.model.keyspec import KeyUsage
+from kmsfast.model.keyspec import KeySpec, KeyUsage
 from kmsfast.model.policy_actions import GRANTABLE
 from kmsfast.model.policy_grant import MAX_PAIRS, Grant, is_principal
 
@@ -62,7 +62,7 @@ _OF_USAGE: Final[Mapping[KeyUsage, frozenset[str]]] = {
 
 def operations_for(key: KeyMetadata) -> frozenset[str]:
     """What a grant on the key can allow."""
-    more = _DATA_KEYS if key.rotates else frozenset()
+    more = _DATA_KEYS if key.spec is KeySpec.SYMMETRIC_DEFAULT else frozenset()
     public = frozenset({"GetPublicKey"}) if key.is_asymmetric else frozenset()
     return _ANY_KEY | _OF_USAGE[key.usage] | more | public
 
@@ -147,7 +147,8 @@ def require_grantable(key: KeyMetadata, grant: Grant) -> None:
             f"Grant operations [{', '.join(foreign)}] are not valid for a key with key spec "
             f"{key.spec} and key usage {key.usage}."
         )
-    if not key.rotates and (grant.equals is not None or grant.subset is not None):
+    symmetric = key.spec is KeySpec.SYMMETRIC_DEFAULT
+    if not symmetric and (grant.equals is not None or grant.subset is not None):
         raise ValidationError(
             "Encryption context constraints are only valid for symmetric encryption keys; the key "
             f"spec is {key.spec}."

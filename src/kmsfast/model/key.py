@@ -25,6 +25,7 @@ from kmsfast.errors import (
     ValidationError,
 )
 from kmsfast.model.arn import Home
+from kmsfast.model.key_store import Backing, KeyStoreType
 from kmsfast.model.keyspec import (
     KeySpec,
     KeyUsage,
@@ -70,7 +71,8 @@ class KeyState(StrEnum):
     """The states of a key, as AWS KMS names them.
 
     DELETED is what the store remembers of a key whose material is gone; users never see it: such
-    a key does not exist.
+    a key does not exist. UNAVAILABLE is what users see of a key in a custom key store that is not
+    connected; the store has what the key will be when it is.
     """
 
     ENABLED = "Enabled"
@@ -78,6 +80,7 @@ class KeyState(StrEnum):
     PENDING_IMPORT = "PendingImport"
     PENDING_DELETION = "PendingDeletion"
     PENDING_REPLICA_DELETION = "PendingReplicaDeletion"
+    UNAVAILABLE = "Unavailable"
     DELETED = "Deleted"
 
 
@@ -104,6 +107,14 @@ _ALLOWED: dict[str, frozenset[KeyState]] = {
 _ENDING: dict[KeyState, str] = {
     KeyState.PENDING_DELETION: "pending deletion",
     KeyState.PENDING_REPLICA_DELETION: "pending replica deletion",
+}
+
+
+# States that a key in a custom key store has only while that is connected.
+_LOSABLE = frozenset({KeyState.ENABLED, KeyState.DISABLED})
+_BEHIND = {
+    KeyStoreType.AWS_CLOUDHSM: ("CloudHSM cluster", "CloudHSM key store"),
+    KeyStoreType.EXTERNAL_KEY_STORE: ("external key store proxy", "external key store"),
 }
 
 
@@ -155,6 +166,7 @@ class KeyMetadata:
         valid_to: when the first of the imported materials that are in use expires.
         expires: the same of all, those that wait for their rotation as well.
         material_names: of imported material, by the number of its version.
+        backing: where the material is, of a key in a custom key store.
         regions: of a multi-Region key, those of all related keys, the primary's first.
         deletion_days: how long it will wait, while its replicas' deletion is waited for.
     """
@@ -178,9 +190,16 @@ class KeyMetadata:
     valid_to: datetime | None = None
     expires: datetime | None = None
     material_names: Mapping[int, bytes] = field(default_factory=dict)
+    backing: Backing | None = None
     manager: KeyManager = KeyManager.CUSTOMER
     regions: tuple[str, ...] = ()
     deletion_days: int | None = None
+
+    @property
+    def shown_state(self) -> KeyState:
+        """The state as users see it."""
+        lost = self.backing is not None and not self.backing.connected
+        return KeyState.UNAVAILABLE if lost and self.state in _LOSABLE else self.state
 
     @property
     def id(self) -> str:
@@ -232,8 +251,8 @@ class KeyMetadata:
 
     @property
     def rotates(self) -> bool:
-        """Whether new versions can be added: to symmetric encryption keys alone, as in AWS."""
-        return self.spec is KeySpec.SYMMETRIC_DEFAULT
+        """Whether new versions can be added: to symmetric keys with their material here alone."""
+        return self.spec is KeySpec.SYMMETRIC_DEFAULT and self.backing is None
 
 
 def require(key: KeyMetadata, what: str) -> None:
@@ -243,6 +262,8 @@ def require(key: KeyMetadata, what: str) -> None:
         KeyDisabled: it is disabled.
         InvalidState: it waits for deletion or import, or it does not.
     """
+    if key.backing is not None and what == "use":
+        _require_connected(key, key.backing)
     if key.state in _ALLOWED[what]:
         return
     if key.state is KeyState.DISABLED and what == "use":
@@ -254,6 +275,16 @@ def require(key: KeyMetadata, what: str) -> None:
             f"{key.arn} is {_ENDING[key.state]}.", hint="'kmsfast key cancel-deletion' keeps it"
         )
     raise InvalidState(f"{key.arn} is not pending deletion.")
+
+
+def _require_connected(key: KeyMetadata, backing: Backing) -> None:
+    if key.shown_state is KeyState.UNAVAILABLE:
+        raise InvalidState(
+            f"This KMS key is in a custom key store that is not connected to its "
+            f"{_BEHIND[backing.type][0]}. Connect the {_BEHIND[backing.type][1]} and try the "
+            "request again.",
+            hint=f"'kmsfast key-store connect {backing.key_store_id}' does",
+        )
 
 
 def require_primary(key: KeyMetadata) -> None:

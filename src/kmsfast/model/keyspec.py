@@ -74,6 +74,8 @@ class Origin(StrEnum):
 
     AWS_KMS = "AWS_KMS"
     EXTERNAL = "EXTERNAL"
+    AWS_CLOUDHSM = "AWS_CLOUDHSM"
+    EXTERNAL_KEY_STORE = "EXTERNAL_KEY_STORE"
 
 
 _Uses = Mapping[KeyUsage, tuple[str, ...]]
@@ -129,7 +131,6 @@ _NOT_OFFERED: Final[Mapping[str, str]] = {
 
 
 _ORIGINS: Final = tuple(map(str, Origin))
-_OTHER_ORIGINS: Final = ("AWS_CLOUDHSM", "EXTERNAL_KEY_STORE")
 
 
 def _all_of(usage: KeyUsage) -> tuple[str, ...]:
@@ -183,11 +184,9 @@ def checked_origin(origin: str, spec: KeySpec) -> Origin:
     """The origin of that name, when keys of the spec can have it.
 
     Raises:
-        ValidationError: there is none. UnsupportedOperation: AWS has, kmsfast has not; or material
-            of the spec cannot be imported, with AWS either.
+        ValidationError: there is none. UnsupportedOperation: material of the spec cannot be
+            imported, with AWS either.
     """
-    if isinstance(origin, str) and origin in _OTHER_ORIGINS:
-        raise UnsupportedOperation(f"Origin {origin} is not offered: there are no key stores of it")
     known = Origin(enumerated(origin, _ORIGINS, "origin"))
     if known is Origin.EXTERNAL and _USES[spec] is _ML_KEM:
         raise UnsupportedOperation(

@@ -31,6 +31,7 @@ from kmsfast.model.tags import checked_tags
 
 __all__ = ["SeedKey", "parse_seed"]
 
+_ORIGINS: Final = (Origin.AWS_KMS, Origin.EXTERNAL)
 _PEM: Final = re.compile(
     r"-----BEGIN ((?:RSA |EC )?PRIVATE KEY)-----\s+([A-Za-z0-9+/=\s]+)-----END \1-----"
 )
@@ -122,9 +123,15 @@ def _parse_key(given: Any, index: int, home: Home) -> SeedKey:
 
 def _origin(name: str, spec: KeySpec, where: str) -> Origin:
     try:
-        return checked_origin(name, spec)
+        origin = checked_origin(name, spec)
     except KmsError as error:
         raise ValidationError(f"{where}: origin: {error}") from None
+    if origin not in _ORIGINS:
+        raise ValidationError(
+            f"{where}: origin: {origin} keys are in custom key stores, which a seed does not make; "
+            f"it makes keys of {' and '.join(_ORIGINS)}"
+        )
+    return origin
 
 
 def _check_together(key: SeedKey) -> None:

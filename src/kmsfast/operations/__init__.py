@@ -17,6 +17,7 @@ from kmsfast.operations import (
     encryption,
     grants,
     imports,
+    key_stores,
     keys,
     pairs,
     policies,
@@ -55,4 +56,5 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     **policies.OPERATIONS,
     **grants.OPERATIONS,
     **tags.OPERATIONS,
+    **key_stores.OPERATIONS,
 }

@@ -10,27 +10,20 @@ from typing import Final
 
 __all__ = ["DEVIATIONS", "MISSING"]
 
-_STORES: Final = "custom key stores are not offered yet"
-
-MISSING: Final[Mapping[str, str]] = {
-    "ConnectCustomKeyStore": _STORES,
-    "CreateCustomKeyStore": _STORES,
-    "DeleteCustomKeyStore": _STORES,
-    "DescribeCustomKeyStores": _STORES,
-    "DisconnectCustomKeyStore": _STORES,
-    "UpdateCustomKeyStore": _STORES,
-}
+MISSING: Final[Mapping[str, str]] = {}
 """Operations that are not offered, and why."""
 
 _RECIPIENT: Final = "Recipient is refused: attestation documents are not verified"
 _AT_ONCE: Final = "takes effect at once and everywhere"
-
+_TOKENS: Final = "a PKCS#11 token stands for a CloudHSM cluster (custom-key-stores.md)"
+_NO_VPC: Final = "VPC endpoint services are not found"
 _GRANTS: Final = "grants are not enforced yet"
 
 DEVIATIONS: Final[Mapping[str, str]] = {
+    "ConnectCustomKeyStore": "answers when it is connected or has failed",
+    "CreateCustomKeyStore": f"{_TOKENS}; {_NO_VPC}",
     "CreateGrant": f"principals are checked for their form alone; {_AT_ONCE}; {_GRANTS}",
-    "CreateKey": "no SM2 and ML_KEM_512 keys; origins AWS_KMS and EXTERNAL only; the policy is "
-    "checked for its form alone",
+    "CreateKey": "no SM2 and ML_KEM_512 keys; the policy is checked for its form alone",
     "Decrypt": _RECIPIENT,
     "DeriveSharedSecret": _RECIPIENT,
     "GenerateDataKey": _RECIPIENT,
@@ -47,6 +40,7 @@ DEVIATIONS: Final[Mapping[str, str]] = {
     "RetireGrant": _AT_ONCE,
     "RevokeGrant": _AT_ONCE,
     "RotateKeyOnDemand": _AT_ONCE,
+    "UpdateCustomKeyStore": f"{_TOKENS}; {_NO_VPC}",
     "UpdatePrimaryRegion": f"{_AT_ONCE}: keys are never seen as Updating",
 }
 """Operations whose answers differ from those of AWS, and how."""

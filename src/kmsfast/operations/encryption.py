@@ -11,17 +11,18 @@ from collections.abc import Callable
 from typing import Final
 
 from kmsfast.app import Application
-from kmsfast.crypto.blob import parse_key, start_of
+from kmsfast.crypto.blob import KeyName, parse_key, start_of
 from kmsfast.errors import (
     CiphertextOfUnknownKey,
-    CustomKeyStoreNotFound,
     IncorrectKey,
     InvalidCiphertext,
     KeyNotFound,
     ValidationError,
 )
-from kmsfast.model.key import KeyMetadata, require, require_usage
+from kmsfast.model.key import KeyMetadata, require, require_symmetric, require_usage
 from kmsfast.model.keyspec import KeyUsage, require_algorithm
+from kmsfast.model.outside_blob import is_outside
+from kmsfast.model.outside_blob import parse as parse_outside
 from kmsfast.operations import usual
 from kmsfast.operations.names import any_name
 from kmsfast.operations.requests import (
@@ -51,7 +52,7 @@ def encrypt(app: Application, given: Given) -> Result:
     key = any_name(app, name)
     algorithm = _check_use(key, given, "EncryptionAlgorithm", "Encrypt")
     sealed = _sealed(app, key, given["Plaintext"], algorithm, context)
-    if not key.is_asymmetric:
+    if _is_remembered(key):
         app.singles.remember_seal(epoch, name, key)
     return encrypted(Sealed(sealed, key.arn), algorithm)
 
@@ -79,7 +80,7 @@ def decrypt(app: Application, given: Given) -> Result:
     key = _key_of(app, data, name)
     algorithm = _check_use(key, given, "EncryptionAlgorithm", "Decrypt")
     plaintext = _opened(app, key, data, algorithm, context)
-    if key.is_asymmetric:
+    if not _is_remembered(key):
         return decrypted(Opened(plaintext, key.arn, None), algorithm)
     app.singles.remember_open(epoch, name, key, data)
     return decrypted(Opened(plaintext, key.arn, _material_of(key, data)), algorithm)
@@ -108,8 +109,9 @@ def re_encrypt(app: Application, given: Given) -> Result:
     target = any_name(app, given["DestinationKeyId"])
     opening = _check_use(source, given, _SOURCE, "ReEncryptFrom")
     sealing = _check_use(target, given, _DESTINATION, "ReEncryptTo")
-    plaintext = _opened(app, source, data, opening, given.get("SourceEncryptionContext"))
-    sealed = _sealed(app, target, plaintext, sealing, given.get("DestinationEncryptionContext"))
+    contexts = given.get("SourceEncryptionContext"), given.get("DestinationEncryptionContext")
+    plaintext = _opened(app, source, data, opening, contexts[0], operation="ReEncrypt")
+    sealed = _sealed(app, target, plaintext, sealing, contexts[1], operation="ReEncrypt")
     for key in (source, target):
         app.ring.used(key.raw_id, "ReEncrypt")
     return {
@@ -118,8 +120,8 @@ def re_encrypt(app: Application, given: Given) -> Result:
         "KeyId": target.arn,
         "SourceEncryptionAlgorithm": opening,
         "DestinationEncryptionAlgorithm": sealing,
-        "SourceKeyMaterialId": None if source.is_asymmetric else _material_of(source, data),
-        "DestinationKeyMaterialId": None if target.is_asymmetric else _material_of(target, sealed),
+        "SourceKeyMaterialId": _material_of(source, data),
+        "DestinationKeyMaterialId": _material_of(target, sealed),
     }
 
 
@@ -134,14 +136,20 @@ def generate_data_key_without_plaintext(app: Application, given: Given) -> Resul
     return _data_key(app, given, with_plaintext=False)
 
 
-def generate_random(_app: Application, given: Given) -> Result:
+def generate_random(app: Application, given: Given) -> Result:
     """Random bytes."""
     refuse_recipient(given)
     if "NumberOfBytes" not in given:
         raise ValidationError("NumberOfBytes is required.")
     if "CustomKeyStoreId" in given:
-        raise CustomKeyStoreNotFound("There are no custom key stores here")
+        made = app.outside.random(given["CustomKeyStoreId"], given["NumberOfBytes"])
+        return {"Plaintext": made}
     return {"Plaintext": os.urandom(given["NumberOfBytes"])}
+
+
+def generate_random_warm(app: Application, given: Given) -> Result | None:
+    """The same, but for random bytes of a custom key store."""
+    return None if "CustomKeyStoreId" in given else generate_random(app, given)
 
 
 def _warm_data_key(*, with_plaintext: bool) -> Callable[[Application, Given], Result | None]:
@@ -171,7 +179,7 @@ OPERATIONS: Final = {
         _warm_data_key(with_plaintext=False),
         usual.BlobsOfDataKeys,
     ),
-    "GenerateRandom": Operation(generate_random, generate_random, usual.RandomBytes),
+    "GenerateRandom": Operation(generate_random, generate_random_warm, usual.RandomBytes),
 }
 
 _SOURCE: Final = "SourceEncryptionAlgorithm"
@@ -182,10 +190,12 @@ def _data_key(app: Application, given: Given, *, with_plaintext: bool) -> Result
     size = size_of(given)
     epoch, name, context = app.ring.epoch[0], given["KeyId"], given.get("EncryptionContext")
     key = any_name(app, name)
-    app.ring.ready(key.raw_id, "GenerateDataKey" + ("" if with_plaintext else "WithoutPlaintext"))
+    require_symmetric(key, "GenerateDataKey" + ("" if with_plaintext else "WithoutPlaintext"))
+    require(key, "use")
     refuse_dry_run(given)
     made = app.encryption.data_key(key.raw_id, size, context, with_plaintext=with_plaintext)
-    app.singles.remember_seal(epoch, name, key)
+    if _is_remembered(key):
+        app.singles.remember_seal(epoch, name, key)
     material = _material_of(key, made.ciphertext_blob)
     return generated(DataKeyOf(made.plaintext, made.ciphertext_blob, key.arn, material))
 
@@ -205,10 +215,12 @@ def _sealed(
     plaintext: bytes,
     algorithm: str,
     context: dict[str, str] | None,
+    *,
+    operation: str = "Encrypt",
 ) -> bytes:
     if key.is_asymmetric:
         return app.asymmetric.encrypt(key.raw_id, plaintext, algorithm, context, None)
-    return app.encryption.encrypt(key.raw_id, plaintext, context, None)
+    return app.encryption.encrypt(key.raw_id, plaintext, context, None, operation)
 
 
 def _opened(
@@ -217,10 +229,12 @@ def _opened(
     data: bytes,
     algorithm: str,
     context: dict[str, str] | None,
+    *,
+    operation: str = "Decrypt",
 ) -> bytes:
     if key.is_asymmetric:
         return app.asymmetric.decrypt(key.raw_id, data, algorithm, context, None)
-    return app.encryption.decrypt(data, context, None)
+    return app.encryption.decrypt(data, context, None, operation=operation)
 
 
 def _ciphertext(given: Given) -> bytes:
@@ -253,7 +267,7 @@ def _key_of(app: Application, data: bytes, name: str | None) -> KeyMetadata:
     wanted = None if name is None else any_name(app, name)
     if wanted and wanted.is_asymmetric and wanted.usage is KeyUsage.ENCRYPT_DECRYPT:
         return wanted
-    named = parse_key(start_of(data))
+    named = _named(data)
     if wanted is not None and wanted.raw_id != named.key_id:
         raise IncorrectKey(
             "The key ID in the request does not identify a CMK that can perform this operation."
@@ -270,5 +284,23 @@ def _key_of(app: Application, data: bytes, name: str | None) -> KeyMetadata:
     return key
 
 
-def _material_of(key: KeyMetadata, data: bytes) -> str:
-    return key.material_id(parse_key(data).version)
+def _is_remembered(key: KeyMetadata) -> bool:
+    """Whether what a call needed of the key can be kept for warm calls: it is all here."""
+    return not key.is_asymmetric and key.backing is None
+
+
+def _named(data: bytes) -> KeyName:
+    """The key version that a ciphertext names.
+
+    Raises:
+        FrameError: no blob.
+    """
+    if is_outside(data):
+        found = parse_outside(data)
+        return KeyName(found.key_id, found.version, 0)
+    return parse_key(start_of(data))
+
+
+def _material_of(key: KeyMetadata, data: bytes) -> str | None:
+    """The id of the material that made a blob; only material that rotates has one."""
+    return key.material_id(parse_key(data).version) if key.rotates else None

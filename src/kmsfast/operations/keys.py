@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from kmsfast.app import Application
-from kmsfast.errors import CustomKeyStoreNotFound, UnsupportedOperation, ValidationError
+from kmsfast.errors import UnsupportedOperation, ValidationError
 from kmsfast.model.key import KeyMetadata
 from kmsfast.model.keyspec import KeySpec, Origin
 from kmsfast.model.usage import KeyUse
@@ -20,7 +20,6 @@ __all__ = ["OPERATIONS"]
 _DEFAULT_WINDOW: Final = 30
 # What AWS says of a replica in the answer that makes it; here it is ready by then.
 _CREATING: Final = {"Enabled": False, "KeyState": "Creating"}
-_ORIGINS: Final = frozenset(Origin)
 _KEYS: Final[Listing[KeyMetadata]] = Listing("Keys", lambda key: key.id, 100, 1000)
 
 
@@ -37,6 +36,8 @@ def create_key(app: Application, given: Given) -> Result:
         rotation_period_days=None,
         multi_region=given.get("MultiRegion", False),
         policy=given.get("Policy"),
+        key_store_id=given.get("CustomKeyStoreId"),
+        xks_key_id=given.get("XksKeyId"),
     )
     return {"KeyMetadata": describe(app, key)}
 
@@ -164,7 +165,6 @@ def _kind(given: Given) -> tuple[str, str | None]:
     Raises:
         ValidationError: members that contradict each other, or no usage for a key that needs one.
         UnsupportedOperation: a kind of key that AWS has and this release does not offer.
-        CustomKeyStoreNotFound: it was to be made in one.
     """
     if "KeySpec" in given and "CustomerMasterKeySpec" in given:
         raise ValidationError(
@@ -178,13 +178,4 @@ def _kind(given: Given) -> tuple[str, str | None]:
             "You must specify a KeyUsage value for all KMS keys except for symmetric encryption "
             "keys."
         )
-    origin = given.get("Origin", Origin.AWS_KMS)
-    for asked, what in (
-        (origin not in _ORIGINS, f"Origin {origin}"),
-        ("XksKeyId" in given, "XksKeyId"),
-    ):
-        if asked:
-            raise UnsupportedOperation(f"{what} is not supported by this release")
-    if "CustomKeyStoreId" in given:
-        raise CustomKeyStoreNotFound("There are no custom key stores here")
     return spec, usage

@@ -8,6 +8,7 @@ from typing import Any, Final
 from kmsfast.app import Application
 from kmsfast.model.imports import ExpirationModel
 from kmsfast.model.key import KeyMetadata, KeyState
+from kmsfast.model.key_store import KeyStoreType
 from kmsfast.model.keyspec import KeyUsage, Origin
 
 __all__ = ["algorithms", "describe"]
@@ -31,12 +32,13 @@ def describe(app: Application, key: KeyMetadata) -> dict[str, Any]:
         "KeyId": key.id,
         "Arn": key.arn,
         "CreationDate": key.created_at,
-        "Enabled": key.state is KeyState.ENABLED,
+        "Enabled": key.shown_state is KeyState.ENABLED,
         "Description": key.description,
         "KeyUsage": key.usage.value,
-        "KeyState": key.state.value,
+        "KeyState": key.shown_state.value,
         "DeletionDate": key.deletion_date,
         "Origin": key.origin.value,
+        **_key_store(key),
         **_expiry(key),
         "KeyManager": key.manager.value,
         "CustomerMasterKeySpec": key.spec.value,
@@ -46,6 +48,19 @@ def describe(app: Application, key: KeyMetadata) -> dict[str, Any]:
         "MultiRegionConfiguration": _related(key) if key.multi_region else None,
         "PendingDeletionWindowInDays": key.deletion_days,
         "CurrentKeyMaterialId": current,
+    }
+
+
+def _key_store(key: KeyMetadata) -> dict[str, Any]:
+    """In which custom key store the material of a key is, if it is in one."""
+    backing = key.backing
+    if backing is None:
+        return {}
+    external = backing.type is KeyStoreType.EXTERNAL_KEY_STORE
+    return {
+        "CustomKeyStoreId": backing.key_store_id,
+        "CloudHsmClusterId": backing.cluster_id,
+        "XksKeyConfiguration": {"Id": backing.name} if external else None,
     }
 
 

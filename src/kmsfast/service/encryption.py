@@ -10,19 +10,22 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, NamedTuple, NoReturn
 
 from kmsfast.crypto import blob, sealed
-from kmsfast.crypto.native import with_handle
+from kmsfast.crypto.native import forget, with_handle
 from kmsfast.errors import (
     BatchError,
     IncorrectKey,
     InvalidCiphertext,
     KmsError,
+    MaterialElsewhere,
     ValidationError,
 )
 from kmsfast.model.context import canonical
 from kmsfast.model.key import FLAG_MULTI_REGION, format_key_id, require_symmetric
+from kmsfast.model.outside_blob import is_outside
 from kmsfast.service import kinds
 from kmsfast.service.bindings import Bindings
 from kmsfast.service.keyring import Keyring
+from kmsfast.service.outside import OutsideKeys
 
 __all__ = ["BatchResult", "DataKey", "Encryption", "Errors", "SealedBatch"]
 
@@ -87,16 +90,27 @@ class Encryption:
         bindings: for callers that encrypt and decrypt single records themselves.
     """
 
-    def __init__(self, ring: Keyring) -> None:
-        self._ring = ring
+    def __init__(self, ring: Keyring, outside: OutsideKeys) -> None:
+        self._ring, self._outside = ring, outside
         self.bindings = Bindings()
 
     # ---- with a key -------------------------------------------------------------------------
 
-    def encrypt(self, raw_id: bytes, plaintext: Any, context: Context, aad: Any) -> bytes:
+    def encrypt(
+        self,
+        raw_id: bytes,
+        plaintext: Any,
+        context: Context,
+        aad: Any,
+        operation: str = "Encrypt",
+    ) -> bytes:
         """The blob of one record."""
         data, extra, bound = as_bytes(plaintext), as_bytes(aad, "aad"), canonical(context)
-        return self._ring.with_current(raw_id, lambda h: blob.seal_one(h, data, bound, extra))
+        try:
+            return self._ring.with_current(raw_id, lambda h: blob.seal_one(h, data, bound, extra))
+        except MaterialElsewhere:
+            _refuse_aad(extra)
+            return self._outside.encrypt(raw_id, data, bound, operation)
 
     def encrypt_batch(
         self, raw_id: bytes, values: Any, context: Context, aad: Any, threads: int
@@ -112,11 +126,16 @@ class Encryption:
     ) -> DataKey:
         """A fresh data key."""
         bound = canonical(context)
-        plaintext, sealed_key = self._ring.with_current(
-            raw_id,
-            lambda h: blob.data_key(h, num_bytes, bound, with_plaintext),
-            "GenerateDataKey" if with_plaintext else "GenerateDataKeyWithoutPlaintext",
-        )
+        operation = "GenerateDataKey" if with_plaintext else "GenerateDataKeyWithoutPlaintext"
+        try:
+            plaintext, sealed_key = self._ring.with_current(
+                raw_id, lambda h: blob.data_key(h, num_bytes, bound, with_plaintext), operation
+            )
+        except MaterialElsewhere:
+            plaintext, sealed_key = self._outside.data_key(raw_id, num_bytes, bound, operation)
+            if not with_plaintext:
+                forget(plaintext)
+                plaintext = None
         return DataKey(plaintext, sealed_key, self._ring.key(raw_id).arn)
 
     def seal_batch(self, raw_id: bytes, values: Any, context: Context, threads: int) -> SealedBatch:
@@ -139,9 +158,19 @@ class Encryption:
 
     # ---- with whatever key the ciphertext names ---------------------------------------------
 
-    def decrypt(self, data: Any, context: Context, aad: Any, only: bytes | None = None) -> bytes:
+    def decrypt(
+        self,
+        data: Any,
+        context: Context,
+        aad: Any,
+        only: bytes | None = None,
+        operation: str = "Decrypt",
+    ) -> bytes:
         """The plaintext of one blob; ``only``: the one key that may have encrypted it."""
         whole, extra, bound = as_bytes(data, "a blob"), as_bytes(aad, "aad"), canonical(context)
+        if is_outside(whole):
+            _refuse_aad(extra)
+            return self._outside.decrypt(whole, bound, only, operation)
         resolve, start = self._resolver(only), blob.start_of(whole)
         opened = with_handle(
             lambda: resolve(start),
@@ -274,6 +303,14 @@ class Encryption:
             for i, made in zip(indices, fresh, strict=True):
                 records[i] = made
         return kinds.from_list(records, blobs)
+
+
+def _refuse_aad(aad: bytes) -> None:
+    if aad:
+        raise ValidationError(
+            "a key in a custom key store takes no associated data of single records; put it into "
+            "the encryption context"
+        )
 
 
 def _noting(resolve: Callable[[bytes], int]) -> tuple[Callable[[bytes], int], set[bytes]]:

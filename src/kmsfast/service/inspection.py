@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from kmsfast.crypto import blob, sealed
 from kmsfast.crypto.native import BLOB_OVERHEAD
+from kmsfast.errors import FrameError
 from kmsfast.model.blob_info import BlobInfo
 from kmsfast.model.key import FLAG_MULTI_REGION, format_key_id
+from kmsfast.model.key_store import KeyStoreType
+from kmsfast.model.outside_blob import is_outside, parse
 
 __all__ = ["inspect"]
 
@@ -17,6 +20,8 @@ def inspect(data: bytes) -> BlobInfo:
         FrameError: neither of them, truncated, or of a version or suite unknown to this release.
     """
     start = bytes(data[: sealed.HEADER_LEN])
+    if is_outside(start):
+        return _of_key_store(bytes(data))
     if start[2:3] == b"\x02":
         batch = sealed.parse_header(start)
         name, kind, suite = blob.KeyName(*batch[:3]), "sealed batch", "AES-256-GCM, sealed"
@@ -35,4 +40,28 @@ def inspect(data: bytes) -> BlobInfo:
         multi_region=multi_region,
         plaintext_size=plaintext_size,
         record_size=record_size,
+    )
+
+
+_SUITES = {
+    KeyStoreType.AWS_CLOUDHSM: ("AES-256-GCM, in a CloudHSM key store", 0),
+    KeyStoreType.EXTERNAL_KEY_STORE: ("AES-256-GCM, in an external key store", BLOB_OVERHEAD),
+}
+
+
+def _of_key_store(data: bytes) -> BlobInfo:
+    """The header of a blob of a key in a custom key store."""
+    found = parse(data)
+    suite, inner = _SUITES[found.type]
+    if len(found.box.ciphertext) < inner:
+        raise FrameError("the blob is shorter than that of an empty record")
+    return BlobInfo(
+        kind="blob",
+        frame_version=data[1],
+        suite=suite,
+        key_id=format_key_id(found.key_id, False),
+        key_version=found.version,
+        multi_region=False,
+        plaintext_size=len(found.box.ciphertext) - inner,
+        record_size=None,
     )

@@ -19,7 +19,15 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from kmsfast.crypto import blob, keys, pkcs8
 from kmsfast.crypto.native import with_handle
-from kmsfast.errors import AwsManaged, InvalidKeyId, InvalidState, KeyNotFound, KmsError
+from kmsfast.errors import (
+    AwsManaged,
+    InvalidCiphertext,
+    InvalidKeyId,
+    InvalidState,
+    KeyNotFound,
+    KmsError,
+    MaterialElsewhere,
+)
 from kmsfast.model.alias import PREFIX, checked_alias
 from kmsfast.model.aws_managed import PREDEFINED
 from kmsfast.model.key import (
@@ -83,6 +91,7 @@ class Keyring:
 
     Attributes:
         epoch: one-element view of the store's epoch.
+        when_purged: called with each key that was deleted, for what is outside the store.
         usage: whoever has used a key tells it.
     """
 
@@ -94,6 +103,7 @@ class Keyring:
         self._privates = material.PrivateKeys()
         self._closed = False
         self.usage = UsageRecorder(store.usage, clock, self._forget_openers)
+        self.when_purged: Callable[[KeyMetadata], None] = _nothing_more
 
     # ---- keys by name -----------------------------------------------------------------------
 
@@ -214,11 +224,14 @@ class Keyring:
 
         Raises:
             KeyDisabled, InvalidState, KeyNotFound, InvalidKeyUsage: the key cannot encrypt.
+            MaterialElsewhere: it can, but not here.
         """
         epoch, key, due = self._encrypting(raw_id, operation)
         if due is not None and due <= self.now() and self._may_rotate(key):
             self._rotate_if_due(key)
             epoch, key, due = self._encrypting(raw_id, operation)
+        if key.backing is not None:
+            raise _elsewhere(key, operation)
         if due is not None and due <= self.now():
             due = None  # a replica whose primary is not enabled: not before something changes
         handle = self._handle(key, key.current_version)
@@ -297,6 +310,8 @@ class Keyring:
         require(key, "use")
         if key.multi_region != multi_region:
             raise self.not_found(name.key_id, multi_region)
+        if key.backing is not None:  # what its proxy was given is such a blob, and no more
+            raise InvalidCiphertext("the blob is not of the kind that its key makes")
         handle = self._handle(key, name.version)
         if key.expires is None:
             seen.resolved[prefix[:_HEADER_LEN]] = handle
@@ -424,6 +439,7 @@ class Keyring:
         return bool(due)
 
     def _purge(self, key: KeyMetadata) -> None:
+        purged = None
         with self.store.write() as here:
             rows = here.beside(key.region)
             found = rows.key(key.raw_id)
@@ -432,7 +448,10 @@ class Keyring:
                     remove_replica(rows, found)
                 else:
                     rows.purge(found, self.now())
+                    purged = found
         self.store.forget_deleted()
+        if purged is not None:
+            self.when_purged(purged)
 
     def _expire(self, key: KeyMetadata) -> None:
         """Removes the key's material that has expired; it is pending import then, as in AWS KMS."""
@@ -457,6 +476,18 @@ class Keyring:
         self._privates.forget(raw_id)
         for name in [name for name in list(self._handles) if name[0] == raw_id]:
             keys.release(self._handles.pop(name, 0))
+
+
+def _nothing_more(_key: KeyMetadata) -> None:
+    """What is outside the store, where nothing is."""
+
+
+def _elsewhere(key: KeyMetadata, operation: str) -> MaterialElsewhere:
+    return MaterialElsewhere(
+        f"{key.arn} origin is {key.origin} which is not valid for {operation}.",
+        hint="a key in a custom key store encrypts single records and data keys alone; encrypt "
+        "batches, files and tables by a data key, or by another key",
+    )
 
 
 def _settled(epoch: int) -> int:

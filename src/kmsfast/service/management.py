@@ -15,10 +15,12 @@ from datetime import datetime, timedelta
 
 from kmsfast.errors import (
     AliasExists,
+    CustomKeyStoreNotFound,
     KeyNotFound,
     LimitExceeded,
     UnsupportedOperation,
     ValidationError,
+    XksKeyAlreadyInUse,
 )
 from kmsfast.model.alias import MAX_ALIASES, Alias, checked_own_alias
 from kmsfast.model.key import (
@@ -34,16 +36,26 @@ from kmsfast.model.key import (
     require,
     require_primary,
 )
-from kmsfast.model.keyspec import Origin, checked_origin, checked_spec, checked_usage
+from kmsfast.model.key_store import (
+    Backing,
+    ConnectionState,
+    KeyStoreType,
+    checked_xks_key_id,
+    require_state,
+)
+from kmsfast.model.keyspec import KeySpec, Origin, checked_origin, checked_spec, checked_usage
 from kmsfast.model.tags import checked_tags, merged
 from kmsfast.service import material
 from kmsfast.service.keyring import Keyring
-from kmsfast.service.ports import Writer
+from kmsfast.service.material import Made
+from kmsfast.service.outside import OutsideKeys
+from kmsfast.service.ports import Reader, Writer
 from kmsfast.service.related import change_related
 from kmsfast.service.versions import lacks_material
 
 __all__ = ["Management", "require_rotates", "require_rotates_here"]
 
+_OUTSIDE = (Origin.AWS_CLOUDHSM, Origin.EXTERNAL_KEY_STORE)
 _NO_ROTATION = RotationStatus(enabled=False, period_days=None, next_rotation=None)
 Tags = Mapping[str, str] | Iterable[tuple[str, str]]
 
@@ -51,8 +63,8 @@ Tags = Mapping[str, str] | Iterable[tuple[str, str]]
 class Management:
     """Creates, changes, lists and deletes keys and aliases of one store."""
 
-    def __init__(self, ring: Keyring) -> None:
-        self._ring, self._store = ring, ring.store
+    def __init__(self, ring: Keyring, outside: OutsideKeys) -> None:
+        self._ring, self._store, self._outside = ring, ring.store, outside
 
     # ---- keys -------------------------------------------------------------------------------
 
@@ -68,15 +80,19 @@ class Management:
         rotation_period_days: int | None,
         multi_region: bool,
         policy: str | None,
+        key_store_id: str | None = None,
+        xks_key_id: str | None = None,
     ) -> KeyMetadata:
         """A new key: enabled, with one version, or for import, with none."""
         now = self._begin(None if alias is None else checked_own_alias(alias))
         raw_id = _new_id(multi_region)
         known = checked_spec(spec)
         external = checked_origin(origin, known) is Origin.EXTERNAL
+        named = format_key_id(raw_id, multi_region)
+        backing = self._backing(Origin(origin), named, key_store_id, xks_key_id)
         key = KeyMetadata(
             raw_id=raw_id,
-            arn=self._store.home.arn(f"key/{format_key_id(raw_id, multi_region)}"),
+            arn=self._store.home.arn(f"key/{named}"),
             state=KeyState.PENDING_IMPORT if external else KeyState.ENABLED,
             description=checked_description(description),
             multi_region=multi_region,
@@ -91,16 +107,27 @@ class Management:
             spec=known,
             usage=checked_usage(known, usage),
             origin=Origin(origin),
+            backing=backing,
         )
         if key.rotation.enabled:
             _require_rotates_by_itself(key)
+        if backing is not None:
+            _require_fits_key_store(key)
+            with self._outside.made(key) as in_key_store:
+                return self._added(key, in_key_store, alias)
         made = None
         if not external:
             made = material.make(self._store.store_key, known, raw_id, 1, key.flags)
             key = replace(key, public_key=made.public_key)
+        return self._added(key, made, alias)
+
+    def _added(self, key: KeyMetadata, made: Made | None, alias: str | None) -> KeyMetadata:
+        """The new key, stored."""
+        now = key.created_at
         with self._store.write() as rows:
             if alias is not None:
                 self._refuse_taken(rows, alias)
+            _check_backing(rows, key)
             rows.add(key)
             if made is not None:
                 version = KeyVersion(1, now, "created", made.public_key)
@@ -108,6 +135,30 @@ class Management:
             if alias is not None:
                 rows.put_alias(self._alias(alias, key, now, now))
         return key
+
+    def _backing(
+        self, origin: Origin, named: str, key_store_id: str | None, xks_key_id: str | None
+    ) -> Backing | None:
+        """Where the material of a new key is to be; None: here, or it is imported.
+
+        Raises:
+            ValidationError: an origin and members that do not belong together.
+            CustomKeyStoreNotFound, CustomKeyStoreInvalidState: see :class:`OutsideKeys`.
+        """
+        if (xks_key_id is None) == (origin is Origin.EXTERNAL_KEY_STORE):
+            raise ValidationError(
+                "XksKeyId is required for keys of origin EXTERNAL_KEY_STORE, and for no other"
+            )
+        if (key_store_id is None) == (origin in _OUTSIDE):
+            raise ValidationError(
+                f"CustomKeyStoreId is required for keys of origin {' and '.join(_OUTSIDE)}, and "
+                "for no other"
+            )
+        if key_store_id is None:
+            return None
+        store = self._outside.check_creation(KeyStoreType(origin), key_store_id)
+        name = named if xks_key_id is None else checked_xks_key_id(xks_key_id)
+        return Backing(store.id, name, store.type, connected=True, cluster_id=store.cluster_id)
 
     def all_keys(self) -> list[KeyMetadata]:
         """All keys that exist, oldest first."""
@@ -320,6 +371,38 @@ def _new_id(multi_region: bool) -> bytes:
     return os.urandom(16) if multi_region else uuid.uuid4().bytes
 
 
+def _check_backing(rows: Reader, key: KeyMetadata) -> None:
+    """Passes when a new key can have its place in its custom key store, still.
+
+    Raises:
+        CustomKeyStoreNotFound, CustomKeyStoreInvalidState: it was deleted or disconnected.
+        XksKeyAlreadyInUse: another key has the external key.
+    """
+    backing = key.backing
+    if backing is None:
+        return
+    store = next((each for each in rows.key_stores() if each.id == backing.key_store_id), None)
+    if store is None:
+        raise CustomKeyStoreNotFound(f"Custom key store {backing.key_store_id} does not exist.")
+    require_state(store, "CreateKey", ConnectionState.CONNECTED)
+    if backing.name in rows.keys_of_store(store.id):
+        raise XksKeyAlreadyInUse(
+            f"External key {backing.name} is that of another KMS key in custom key store {store.id}"
+        )
+
+
+def _require_fits_key_store(key: KeyMetadata) -> None:
+    """Passes for the kind of keys that custom key stores have.
+
+    Raises:
+        UnsupportedOperation: no symmetric encryption key, or a multi-Region key.
+    """
+    if key.spec is not KeySpec.SYMMETRIC_DEFAULT or key.multi_region:
+        raise UnsupportedOperation(
+            "Custom key stores have symmetric encryption keys of a single Region alone"
+        )
+
+
 def require_rotates(key: KeyMetadata) -> None:
     """Passes for keys that AWS rotates.
 
@@ -328,8 +411,9 @@ def require_rotates(key: KeyMetadata) -> None:
     """
     if not key.rotates:
         raise UnsupportedOperation(
-            hint=f"{key.arn} is of spec {key.spec}; only symmetric encryption keys rotate. Make a "
-            "new key and point the alias to it"
+            hint=f"{key.arn} is of spec {key.spec} and origin {key.origin}; only symmetric "
+            "encryption keys rotate, and not in custom key stores. Make a new key and point the "
+            "alias to it"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -12,6 +13,8 @@ from kmsfast.model.alias import Alias
 from kmsfast.model.arn import Home
 from kmsfast.model.identities import Identities
 from kmsfast.model.key import KeyMetadata, KeyVersion
+from kmsfast.model.key_store import CustomKeyStore
+from kmsfast.model.outside_blob import Box
 from kmsfast.model.peer import PeerKind
 from kmsfast.model.policy_grant import Grant
 from kmsfast.model.principal import AccessKey, Identity
@@ -22,9 +25,12 @@ __all__ = [
     "IdentityReader",
     "IdentityStore",
     "IdentityWriter",
+    "Outside",
+    "Place",
     "Reader",
     "Store",
     "UsageTable",
+    "Use",
     "Writer",
 ]
 
@@ -58,6 +64,15 @@ class Reader(Protocol):
 
     def aliases(self) -> list[Alias]:
         """All aliases, by name."""
+
+    def key_stores(self) -> list[CustomKeyStore]:
+        """All custom key stores, by id."""
+
+    def key_store_secret(self, key_store_id: str) -> bytes | None:
+        """The wrapped secret of a custom key store; None: no such store."""
+
+    def keys_of_store(self, key_store_id: str) -> dict[str, bytes]:
+        """The keys of a custom key store: their ids by their names in it."""
 
     def num_grants(self, key_id: bytes) -> int:
         """How many grants a key has."""
@@ -107,6 +122,15 @@ class Writer(Reader, Protocol):
 
     def drop_alias(self, name: str) -> None:
         """Removes an alias."""
+
+    def add_key_store(self, store: CustomKeyStore, wrapped: bytes) -> None:
+        """A new custom key store and its wrapped secret."""
+
+    def save_key_store(self, store: CustomKeyStore, wrapped: bytes | None = None) -> None:
+        """A custom key store's new state and properties; None: its secret stays."""
+
+    def drop_key_store(self, key_store_id: str) -> None:
+        """Removes a custom key store."""
 
     def add_grant(self, key_id: bytes, grant: Grant, when: datetime) -> None:
         """A new grant."""
@@ -233,3 +257,73 @@ class IdentityStore(Protocol):
 
     def check_process(self) -> None:
         """Raises StoreForked in a child of the process that opened the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A custom key store, and the way to its secret.
+
+    Attributes:
+        secret: unwraps the user's PIN or the secret access key, and wipes it after the block.
+    """
+
+    store: CustomKeyStore
+    secret: Callable[[], AbstractContextManager[memoryview]]
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One use of a key whose material is elsewhere.
+
+    Attributes:
+        name: of the key in its custom key store.
+        operation: as AWS names it.
+        key_arn: of the key; None: it is being made.
+    """
+
+    name: str
+    operation: str
+    key_arn: str | None
+
+
+class Outside(Protocol):
+    """What keeps the material of keys elsewhere, for all custom key stores of one type.
+
+    Every call may wait for a device or the network. Each but close and disconnect raises
+    :class:`kmsfast.model.key_store_faults.OutsideFailed`.
+    """
+
+    def check(self, place: Place, operation: str) -> None:
+        """Passes when a key store with these properties can be made."""
+
+    def connect(self, place: Place, operation: str) -> None:
+        """Passes when the keys of the key store can be used; begins anew if need be."""
+
+    def disconnect(self, key_store_id: str) -> None:
+        """Forgets a connection, if there is one."""
+
+    def make_key(self, place: Place, name: str, use: Use) -> None:
+        """Makes the key of this name, or makes sure that it is there and can be one's material."""
+
+    def destroy_key(self, place: Place, name: str) -> None:
+        """Removes the key that make_key made."""
+
+    def seal(self, place: Place, use: Use, plaintext: bytes, aad: bytes) -> Box:
+        """Encrypts and authenticates by AES-256-GCM."""
+
+    def open(self, place: Place, use: Use, box: Box, aad: bytes) -> bytes:
+        """Decrypts what seal made.
+
+        Raises:
+            InvalidCiphertext: it does not authenticate, where the other side says so.
+        """
+
+    def random(self, place: Place, num_bytes: int) -> bytes:
+        """Random bytes.
+
+        Raises:
+            UnsupportedOperation: key stores of the type make none.
+        """
+
+    def close(self) -> None:
+        """Forgets all connections."""

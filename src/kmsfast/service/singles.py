@@ -57,7 +57,7 @@ class DataKeyOf(NamedTuple):
     plaintext: bytes | None
     ciphertext: bytes
     key_arn: str
-    material_id: str
+    material_id: str | None
 
     def __repr__(self) -> str:
         """Without the plaintext."""

@@ -67,6 +67,8 @@ def waiting(rows: Reader, key: KeyMetadata) -> KeyVersion | None:
 
 def lacks_material(rows: Reader, key: KeyMetadata) -> bool:
     """Whether imported material of any version up to the current one is gone, or none came."""
+    if key.origin is not Origin.EXTERNAL:
+        return False
     used = [each for each in rows.versions(key) if each.number <= key.current_version]
     return not used or not all(each.is_present for each in used)
 

@@ -268,6 +268,35 @@ _NEW_IN_4: Final = (
     "CREATE INDEX ix_grants_grantee ON grants (scope, key_id, grantee, grant_id)",
     "CREATE INDEX ix_grants_retiring ON grants (scope, retiring, key_id, grant_id)",
 )
+# Custom key stores, and which keys are in them.
+_KEY_STORES_4: Final = (
+    """CREATE TABLE key_stores (
+    scope INTEGER NOT NULL,
+    key_store_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    type TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    error TEXT,
+    cluster_id TEXT,
+    trust_anchor TEXT,
+    uri_endpoint TEXT,
+    uri_path TEXT,
+    access_key_id TEXT,
+    wrapped BLOB NOT NULL,
+    mac BLOB NOT NULL,
+    PRIMARY KEY (scope, key_store_id),
+    FOREIGN KEY(scope) REFERENCES scopes (scope)
+)""",
+    f"""CREATE TABLE backings (
+    scope INTEGER NOT NULL,
+    key_id BLOB NOT NULL,
+    key_store_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    mac BLOB NOT NULL,
+    {_OF_A_KEY.format("")}
+)""",
+)
 _NO_GRANTS: Final = {"num_grants": 0, "grants_sum": bytes(32)}  # no release of schema 3 wrote any
 _OF_OLD_SCOPES: Final = {"scope": 1, "manager": "CUSTOMER", "deletion_days": None}
 
@@ -320,7 +349,7 @@ def _from_3_to_4(connection: Connection, macs: Macs) -> None:
     _check_sums(stores, keys, (row for rows in children for row in rows))
     if children[-1]:  # what nothing has written
         raise _incomplete()
-    for statement in (*_GONE_IN_4, *_NEW_IN_4):
+    for statement in (*_GONE_IN_4, *_NEW_IN_4, *_KEY_STORES_4):
         connection.execute(statement)
     store = stores[0]
     home = {"scope": 1, "one": store["one"], "account": store["account"], "region": store["region"]}

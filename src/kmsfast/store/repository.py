@@ -1,4 +1,4 @@
-"""Keys, versions, aliases, tags, policies and grants as rows, authenticated when they are read.
+"""Keys, what belongs to them, and custom key stores as rows, authenticated when they are read.
 
 A repository sees one scope, an account in a region: whatever it reads and writes is of that. One
 without a row in ``scopes`` is empty, and gets its row with its first key.
@@ -34,10 +34,12 @@ from kmsfast.model.key import (
     RotationStatus,
     format_key_id,
 )
+from kmsfast.model.key_store import Backing, CustomKeyStore
 from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
 from kmsfast.model.material_id import material_id
 from kmsfast.store import schema
 from kmsfast.store.grants import NO_EPOCH, GrantRows, KnownGrants
+from kmsfast.store.key_stores import backing_of, backing_rows, key_store_of, key_store_row
 from kmsfast.store.moments import from_micros, to_micros
 from kmsfast.store.roots import RootRow
 from kmsfast.store.rows import Macs, added, sealed, verified
@@ -46,8 +48,12 @@ from kmsfast.store.table import Connection, Row, Table
 __all__ = ["Repository"]
 
 # The tables whose rows are read with their key; grants are not (:mod:`.grants`), but go with it.
-_CHILDREN: Final = (schema.key_versions, schema.aliases, schema.tags, schema.policies)
+_CHILDREN: Final = (
+    schema.key_versions, schema.aliases, schema.tags, schema.policies, schema.backings,
+)  # fmt: skip
 _OF_A_KEY: Final = (*_CHILDREN, schema.grants)
+# The tables whose rows the row of their scope sums up.
+_TOP: Final = (schema.keys, schema.key_stores)
 Name = TypeVar("Name", bound=StrEnum)
 _NO_SCOPE: Final = 0  # the number of no scope, and so of no row
 
@@ -131,7 +137,10 @@ class Repository(GrantRows):
         self.homes()
         if self._scope == _NO_SCOPE:
             return []
-        return self._check_sum(schema.keys, self._scope_row())
+        rows = {table.name: self._rows(table) for table in _TOP}
+        if _sum_of(rows) != self._scope_row()["rows_sum"]:
+            raise _missing(schema.keys)
+        return rows[schema.keys.name]
 
     def num_keys(self) -> int:
         """How many keys the scope has, with those that were deleted."""
@@ -176,6 +185,23 @@ class Repository(GrantRows):
         rows = self._rows(schema.aliases)
         return [self._alias(row) for row in sorted(rows, key=lambda row: row["name"])]
 
+    def key_stores(self) -> list[CustomKeyStore]:
+        """All custom key stores, by id; none was left out or put back."""
+        self.check_keys()
+        rows = self._rows(schema.key_stores)
+        return [key_store_of(row) for row in sorted(rows, key=lambda row: row["key_store_id"])]
+
+    def key_store_secret(self, key_store_id: str) -> bytes | None:
+        """The wrapped secret of a custom key store; None: no such store."""
+        rows = self._rows(schema.key_stores, key_store_id=key_store_id)
+        return rows[0]["wrapped"] if rows else None
+
+    def keys_of_store(self, key_store_id: str) -> dict[str, bytes]:
+        """The keys of a custom key store: their ids by their names in it."""
+        self.all_keys()
+        rows = self._rows(schema.backings, key_store_id=key_store_id)
+        return {row["name"]: row["key_id"] for row in rows}
+
     def check_complete(self) -> None:
         """Passes when every key, and all rows that belong to it, are the latest ones."""
         self.all_keys()
@@ -189,6 +215,7 @@ class Repository(GrantRows):
         self._insert(schema.keys, [{**_key_row(key), **sums}])
         self._insert(schema.tags, _tag_rows(key))
         self._insert(schema.policies, _policy_rows(key))
+        self._insert(schema.backings, backing_rows(key))
         row = self._scope_row()
         self._replace(schema.scopes, row, {"num_keys": row["num_keys"] + 1})
 
@@ -236,6 +263,20 @@ class Repository(GrantRows):
         """Removes an alias."""
         self._delete(schema.aliases, name=name)
 
+    def add_key_store(self, store: CustomKeyStore, wrapped: bytes) -> None:
+        """A new custom key store and its wrapped secret."""
+        self.add_scope()
+        self._insert(schema.key_stores, [{**key_store_row(store), "wrapped": wrapped}])
+
+    def save_key_store(self, store: CustomKeyStore, wrapped: bytes | None = None) -> None:
+        """A custom key store's new state and properties; None: its secret stays."""
+        changes = key_store_row(store) | ({} if wrapped is None else {"wrapped": wrapped})
+        self._replace(schema.key_stores, self._key_store(store.id), changes)
+
+    def drop_key_store(self, key_store_id: str) -> None:
+        """Removes a custom key store."""
+        self._delete(schema.key_stores, key_store_id=key_store_id)
+
     def purge(self, key: KeyMetadata, when: datetime) -> None:
         """Removes all of the key but the fact that it was deleted."""
         for table in _OF_A_KEY:
@@ -247,8 +288,8 @@ class Repository(GrantRows):
         self._replace(schema.keys, self._owner(key.raw_id), gone)
 
     def clear(self) -> None:
-        """Removes all keys of all scopes, and the facts that some were deleted."""
-        for table in (*_OF_A_KEY, schema.keys, schema.key_usage):
+        """Removes all keys and custom key stores of all scopes, and the marks of deleted keys."""
+        for table in (*_OF_A_KEY, *_TOP, schema.key_usage):
             table.delete(self._connection, {})
         for row in self._rows(schema.scopes):
             self._replace(schema.scopes, row, {"num_keys": 0, "rows_sum": bytes(32)})
@@ -324,7 +365,18 @@ class Repository(GrantRows):
             manager=_known(KeyManager, row["manager"]),
             regions=tuple(row["regions"].split()),
             deletion_days=row["deletion_days"],
+            backing=self._backing(children.get(schema.backings.name, ())),
         )
+
+    def _backing(self, rows: Sequence[Row]) -> Backing | None:
+        """Where the material is, of the rows of a key that say it."""
+        if not rows:
+            return None
+        return backing_of(rows[0], self._key_store(rows[0]["key_store_id"]))
+
+    def _key_store(self, key_store_id: str) -> Row:
+        """The row of a custom key store that must be there."""
+        return self._above(schema.key_stores, key_store_id=key_store_id)
 
     def _alias(self, row: Row) -> Alias:
         owner = self._owner(row["key_id"])

@@ -28,9 +28,11 @@ __all__ = [
     "SCHEMA_VERSION",
     "access_keys",
     "aliases",
+    "backings",
     "create",
     "grants",
     "identity_policies",
+    "key_stores",
     "key_usage",
     "key_versions",
     "keys",
@@ -52,12 +54,12 @@ _BYTES, _NUMBER, _TEXT = "BLOB NOT NULL", "INTEGER NOT NULL", "TEXT NOT NULL"
 _BYTES_OR_NULL, _NUMBER_OR_NULL, _TEXT_OR_NULL = "BLOB", "INTEGER", "TEXT"
 
 
-def _table(name: str, key: str, **columns: str) -> Table:
+def _table(name: str, key: str, /, **columns: str) -> Table:
     """A table whose rows carry a MAC."""
     return Table(name, {**columns, "mac": _BYTES}, (key,))
 
 
-def _of_scope(name: str, *key: str, **columns: str) -> Table:
+def _of_scope(name: str, /, *key: str, **columns: str) -> Table:
     """A table whose rows belong to a scope, told apart in it by the columns ``key``."""
     return Table(name, {"scope": _NUMBER, **columns, "mac": _BYTES}, ("scope", *key), scopes)
 
@@ -193,10 +195,32 @@ peers = _of_principal("peers", "kind", "number", kind=_TEXT, number=_NUMBER)
 #: The tables whose rows ``identities_sum`` of the store sums up.
 IDENTITIES = (principals, access_keys, identity_policies, memberships, peers)
 
+# A custom key store; its secret, the user's PIN or the secret access key, is wrapped.
+key_stores = _of_scope(
+    "key_stores",
+    "key_store_id",
+    key_store_id=_TEXT,
+    name=_TEXT,
+    type=_TEXT,
+    created_at=_NUMBER,
+    state=_TEXT,
+    error=_TEXT_OR_NULL,
+    cluster_id=_TEXT_OR_NULL,
+    trust_anchor=_TEXT_OR_NULL,
+    uri_endpoint=_TEXT_OR_NULL,
+    uri_path=_TEXT_OR_NULL,
+    access_key_id=_TEXT_OR_NULL,
+    wrapped=_BYTES,
+)
+
+# In which custom key store the material of a key is, and its name there.
+backings = _of_key("backings", key_store_id=_TEXT, name=_TEXT)
+
 key_usage = usage.TABLE
 
 _TABLES = (
-    store, scopes, keys, key_versions, aliases, tags, policies, grants, key_usage, *IDENTITIES,
+    store, scopes, keys, key_versions, aliases, tags, policies, grants, key_stores, backings,
+    key_usage, *IDENTITIES,
 )  # fmt: skip
 _INDICES = (
     "CREATE INDEX ix_aliases_key_id ON aliases (scope, key_id)",

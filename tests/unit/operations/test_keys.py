@@ -75,13 +75,13 @@ def test_a_multi_region_key(api: Api) -> None:
         ),
         (
             {"Origin": "EXTERNAL_KEY_STORE"},
-            "UnsupportedOperationException",
-            "Origin EXTERNAL_KEY_STORE is not supported by this release",
+            "ValidationException",
+            "XksKeyId is required for keys of origin EXTERNAL_KEY_STORE, and for no other",
         ),
         (
-            {"CustomKeyStoreId": "cks-1"},
+            {"CustomKeyStoreId": "cks-1", "Origin": "AWS_CLOUDHSM"},
             "CustomKeyStoreNotFoundException",
-            "There are no custom key stores here",
+            "Custom key store cks-1 does not exist.",
         ),
         (
             {"Policy": "no JSON"},

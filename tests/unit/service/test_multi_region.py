@@ -230,13 +230,17 @@ def test_a_replica_that_was_deleted_is_made_again(
     kms: kmsfast.Kms, primary: kmsfast.Key, replica: kmsfast.Key, clock: Clock
 ) -> None:
     blob = replica.encrypt(b"x")
+    replica.create_grant(["Decrypt"], grantee_principal="arn:aws:iam::000000000000:user/ada")
+    assert replica.last_usage().use is not None
     replica.schedule_deletion(7)
     with pytest.raises(ReplicaExists):
         primary.replicate(THERE)
     clock.forward(days=8)
     with pytest.raises(KeyNotFound):
         replica.decrypt(blob)
-    assert primary.replicate(THERE).decrypt(blob) == b"x"
+    again = primary.replicate(THERE)
+    assert (again.grants(), again.last_usage().use) == ([], None)
+    assert again.decrypt(blob) == b"x"
     assert [key.state for key in kms.at(THERE).keys()] == ["Enabled"]
 
 
