@@ -26,6 +26,7 @@ from kmsfast.store.directory import StoreDirectory, StoreScope, create_store, op
 from kmsfast.store.roots import Passphrase, Root, RootKeyFile
 
 if TYPE_CHECKING:
+    from kmsfast.audit.recorder import Recorder
     from kmsfast.audit.trail import Trail
     from kmsfast.model.key_store import KeyStoreType
     from kmsfast.service.access import Access
@@ -73,6 +74,7 @@ class Deployment:
         self.directory, self._clock, self.key_stores = directory, clock, key_stores
         self._regions: tuple[str, ...] = ()
         self._made: dict[Home, Application] = {}
+        self._recorders: list[Recorder] = []
         self._closed = False
 
     def at(self, home: Home) -> Application:
@@ -110,6 +112,14 @@ class Deployment:
         store = self.directory
         return Trail(store.path / AUDIT, store.store_key, store.store_id)
 
+    def recorder(self, *, strict: bool = False) -> Recorder:
+        """What writes events of a door to the audit log; it is closed with the store."""
+        from kmsfast.audit.recorder import Recorder
+
+        made = Recorder(self.trail, strict=strict)
+        self._recorders.append(made)
+        return made
+
     def homes(self) -> list[Home]:
         """The regions and accounts that have had keys, and the store's own home."""
         return self.directory.homes()
@@ -141,6 +151,8 @@ class Deployment:
         if self._closed:
             return
         self._closed = True
+        for recorder in self._recorders:
+            recorder.close()
         for each in list(self._made.values()):
             each.outside.close()
             each.ring.close()

@@ -10,7 +10,6 @@ from pathlib import Path
 from botocore_model import kms_model
 
 from kmsfast.operations import DEVIATIONS, MISSING, OPERATIONS
-from kmsfast.operations.requests import SECRET_MEMBERS
 from kmsfast.server.service_model import load_service_model
 
 ROOT = Path(__file__).parents[2]
@@ -21,17 +20,6 @@ def test_every_operation_of_the_model_is_offered_or_said_to_be_missing() -> None
     assert set(OPERATIONS) | set(MISSING) == names
     assert not set(OPERATIONS) & set(MISSING)
     assert set(DEVIATIONS) <= set(OPERATIONS)
-
-
-def test_the_members_that_are_written_down_nowhere_are_those_of_the_model() -> None:
-    shapes = kms_model()["shapes"]
-    members = (
-        (name, shapes[member["shape"]])
-        for shape in shapes.values()
-        for name, member in shape.get("members", {}).items()
-    )
-    sensitive = {name for name, of in members if of.get("sensitive") and of["type"] != "blob"}
-    assert sensitive == SECRET_MEMBERS
 
 
 def test_the_model_that_is_served_is_botocores() -> None:

@@ -1,20 +1,16 @@
 """An event: one request, as it is kept. Never plaintext, ciphertext, MACs or key bytes.
 
-The request's parameters come in by :func:`redacted`, which leaves out bytes and whatever else is
-not known to be harmless.
+What may be kept of a request is the door's to say (for HTTP :mod:`kmsfast.wire.recorded`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from kmsfast.audit.frames import pack, unpack
 
-__all__ = ["Caller", "Event", "redacted"]
-
-_PLAIN: Final = (str, int, bool, float, type(None))
-_BYTES: Final = (bytes, bytearray, memoryview)
+__all__ = ["Caller", "Event"]
 
 
 class Caller(NamedTuple):
@@ -48,8 +44,8 @@ class Event(NamedTuple):
         caller: who asked.
         error: AWS's code; empty when it succeeded.
         message: of the error.
-        request: the parameters, redacted.
-        response: of operations that change something, redacted.
+        request: the parameters, as far as they may be kept.
+        response: of operations that change something, likewise.
         records: of a batch; 1 otherwise.
         failed: how many of them failed.
         is_read_only: as CloudTrail has it.
@@ -84,25 +80,3 @@ class Event(NamedTuple):
         event: Event = unpack(cls, body)
         caller: Caller = unpack(Caller, pack(event.caller))
         return event._replace(caller=caller)
-
-
-def redacted(value: Any, secret: Container[str] = ()) -> Any:
-    """The value without bytes, at any depth; what cannot be kept as it is becomes text.
-
-    Members that are bytes or that ``secret`` names go with their name; bytes in a list leave None.
-    """
-    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
-        return str(value)
-    if isinstance(value, _PLAIN):
-        return value
-    if isinstance(value, _BYTES):
-        return None
-    if isinstance(value, Mapping):
-        return {
-            str(name): redacted(one, secret)
-            for name, one in value.items()
-            if not isinstance(one, _BYTES) and name not in secret
-        }
-    if isinstance(value, Sequence | set | frozenset):
-        return tuple(redacted(one, secret) for one in value)
-    return str(value)

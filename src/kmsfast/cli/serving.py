@@ -76,6 +76,12 @@ _ADDRESS = "127.0.0.1:4599"
     is_flag=True,
     help="POST /_kmsfast/reset empties the store, and fills it with the seed again.",
 )
+@click.option(
+    "--audit",
+    type=click.Choice(["off", "on", "strict"]),
+    help="Record each request in the audit log; strict: on the disk before it is answered."
+    "  [default: on, without authentication off]",
+)
 @pass_session
 def serve(
     session: Session,
@@ -91,6 +97,7 @@ def serve(
     tls_key: Path | None,
     seed: Path | None,
     allow_reset: bool,
+    audit: str | None,
 ) -> None:
     """Serve the AWS KMS API over HTTP until SIGTERM or SIGINT."""
     from kmsfast.server.addresses import Tls
@@ -103,6 +110,10 @@ def serve(
             raise click.UsageError(
                 f"{name} is for development and tests: it needs --insecure-no-auth"
             )
+    if audit == "off" and not insecure_no_auth:
+        raise click.UsageError(
+            "--audit off is for development and tests: it needs --insecure-no-auth"
+        )
     tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
     logging.basicConfig(format="kmsfast: %(message)s", level=logging.WARNING)
     session.store = store or session.store
@@ -124,6 +135,7 @@ def serve(
         started=partial(_announce, authenticated=not insecure_no_auth),
         seed=seed,
         allow_reset=allow_reset,
+        audit=audit or ("off" if insecure_no_auth else "on"),
     )
 
 

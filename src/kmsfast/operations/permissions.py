@@ -321,10 +321,16 @@ PERMISSIONS: Final[Mapping[str, Needs]] = {
     **{
         name: _on_nothing(name)
         for name in (
+            "ConnectCustomKeyStore",
+            "CreateCustomKeyStore",
+            "DeleteCustomKeyStore",
+            "DescribeCustomKeyStores",
+            "DisconnectCustomKeyStore",
             "GenerateRandom",
             "ListAliases",
             "ListKeys",
             "ListRetirableGrants",
+            "UpdateCustomKeyStore",
         )
     },
     "CreateGrant": _create_grant,

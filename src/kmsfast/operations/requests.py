@@ -13,7 +13,6 @@ from kmsfast.wire.model import OperationShape
 
 __all__ = [
     "MAX_CONTEXT",
-    "SECRET_MEMBERS",
     "Given",
     "Operation",
     "Result",
@@ -29,12 +28,6 @@ MAX_CONTEXT: Final = 8192
 _CONTEXTS: Final = (
     "EncryptionContext", "SourceEncryptionContext", "DestinationEncryptionContext",
 )  # fmt: skip
-
-SECRET_MEMBERS: Final = frozenset({"AccessKeyId", "KeyStorePassword", "RawSecretAccessKey"})
-"""Members of requests that are texts and are written down nowhere: to proxies, and of tokens.
-
-All that the service model calls sensitive but blobs, none of which is ever written down.
-"""
 
 Given = Mapping[str, Any]
 """The members of a request by their AWS names; they have passed the checks of the service model."""

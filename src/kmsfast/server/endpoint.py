@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 from kmsfast.app import Application
 from kmsfast.errors import KmsError, UnsupportedOperation
 from kmsfast.model.arn import Home
+from kmsfast.model.policy_principal import Principal
 from kmsfast.operations import (
     MAX_CONTEXT,
     MISSING,
@@ -26,6 +27,7 @@ from kmsfast.operations import (
 )
 from kmsfast.server.gate import Gate
 from kmsfast.server.guard import Admitted, Guard
+from kmsfast.server.recording import Recording
 from kmsfast.wire.credentials import Credential, credential_of, scope_of
 from kmsfast.wire.faults import INTERNAL, fault_of
 from kmsfast.wire.model import OperationShape, ServiceModel
@@ -82,6 +84,9 @@ class Request:
         uri, headers: as they came, names in lower case; when requests are authenticated.
         peer: address of the client, unless it comes by a socket of this machine; likewise.
         secure: by TLS; likewise.
+        home: the region and account that it was made in, once that is known.
+        caller: who made it, once that is known; None: the account's root, unauthenticated.
+        access_key: that signed it.
     """
 
     method: str = ""
@@ -98,6 +103,9 @@ class Request:
     headers: list[tuple[bytes, bytes]] = field(default_factory=list, repr=False)
     peer: str = ""
     secure: bool = False
+    home: Home | None = None
+    caller: Principal | None = None
+    access_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +137,7 @@ class Endpoint:
     Args:
         guard: asks who makes a request and whether it may; None: whoever connects is the owner.
         reset: empties the store, for ``POST /_kmsfast/reset``; None: nothing does.
+        recording: writes the event of each request; None: nobody does.
     """
 
     def __init__(
@@ -137,6 +146,7 @@ class Endpoint:
         model: ServiceModel,
         guard: Guard | None = None,
         reset: Callable[[], object] | None = None,
+        recording: Recording | None = None,
     ) -> None:
         self._app, self._home, self._guard = app, app.store.home, guard
         self._regions = {self._home.region, *app.deployment.served_regions()}
@@ -150,6 +160,9 @@ class Endpoint:
             ("GET", "/healthz"): Reply(200, b'{"status":"ok"}'),
             ("GET", "/readyz"): self._ready,
         }
+        if recording is not None:
+            self._recording = recording
+            self.answer = self._recorded  # type: ignore[method-assign]
         self._gate: Gate | None = None
         if reset is not None:
             self._gate = gate = Gate()
@@ -162,6 +175,13 @@ class Endpoint:
             return self._answer(request)
         except Exception as error:  # noqa: BLE001 - one request must not end the server
             return _refusal(error, request.request_id)
+
+    def _recorded(self, request: Request) -> Reply | Later:
+        """The reply, or what makes it, once its event is written."""
+        made = Endpoint.answer(self, request)
+        if isinstance(made, Reply):
+            return _with_event(self._recording, request, made)
+        return lambda: _with_event(self._recording, request, made())
 
     def _answer(self, request: Request) -> Reply | Later:
         if not (self._hosts.get(request.host) or self._guard or self._is_local(request.host)):
@@ -180,6 +200,7 @@ class Endpoint:
             return self._signed(guard, self._targets[request.target], request)
         scope = scope_of(request.authorization)
         bound = (self._scopes.get(scope) or self._chosen(scope))[request.target]
+        request.home = bound.app.store.home
         body, bound.app.singles.request_id = None, request.request_id
         if bound.usual is not None and len(request.body) <= MAX_CONTEXT:
             body = bound.usual(request.body)
@@ -198,10 +219,10 @@ class Endpoint:
         admitted = None
         if scope and scope in seen:
             with suppress(KmsError):  # is refused as an access key is that nobody has: in a thread
-                admitted = guard.admit(request)
+                admitted = _admitted(guard, request)
         if admitted is None:
             return _guarded(
-                lambda: _asked(guard, bound, request, guard.admit(request), seen),
+                lambda: _asked(guard, bound, request, _admitted(guard, request), seen),
                 request.request_id,
             )
         given = _read(bound.shape, request.body)
@@ -326,6 +347,23 @@ def _read(shape: OperationShape, body: bytes) -> Given:
     if len(body) > MAX_CONTEXT:
         refuse_long_contexts(given)
     return given
+
+
+def _admitted(guard: Guard, request: Request) -> Admitted:
+    """What is known of a request whose signature is right; it is named in the request."""
+    admitted = guard.admit(request)
+    request.home, request.caller = admitted.app.store.home, admitted.caller
+    request.access_key = admitted.access_key
+    return admitted
+
+
+def _with_event(recording: Recording, request: Request, reply: Reply) -> Reply:
+    """The reply, whose event is written; or why there is none."""
+    try:
+        recording.record(request, reply)
+    except Exception as error:  # noqa: BLE001 - what is not recorded does not leave
+        return _refusal(error, request.request_id)
+    return reply
 
 
 def _asked(

@@ -34,11 +34,13 @@ class Admitted(NamedTuple):
     Attributes:
         app: the service of the region and the caller's account.
         values: condition keys of the connection and the headers.
+        access_key: that signed it.
     """
 
     app: Application
     caller: Principal
     values: Mapping[str, Any]
+    access_key: str
 
 
 class Guard:
@@ -67,7 +69,7 @@ class Guard:
                 "The security token included in the request is invalid."
             ) from None
         home = Home(signer.region, caller.account or "")
-        return Admitted(self._deployment.at(home), caller, _values(request))
+        return Admitted(self._deployment.at(home), caller, _values(request), signer.access_key)
 
     def permitted(
         self, admitted: Admitted, operation: str, given: Mapping[str, Any]
@@ -77,7 +79,7 @@ class Guard:
         Raises:
             AccessDenied: the caller may not do it; other errors as of the operation's names.
         """
-        app, caller, values = admitted
+        app, caller, values, _ = admitted
         account = _account_in(given)
         if account in {None, caller.account}:
             return app, permitted(app, caller, operation, given, values)

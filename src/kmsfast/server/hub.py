@@ -31,14 +31,14 @@ class Server:
     """Serves an endpoint to connections; see :class:`kmsfast.server.connection.Hub`.
 
     Args:
-        signed: the endpoint asks for signatures.
+        keep_headers: the endpoint asks for signatures, or records who asked.
     """
 
     def __init__(
-        self, endpoint: Endpoint, loop: asyncio.AbstractEventLoop, *, signed: bool = False
+        self, endpoint: Endpoint, loop: asyncio.AbstractEventLoop, *, keep_headers: bool = False
     ) -> None:
         self.answer = endpoint.answer
-        self._kind = SignedConnection if signed else Connection
+        self._kind = SignedConnection if keep_headers else Connection
         self._loop = loop
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="kmsfast")
         self._connections: set[Connection] = set()

@@ -17,6 +17,7 @@ from kmsfast.errors import ValidationError
 from kmsfast.server.addresses import Tls, listening_socket, parse_address, require_loopback, url_of
 from kmsfast.server.endpoint import Endpoint
 from kmsfast.server.guard import Guard
+from kmsfast.server.recording import Recording
 from kmsfast.server.seed_file import read_seed
 from kmsfast.server.service_model import load_service_model
 
@@ -32,6 +33,7 @@ def serve(
     started: Callable[[Application, str], None],
     seed: Path | None = None,
     allow_reset: bool = False,
+    audit: str = "on",
 ) -> None:
     """Serves a store at an address until SIGTERM or SIGINT; requests in work are finished then.
 
@@ -43,6 +45,7 @@ def serve(
         seed: a file of keys that are made if they are not there; without authentication only, since
             whoever wrote it knows their material.
         allow_reset: ``POST /_kmsfast/reset`` empties the store, and fills it with the seed again.
+        audit: ``on``, ``strict`` or ``off``: whether requests are recorded.
 
     Raises:
         ValidationError: an address or option that cannot be served, or the packages of
@@ -74,14 +77,19 @@ def serve(
         fill()
         guard = None if insecure_no_auth else _guard(app)
         reset = partial(fill, emptied=True) if allow_reset else None
+        recording = None
+        if audit != "off":
+            recorder = app.deployment.recorder(strict=audit == "strict")
+            recorder.open()
+            recording = Recording(recorder, model.recordable(), app.ring.clock)
         with runner:
             runner.run(
                 _serve(
-                    Endpoint(app, model, guard, reset),
+                    Endpoint(app, model, guard, reset, recording),
                     listening,
                     context,
                     lambda: started(app, url_of(listening, tls=context is not None)),
-                    signed=guard is not None,
+                    keep_headers=guard is not None or recording is not None,
                 )
             )
     finally:
@@ -123,7 +131,7 @@ async def _serve(
     context: ssl.SSLContext | None,
     started: Callable[[], None],
     *,
-    signed: bool,
+    keep_headers: bool,
 ) -> None:
     from kmsfast.server.hub import Server
 
@@ -131,7 +139,7 @@ async def _serve(
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
-    server = Server(endpoint, loop, signed=signed)
+    server = Server(endpoint, loop, keep_headers=keep_headers)
     listener = await loop.create_server(server.connection, sock=listening, ssl=context)
     sweeper = asyncio.create_task(server.sweep())
     gc.collect()

@@ -9,6 +9,7 @@ from typing import Any, Final
 from kmsfast.wire import answers, shapes
 from kmsfast.wire.answers import Writer
 from kmsfast.wire.document import parse_object
+from kmsfast.wire.recorded import Recordable, recordable
 from kmsfast.wire.refusals import invalid
 from kmsfast.wire.shapes import Shape, Structure
 
@@ -50,12 +51,17 @@ class ServiceModel:
     """
 
     def __init__(self, model: Mapping[str, Any]) -> None:
+        self._model = model
         self._shapes: Mapping[str, Mapping[str, Any]] = model["shapes"]
         self.target_prefix: str = model["metadata"]["targetPrefix"]
         self.operations = {
             name: OperationShape(name, self._request(each), self._answer(each))
             for name, each in model["operations"].items()
         }
+
+    def recordable(self) -> Mapping[str, Recordable]:
+        """What may be recorded of each operation."""
+        return recordable(self._model)
 
     def _request(self, operation: Mapping[str, Any]) -> Structure:
         named = operation.get("input")

@@ -1,0 +1,69 @@
+"""Events of a door, written to the log of its store.
+
+The log is opened by the first event, so that who only reads the store makes none.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+from kmsfast.audit.event import Event
+from kmsfast.audit.log import AuditLog
+from kmsfast.audit.trail import Trail
+
+__all__ = ["Recorder"]
+
+# What operations that change something begin with; their records are synced before the answer.
+_CHANGES: Final = (
+    "Cancel", "Connect", "Create", "Delete", "Disable", "Disconnect", "Enable", "Import", "Put",
+    "Replicate", "Retire", "Revoke", "Rotate", "Schedule", "Tag", "Untag", "Update",
+)  # fmt: skip
+
+
+class Recorder:
+    """Writes events.
+
+    Args:
+        strict: sync every record before its answer leaves, not only those of changes.
+    """
+
+    def __init__(self, trail: Trail, *, strict: bool = False) -> None:
+        self._trail, self._strict = trail, strict
+        self._lock = threading.Lock()
+        self._log: AuditLog | None = None
+
+    @staticmethod
+    def is_change(operation: str) -> bool:
+        """Whether an operation changes keys, by its name."""
+        return operation.startswith(_CHANGES)
+
+    def record(self, event: Event) -> None:
+        """Writes an event; it is with the kernel, or on the disk if it is of a change.
+
+        Raises:
+            AuditUnusable: it could not be written; then its answer must not leave.
+        """
+        log = self._log or self._opened()
+        log.append(event.pack(), sync=self._strict or not event.is_read_only)
+
+    def open(self) -> None:
+        """Opens the log now, to learn whether it can be written.
+
+        Raises:
+            AuditUnusable: it cannot.
+        """
+        self._opened()
+
+    def close(self) -> None:
+        """Signs and closes the log, if there was an event."""
+        with self._lock:
+            if self._log is not None:
+                self._log.close()
+                self._log = None
+
+    def _opened(self) -> AuditLog:
+        with self._lock:
+            if self._log is None:
+                self._log = self._trail.open()
+            return self._log
