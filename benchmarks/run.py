@@ -27,6 +27,7 @@ FILES = [
     "bench_policies.py",
     "bench_sigv4.py",
     "bench_http.py",
+    "bench_audit.py",
     "bench_openbao.py",
 ]
 

@@ -11,7 +11,8 @@ Rules:
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from kmsfast.audit.event import Caller, Event
@@ -28,6 +29,13 @@ __all__ = ["Recording"]
 _NAMING: Final = ("KeyId", "SourceKeyId", "DestinationKeyId", "TargetKeyId")
 _METADATA: Final = ("KeyMetadata", "ReplicaKeyMetadata")
 _LONGEST_AGENT: Final = 256
+_MOST_CALLERS: Final = 1024
+# No string of an answer has an unescaped quotation mark, so these are members, at any depth but
+# beside blobs, whose text has none of these characters.
+_NAMED: Final = re.compile(
+    rb'"(?:KeyId|SourceKeyId|DestinationKeyId)":"(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-z-]+)"'
+)
+_decode: Final = json.JSONDecoder().decode
 _UNNAMED: Final = "unix socket"
 
 
@@ -42,7 +50,9 @@ class Recording:
     def __init__(
         self, recorder: Recorder, kept: Mapping[str, Recordable], clock: Callable[[], float]
     ) -> None:
-        self._recorder, self._kept, self._clock = recorder, kept, clock
+        self._recorder, self._clock = recorder, clock
+        self._kept = {name: (each, Recorder.is_change(name)) for name, each in kept.items()}
+        self._callers: dict[tuple[Any, ...], Caller] = {}
         self._names = {f"TrentService.{name}".encode(): name for name in kept}
 
     def record(self, request: Request, reply: Reply) -> None:
@@ -54,52 +64,70 @@ class Recording:
         name = self._names.get(request.target)
         if name is None or request.home is None:
             return
-        kept = self._kept[name]
+        kept, changes = self._kept[name]
         given = kept.request(_members(request.body)) or {}
-        answer = kept.answer(_members(reply.body)) or {} if not reply.error else {}
-        changes = Recorder.is_change(name)
+        answer: Mapping[str, Any] = {}
+        message = ""
+        if reply.error:
+            message = _members(reply.body).get("message", "")
+        elif changes:
+            answer = kept.answer(_members(reply.body)) or {}
         self._recorder.record(
             Event(
-                time=int(self._clock() * 1_000_000),
-                name=name,
-                region=request.home.region,
-                keys=tuple(dict.fromkeys(_arns(given, answer))),
-                caller=_caller(request, request.home),
-                error=reply.error,
-                message=_members(reply.body).get("message", "") if reply.error else "",
-                request=given,
-                response=answer if changes else {},
-                is_read_only=not changes,
-                request_id=request.request_id,
+                int(self._clock() * 1_000_000),
+                name,
+                request.home.region,
+                _key_arns(given, reply.body, answer),
+                self._caller(request, request.home),
+                reply.error,
+                message,
+                given,
+                answer,
+                1,
+                0,
+                not changes,
+                request.request_id,
             )
         )
+
+    def _caller(self, request: Request, home: Home) -> Caller:
+        """Who asked; callers of lately are known."""
+        agent = next((value for name, value in request.headers if name == b"user-agent"), b"")
+        who = request.caller
+        named = None if who is None else (who.arn, who.user_id)
+        key = (request.access_key, named, home, request.peer, agent)
+        known = self._callers.get(key)
+        if known is None:
+            known = _caller(request, home, agent[:_LONGEST_AGENT].decode("latin-1"))
+            if len(self._callers) >= _MOST_CALLERS:
+                self._callers.clear()
+            if len(agent) <= _LONGEST_AGENT:
+                self._callers[key] = known
+        return known
 
 
 def _members(body: bytes) -> dict[str, Any]:
     """A JSON object's members; of anything else none: what was wrong with it is in the reply."""
     try:
-        found = json.loads(body) if body else {}
+        found = _decode(body.decode()) if body else {}
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return found if type(found) is dict else {}
 
 
-def _arns(given: Mapping[str, Any], answer: Mapping[str, Any]) -> Iterator[str]:
-    """Key ARNs that the answer names, then those by which the request named keys."""
-    for member in _METADATA:
-        if member in answer:
-            yield answer[member]["Arn"]
-    for members in (answer, given):
-        for name in _NAMING:
-            value = members.get(name, "")
-            if value.startswith("arn:") and ":key/" in value:
-                yield value
+def _key_arns(given: Mapping[str, Any], body: bytes, answer: Mapping[str, Any]) -> tuple[str, ...]:
+    """ARNs of the keys that the answer names, then of those that the request does."""
+    arns = [found.decode() for found in _NAMED.findall(body)]
+    arns += [answer[member]["Arn"] for member in _METADATA if member in answer]
+    for name in _NAMING:
+        value = given.get(name)
+        if value is not None and value.startswith("arn:") and ":key/" in value:
+            arns.append(value)
+    return tuple(arns) if len(arns) < 2 else tuple(dict.fromkeys(arns))
 
 
-def _caller(request: Request, home: Home) -> Caller:
+def _caller(request: Request, home: Home, user_agent: str) -> Caller:
     source = request.peer or _UNNAMED
-    agent = next((value for name, value in request.headers if name == b"user-agent"), b"")
-    user_agent = agent[:_LONGEST_AGENT].decode("latin-1")
     principal: Principal | None = request.caller
     if principal is None:
         arn = root_arn(home.account, home.partition)

@@ -44,11 +44,17 @@ def _keep(shapes: Mapping[str, Mapping[str, Any]], name: str) -> Keep:
     if shape.get("sensitive") or kind == "blob":
         return _nothing
     if kind == "structure":
-        members = {
-            member: _nothing if each.get("sensitive") else _keep(shapes, each["shape"])
-            for member, each in shape["members"].items()
-        }
-        return lambda value: _of_structure(members, value)
+        plain: dict[str, tuple[type, ...]] = {}
+        deep: dict[str, Keep] = {}
+        for member, each in shape["members"].items():
+            of = shapes[each["shape"]]
+            if each.get("sensitive") or of.get("sensitive"):
+                continue
+            if of["type"] in _TYPES:
+                plain[member] = _TYPES[of["type"]]
+            elif of["type"] != "blob":
+                deep[member] = _keep(shapes, each["shape"])
+        return lambda value: _of_structure(plain, deep, value)
     if kind == "list":
         inner = _keep(shapes, shape["member"]["shape"])
         return lambda value: _of_list(inner, value)
@@ -71,11 +77,21 @@ def _nothing(_value: Any) -> None:
     return None
 
 
-def _of_structure(members: Mapping[str, Keep], value: Any) -> Any:
-    if not isinstance(value, dict):
+def _of_structure(
+    plain: Mapping[str, tuple[type, ...]], deep: Mapping[str, Keep], value: Any
+) -> Any:
+    if type(value) is not dict:
         return None
-    kept = {name: members[name](each) for name, each in value.items() if name in members}
-    return {name: each for name, each in kept.items() if each is not None}
+    kept = {}
+    for name, each in value.items():
+        if name in plain:
+            if type(each) in plain[name]:
+                kept[name] = each
+        elif name in deep:
+            inner = deep[name](each)
+            if inner is not None:
+                kept[name] = inner
+    return kept
 
 
 def _of_list(inner: Keep, value: Any) -> Any:

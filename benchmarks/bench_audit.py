@@ -1,0 +1,65 @@
+"""Signed requests over HTTP with the audit log on, beside the same server with it off."""
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from bench_http import BODIES, CONNECTIONS, REQUESTS, process
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from conftest import Compare
+from http_load import Load
+from rows import Row
+
+import kmsfast
+
+SERVER = """
+import sys
+from functools import partial
+from pathlib import Path
+from kmsfast import app
+from kmsfast.server.running import serve
+serve(partial(app.start, Path(sys.argv[1])), "127.0.0.1:0", insecure_no_auth=False, tls=None,
+      started=lambda _, url: print(url.rpartition(":")[2], flush=True), audit=sys.argv[2])
+"""
+
+
+@contextmanager
+def _load(store: Path, audit: str, credentials: Credentials) -> Iterator[Load]:
+    """Requests to encrypt to a server that verifies signatures."""
+    command = [sys.executable, "-c", SERVER, str(store), audit]
+    with process(command, lambda started: int(started.stdout.readline())) as port:
+        url = f"http://127.0.0.1:{port}/"
+        body = json.dumps(BODIES["Encrypt"]("")).encode()
+        request = AWSRequest("POST", url, data=body)
+        request.headers["Content-Type"] = "application/x-amz-json-1.1"
+        request.headers["X-Amz-Target"] = "TrentService.Encrypt"
+        SigV4Auth(credentials, "kms", "us-east-1").add_auth(request)
+        lines = [f"{name}: {value}\r\n" for name, value in request.headers.items()]
+        head = f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {len(body)}\r\n"
+        with Load(port, [(head + "".join(lines) + "\r\n").encode() + body], CONNECTIONS) as load:
+            yield load
+
+
+def test_audit(compare: Compare) -> None:
+    """What recording leaves of the rate; it may cost 15 %."""
+    with tempfile.TemporaryDirectory(prefix="kmsfast-bench-") as folder, ExitStack() as stack:
+        store = Path(folder) / "store"
+        with kmsfast.open(store, create=True) as kms:
+            kms.create_key(alias="alias/bench")
+            made = kms.principals.create_administrator()
+        credentials = Credentials(made.id, made.secret)
+        ours, peer = (
+            stack.enter_context(_load(store, mode, credentials)) for mode in ("on", "off")
+        )
+        compare(
+            Row("HTTP signed Encrypt: audit on vs off", 0.85, 0.95, unit="requests/s"),
+            lambda: ours.run(REQUESTS),
+            lambda: peer.run(REQUESTS),
+            units=REQUESTS,
+            rounds=9,
+        )
