@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from kmsfast.service.grants import Grants
     from kmsfast.service.importing import Importing
     from kmsfast.service.key_stores import KeyStores
+    from kmsfast.service.listings import Listings
     from kmsfast.service.macs import Macs
     from kmsfast.service.multi_region import MultiRegion
     from kmsfast.service.policies import Policies
@@ -287,6 +288,13 @@ class Application:
         from kmsfast.service.remembered import Remembered
 
         return Remembered(self.ring.epoch)
+
+    @cached_property
+    def listings(self) -> Listings:
+        """What long listings have read for their next pages."""
+        from kmsfast.service.listings import Listings
+
+        return Listings(self.ring.epoch)
 
     @cached_property
     def markers(self) -> Markers:

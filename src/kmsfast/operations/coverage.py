@@ -17,12 +17,11 @@ _RECIPIENT: Final = "Recipient is refused: attestation documents are not verifie
 _AT_ONCE: Final = "takes effect at once and everywhere"
 _TOKENS: Final = "a PKCS#11 token stands for a CloudHSM cluster (custom-key-stores.md)"
 _NO_VPC: Final = "VPC endpoint services are not found"
-_GRANTS: Final = "grants are not enforced yet"
 
 DEVIATIONS: Final[Mapping[str, str]] = {
     "ConnectCustomKeyStore": "answers when it is connected or has failed",
     "CreateCustomKeyStore": f"{_TOKENS}; {_NO_VPC}",
-    "CreateGrant": f"principals are checked for their form alone; {_AT_ONCE}; {_GRANTS}",
+    "CreateGrant": f"principals are checked for their form alone; {_AT_ONCE}",
     "CreateKey": "no SM2 and ML_KEM_512 keys; the policy is checked for its form alone",
     "Decrypt": _RECIPIENT,
     "DeriveSharedSecret": _RECIPIENT,

@@ -428,5 +428,7 @@ def _through(gate: Gate, work: Later) -> Later:
 def _refusal(error: Exception, request_id: str) -> Reply:
     fault = fault_of(error)
     if fault.code == INTERNAL:
-        _LOG.error("request %s failed", request_id, exc_info=error)
+        # Our own errors say what is wrong and what to do, as that the disk is full.
+        trace = None if isinstance(error, KmsError) else error
+        _LOG.error("request %s failed: %s", request_id, error, exc_info=trace)
     return Reply(fault.status, fault.body, fault.code)

@@ -120,6 +120,26 @@ def test_what_comes_and_goes_between_pages_hides_nothing(full: Api) -> None:
     assert ours == ["alias/3", "alias/4", "alias/5", "alias/6"]
 
 
+@pytest.mark.parametrize(
+    ("operation", "reads"), [("ListKeys", "all_keys"), ("ListAliases", "aliases")]
+)
+def test_a_listing_reads_the_store_once_until_it_changes(
+    full: Api, monkeypatch: pytest.MonkeyPatch, operation: str, reads: str
+) -> None:
+    looks = []
+    read = getattr(full.app.management, reads)
+    monkeypatch.setattr(full.app.management, reads, lambda: looks.append(1) or read())
+    page = full(operation, Limit=2)
+    page = full(operation, Limit=2, Marker=page["NextMarker"])
+    assert len(looks) == 1
+    full.create_key()
+    full(operation, Limit=2, Marker=page["NextMarker"])
+    assert len(looks) == 2
+    full(operation)  # a new listing sees what was changed from outside
+    full(operation)
+    assert len(looks) == 4
+
+
 def test_grants_that_come_and_go_between_pages_hide_nothing(full: Api) -> None:
     arn = first(full)
     page = full("ListGrants", KeyId=arn, Limit=3)
