@@ -301,7 +301,7 @@ class Application:
         """Markers of listings."""
         from kmsfast.wire.markers import Markers
 
-        return Markers(self.store.store_key.mac, self.ring.clock)
+        return Markers(self.store.store_key.mac, self.ring.clock, self.store.home.arn(""))
 
     def beside(self, region: str) -> Application:
         """The service of another region for the same account."""

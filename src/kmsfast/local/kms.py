@@ -350,7 +350,11 @@ class Kms(KeyStoreUses):
         return self._app.store.describe()
 
     def _raw_id(self, key: Key | str) -> bytes:
-        return key._raw_id if isinstance(key, Key) else self._ring.find(key).raw_id
+        if isinstance(key, Key):
+            if key._app is self._app:
+                return key._raw_id
+            key = key.arn  # of another region, account or store: related keys share their ids
+        return self._ring.find(key).raw_id
 
 
 def _sealed(batch: Any) -> SealedBatch:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from kmsfast.errors import KmsError, ValidationError
-from kmsfast.model.alias import checked_own_alias
+from kmsfast.model.alias import MAX_ALIASES, checked_own_alias
 from kmsfast.model.arn import Home
 from kmsfast.model.key import (
     checked_description,
@@ -147,12 +147,13 @@ def _check_together(key: SeedKey) -> None:
         raise key.refused("enabled", "a key without material is pending import")
 
 
-def _mapping(value: Any, where: str, names: set[str]) -> dict[str, Any]:
+def _mapping(value: Any, where: str, names: set[str] | None) -> dict[str, Any]:
+    """The mapping, when it has these names alone; None: the caller looks at them."""
     if not isinstance(value, dict):
         what = _KINDS.get(type(value), type(value).__name__)  # never the value: it may be a key
         raise ValidationError(f"{where}: must be a mapping of names to values, not {what}")
     for name in value:
-        if name not in names:
+        if names is not None and name not in names:
             raise ValidationError(
                 f"{where}: {name!r} is not known; there are {', '.join(sorted(names))}"
             )
@@ -177,6 +178,8 @@ def _text(value: Any) -> str:
 def _aliases(value: Any) -> list[str]:
     if not isinstance(value, list):
         raise ValidationError("must be a list of names")
+    if len(value) > MAX_ALIASES:
+        raise ValidationError(f"a key has {MAX_ALIASES} aliases at most, not {len(value)}")
     return [checked_own_alias(_text(each)) for each in value]
 
 
@@ -212,8 +215,8 @@ _MEMBERS: Final[Mapping[str, Callable[[Any], Any]]] = {
 def _material(given: Any, where: str) -> bytearray:
     if given is None:
         return bytearray()
-    found = _mapping(given, f"{where}: material", set(_ENCODINGS))
-    if len(found) != 1:
+    found = _mapping(given, f"{where}: material", None)
+    if len(found) != 1 or not _ENCODINGS.keys() >= found.keys():
         raise ValidationError(f"{where}: material: give one of {', '.join(_ENCODINGS)}")
     [(name, text)] = found.items()
     try:

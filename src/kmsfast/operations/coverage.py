@@ -32,10 +32,10 @@ DEVIATIONS: Final[Mapping[str, str]] = {
     "GetKeyLastUsage": "exact to a second; KmsRequestId is absent where the use was no request; "
     "CloudTrailEventId names the use alone",
     "ListAliases": "the predefined aliases are those of 22 services (alias/aws/...)",
-    "ListKeyRotations": "imported material that replicas lack is PENDING_ROTATION as well",
     "ListKeys": "no keys of other accounts",
     "PutKeyPolicy": "that the principals of a policy exist is not checked",
-    "ReplicateKey": f"{_AT_ONCE}: a replica is never seen as Creating; to regions that are served",
+    "ReplicateKey": f"{_AT_ONCE}: a replica is Creating in this answer alone; to regions "
+    "that are served",
     "RetireGrant": _AT_ONCE,
     "RevokeGrant": _AT_ONCE,
     "RotateKeyOnDemand": _AT_ONCE,

@@ -18,6 +18,8 @@ from kmsfast.operations.tags import pairs_of
 __all__ = ["OPERATIONS"]
 
 _DEFAULT_WINDOW: Final = 30
+# What AWS says of a replica in the answer that makes it; here it is ready by then.
+_CREATING: Final = {"Enabled": False, "KeyState": "Creating"}
 _KEYS: Final[Listing[dict[str, str]]] = Listing("Keys", lambda key: key["KeyId"], 100, 1000)
 
 
@@ -102,7 +104,7 @@ def replicate_key(app: Application, given: Given) -> Result:
     )
     there = app.beside(region)
     return {
-        "ReplicaKeyMetadata": describe(there, replica),
+        "ReplicaKeyMetadata": {**describe(there, replica), **_CREATING},
         "ReplicaPolicy": there.policies.get(replica.raw_id),
         "ReplicaTags": [{"TagKey": k, "TagValue": v} for k, v in replica.tags.items()],
     }

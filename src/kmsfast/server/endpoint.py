@@ -205,9 +205,8 @@ class Endpoint:
         scope = scope_of(request.authorization)
         bound = (self._scopes.get(scope) or self._chosen(scope))[request.target]
         request.home = bound.app.store.home
-        body = None
+        body, bound.app.singles.request_id = None, request.request_id
         if bound.usual is not None and len(request.body) <= MAX_CONTEXT:
-            bound.app.singles.request_id = request.request_id
             body = bound.usual(request.body)
         return self._in_general(bound, request) if body is None else Reply(200, body)
 

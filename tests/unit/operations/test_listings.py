@@ -100,8 +100,9 @@ def test_the_greatest_page(full: Api, operation: str, most: int) -> None:
 
 def test_default_pages(api: Api) -> None:
     arn = api.create_key(Tags=[{"TagKey": f"{i}", "TagValue": ""} for i in range(50)])["Arn"]
+    other = api.create_key()["Arn"]
     for i in range(51):
-        api("CreateAlias", AliasName=f"alias/{i:02}", TargetKeyId=arn)
+        api("CreateAlias", AliasName=f"alias/{i:02}", TargetKeyId=arn if i < 50 else other)
         api("CreateGrant", KeyId=arn, RetiringPrincipal=ADA, **GRANT)
     assert [len(page) for page in pages(api, "ListAliases", "Aliases")] == [50, 1 + len(PREDEFINED)]
     assert [len(page) for page in pages(api, "ListGrants", "Grants", KeyId=arn)] == [50, 1]

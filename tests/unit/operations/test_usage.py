@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -74,3 +75,22 @@ def test_a_dry_run_is_no_use(api: Api, key: dict[str, Any]) -> None:
         code, _ = api.refused(operation, KeyId=key["Arn"], DryRun=True, **members)
         assert code == "DryRunOperationException"
     assert last(api, key["Arn"]) == {}
+
+
+def test_each_use_is_of_its_own_request(api: Api) -> None:
+    """Answers from memory as well, whether or not C writes them."""
+    encrypts, macks = api.create_key()["Arn"], api.create_key(
+        KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC"
+    )["Arn"]  # fmt: skip
+    requests = {
+        "Encrypt": (encrypts, {"Plaintext": "eA=="}),
+        "GenerateMac": (macks, {"Message": "eA==", "MacAlgorithm": "HMAC_SHA_256"}),
+    }
+    number = 0
+    for _ in range(3):
+        for operation, (arn, members) in requests.items():
+            number += 1
+            body = json.dumps({"KeyId": arn, **members}).encode()
+            reply = api.send(body, f"TrentService.{operation}", request_id=f"request {number}")
+            assert reply.status == 200
+            assert last(api, arn)["KmsRequestId"] == f"request {number}"

@@ -158,6 +158,8 @@ BAD: list[tuple[Any, str]] = [
     ({"keys": [{"id": ID, "material": {"hex": SECRET}}]}, f"{ID}: material: hex: must be a text"),
     ({"keys": [{"id": ID, "material": {"pem": SECRET}}]}, f"{ID}: material: pem: must be one"),
     ({"keys": [{"id": ID, "material": {"base64": ""}}]}, "not empty"),
+    ({"keys": [{"id": ID, "material": {SECRET: "base64"}}]}, "give one of base64, hex, pem"),
+    ({"keys": [{"id": ID, "aliases": [f"alias/{i}" for i in range(51)]}]}, "50 aliases at most"),
     ({"keys": [{"id": ID, "material": {"hex": "00", "pem": ""}}]}, "give one of base64, hex, pem"),
 ]  # fmt: skip
 
@@ -177,6 +179,8 @@ def test_an_emptied_store_keeps_nothing(kms: kmsfast.Kms, path: Path, clock: Clo
         key, theirs = kms.key(ID), other.key(ID)
         old = [key.encrypt(b"x"), theirs.encrypt(b"x")]
         kms.create_key().schedule_deletion()
+        key.create_grant(["Decrypt"], grantee_principal="arn:aws:iam::111122223333:user/a")
+        assert len(theirs.grants()) == 1
         clock.forward(seconds=0.001)
         assert apply(kms, {"id": ID, "alias": "alias/a"}, emptied=True) == 1
         for used, opened in ((key, kms), (theirs, other)):
@@ -187,6 +191,7 @@ def test_an_emptied_store_keeps_nothing(kms: kmsfast.Kms, path: Path, clock: Clo
                 with pytest.raises(kmsfast.InvalidCiphertext):
                     opened.decrypt(blob)
             assert used.last_usage().use is not None
+            assert used.grants() == []
         assert apply(kms, emptied=True) == 0
         with pytest.raises(kmsfast.KeyNotFound):
             theirs.encrypt(b"x")
