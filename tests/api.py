@@ -42,7 +42,9 @@ class Api:
     def reply(self, operation: str, members: dict[str, Any]) -> Reply:
         return self.send(json.dumps(members, default=_plain).encode(), f"TrentService.{operation}")
 
-    def send(self, body: bytes, target: str, authorization: str = "") -> Reply:
+    def send(
+        self, body: bytes, target: str, authorization: str = "", request_id: str = "test"
+    ) -> Reply:
         reply = self.endpoint.answer(
             Request(
                 method="POST",
@@ -51,7 +53,7 @@ class Api:
                 target=target.encode(),
                 authorization=authorization.encode(),
                 body=body,
-                request_id="test",
+                request_id=request_id,
             )
         )
         return reply if isinstance(reply, Reply) else reply()

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from kmsfast.service.grants import Grants
     from kmsfast.service.importing import Importing
     from kmsfast.service.key_stores import KeyStores
+    from kmsfast.service.listings import Listings
     from kmsfast.service.macs import Macs
     from kmsfast.service.multi_region import MultiRegion
     from kmsfast.service.policies import Policies
@@ -289,11 +290,18 @@ class Application:
         return Remembered(self.ring.epoch)
 
     @cached_property
+    def listings(self) -> Listings:
+        """What long listings have read for their next pages."""
+        from kmsfast.service.listings import Listings
+
+        return Listings(self.ring.epoch)
+
+    @cached_property
     def markers(self) -> Markers:
         """Markers of listings."""
         from kmsfast.wire.markers import Markers
 
-        return Markers(self.store.store_key.mac, self.ring.clock)
+        return Markers(self.store.store_key.mac, self.ring.clock, self.store.home.arn(""))
 
     def beside(self, region: str) -> Application:
         """The service of another region for the same account."""

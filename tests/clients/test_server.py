@@ -75,6 +75,8 @@ def test_it_starts_in_under_a_second(tmp_path: Path) -> None:
         (["--http", "no such host:1", "--insecure-no-auth"], "is no host"),
         (["--http", "fd:0", "--insecure-no-auth"], "descriptor 0 is no socket"),
         (["--http", "127.0.0.1:0", "--insecure-no-auth", "--region", "x"], "'x' is no region"),
+        (["--http", "127.0.0.1:0", "--insecure-no-auth", "--regions", "us-east-1,x"], "'x' is no"),
+        (["--http", "127.0.0.1:0", "--insecure-no-auth", "--account", "1"], "'1' is no account"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -98,7 +100,7 @@ def test_an_address_that_is_taken(server: Served, tmp_path: Path) -> None:
         check=False,
     )  # fmt: skip
     assert done.returncode == 6
-    assert f"127.0.0.1:{server.port}: Address already in use" in done.stderr
+    assert f"127.0.0.1:{server.port}: Address already in use; another program" in done.stderr
 
 
 def test_a_unix_socket(tmp_path: Path) -> None:

@@ -119,6 +119,8 @@ _REMEDIES: Final = {
     errno.ENOENT: "check the path",
     errno.ENOTDIR: "check the path",
     errno.EISDIR: "name a file",
+    errno.EADDRINUSE: "another program listens there; end it, or listen on another port (--http; "
+    "port 0 takes a free one)",
 }
 
 

@@ -20,7 +20,7 @@ __all__ = ["grant"]
 
 @click.group()
 def grant() -> None:
-    """Grants: let others use a key, list, retire, revoke. They are not enforced yet."""
+    """Grants: let others use a key, list, retire, revoke. They decide over HTTP."""
 
 
 def _operations(_context: Any, _parameter: Any, begun: str) -> list[str]:

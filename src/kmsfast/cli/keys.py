@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -185,7 +185,7 @@ def enable(session: Session, key_name: str) -> None:
     click.echo(f"{found.id} is enabled")
 
 
-@key.command()
+@key.command(short_help="Refuse every use of a key.")
 @key_argument
 @pass_session
 def disable(session: Session, key_name: str) -> None:
@@ -285,6 +285,23 @@ def tag(session: Session, key_name: str, tags: tuple[tuple[str, str], ...]) -> N
 def untag(session: Session, key_name: str, names: tuple[str, ...]) -> None:
     """Remove tags of a key."""
     session.kms.key(key_name).untag(names)
+
+
+@key.command()
+@key_argument
+@pass_session
+def policy(session: Session, key_name: str) -> None:
+    """Print the policy of a key."""
+    click.echo(session.kms.key(key_name).get_policy())
+
+
+@key.command("put-policy", short_help="Give a key another policy.")
+@key_argument
+@click.argument("document", metavar="FILE", type=click.File("r", encoding="utf-8"))
+@pass_session
+def put_policy(session: Session, key_name: str, document: TextIO) -> None:
+    """Give a key the policy that FILE holds; - is standard input."""
+    session.kms.key(key_name).put_policy(document.read())
 
 
 @key.group(short_help="Names that can be pointed to another key.")

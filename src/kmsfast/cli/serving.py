@@ -100,6 +100,7 @@ def serve(
     audit: str | None,
 ) -> None:
     """Serve the AWS KMS API over HTTP until SIGTERM or SIGINT."""
+    from kmsfast.model.arn import Home
     from kmsfast.server.addresses import Tls
     from kmsfast.server.running import serve as run
 
@@ -119,6 +120,9 @@ def serve(
     session.store = store or session.store
     if regions and region and region not in regions:
         raise click.UsageError(f"--region {region} is not one of --regions {','.join(regions)}")
+    usual = Home()
+    for each in (region, *(regions or ())):
+        Home(each or usual.region, account or usual.account)  # refused before a store is made
     session.region = region or (regions[0] if regions else session.region)
     session.account = account or session.account
 

@@ -120,7 +120,7 @@ class Key(PairUses, MacUses, ImportUses, GrantUses):
 
     @property
     def policy(self) -> str | None:
-        """The key policy, as it was given."""
+        """The key policy, as it was given; None: the default policy of AWS."""
         return self._metadata.policy
 
     @property
@@ -447,6 +447,23 @@ class Key(PairUses, MacUses, ImportUses, GrantUses):
             ValidationError: longer, or no valid Unicode.
         """
         self._management.update_description(self._raw_id, text)
+
+    def get_policy(self) -> str:
+        """The key policy; AWS's default one where none was given.
+
+        Raises:
+            KeyNotFound: the key is gone.
+        """
+        return self._app.policies.get(self._raw_id)
+
+    def put_policy(self, document: str) -> None:
+        """Another key policy, which decides over HTTP (docs/policies.md).
+
+        Raises:
+            MalformedPolicyDocument, LimitExceeded: it is malformed, or too long.
+            KeyNotFound: the key is gone.
+        """
+        self._app.policies.put(self._raw_id, document)
 
     def tag(self, tags: Tags) -> None:
         """Adds tags; those with the same key are replaced.

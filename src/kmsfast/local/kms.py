@@ -254,6 +254,33 @@ class Kms(KeyStoreUses):
         """
         return self._encryption.decrypt_batch(blobs, context, aad, threads, errors=errors)
 
+    def re_encrypt(
+        self,
+        blob: bytes,
+        key: Key | str,
+        source_context: Context = None,
+        destination_context: Context = None,
+    ) -> bytes:
+        """A blob under another key or context, as ReEncrypt; for newer versions: rewrap_batch.
+
+        Args:
+            key: a symmetric key, which encrypts from now on.
+
+        Raises:
+            As :meth:`decrypt`; InvalidKeyUsage: the key is not for this.
+        """
+        return self._encryption.re_encrypt(
+            blob, self._raw_id(key), source_context, destination_context
+        )
+
+    def generate_random(self, num_bytes: int) -> bytes:
+        """1 to 1,024 random bytes from the operating system.
+
+        Raises:
+            ValidationError: another number.
+        """
+        return self._encryption.random(num_bytes)
+
     def rewrap_batch(self, blobs: Any, context: Context = None, *, threads: int = 1) -> Any:
         """The blobs under the current version of their keys; those that have it are unchanged.
 
@@ -323,7 +350,11 @@ class Kms(KeyStoreUses):
         return self._app.store.describe()
 
     def _raw_id(self, key: Key | str) -> bytes:
-        return key._raw_id if isinstance(key, Key) else self._ring.find(key).raw_id
+        if isinstance(key, Key):
+            if key._app is self._app:
+                return key._raw_id
+            key = key.arn  # of another region, account or store: related keys share their ids
+        return self._ring.find(key).raw_id
 
 
 def _sealed(batch: Any) -> SealedBatch:

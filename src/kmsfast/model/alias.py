@@ -8,7 +8,10 @@ from datetime import datetime
 
 from kmsfast.errors import InvalidAliasName
 
-__all__ = ["PREFIX", "RESERVED", "Alias", "checked_alias", "checked_own_alias"]
+__all__ = ["MAX_ALIASES", "PREFIX", "RESERVED", "Alias", "checked_alias", "checked_own_alias"]
+
+MAX_ALIASES = 50
+"""Aliases of one key (Developer Guide, Resource quotas)."""
 
 PREFIX = "alias/"
 _NAME = re.compile(r"alias/[a-zA-Z0-9/_-]{1,250}")

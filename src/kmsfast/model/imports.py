@@ -61,8 +61,8 @@ def require_external(key: KeyMetadata) -> None:
     """
     if key.origin is not Origin.EXTERNAL:
         raise UnsupportedOperation(
-            f"{key.arn} origin is {key.origin} which is not valid for this operation. Create a key "
-            "of origin EXTERNAL to import material"
+            f"{key.arn} origin is {key.origin} which is not valid for this operation.",
+            hint="Create a key of origin EXTERNAL to import material",
         )
 
 

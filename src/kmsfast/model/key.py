@@ -40,6 +40,7 @@ __all__ = [
     "FLAG_MULTI_REGION",
     "MAX_DESCRIPTION",
     "MAX_POLICY",
+    "WAITING",
     "KeyManager",
     "KeyMetadata",
     "KeyState",
@@ -90,15 +91,16 @@ class KeyManager(StrEnum):
     AWS = "AWS"
 
 
+WAITING = (KeyState.PENDING_DELETION, KeyState.PENDING_REPLICA_DELETION)
+"""The states of keys that will be deleted unless that is cancelled."""
+
 # What each state allows; "read" needs no state at all.
 _ALLOWED: dict[str, frozenset[KeyState]] = {
     "use": frozenset({KeyState.ENABLED}),
     "switch": frozenset({KeyState.ENABLED, KeyState.DISABLED}),
     "change": frozenset({KeyState.ENABLED, KeyState.DISABLED, KeyState.PENDING_IMPORT}),
-    "drop": frozenset(
-        {KeyState.ENABLED, KeyState.DISABLED, KeyState.PENDING_IMPORT, KeyState.PENDING_DELETION}
-    ),
-    "cancel": frozenset({KeyState.PENDING_DELETION, KeyState.PENDING_REPLICA_DELETION}),
+    "drop": frozenset({KeyState.ENABLED, KeyState.DISABLED, KeyState.PENDING_IMPORT, *WAITING}),
+    "cancel": frozenset(WAITING),
 }
 
 

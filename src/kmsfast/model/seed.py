@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from kmsfast.errors import KmsError, ValidationError
-from kmsfast.model.alias import checked_alias
+from kmsfast.model.alias import MAX_ALIASES, checked_own_alias
 from kmsfast.model.arn import Home
 from kmsfast.model.key import (
     checked_description,
@@ -147,11 +147,13 @@ def _check_together(key: SeedKey) -> None:
         raise key.refused("enabled", "a key without material is pending import")
 
 
-def _mapping(value: Any, where: str, names: set[str]) -> dict[str, Any]:
+def _mapping(value: Any, where: str, names: set[str] | None) -> dict[str, Any]:
+    """The mapping, when it has these names alone; None: the caller looks at them."""
     if not isinstance(value, dict):
-        raise ValidationError(f"{where}: must be a mapping, not {type(value).__name__}")
+        what = _KINDS.get(type(value), type(value).__name__)  # never the value: it may be a key
+        raise ValidationError(f"{where}: must be a mapping of names to values, not {what}")
     for name in value:
-        if name not in names:
+        if names is not None and name not in names:
             raise ValidationError(
                 f"{where}: {name!r} is not known; there are {', '.join(sorted(names))}"
             )
@@ -176,7 +178,9 @@ def _text(value: Any) -> str:
 def _aliases(value: Any) -> list[str]:
     if not isinstance(value, list):
         raise ValidationError("must be a list of names")
-    return [checked_alias(_text(each)) for each in value]
+    if len(value) > MAX_ALIASES:
+        raise ValidationError(f"a key has {MAX_ALIASES} aliases at most, not {len(value)}")
+    return [checked_own_alias(_text(each)) for each in value]
 
 
 def _tags(value: Any) -> dict[str, str]:
@@ -211,8 +215,8 @@ _MEMBERS: Final[Mapping[str, Callable[[Any], Any]]] = {
 def _material(given: Any, where: str) -> bytearray:
     if given is None:
         return bytearray()
-    found = _mapping(given, f"{where}: material", set(_ENCODINGS))
-    if len(found) != 1:
+    found = _mapping(given, f"{where}: material", None)
+    if len(found) != 1 or not _ENCODINGS.keys() >= found.keys():
         raise ValidationError(f"{where}: material: give one of {', '.join(_ENCODINGS)}")
     [(name, text)] = found.items()
     try:
@@ -220,7 +224,7 @@ def _material(given: Any, where: str) -> bytearray:
     except (binascii.Error, ValueError):
         decoded = None
     if not decoded:  # the value is not shown: it may be a key
-        raise ValidationError(f"{where}: material: {name}: this is none, or is empty")
+        raise ValidationError(f"{where}: material: {name}: {_WANTED[name]}")
     return bytearray(decoded)
 
 
@@ -231,6 +235,14 @@ def _from_pem(text: str) -> bytes:
     return base64.b64decode("".join(found[2].split()), validate=True)
 
 
+_KINDS: Final = {
+    type(None): "nothing", str: "a text", list: "a list", int: "a number", bool: "true or false",
+}  # fmt: skip
+_WANTED: Final = {
+    "base64": "must be a text in base64, and not empty",
+    "hex": "must be a text of hexadecimal digits, two for each byte; quote one of digits alone",
+    "pem": "must be one PRIVATE KEY, EC PRIVATE KEY or RSA PRIVATE KEY in PEM",
+}
 _ENCODINGS: Final[Mapping[str, Callable[[str], bytes]]] = {
     "base64": lambda text: base64.b64decode("".join(text.split()), validate=True),
     "hex": bytes.fromhex,

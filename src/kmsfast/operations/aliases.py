@@ -42,13 +42,17 @@ def delete_alias(app: Application, given: Given) -> Result:
 def list_aliases(app: Application, given: Given) -> Result:
     """All aliases, with those of AWS that have no key yet, or the aliases of one key."""
     only = id_or_arn(app, given["KeyId"]).raw_id if "KeyId" in given else None
-    found = app.management.aliases()
-    shown = [_shown(each) for each in found if only in {None, each.raw_key_id}]
-    if only is None:
-        home, taken = app.store.home, {each.name for each in found}
-        free = (name for name in PREDEFINED if name not in taken)
-        shown += [{"AliasName": name, "AliasArn": home.arn(name)} for name in free]
-    return _ALIASES.page(app, given, shown, dict)
+
+    def read() -> list[dict[str, Any]]:
+        found = app.management.aliases()
+        shown = [_shown(each) for each in found if only in {None, each.raw_key_id}]
+        if only is None:
+            home, taken = app.store.home, {each.name for each in found}
+            free = (name for name in PREDEFINED if name not in taken)
+            shown += [{"AliasName": name, "AliasArn": home.arn(name)} for name in free]
+        return shown
+
+    return _ALIASES.long_page(app, given, read)
 
 
 OPERATIONS: Final = {

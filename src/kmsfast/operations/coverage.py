@@ -17,12 +17,11 @@ _RECIPIENT: Final = "Recipient is refused: attestation documents are not verifie
 _AT_ONCE: Final = "takes effect at once and everywhere"
 _TOKENS: Final = "a PKCS#11 token stands for a CloudHSM cluster (custom-key-stores.md)"
 _NO_VPC: Final = "VPC endpoint services are not found"
-_GRANTS: Final = "grants are not enforced yet"
 
 DEVIATIONS: Final[Mapping[str, str]] = {
     "ConnectCustomKeyStore": "answers when it is connected or has failed",
     "CreateCustomKeyStore": f"{_TOKENS}; {_NO_VPC}",
-    "CreateGrant": f"principals are checked for their form alone; {_AT_ONCE}; {_GRANTS}",
+    "CreateGrant": f"principals are checked for their form alone; {_AT_ONCE}",
     "CreateKey": "no SM2 and ML_KEM_512 keys; the policy is checked for its form alone",
     "Decrypt": _RECIPIENT,
     "DeriveSharedSecret": _RECIPIENT,
@@ -33,10 +32,10 @@ DEVIATIONS: Final[Mapping[str, str]] = {
     "GetKeyLastUsage": "exact to a second; KmsRequestId is absent where the use was no request; "
     "CloudTrailEventId names the use alone",
     "ListAliases": "the predefined aliases are those of 22 services (alias/aws/...)",
-    "ListKeyRotations": "imported material that replicas lack is PENDING_ROTATION as well",
     "ListKeys": "no keys of other accounts",
     "PutKeyPolicy": "that the principals of a policy exist is not checked",
-    "ReplicateKey": f"{_AT_ONCE}: a replica is never seen as Creating; to regions that are served",
+    "ReplicateKey": f"{_AT_ONCE}: a replica is Creating in this answer alone; to regions "
+    "that are served",
     "RetireGrant": _AT_ONCE,
     "RevokeGrant": _AT_ONCE,
     "RotateKeyOnDemand": _AT_ONCE,

@@ -6,7 +6,6 @@ Each operation on one record has a warm way, for keys that were used lately.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Final
 
@@ -144,7 +143,7 @@ def generate_random(app: Application, given: Given) -> Result:
     if "CustomKeyStoreId" in given:
         made = app.outside.random(given["CustomKeyStoreId"], given["NumberOfBytes"])
         return {"Plaintext": made}
-    return {"Plaintext": os.urandom(given["NumberOfBytes"])}
+    return {"Plaintext": app.encryption.random(given["NumberOfBytes"])}
 
 
 def generate_random_warm(app: Application, given: Given) -> Result | None:

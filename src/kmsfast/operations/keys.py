@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from kmsfast.app import Application
 from kmsfast.errors import UnsupportedOperation, ValidationError
-from kmsfast.model.key import KeyMetadata
 from kmsfast.model.keyspec import KeySpec, Origin
 from kmsfast.model.usage import KeyUse
 from kmsfast.operations.metadata import describe
@@ -18,7 +18,9 @@ from kmsfast.operations.tags import pairs_of
 __all__ = ["OPERATIONS"]
 
 _DEFAULT_WINDOW: Final = 30
-_KEYS: Final[Listing[KeyMetadata]] = Listing("Keys", lambda key: key.id, 100, 1000)
+# What AWS says of a replica in the answer that makes it; here it is ready by then.
+_CREATING: Final = {"Enabled": False, "KeyState": "Creating"}
+_KEYS: Final[Listing[dict[str, str]]] = Listing("Keys", lambda key: key["KeyId"], 100, 1000)
 
 
 def create_key(app: Application, given: Given) -> Result:
@@ -60,12 +62,11 @@ def list_keys(app: Application, given: Given) -> Result:
     """All keys."""
     if "OTHER_ACCOUNTS_VIA_RAM" in given.get("ResourceOwners", ()):
         raise UnsupportedOperation("Keys are not shared between accounts here")
-    return _KEYS.page(
-        app,
-        given,
-        app.management.all_keys(),
-        lambda key: {"KeyId": key.id, "KeyArn": key.arn},
-    )
+
+    def read() -> Iterable[dict[str, str]]:
+        return ({"KeyId": key.id, "KeyArn": key.arn} for key in app.management.all_keys())
+
+    return _KEYS.long_page(app, given, read)
 
 
 def update_key_description(app: Application, given: Given) -> Result:
@@ -103,7 +104,7 @@ def replicate_key(app: Application, given: Given) -> Result:
     )
     there = app.beside(region)
     return {
-        "ReplicaKeyMetadata": describe(there, replica),
+        "ReplicaKeyMetadata": {**describe(there, replica), **_CREATING},
         "ReplicaPolicy": there.policies.get(replica.raw_id),
         "ReplicaTags": [{"TagKey": k, "TagValue": v} for k, v in replica.tags.items()],
     }

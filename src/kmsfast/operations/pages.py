@@ -6,6 +6,7 @@ that was shown: what is added or removed meanwhile neither repeats nor hides oth
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
@@ -55,6 +56,29 @@ class Listing(Generic[T]):
 
         return self.fetched_page(app, given, fetch, show)
 
+    def long_page(self, app: Application, given: Given, read: Callable[[], Iterable[T]]) -> Result:
+        """The page that the request asks for, of items for which the whole store is read.
+
+        The pages behind the first need not read it again (:mod:`kmsfast.service.listings`).
+
+        Args:
+            read: gives all items, as answers show them.
+
+        Raises:
+            As :meth:`page`.
+        """
+        name, listings = self._name(given), app.listings
+
+        def fetch(after: str | None, most: int) -> Sequence[T]:
+            go_on = after is not None
+            items = listings.items(name, lambda: sorted(read(), key=self.position), go_on=go_on)
+            start = 0 if after is None else bisect_right(items, after, key=self.position)
+            if start + most > len(items):
+                listings.end(name)
+            return items[start : start + most]
+
+        return self.fetched_page(app, given, fetch, lambda item: item)
+
     def fetched_page(
         self,
         app: Application,
@@ -74,7 +98,7 @@ class Listing(Generic[T]):
         if limit > self.most:
             words = f"Member must have value less than or equal to {self.most}"
             raise invalid([failure(limit, "limit", words)])
-        name = " ".join((self.member, *(given.get(member, "") for member in _ABOUT)))
+        name = self._name(given)
         marker = given.get("Marker")
         after = None if marker is None else app.markers.read(name, marker)
         found = fetch(after, limit + 1)
@@ -84,3 +108,7 @@ class Listing(Generic[T]):
             "NextMarker": app.markers.write(name, self.position(shown[-1])) if more else None,
             "Truncated": more,
         }
+
+    def _name(self, given: Given) -> str:
+        """What the listing is of, as its markers and its items are known by."""
+        return " ".join((self.member, *(given.get(member, "") for member in _ABOUT)))

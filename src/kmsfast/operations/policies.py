@@ -1,4 +1,4 @@
-"""Key policies, which are kept and not yet enforced."""
+"""Key policies, kept as they were given."""
 
 from __future__ import annotations
 

@@ -87,6 +87,8 @@ class Request:
         home: the region and account that it was made in, once that is known.
         caller: who made it, once that is known; None: the account's root, unauthenticated.
         access_key: that signed it.
+        given: its members, when nothing had to be waited for to read and permit them.
+        settled: the same, with the ARN of its key; likewise.
     """
 
     method: str = ""
@@ -106,6 +108,8 @@ class Request:
     home: Home | None = None
     caller: Principal | None = None
     access_key: str = ""
+    given: Given | None = field(default=None, repr=False)
+    settled: Given | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +204,8 @@ class Endpoint:
             return self._signed(guard, self._targets[request.target], request)
         scope = scope_of(request.authorization)
         bound = (self._scopes.get(scope) or self._chosen(scope))[request.target]
-        # Of whatever is done at once, in this thread; what waits says it for itself.
-        bound.app.singles.request_id = request.request_id
         request.home = bound.app.store.home
-        body = None
+        body, bound.app.singles.request_id = None, request.request_id
         if bound.usual is not None and len(request.body) <= MAX_CONTEXT:
             body = bound.usual(request.body)
         return self._in_general(bound, request) if body is None else Reply(200, body)
@@ -234,6 +236,7 @@ class Endpoint:
                 lambda: _asked(guard, bound, request, admitted, seen), request.request_id
             )
         app, settled = guard.permitted(admitted, bound.shape.name, given)
+        request.given, request.settled = given, settled
         app.singles.request_id = request.request_id
         result, write = operation.at_once(app, settled), bound.shape.write
         if result is not None:
@@ -430,5 +433,7 @@ def _through(gate: Gate, work: Later) -> Later:
 def _refusal(error: Exception, request_id: str) -> Reply:
     fault = fault_of(error)
     if fault.code == INTERNAL:
-        _LOG.error("request %s failed", request_id, exc_info=error)
+        # Our own errors say what is wrong and what to do, as that the disk is full.
+        trace = None if isinstance(error, KmsError) else error
+        _LOG.error("request %s failed: %s", request_id, error, exc_info=trace)
     return Reply(fault.status, fault.body, fault.code)

@@ -65,7 +65,8 @@ class Recording:
         if name is None or request.home is None:
             return
         kept, changes = self._kept[name]
-        given = kept.request(_members(request.body)) or {}
+        known = request.given
+        given = kept.request(_members(request.body) if known is None else known) or {}
         answer: Mapping[str, Any] = {}
         message = ""
         if reply.error:
@@ -77,7 +78,7 @@ class Recording:
                 int(self._clock() * 1_000_000),
                 name,
                 request.home.region,
-                _key_arns(given, reply.body, answer),
+                _settled_arns(request) or _key_arns(given, reply.body, answer),
                 self._caller(request, request.home),
                 reply.error,
                 message,
@@ -113,6 +114,12 @@ def _members(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return found if type(found) is dict else {}
+
+
+def _settled_arns(request: Request) -> tuple[str, ...]:
+    """The ARN of the key for which a request was permitted; none where it is not known yet."""
+    name = None if request.settled is None else request.settled.get("KeyId")
+    return (name,) if name is not None and name.startswith("arn:") else ()
 
 
 def _key_arns(given: Mapping[str, Any], body: bytes, answer: Mapping[str, Any]) -> tuple[str, ...]:

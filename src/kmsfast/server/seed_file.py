@@ -45,22 +45,30 @@ def _read(path: Path) -> Any:
             for name_node, _ in node.value:
                 name = self.construct_object(name_node, deep=True)
                 if isinstance(name, Hashable) and name in seen:
-                    raise ValidationError(
-                        f"seed {str(path)!r}: {name!r} is twice in one mapping, the second time "
-                        f"in line {name_node.start_mark.line + 1}"
+                    raise ValidationError(  # without it: it may be a key
+                        f"seed {str(path)!r}: a name is twice in one mapping, the second time in "
+                        f"line {name_node.start_mark.line + 1}"
                     )
                 seen.add(name)
             return dict(super().construct_mapping(node, deep))
 
     try:
         text = path.read_bytes()
-        if len(text) > _MAX_BYTES:
-            raise ValidationError(f"seed {str(path)!r}: more than {_MAX_BYTES} bytes")
-        return yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise ValidationError(f"seed {str(path)!r}: {error.strerror}") from error
+    if len(text) > _MAX_BYTES:
+        raise ValidationError(f"seed {str(path)!r}: more than {_MAX_BYTES} bytes")
+    try:
+        return yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
         what = getattr(error, "problem", None) or "malformed"
         raise ValidationError(f"seed {str(path)!r} is no YAML{where}: {what}") from None
+    except ValidationError:
+        raise
+    except (ValueError, TypeError, RecursionError):  # of a value, which may be a key
+        raise ValidationError(
+            f"seed {str(path)!r} has a value that is no text, number, date, list or mapping, or "
+            "one that is nested too deeply; quote what shall be a text"
+        ) from None

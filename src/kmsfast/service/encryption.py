@@ -6,6 +6,7 @@ replaced and the call made again; nothing of a failed attempt is returned.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, NamedTuple, NoReturn
 
@@ -21,7 +22,9 @@ from kmsfast.errors import (
 )
 from kmsfast.model.context import canonical
 from kmsfast.model.key import FLAG_MULTI_REGION, format_key_id, require_symmetric
+from kmsfast.model.keyspec import KeyUsage
 from kmsfast.model.outside_blob import is_outside
+from kmsfast.model.outside_blob import parse as parse_outside
 from kmsfast.service import kinds
 from kmsfast.service.bindings import Bindings
 from kmsfast.service.keyring import Keyring
@@ -33,6 +36,7 @@ Context = Mapping[str, str] | None
 Errors = Literal["raise", "return"]
 _PREFIX_LEN: Final = 56
 _HEADER_LEN: Final = 24
+_MAX_RANDOM: Final = 1024
 
 
 class BatchResult(NamedTuple):
@@ -239,6 +243,27 @@ class Encryption:
         )
         self._ring.opened([prefix])
         return reader
+
+    def re_encrypt(
+        self, data: Any, raw_id: bytes, source_context: Context, destination_context: Context
+    ) -> bytes:
+        """A blob under another key or context."""
+        target = self._ring.usable(raw_id, KeyUsage.ENCRYPT_DECRYPT, "ReEncryptTo")
+        require_symmetric(target, "ReEncryptTo")
+        whole = as_bytes(data, "a blob")
+        plaintext = self.decrypt(whole, source_context, None, operation="ReEncrypt")
+        made = self.encrypt(raw_id, plaintext, destination_context, None, "ReEncrypt")
+        source = parse_outside(whole).key_id if is_outside(whole) else header_key(whole)
+        for each in (source, raw_id):
+            self._ring.used(each, "ReEncrypt")
+        return made
+
+    def random(self, num_bytes: int) -> bytes:
+        """Random bytes from the operating system, 1 to 1,024."""
+        self._ring.check_open()
+        if type(num_bytes) is not int or not 1 <= num_bytes <= _MAX_RANDOM:
+            raise ValidationError(f"num_bytes must be 1 to {_MAX_RANDOM}, not {num_bytes!r}")
+        return os.urandom(num_bytes)
 
     def rewrap_batch(self, blobs: Any, context: Context, threads: int) -> Any:
         """The blobs under the current version of their key; those that have it stay as they are.

@@ -93,8 +93,9 @@ class Grants:
             after: only those behind this id.
             grantee: only those of this principal.
         """
-        self._ring.key(raw_id)
+        key = self._ring.key(raw_id)
         with self._store.read() as rows:
+            self._ring.still(rows, key)
             return rows.grants(raw_id, after, most, grantee)
 
     def of_grantee(self, key: KeyMetadata, caller: Principal) -> list[Grant]:

@@ -1,9 +1,10 @@
 """Import of key material: one method per operation.
 
 Rules:
-- an import token holds the private half of its wrapping key, its algorithm and the time until which
-  it is good, sealed by the store key for one key of the store; so nothing is kept of an import that
-  never comes, and any process on the store can finish one that another began;
+- an import token holds the private half of its wrapping key, its algorithm, the time until which it
+  is good and what names its key (related multi-Region keys have one id), sealed by the store key;
+  so nothing is kept of an import that never comes, and any process on the store can finish one that
+  another began;
 - a key takes the same material again whenever it is gone or shall expire at another time; other
   material only where it can rotate, and it waits for that rotation;
 - what material a key has is decided inside the transaction that changes it.
@@ -14,6 +15,7 @@ from __future__ import annotations
 import struct
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from kmsfast.crypto.importing import (
@@ -46,13 +48,15 @@ from kmsfast.model.key import KeyMetadata, KeyState, KeyVersion, require, requir
 from kmsfast.model.material_id import material_id
 from kmsfast.service import material
 from kmsfast.service.encryption import as_bytes
-from kmsfast.service.keyring import Keyring, lacks_material, remove_material
+from kmsfast.service.keyring import Keyring
 from kmsfast.service.ports import Writer
 from kmsfast.service.related import related
+from kmsfast.service.versions import lacks_material, remove_material
 
 __all__ = ["ImportParameters", "ImportedMaterial", "Importing"]
 
-_TOKEN: Final = struct.Struct(">BQ")  # algorithm; good until, in microseconds since 1970
+# Algorithm; good until, in microseconds since 1970; SHA-256 of the key's ARN.
+_TOKEN: Final = struct.Struct(">BQ32s")
 _TOKEN_VERSION: Final = 0  # no key version has this number, so no token is ever taken for a key
 _ALGORITHMS: Final = tuple(WRAPPING_ALGORITHMS)
 _MAX_ENCRYPTED: Final = 6144
@@ -109,7 +113,8 @@ class Importing:
         valid_to = self._ring.now() + TOKEN_LIFETIME
         pair = WrappingKey.generate(spec)
         micros = (valid_to - _ORIGIN) // timedelta(microseconds=1)
-        content = _TOKEN.pack(_ALGORITHMS.index(algorithm), micros) + pair.private
+        head = _TOKEN.pack(_ALGORITHMS.index(algorithm), micros, _named(key))
+        content = head + pair.private
         try:
             token = self._store.store_key.wrap_private(content, raw_id, _TOKEN_VERSION, key.flags)
         finally:
@@ -160,15 +165,18 @@ class Importing:
             forget(private)
 
     def delete_material(self, raw_id: bytes, named: str | None) -> ImportedMaterial:
-        """Removes imported material; the key is unusable until the same is imported again."""
+        """Removes imported material; the key is unusable until the same is imported again.
+
+        Where it is not there, nothing happens, as in AWS.
+        """
         wanted = checked_material_id(named)
         require_external(self._ring.key(raw_id))
         with self._store.write() as rows:
             key = self._ring.writable(rows, raw_id)
             require(key, "drop")
             found = _find(rows.versions(key), key, wanted)
-            if not found.is_present:
-                raise InvalidState(f"{key.arn} is pending import.")
+            if found is None or not found.is_present:
+                return ImportedMaterial(key.arn, None if found is None else _id_of(key, found))
             remove_material(rows, key, found)
         self._ring.forget(raw_id)
         self._store.forget_deleted()
@@ -191,12 +199,12 @@ class Importing:
         wrapped = self._store.store_key
         try:
             with wrapped.unwrapped_private(token, key.raw_id, _TOKEN_VERSION, key.flags) as content:
-                index, micros = _TOKEN.unpack_from(content)
+                index, micros, named = _TOKEN.unpack_from(content)
+                if named != _named(key):
+                    raise _foreign_token(key)
                 private = bytes(content[_TOKEN.size :])
         except StoreIntegrity:
-            raise InvalidImportToken(
-                f"the import token is not one that was made for {key.arn}; ask for new parameters"
-            ) from None
+            raise _foreign_token(key) from None
         if _ORIGIN + timedelta(microseconds=micros) <= self._ring.now():
             raise ExpiredImportToken(
                 "the import token has expired 24 hours after it was made; ask for new parameters "
@@ -278,6 +286,17 @@ class Importing:
         return None
 
 
+def _named(key: KeyMetadata) -> bytes:
+    """What tells the key from those that have the same id elsewhere."""
+    return sha256(key.arn.encode()).digest()
+
+
+def _foreign_token(key: KeyMetadata) -> InvalidImportToken:
+    return InvalidImportToken(
+        f"the import token is not one that was made for {key.arn}; ask for new parameters"
+    )
+
+
 def _id_of(key: KeyMetadata, version: KeyVersion) -> str | None:
     """The key material id that users see; of symmetric encryption keys alone, as in AWS KMS."""
     if not key.rotates:
@@ -285,14 +304,16 @@ def _id_of(key: KeyMetadata, version: KeyVersion) -> str | None:
     return material_id(key.raw_id, version.number, version.material_name)
 
 
-def _find(versions: tuple[KeyVersion, ...], key: KeyMetadata, wanted: str | None) -> KeyVersion:
-    """The version of the material; None: the current one.
+def _find(
+    versions: tuple[KeyVersion, ...], key: KeyMetadata, wanted: str | None
+) -> KeyVersion | None:
+    """The version of the material, by default the current one; None: no version has come yet.
 
     Raises:
-        KeyNotFound: the key has none such. InvalidState: none was imported yet.
+        KeyNotFound: the key has none such.
     """
     if wanted is None and not key.current_version:
-        raise InvalidState(f"{key.arn} is pending import.")
+        return None
     for version in versions:
         if wanted is None and version.number == key.current_version:
             return version

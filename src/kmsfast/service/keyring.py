@@ -34,21 +34,21 @@ from kmsfast.model.key import (
     KeyManager,
     KeyMetadata,
     KeyState,
-    KeyVersion,
     format_key_id,
     parse_key_id,
     require,
     require_symmetric,
     require_usage,
 )
-from kmsfast.model.keyspec import KeyUsage, Origin
+from kmsfast.model.keyspec import KeyUsage
 from kmsfast.service import material
 from kmsfast.service.aws_managed import make_managed
 from kmsfast.service.ports import Clock, Reader, Store, Writer
 from kmsfast.service.related import related, remove_replica
 from kmsfast.service.usage import UsageRecorder
+from kmsfast.service.versions import add_rotation, remove_material
 
-__all__ = ["NEVER", "Keyring", "Ready", "add_rotation", "lacks_material", "remove_material"]
+__all__ = ["NEVER", "Keyring", "Ready"]
 
 _HEADER_LEN: Final = 24
 NEVER: Final = -1  # no epoch has this value
@@ -189,6 +189,17 @@ class Keyring:
         if key.manager is KeyManager.AWS:
             raise AwsManaged(f"{key.arn} is an AWS managed key, which its account cannot change")
         return key
+
+    def still(self, rows: Reader, key: KeyMetadata) -> KeyMetadata:
+        """A key that was found a moment ago, as a transaction sees it.
+
+        Raises:
+            KeyNotFound: it went meanwhile.
+        """
+        found = rows.key(key.raw_id)
+        if found is None:
+            raise self.not_found(key.raw_id, key.multi_region)
+        return found
 
     def _present(self, rows: Writer, raw_id: bytes) -> KeyMetadata:
         key = rows.key(raw_id)
@@ -465,78 +476,6 @@ class Keyring:
         self._privates.forget(raw_id)
         for name in [name for name in list(self._handles) if name[0] == raw_id]:
             keys.release(self._handles.pop(name, 0))
-
-
-def add_rotation(ring: Keyring, rows: Writer, key: KeyMetadata, origin: str) -> KeyMetadata:
-    """Makes another version current, of a key of the transaction: a fresh one, or the imported one.
-
-    Raises:
-        InvalidState: the key takes imported material, and none is there that waits.
-    """
-    rotated = replace(key, current_version=key.current_version + 1)
-    if key.origin is Origin.EXTERNAL:
-        return _rotate_to_imported(ring, rows, key, rotated)
-    number = rotated.current_version
-    wrapped = ring.store.store_key.generate_material(key.raw_id, number, key.flags)
-    version = KeyVersion(number, ring.now(), origin)
-    rows.save(rotated)
-    rows.add_version(rotated, version, wrapped)
-    for there, other in related(rows, key):
-        there.save(replace(other, current_version=number, rotation=rotated.rotation))
-        there.add_version(other, version, wrapped)
-    return rotated
-
-
-def _rotate_to_imported(
-    ring: Keyring, rows: Writer, key: KeyMetadata, rotated: KeyMetadata
-) -> KeyMetadata:
-    waiting = _waiting(rows, key)
-    others = [(there, other, _waiting(there, other)) for there, other in related(rows, key)]
-    if waiting is None or None in (version for _, _, version in others):
-        raise InvalidState(
-            f"No available key material pending rotation for the key: {key.arn}.",
-            hint="import the same into all replicas first" if others and waiting else "",
-        )
-    for there, each, version in ((rows, key, waiting), *others):
-        if version is not None:
-            there.save(replace(each, current_version=rotated.current_version))
-            there.save_version(each, replace(version, created_at=ring.now()))
-    ends = [each for each in (key.valid_to, waiting.valid_to) if each]
-    return replace(rotated, valid_to=min(ends, default=None))
-
-
-def _waiting(rows: Reader, key: KeyMetadata) -> KeyVersion | None:
-    """The imported version that waits for the key's next rotation, when its material is there."""
-    following = key.current_version + 1
-    found = (v for v in rows.versions(key) if v.number == following and v.is_present)
-    return next(found, None)
-
-
-def lacks_material(rows: Reader, key: KeyMetadata) -> bool:
-    """Whether imported material of any version up to the current one is gone, or none came."""
-    if key.origin is not Origin.EXTERNAL:
-        return False
-    used = [each for each in rows.versions(key) if each.number <= key.current_version]
-    return not used or not all(each.is_present for each in used)
-
-
-def remove_material(rows: Writer, key: KeyMetadata, version: KeyVersion) -> None:
-    """Takes the material from a version of a key of the transaction.
-
-    What waits for its rotation goes as a whole, and the key stays as it is; without any other
-    material the key is unusable until the same is imported again.
-    """
-    gone = replace(version, is_present=False, valid_to=None)
-    if version.number > key.current_version:
-        if key.is_replica:  # the same can be imported again while the primary has it
-            rows.save_version(key, gone)
-            return
-        for there, each in ((rows, key), *related(rows, key)):
-            there.drop_version(each, version.number)
-        return
-    rows.save_version(key, gone)
-    if key.state is not KeyState.PENDING_DELETION:
-        rows.save(replace(key, state=KeyState.PENDING_IMPORT))
 
 
 def _nothing_more(_key: KeyMetadata) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -16,11 +17,12 @@ from kmsfast.errors import (
     AliasExists,
     CustomKeyStoreNotFound,
     KeyNotFound,
+    LimitExceeded,
     UnsupportedOperation,
     ValidationError,
     XksKeyAlreadyInUse,
 )
-from kmsfast.model.alias import Alias, checked_own_alias
+from kmsfast.model.alias import MAX_ALIASES, Alias, checked_own_alias
 from kmsfast.model.key import (
     KeyMetadata,
     KeyState,
@@ -44,11 +46,12 @@ from kmsfast.model.key_store import (
 from kmsfast.model.keyspec import KeySpec, Origin, checked_origin, checked_spec, checked_usage
 from kmsfast.model.tags import checked_tags, merged
 from kmsfast.service import material
-from kmsfast.service.keyring import Keyring, lacks_material
+from kmsfast.service.keyring import Keyring
 from kmsfast.service.material import Made
 from kmsfast.service.outside import OutsideKeys
 from kmsfast.service.ports import Reader, Writer
 from kmsfast.service.related import change_related
+from kmsfast.service.versions import lacks_material
 
 __all__ = ["Management", "require_rotates", "require_rotates_here"]
 
@@ -81,7 +84,8 @@ class Management:
         xks_key_id: str | None = None,
     ) -> KeyMetadata:
         """A new key: enabled, with one version, or for import, with none."""
-        now, raw_id = self._begin(), _new_id(multi_region)
+        now = self._begin(None if alias is None else checked_own_alias(alias))
+        raw_id = _new_id(multi_region)
         known = checked_spec(spec)
         external = checked_origin(origin, known) is Origin.EXTERNAL
         named = format_key_id(raw_id, multi_region)
@@ -97,7 +101,7 @@ class Management:
             current_version=0 if external else 1,
             rotation=_rotation(rotation_period_days, now),
             deletion_date=None,
-            aliases=() if alias is None else (checked_own_alias(alias),),
+            aliases=() if alias is None else (alias,),
             tags=checked_tags(tags),
             policy=checked_policy(policy),
             spec=known,
@@ -165,12 +169,9 @@ class Management:
 
     def versions(self, raw_id: bytes) -> tuple[KeyVersion, ...]:
         """A key's versions, oldest first."""
-        self._ring.key(raw_id)
+        key = self._ring.key(raw_id)
         with self._store.read() as rows:
-            key = rows.key(raw_id)
-            if key is None:
-                raise self._ring.not_found(raw_id, multi_region=False)
-            return rows.versions(key)
+            return rows.versions(self._ring.still(rows, key))
 
     def enable_rotation(self, raw_id: bytes, period_days: int) -> KeyMetadata:
         """Rotates the key by itself from now on, each ``period_days`` days (90 to 2,560)."""
@@ -246,26 +247,28 @@ class Management:
         """A new alias of a key.
 
         Raises:
-            AliasExists: the name is taken.
+            AliasExists: the name is taken. LimitExceeded: the key has 50 aliases.
         """
-        checked_own_alias(name)
-        now = self._begin()
+        now = self._begin(checked_own_alias(name))
         with self._store.write() as rows:
             key = self._changeable(rows, raw_id)
             self._refuse_taken(rows, name)
             self._adopt(rows, key, name, now, now)
 
     def update_alias(self, name: str, raw_id: bytes) -> None:
-        """Moves an existing alias to another key.
+        """Moves an existing alias to another key of the same type and usage.
 
         Raises:
-            KeyNotFound: no such alias.
+            KeyNotFound: no such alias. ValidationError: a key of another type or usage.
+            LimitExceeded: the key has 50 aliases.
         """
-        now = self._begin()
+        now = self._begin(checked_own_alias(name))
         with self._store.write() as rows:
             before = self._present(rows, name)
-            self._abandon(rows, before)
-            self._adopt(rows, self._changeable(rows, raw_id), name, before.created_at, now)
+            old = self._abandon(rows, before)
+            new = self._changeable(rows, raw_id)
+            _require_alike(old, new, name)
+            self._adopt(rows, new, name, before.created_at, now)
 
     def delete_alias(self, name: str) -> None:
         """Removes an alias; its key stays.
@@ -273,14 +276,21 @@ class Management:
         Raises:
             KeyNotFound: no such alias.
         """
-        self._begin()
+        self._begin(checked_own_alias(name))
         with self._store.write() as rows:
             self._abandon(rows, self._present(rows, name))
 
     # ---- within -----------------------------------------------------------------------------
 
-    def _begin(self) -> datetime:
+    def _begin(self, alias: str | None = None) -> datetime:
+        """The time; a key that had this alias and whose waiting period is over is gone then."""
         self._ring.check_open()
+        if alias is not None:
+            with self._store.read() as rows:
+                found = rows.alias(alias)
+            if found is not None:
+                with suppress(KeyNotFound):
+                    self._ring.key(found.raw_key_id)
         return self._ring.now()
 
     def _change(
@@ -308,7 +318,7 @@ class Management:
         return key
 
     def _present(self, rows: Writer, name: str) -> Alias:
-        alias = rows.alias(checked_own_alias(name))
+        alias = rows.alias(name)
         if alias is None:
             rows.check_complete()
             raise KeyNotFound(f"Alias {self._store.home.arn(name)} is not found.")
@@ -324,18 +334,37 @@ class Management:
     def _adopt(
         self, rows: Writer, key: KeyMetadata, name: str, created: datetime, now: datetime
     ) -> None:
+        if len(key.aliases) >= MAX_ALIASES:
+            raise LimitExceeded(
+                f"{key.arn} has {MAX_ALIASES} aliases, which is the most that a key can have"
+            )
         rows.save(replace(key, aliases=(*key.aliases, name)))
         rows.put_alias(self._alias(name, key, created, now))
 
-    def _abandon(self, rows: Writer, alias: Alias) -> None:
+    def _abandon(self, rows: Writer, alias: Alias) -> KeyMetadata:
         """Takes an alias from its key."""
         key = self._ring.writable(rows, alias.raw_key_id)
-        kept = tuple(name for name in key.aliases if name != alias.name)
-        rows.save(replace(key, aliases=kept))
+        kept = replace(key, aliases=tuple(name for name in key.aliases if name != alias.name))
+        rows.save(kept)
         rows.drop_alias(alias.name)
+        return kept
 
     def _alias(self, name: str, key: KeyMetadata, created: datetime, now: datetime) -> Alias:
         return Alias(name, self._store.home.arn(name), key.id, key.raw_id, created, now)
+
+
+def _require_alike(old: KeyMetadata, new: KeyMetadata, alias: str) -> None:
+    """Passes when an alias may move, so that code which goes by it finds what it was written for.
+
+    Raises:
+        ValidationError: one key is symmetric, the other not, or their usage differs.
+    """
+    if (old.is_asymmetric, old.usage) != (new.is_asymmetric, new.usage):
+        raise ValidationError(
+            f"{alias} leads to a key of spec {old.spec} and usage {old.usage}; it cannot be moved "
+            f"to {new.arn}, which is of spec {new.spec} and usage {new.usage}. Delete the alias, "
+            "and create it again for a key of another type"
+        )
 
 
 def _new_id(multi_region: bool) -> bytes:
@@ -408,8 +437,8 @@ def _require_rotates_by_itself(key: KeyMetadata) -> None:
     require_rotates_here(key)
     if key.origin is Origin.EXTERNAL:
         raise UnsupportedOperation(
-            f"{key.arn} origin is {key.origin} which is not valid for this operation. Import new "
-            "key material and rotate the key on demand"
+            f"{key.arn} origin is {key.origin} which is not valid for this operation.",
+            hint="Import new key material and rotate the key on demand",
         )
 
 

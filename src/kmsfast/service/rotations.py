@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from kmsfast.errors import LimitExceeded
 from kmsfast.model.key import KeyMetadata, KeyVersion, require
 from kmsfast.model.keyspec import Origin
-from kmsfast.service.keyring import Keyring, add_rotation
+from kmsfast.service.keyring import Keyring
 from kmsfast.service.management import require_rotates, require_rotates_here
+from kmsfast.service.related import related
+from kmsfast.service.versions import add_rotation, waiting
 
-__all__ = ["MAX_ON_DEMAND", "ON_DEMAND", "Rotations"]
+__all__ = ["MAX_ON_DEMAND", "ON_DEMAND", "History", "Rotations"]
 
 # API reference, RotateKeyOnDemand.
 MAX_ON_DEMAND: Final = 25
 ON_DEMAND: Final = "on demand"
+
+
+class History(NamedTuple):
+    """What rotations a key has had.
+
+    Attributes:
+        versions: oldest first; all but the first came, or will come, by a rotation.
+        everywhere: whether imported material that waits for its rotation is in all related keys.
+    """
+
+    key: KeyMetadata
+    versions: tuple[KeyVersion, ...]
+    everywhere: bool
 
 
 class Rotations:
@@ -38,12 +53,16 @@ class Rotations:
             _check_limit(key, rows.versions(key))
             return add_rotation(self._ring, rows, key, ON_DEMAND)
 
-    def history(self, raw_id: bytes) -> tuple[KeyMetadata, tuple[KeyVersion, ...]]:
-        """The key and its versions, oldest first; all but the first came by a rotation."""
+    def history(self, raw_id: bytes) -> History:
+        """A key's versions."""
         key = self._ring.key(raw_id)
         require_rotates(key)
         with self._ring.store.read() as rows:
-            return key, rows.versions(key)
+            key = self._ring.still(rows, key)
+            versions = rows.versions(key)
+            pends = key.multi_region and any(each.number > key.current_version for each in versions)
+            keys = [(rows, key), *related(rows, key)] if pends else []
+            return History(key, versions, all(waiting(there, each) for there, each in keys))
 
 
 def _check_limit(key: KeyMetadata, versions: Sequence[KeyVersion]) -> None:

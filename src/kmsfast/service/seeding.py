@@ -52,9 +52,9 @@ class Seeding:
             ValidationError: a key is there that differs, or an alias leads elsewhere.
             IncorrectKeyMaterial: not what keys of the spec have.
         """
-        self._ring.check_open()
         now = self._ring.now()
         try:
+            self._ring.check_open()
             plans = [self._planned(each, now) for each in keys]
         finally:
             for each in keys:

@@ -9,6 +9,10 @@ Rules:
   use; a call by what is remembered costs nothing more than before;
 - the end of a window writes to the store by a way that wakes no cache (the epoch stands). So does
   closing; what a process that is killed has not written is lost: at most a second;
+- the thread that ends windows is there while keys are used and some seconds more, since a server
+  has a recorder for each account that it was asked for; without it, closing writes. No use fails
+  because none can be started, as none can while the interpreter ends;
+- a child of a fork touches no lock of its parent's, which may be held for ever;
 - a batch is one use; a dry run is none.
 """
 
@@ -36,6 +40,7 @@ __all__ = ["Remembers", "UsageRecorder", "Window", "request_of"]
 WINDOW: Final = 1.0
 """Seconds after which a use is written."""
 
+_IDLE: Final = 10.0  # seconds after which a thread ends that nothing has needed
 _PATIENCE: Final = 1.0  # seconds that closing waits for another process that writes
 _DRY_RUN: Final = "dry run"
 _LOG: Final = logging.getLogger(__name__)
@@ -90,12 +95,13 @@ class UsageRecorder:
     def __init__(self, table: UsageTable, clock: Clock, forget: Callable[[], None]) -> None:
         self._table, self._clock, self._forget = table, clock, forget
         self.window = Window()
-        self._swap, self._turn = threading.Lock(), threading.Lock()
+        self._swap, self._turn, self._life = (threading.Lock() for _ in range(3))
         self._begun, self._closed = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
         _open.add(self)
-        finalize(self, _end, self._begun, self._closed).atexit = False  # there, uses are written
+        end = finalize(self, _end, self._begun, self._closed, self._pid)
+        end.atexit = False  # there, uses are written
 
     # ---- for those who use keys -------------------------------------------------------------
 
@@ -140,21 +146,38 @@ class UsageRecorder:
         """Writes what there is, and records no more."""
         if self._closed.is_set():
             return
-        _end(self._begun, self._closed)
-        if os.getpid() == self._pid:  # in a child of a fork others may hold the lock for ever
+        _open.discard(self)
+        if os.getpid() == self._pid:
+            _end(self._begun, self._closed, self._pid)
             self._try(_PATIENCE)
         self.window = Window()
-        _open.discard(self)
 
     def _begin(self) -> None:
         """Opens a window: its end is a second away."""
-        self._begun.set()
-        if self._thread is None and os.getpid() == self._pid:
-            self._thread = threading.Thread(
-                target=_run, args=(ref(self), self._begun, self._closed), name="kmsfast-usage",
-                daemon=True,
-            )  # fmt: skip
-            self._thread.start()
+        with self._life:
+            if not self._begun.is_set() and (self._thread is not None or self._started()):
+                self._begun.set()
+
+    def _started(self) -> bool:
+        """Starts the thread; False: that cannot be done now, and the next use tries again."""
+        thread = threading.Thread(
+            target=_run, args=(ref(self), self._begun, self._closed), name="kmsfast-usage",
+            daemon=True,
+        )  # fmt: skip
+        try:
+            thread.start()
+        except RuntimeError:
+            return False
+        self._thread = thread
+        return True
+
+    def retire(self) -> bool:
+        """Lets the thread end, unless a window has just begun."""
+        with self._life:
+            if self._begun.is_set():
+                return False
+            self._thread = None
+            return True
 
     def end_window(self, patience: float = 0) -> None:
         """Writes the uses; if the store cannot be written, the next window does.
@@ -169,7 +192,7 @@ class UsageRecorder:
         """Writes; if the store cannot be written, another window does."""
         try:
             self._write(patience)
-        except KmsError as error:
+        except (KmsError, OSError) as error:
             if not self._closed.is_set():
                 self._begun.set()
             _LOG.info("the last uses of keys could not be written: %s", error)
@@ -195,20 +218,24 @@ class UsageRecorder:
 def _run(recorder: ref[UsageRecorder], begun: threading.Event, closed: threading.Event) -> None:
     """Ends the windows of a recorder, and keeps nothing of it alive meanwhile."""
     while True:
-        begun.wait()
-        if closed.wait(WINDOW):
+        used = begun.wait(_IDLE)
+        if used and closed.wait(WINDOW):
             return
         found = recorder()
         if found is None:
             return
-        found.end_window()
+        if used:
+            found.end_window()
+        elif found.retire():
+            return
         del found
 
 
-def _end(begun: threading.Event, closed: threading.Event) -> None:
+def _end(begun: threading.Event, closed: threading.Event, pid: int) -> None:
     """Ends the thread, and keeps another one from beginning."""
-    closed.set()
-    begun.set()
+    if os.getpid() == pid:
+        closed.set()
+        begun.set()
 
 
 def _told(use: Use) -> KeyUse:

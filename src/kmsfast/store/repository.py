@@ -26,6 +26,7 @@ from kmsfast.model.alias import Alias
 from kmsfast.model.arn import Home
 from kmsfast.model.key import (
     FLAG_MULTI_REGION,
+    WAITING,
     KeyManager,
     KeyMetadata,
     KeyState,
@@ -46,10 +47,11 @@ from kmsfast.store.table import Connection, Row, Table
 
 __all__ = ["Repository"]
 
-# The tables whose rows are read with their key; grants are not (:mod:`.grants`).
+# The tables whose rows are read with their key; grants are not (:mod:`.grants`), but go with it.
 _CHILDREN: Final = (
     schema.key_versions, schema.aliases, schema.tags, schema.policies, schema.backings,
 )  # fmt: skip
+_OF_A_KEY: Final = (*_CHILDREN, schema.grants)
 # The tables whose rows the row of their scope sums up.
 _TOP: Final = (schema.keys, schema.key_stores)
 Name = TypeVar("Name", bound=StrEnum)
@@ -146,8 +148,9 @@ class Repository(GrantRows):
 
     def waiting_keys(self) -> list[bytes]:
         """Ids of the keys that wait for their deletion."""
-        waiting = KeyState.PENDING_DELETION.value
-        return [row["key_id"] for row in self._rows(schema.keys, state=waiting)]
+        return [
+            row["key_id"] for state in WAITING for row in self._rows(schema.keys, state=state.value)
+        ]
 
     def versions(self, key: KeyMetadata) -> tuple[KeyVersion, ...]:
         """The key's versions, oldest first."""
@@ -276,7 +279,7 @@ class Repository(GrantRows):
 
     def purge(self, key: KeyMetadata, when: datetime) -> None:
         """Removes all of the key but the fact that it was deleted."""
-        for table in (*_CHILDREN, schema.grants):
+        for table in _OF_A_KEY:
             self._delete(table, key_id=key.raw_id)
         schema.key_usage.delete(self._connection, {"key_arn": key.arn})
         gone = {"state": KeyState.DELETED.value, "description": "", "rotation_days": None,
@@ -286,14 +289,14 @@ class Repository(GrantRows):
 
     def clear(self) -> None:
         """Removes all keys and custom key stores of all scopes, and the marks of deleted keys."""
-        for table in (*_CHILDREN, schema.grants, *_TOP, schema.key_usage):
+        for table in (*_OF_A_KEY, *_TOP, schema.key_usage):
             table.delete(self._connection, {})
         for row in self._rows(schema.scopes):
             self._replace(schema.scopes, row, {"num_keys": 0, "rows_sum": bytes(32)})
 
     def remove(self, key: KeyMetadata) -> None:
         """Removes all of a key, as if it had never been there."""
-        for table in (*_CHILDREN, schema.grants, schema.keys):
+        for table in (*_OF_A_KEY, schema.keys):
             self._delete(table, key_id=key.raw_id)
         schema.key_usage.delete(self._connection, {"key_arn": key.arn})
         row = self._scope_row()

@@ -1,9 +1,10 @@
 """Markers: where a listing goes on. Opaque, good for one listing and for a day.
 
 A marker is base64url(version ‖ seconds ‖ position ‖ tag): version 1 byte, seconds since 1970 as a
-big-endian u64, the position UTF-8, the tag the first 16 bytes of the MAC over a label, the listing
-and all that goes before the tag. So a marker that was changed, belongs to another listing or is too
-old is refused rather than understood in some way; and it survives a restart of the server.
+big-endian u64, the position UTF-8, the tag the first 16 bytes of the MAC over a label, the region
+and account, the listing and all that goes before the tag. So a marker that was changed, belongs to
+another listing or is too old is refused rather than understood in some way; and it survives a
+restart of the server.
 """
 
 from __future__ import annotations
@@ -30,10 +31,13 @@ class Markers:
     Args:
         mac: 32 bytes under a secret of the deployment.
         clock: Unix time in seconds.
+        home: what tells the region and account from others.
     """
 
-    def __init__(self, mac: Callable[[bytes], bytes], clock: Callable[[], float]) -> None:
-        self._mac, self._clock = mac, clock
+    def __init__(
+        self, mac: Callable[[bytes], bytes], clock: Callable[[], float], home: str
+    ) -> None:
+        self._mac, self._clock, self._home = mac, clock, home
 
     def write(self, listing: str, position: str) -> str:
         """The marker of a position in a listing."""
@@ -60,6 +64,6 @@ class Markers:
         return payload[_HEAD_LEN:].decode()
 
     def _tag(self, listing: str, payload: bytes) -> bytes:
-        name = listing.encode()
+        name = f"{self._home} {listing}".encode()
         message = _LABEL + len(name).to_bytes(4, "big") + name + payload
         return self._mac(message)[:_TAG_LEN]

@@ -147,3 +147,17 @@ def test_regions_and_replicas(cli: Cli) -> None:
     said = cli.ok("--region", "eu-west-1", "key", "delete", key)
     assert "30 days after the last of its replicas" in said
     assert "is no region" in cli.refused(2, "--region", "x", "key", "list")
+
+
+def test_policies_are_printed_and_put(cli: Cli) -> None:
+    given = cli("key", "policy", "alias/orders")
+    assert json.loads(given.out)["Id"] == "key-default-1"
+    document = given.out.replace("key-default-1", "mine").strip()
+    (cli.directory / "policy.json").write_text(document)
+    assert cli("key", "put-policy", "alias/orders", "policy.json").code == 0
+    assert cli("key", "policy", "alias/orders").out.strip() == document
+    (cli.directory / "policy.json").write_text("{")
+    refused = cli("key", "put-policy", "alias/orders", "policy.json")
+    assert (refused.code, refused.out) == (2, "")
+    assert "Syntax errors in policy" in refused.err
+    assert cli("key", "policy", "alias/orders").out.strip() == document

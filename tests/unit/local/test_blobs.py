@@ -19,6 +19,7 @@ from kmsfast.errors import (
     FrameError,
     IncorrectKey,
     InvalidCiphertext,
+    InvalidKeyUsage,
     KeyNotFound,
     KmsError,
     ValidationError,
@@ -361,3 +362,26 @@ def test_subclasses_of_bytes_are_read_as_what_is_in_memory(
     for wrong in (None, [header, values], (header,)):
         with pytest.raises(ValidationError, match="a sealed batch is"):
             kms.open_batch(wrong)
+
+
+def test_re_encrypting_brings_a_blob_under_another_key_and_context(
+    kms: kmsfast.Kms, key: kmsfast.Key
+) -> None:
+    other = kms.create_key()
+    moved = kms.re_encrypt(key.encrypt(b"value", CONTEXT), other, CONTEXT, {"table": "archive"})
+    uses = [each.last_usage().use for each in (key, other)]
+    assert [use and use.operation for use in uses] == ["ReEncrypt", "ReEncrypt"]
+    assert other.decrypt(moved, {"table": "archive"}) == b"value"
+    assert kms.decrypt(kms.re_encrypt(moved, "alias/orders", {"table": "archive"})) == b"value"
+    with pytest.raises(InvalidCiphertext):
+        kms.re_encrypt(moved, key)
+    with pytest.raises(InvalidKeyUsage, match="ReEncryptTo"):
+        kms.re_encrypt(moved, kms.create_key(spec="HMAC_256"), {"table": "archive"})
+
+
+def test_random_bytes(kms: kmsfast.Kms) -> None:
+    assert len(kms.generate_random(1024)) == 1024
+    assert kms.generate_random(32) != kms.generate_random(32)
+    for wrong in (0, 1025, True, "8"):
+        with pytest.raises(ValidationError, match="1 to 1024"):
+            kms.generate_random(wrong)  # type: ignore[arg-type]

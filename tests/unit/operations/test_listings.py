@@ -100,8 +100,9 @@ def test_the_greatest_page(full: Api, operation: str, most: int) -> None:
 
 def test_default_pages(api: Api) -> None:
     arn = api.create_key(Tags=[{"TagKey": f"{i}", "TagValue": ""} for i in range(50)])["Arn"]
+    other = api.create_key()["Arn"]
     for i in range(51):
-        api("CreateAlias", AliasName=f"alias/{i:02}", TargetKeyId=arn)
+        api("CreateAlias", AliasName=f"alias/{i:02}", TargetKeyId=arn if i < 50 else other)
         api("CreateGrant", KeyId=arn, RetiringPrincipal=ADA, **GRANT)
     assert [len(page) for page in pages(api, "ListAliases", "Aliases")] == [50, 1 + len(PREDEFINED)]
     assert [len(page) for page in pages(api, "ListGrants", "Grants", KeyId=arn)] == [50, 1]
@@ -117,6 +118,26 @@ def test_what_comes_and_goes_between_pages_hides_nothing(full: Api) -> None:
     rest = full("ListAliases", Marker=page["NextMarker"])["Aliases"]
     ours = [item["AliasName"] for item in rest if "TargetKeyId" in item]
     assert ours == ["alias/3", "alias/4", "alias/5", "alias/6"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "reads"), [("ListKeys", "all_keys"), ("ListAliases", "aliases")]
+)
+def test_a_listing_reads_the_store_once_until_it_changes(
+    full: Api, monkeypatch: pytest.MonkeyPatch, operation: str, reads: str
+) -> None:
+    looks = []
+    read = getattr(full.app.management, reads)
+    monkeypatch.setattr(full.app.management, reads, lambda: looks.append(1) or read())
+    page = full(operation, Limit=2)
+    page = full(operation, Limit=2, Marker=page["NextMarker"])
+    assert len(looks) == 1
+    full.create_key()
+    full(operation, Limit=2, Marker=page["NextMarker"])
+    assert len(looks) == 2
+    full(operation)  # a new listing sees what was changed from outside
+    full(operation)
+    assert len(looks) == 4
 
 
 def test_grants_that_come_and_go_between_pages_hide_nothing(full: Api) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 from api import Api, unblob
 from clocks import Clock
+from importer import Importer
 
+ADA = "arn:aws:iam::111122223333:user/ada"
+GRANT = {"GranteePrincipal": ADA, "RetiringPrincipal": ADA, "Operations": ["Decrypt"]}
 HERE, THERE, THIRD = "eu-central-1", "eu-west-1", "us-west-2"
 
 
@@ -29,14 +32,15 @@ def test_replicas(api: Api, there: Api) -> None:
     assert made["ReplicaTags"] == tags
     assert "111122223333:root" in made["ReplicaPolicy"]
     assert replica["Arn"] == primary["Arn"].replace(HERE, THERE)
-    assert (replica["Description"], replica["KeyState"]) == ("", "Enabled")
+    assert (replica["Description"], replica["KeyState"]) == ("", "Creating")
+    assert not replica["Enabled"]
     assert replica["CurrentKeyMaterialId"] == primary["CurrentKeyMaterialId"]
     related = {
         "PrimaryKey": {"Arn": primary["Arn"], "Region": HERE},
         "ReplicaKeys": [{"Arn": replica["Arn"], "Region": THERE}],
     }
     shown = [each("DescribeKey", KeyId=primary["KeyId"])["KeyMetadata"] for each in (api, there)]
-    assert shown[1] == replica
+    assert shown[1] == {**replica, "Enabled": True, "KeyState": "Enabled"}
     assert [each["MultiRegionConfiguration"] for each in shown] == [
         {"MultiRegionKeyType": "PRIMARY", **related},
         {"MultiRegionKeyType": "REPLICA", **related},
@@ -107,3 +111,57 @@ def test_deletion(api: Api, there: Api, clock: Clock) -> None:
     assert "PendingDeletionWindowInDays" not in shown
     assert shown["MultiRegionConfiguration"]["ReplicaKeys"] == []
     assert api("CancelKeyDeletion", **name)["KeyId"] == shown["Arn"]
+
+
+def test_what_is_of_one_region_is_nothing_in_another(api: Api, there: Api) -> None:
+    """Import tokens and markers, though the keys have one id."""
+    key_id = api.create_key(MultiRegion=True, Origin="EXTERNAL")["KeyId"]
+    Importer(api, key_id).bring(bytes(32))
+    api("ReplicateKey", KeyId=key_id, ReplicaRegion=THERE)
+    mine, theirs = Importer(api, key_id), Importer(there, key_id)
+    mine.api, theirs.api = there, api
+    for importer in (mine, theirs):
+        assert importer.refused(bytes(32))[0] == "InvalidImportTokenException"
+    mine.api = api
+    mine.bring(bytes(32))
+    Importer(there, key_id).bring(bytes(32))
+
+    for each in (api, there):
+        for _ in range(2):
+            each("CreateGrant", KeyId=key_id, **GRANT)
+    for operation, members in (
+        ("ListGrants", {"KeyId": key_id}),
+        ("ListAliases", {}),
+        ("ListRetirableGrants", {"RetiringPrincipal": GRANT["RetiringPrincipal"]}),
+    ):
+        marker = api(operation, Limit=1, **members)["NextMarker"]
+        code, _ = there.refused(operation, Marker=marker, **members)
+        assert code == "InvalidMarkerException"
+        api(operation, Marker=marker, **members)
+
+
+def test_material_waits_for_all_related_keys(api: Api, there: Api) -> None:
+    key_id = api.create_key(MultiRegion=True, Origin="EXTERNAL")["KeyId"]
+    Importer(api, key_id).bring(bytes(32))
+    api("ReplicateKey", KeyId=key_id, ReplicaRegion=THERE)
+    Importer(there, key_id).bring(bytes(32))
+
+    def states() -> list[str]:
+        found = [
+            each("ListKeyRotations", KeyId=key_id, IncludeKeyMaterial="ALL_KEY_MATERIAL")
+            for each in (api, there)
+        ]
+        shown = [[item["KeyMaterialState"] for item in each["Rotations"]] for each in found]
+        assert shown[0] == shown[1]
+        return shown[0]
+
+    assert states() == ["CURRENT"]
+    waiting = Importer(api, key_id).bring(
+        b"2" * 32, ImportType="NEW_KEY_MATERIAL", ExpirationModel="KEY_MATERIAL_DOES_NOT_EXPIRE"
+    )
+    assert states() == ["CURRENT", "PENDING_MULTI_REGION_IMPORT_AND_ROTATION"]
+    assert api.refused("RotateKeyOnDemand", KeyId=key_id)[0] == "KMSInvalidStateException"
+    assert Importer(there, key_id).bring(b"2" * 32) == waiting
+    assert states() == ["CURRENT", "PENDING_ROTATION"]
+    api("RotateKeyOnDemand", KeyId=key_id)
+    assert states() == ["NON_CURRENT", "CURRENT"]

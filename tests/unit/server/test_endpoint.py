@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from api import Api
 
+from kmsfast.errors import StoreUnusable
 from kmsfast.operations import OPERATIONS, Operation
 from kmsfast.server.endpoint import Reply, Request
 
@@ -154,6 +155,20 @@ def test_an_unexpected_error_is_answered_and_logged(
         assert "request test failed" in caplog.text
         assert "of the program" in caplog.text
         caplog.clear()
+
+
+def test_an_error_that_says_what_to_do_is_logged_in_one_line(
+    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: Any) -> Any:
+        raise StoreUnusable("store.db: the disk is full; free some space")
+
+    monkeypatch.setitem(OPERATIONS, "GenerateRandom", Operation(full))
+    with caplog.at_level(logging.ERROR):
+        code, _ = Api(api.app).refused("GenerateRandom", NumberOfBytes=1)
+    assert code == "KMSInternalException"
+    assert "request test failed: store.db: the disk is full; free some space" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 def test_reprs_show_no_plaintext() -> None:

@@ -288,6 +288,63 @@ def test_tags_change(kms: kmsfast.Kms) -> None:
     assert key.tags == {"c": "4"}
 
 
+def test_aliases_move_between_keys_of_one_type(kms: kmsfast.Kms) -> None:
+    pair = {"spec": "RSA_2048", "usage": "ENCRYPT_DECRYPT"}
+    kinds: list[dict[str, str]] = [
+        {}, pair, {"spec": "ECC_NIST_P256", "usage": "SIGN_VERIFY"},
+        {"spec": "HMAC_256", "usage": "GENERATE_VERIFY_MAC"},
+    ]  # fmt: skip
+    keys = [kms.create_key(**kind) for kind in kinds]
+    for key in keys:
+        kms.create_alias("alias/a", key)
+        for other in keys:
+            if other is not key:
+                with pytest.raises(ValidationError, match="cannot be moved"):
+                    kms.update_alias("alias/a", other)
+        assert key.aliases == ("alias/a",)
+        kms.delete_alias("alias/a")
+    kms.create_alias("alias/a", keys[2])
+    kms.update_alias("alias/a", kms.create_key(spec="RSA_2048", usage="SIGN_VERIFY"))
+
+
+def test_a_key_has_50_aliases_at_most(kms: kmsfast.Kms) -> None:
+    key, other = kms.create_key(), kms.create_key(alias="alias/other")
+    for i in range(50):
+        kms.create_alias(f"alias/{i}", key)
+    for use in (
+        lambda: kms.create_alias("alias/50", key), lambda: kms.update_alias("alias/other", key),
+    ):  # fmt: skip
+        with pytest.raises(LimitExceeded, match="has 50 aliases"):
+            use()
+    assert (len(key.aliases), other.aliases) == (50, ("alias/other",))
+    kms.update_alias("alias/7", key)
+    kms.delete_alias("alias/7")
+    kms.update_alias("alias/other", key)
+
+
+def test_an_alias_ends_with_its_key(kms: kmsfast.Kms, clock: Clock) -> None:
+    for take in (
+        lambda: kms.create_alias("alias/a", kms.create_key()),
+        lambda: kms.create_key(alias="alias/a"),
+    ):
+        old = kms.create_key(alias="alias/a")
+        old.schedule_deletion(7)
+        with pytest.raises(AliasExists):
+            kms.create_key(alias="alias/a")
+        clock.forward(days=7)
+        take()
+        key = kms.key("alias/a")
+        assert key.id != old.id
+        key.schedule_deletion(7)
+        clock.forward(days=7)
+        for gone in (
+            lambda: kms.update_alias("alias/a", kms.create_key()),
+            lambda: kms.delete_alias("alias/a"),
+        ):
+            with pytest.raises(KeyNotFound, match=r"Alias .* is not found"):
+                gone()
+
+
 def test_aliases_move_between_keys(kms: kmsfast.Kms, clock: Clock) -> None:
     one, two = kms.create_key(alias="alias/a"), kms.create_key()
     clock.forward(days=1)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from clocks import Clock
+from clocks import Clock, in_days
 from wrapping import FOREVER, bring
 
 import kmsfast
 from kmsfast.errors import (
+    ForeignArn,
     IncorrectKeyMaterial,
     InvalidState,
     KeyDisabled,
@@ -56,6 +57,18 @@ def test_what_a_replica_shares_and_what_is_its_own(
     for other, name in ((kms, "alias/there"), (there, "alias/here")):
         with pytest.raises(KeyNotFound):
             other.key(name)
+
+
+def test_a_key_of_another_region_is_none_of_this_one(
+    kms: kmsfast.Kms, primary: kmsfast.Key, replica: kmsfast.Key
+) -> None:
+    """Though related keys have one id."""
+    with pytest.raises(ForeignArn, match=f"Invalid arn {THERE}"):
+        kms.create_alias("alias/a", replica)
+    with pytest.raises(ForeignArn, match=f"Invalid arn {THERE}"):
+        kms.update_alias("alias/here", replica)
+    kms.at(HERE).create_alias("alias/a", primary)
+    assert primary.aliases == ("alias/a", "alias/here")
 
 
 def test_one_decrypts_what_the_other_encrypted(
@@ -231,6 +244,75 @@ def test_a_replica_that_was_deleted_is_made_again(
     assert [key.state for key in kms.at(THERE).keys()] == ["Enabled"]
 
 
+def test_a_replica_ends_with_its_grants_and_uses(
+    kms: kmsfast.Kms, primary: kmsfast.Key, replica: kmsfast.Key, path: Path, clock: Clock
+) -> None:
+    for key in (primary, replica):
+        key.create_grant(["Decrypt"], grantee_principal="arn:aws:iam::111122223333:user/a")
+    replica.encrypt(b"x")
+    assert replica.last_usage().use is not None
+    replica.schedule_deletion(7)
+    clock.forward(days=8)
+    assert primary.regions == (HERE,)
+    with kms._app.store.directory._database.read() as connection:
+        arns = [arn for (arn,) in connection.execute("SELECT key_arn FROM key_usage")]
+    assert replica.arn not in arns
+    assert len(primary.grants()) == 1
+    kmsfast.open(path, clock=clock).close()
+    again = primary.replicate(THERE)
+    assert (again.grants(), again.last_usage().use) == ([], None)
+
+
+def test_a_deletion_that_waits_outlives_the_material(kms: kmsfast.Kms, clock: Clock) -> None:
+    """Material that goes makes a key pending import, but ends no deletion."""
+    found = []
+    for way in ("expires", "is deleted"):
+        key = kms.create_key(origin="EXTERNAL", multi_region=True)
+        until = {"valid_to": in_days(clock, 2)} if way == "expires" else FOREVER
+        bring(key, b"1" * 32, **until)
+        replica = key.replicate(THERE)
+        key.schedule_deletion(7)
+        if way == "is deleted":
+            key.delete_imported_key_material()
+        found.append((key, replica))
+    clock.forward(days=3)
+    for key, replica in found:
+        assert key.state == "PendingReplicaDeletion"
+        assert not key.versions()[0].is_present
+        replica.schedule_deletion(7)
+    clock.forward(days=8)
+    for key, _ in found:
+        assert key.state == "PendingDeletion"
+        key.cancel_deletion()
+        assert key.state == "PendingImport"
+
+
+def test_a_replica_that_goes_meanwhile_is_not_there(
+    primary: kmsfast.Key, replica: kmsfast.Key, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at the key and that at what it has."""
+    ring = replica._ring
+    for use in (replica.grants, replica.versions):
+        replica.schedule_deletion(7)
+        found = ring.key(replica._raw_id)
+        with monkeypatch.context() as patch:
+            patch.setattr(ring, "key", lambda *_, found=found: found)
+            clock.forward(days=7)
+            assert primary.regions == (HERE,)
+            with pytest.raises(KeyNotFound, match=f"Key '{replica.arn}' does not exist"):
+                use()
+        primary.replicate(THERE)
+
+
+def test_listings_end_what_waited_for_replicas(
+    kms: kmsfast.Kms, primary: kmsfast.Key, replica: kmsfast.Key, clock: Clock
+) -> None:
+    primary.schedule_deletion(7)
+    replica.schedule_deletion(7)
+    clock.forward(days=15)
+    assert kms.keys() == []
+
+
 def test_a_deleted_replica_leaves_the_arena(
     kms: kmsfast.Kms, primary: kmsfast.Key, replica: kmsfast.Key, clock: Clock
 ) -> None:
@@ -291,7 +373,7 @@ def test_a_replica_taken_away_from_outside_is_noticed(
 
 
 def test_all_or_none(primary: kmsfast.Key, replica: kmsfast.Key, monkeypatch) -> None:
-    monkeypatch.setattr("kmsfast.service.keyring.related", lambda *_: 1 / 0)
+    monkeypatch.setattr("kmsfast.service.versions.related", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         primary.rotate()
     monkeypatch.undo()

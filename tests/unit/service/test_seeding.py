@@ -145,6 +145,7 @@ BAD: list[tuple[Any, str]] = [
      "seed: alias alias/a is given twice"),
     ({"keys": [{"id": ID, "alias": "a", "aliases": []}]}, "not both"),
     ({"keys": [{"id": ID, "alias": "orders"}]}, f"seed: key {ID}: aliases: Alias must start"),
+    ({"keys": [{"id": ID, "alias": "alias/aws/s3"}]}, f"{ID}: aliases: 'alias/aws/s3' is reserved"),
     ({"keys": [{"id": ID, "tags": {"a": 1}}]}, f"seed: key {ID}: tags: must be a text, not 1"),
     ({"keys": [{"id": ID, "spec": "AES"}]}, f"seed: key {ID}: spec: "),
     ({"keys": [{"id": ID, "spec": "RSA_2048"}]}, f"seed: key {ID}: usage: "),
@@ -154,9 +155,11 @@ BAD: list[tuple[Any, str]] = [
     ({"keys": [{"id": ID, "origin": "EXTERNAL", "rotation_period_days": 90}]}, "only symmetric"),
     ({"keys": [{"id": ID, "origin": "EXTERNAL", "enabled": True}]}, "pending import"),
     ({"keys": [{"id": ID, "material": SECRET}]}, f"seed: key {ID}: material: must be a mapping"),
-    ({"keys": [{"id": ID, "material": {"hex": SECRET}}]}, f"{ID}: material: hex: this is none"),
-    ({"keys": [{"id": ID, "material": {"pem": SECRET}}]}, f"{ID}: material: pem: this is none"),
-    ({"keys": [{"id": ID, "material": {"base64": ""}}]}, "is empty"),
+    ({"keys": [{"id": ID, "material": {"hex": SECRET}}]}, f"{ID}: material: hex: must be a text"),
+    ({"keys": [{"id": ID, "material": {"pem": SECRET}}]}, f"{ID}: material: pem: must be one"),
+    ({"keys": [{"id": ID, "material": {"base64": ""}}]}, "not empty"),
+    ({"keys": [{"id": ID, "material": {SECRET: "base64"}}]}, "give one of base64, hex, pem"),
+    ({"keys": [{"id": ID, "aliases": [f"alias/{i}" for i in range(51)]}]}, "50 aliases at most"),
     ({"keys": [{"id": ID, "material": {"hex": "00", "pem": ""}}]}, "give one of base64, hex, pem"),
 ]  # fmt: skip
 
@@ -176,6 +179,8 @@ def test_an_emptied_store_keeps_nothing(kms: kmsfast.Kms, path: Path, clock: Clo
         key, theirs = kms.key(ID), other.key(ID)
         old = [key.encrypt(b"x"), theirs.encrypt(b"x")]
         kms.create_key().schedule_deletion()
+        key.create_grant(["Decrypt"], grantee_principal="arn:aws:iam::111122223333:user/a")
+        assert len(theirs.grants()) == 1
         clock.forward(seconds=0.001)
         assert apply(kms, {"id": ID, "alias": "alias/a"}, emptied=True) == 1
         for used, opened in ((key, kms), (theirs, other)):
@@ -186,6 +191,7 @@ def test_an_emptied_store_keeps_nothing(kms: kmsfast.Kms, path: Path, clock: Clo
                 with pytest.raises(kmsfast.InvalidCiphertext):
                     opened.decrypt(blob)
             assert used.last_usage().use is not None
+            assert used.grants() == []
         assert apply(kms, emptied=True) == 0
         with pytest.raises(kmsfast.KeyNotFound):
             theirs.encrypt(b"x")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -214,3 +215,80 @@ def test_a_key_that_is_gone_leaves_no_trace(kms: kmsfast.Kms, clock: Clock) -> N
     with pytest.raises(kmsfast.KeyNotFound):
         key.last_usage()
     assert kms._app.store.usage.of(key.arn) is None
+
+
+def usage_threads() -> int:
+    return sum(each.name == "kmsfast-usage" for each in threading.enumerate())
+
+
+def test_threads_are_there_while_keys_are_used(
+    kms: kmsfast.Kms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usage, "WINDOW", 0.02)
+    monkeypatch.setattr(usage, "_IDLE", 0.02)
+    before, keys = usage_threads(), [kms.at(account=f"{i:012}").create_key() for i in range(20)]
+    for _ in range(2):
+        for key in keys:
+            key.encrypt(b"x")
+        until = time.monotonic() + 20
+        while usage_threads() > before and time.monotonic() < until:
+            time.sleep(0.01)
+        assert usage_threads() == before
+        for key in keys:
+            assert key._ring.usage.window.uses == {}
+            assert seen(key) is not None
+
+
+def test_many_first_uses_start_one_thread(kms: kmsfast.Kms) -> None:
+    key, before = kms.create_key(), usage_threads()
+    ready = threading.Barrier(8)
+
+    def use() -> None:
+        ready.wait()
+        key.encrypt(b"x")
+
+    users = [threading.Thread(target=use) for _ in range(8)]
+    for user in users:
+        user.start()
+    for user in users:
+        user.join()
+    assert usage_threads() == before + 1
+
+
+def test_without_a_thread_closing_writes(
+    kms: kmsfast.Kms, path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No thread can be started while the interpreter ends, or by a process that has too many."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    key = kms.create_key()
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert kms.decrypt(key.encrypt(b"x")) == b"x"
+    kms.close()
+    with kmsfast.open(path, clock=clock) as again:
+        assert seen(again.key(key.id)) == ("Decrypt", clock())
+
+
+CHILD_ENDS = """
+    import os, sys
+    import kmsfast
+    kms = kmsfast.open(sys.argv[1])
+    kms.key("alias/main").encrypt(b"x")
+    recorder = kms._ring.usage
+    for held in (recorder._closed._cond, recorder._begun._cond, recorder._swap, recorder._turn):
+        held.acquire()  # as another thread may at the moment of the fork
+    pid = os.fork()
+    if pid == 0:
+        sys.exit(7)  # whatever runs at exit
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+    for held in (recorder._closed._cond, recorder._begun._cond, recorder._swap, recorder._turn):
+        held.release()
+"""
+
+
+def test_a_child_ends_whatever_lock_the_parent_held(path: Path) -> None:
+    with kmsfast.open(path, create=True) as kms:
+        kms.create_key(alias="alias/main")
+    assert scripts.run(CHILD_ENDS, path) == "7\n"

@@ -140,10 +140,12 @@ def test_nothing_acknowledged_is_lost_by_kill_9(path: Path) -> None:
     for number in range(ROUNDS):
         victim = scripts.start(VICTIM, path, number)
         assert victim.stdout is not None
-        assert victim.stdout.readline() == "ready\n"
-        time.sleep(chance.uniform(0.0, 0.12))
-        victim.kill()
-        out, _ = victim.communicate()
+        with victim:
+            assert victim.stdout.readline() == "ready\n"
+            first = victim.stdout.readline()  # however slow the machine is
+            time.sleep(chance.uniform(0.0, 0.12))
+            victim.kill()
+            out = first + victim.stdout.read()
         assert victim.returncode == -signal.SIGKILL
         lines = out.split("\n")[:-1]  # a line without its end was not acknowledged
         acknowledged += [line.split() for line in lines]
@@ -157,7 +159,7 @@ def test_nothing_acknowledged_is_lost_by_kill_9(path: Path) -> None:
                 assert key_id in known
                 assert int(version) <= kms.key(rotated).current_version
                 assert kms.decrypt(bytes.fromhex(blob)) == b"acknowledged"
-    assert len(acknowledged) > ROUNDS
+    assert len(acknowledged) >= ROUNDS
 
 
 # ---- fork -----------------------------------------------------------------------------------
