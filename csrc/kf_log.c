@@ -3,8 +3,9 @@
  * one at a time, and a page that all of them have mapped says where the log ends. Rules:
  * - a record is wholly in the file, and the end behind it, before the call returns; what was not answered may be
  *   missing after a crash, what was answered may not;
- * - `busy` is set from before the first byte of a record until the end is behind it. Who finds it set knows that a
- *   writer died, appends nothing and says so: the caller repairs under the lock;
+ * - `busy` is set from before the first byte of a record until the end is behind it, in this order whatever the
+ *   compiler does: a writer may be killed between any two instructions. Who finds it set knows that a writer died,
+ *   appends nothing and says so: the caller repairs under the lock;
  * - a write that fails is taken back, so that the next record follows the one before it.
  */
 #include <errno.h>
@@ -37,6 +38,13 @@ int kf_log_unlock(int lock_fd) {
     const int status = kf_init();
     return status == KF_OK ? unlock(lock_fd) : status;
 }
+
+static void begin(struct kf_log_end *end) {
+    __atomic_store_n(&end->busy, 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* no later store comes before it */
+}
+
+static void finish(struct kf_log_end *end) { __atomic_store_n(&end->busy, 0, __ATOMIC_RELEASE); }
 
 /* u32 length of what follows it, little-endian; kind. */
 static void put_head(uint8_t head[HEAD_LEN], int kind, size_t body_len) {
@@ -84,18 +92,18 @@ static int append(struct kf_log_end *end, int fd, int kind, const uint8_t *body,
     put_head(head, kind, body_len);
     link_to(chain, end->chain, head, body, body_len);
     struct iovec parts[3] = {{head, HEAD_LEN}, {(void *)(uintptr_t)body, body_len}, {chain, CHAIN_LEN}};
-    end->busy = 1;
+    begin(end);
     const int status = write_at(fd, end->offset, parts, 3);
     if (status != KF_OK) {
         const int reason = errno;
-        if (ftruncate(fd, (off_t)end->offset) == 0) end->busy = 0;
+        if (ftruncate(fd, (off_t)end->offset) == 0) finish(end);
         errno = reason;
         return status;
     }
     memcpy(end->chain, chain, CHAIN_LEN);
     end->offset += HEAD_LEN + body_len + CHAIN_LEN;
     end->num++;
-    end->busy = 0;
+    finish(end);
     return KF_OK;
 }
 

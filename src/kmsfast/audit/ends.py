@@ -8,7 +8,12 @@
 
 The mark is written after the records before it were synced, and authenticated by the store key, so
 a log that is shorter was cut. It lags behind the end by at most what a crash of the machine may
-lose. The end is not authenticated: who finds that it does not fit looks for it from the mark on.
+lose. It is in the segment that takes records, and a segment is one of the log when the mark is in
+it; of a log without a segment it is all zeros. The end is not authenticated: who finds that it does
+not fit looks for it from the mark on.
+
+A process may be killed at any point, so the file is there as a whole or not at all, and the mark is
+written by one system call, which the kernel does not end halfway.
 """
 
 from __future__ import annotations
@@ -18,7 +23,10 @@ import os
 import struct
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
+from weakref import WeakSet
 
+from kmsfast.audit.frames import NO_CHAIN
+from kmsfast.audit.segments import write_whole
 from kmsfast.crypto.log import END_LEN, End
 from kmsfast.errors import AuditUnusable
 
@@ -57,22 +65,30 @@ class EndFile:
         end: where the log ends; its lock is this file's.
 
     Raises:
-        OSError: it cannot be opened, or made when ``create`` is given and it is not there.
-        AuditUnusable: it is cut, or something else.
+        OSError: it cannot be opened. AuditUnusable: it is cut, or something else.
     """
 
-    def __init__(self, path: Path, sealer: Sealer, *, create: bool = False) -> None:
+    def __init__(self, path: Path, sealer: Sealer) -> None:
         self.path, self._sealer = path, sealer
-        flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT | os.O_EXCL if create else 0)
-        self._fd = os.open(path, flags, 0o600)
+        self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
-            if create:
-                os.pwrite(self._fd, _MAGIC + bytes(_SIZE - len(_MAGIC)), 0)
-            self._shared = _mapped(self._fd, path)
+            self._shared = _mapped(path)
         except BaseException:
             os.close(self._fd)
             raise
+        _open.add(self)
         self.end = End(self._shared[len(_MAGIC) : _MARK_AT], self._fd)
+
+    @classmethod
+    def create(cls, path: Path, sealer: Sealer) -> EndFile:
+        """Makes the file, for a log without a segment.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        mark = _sealed(sealer, Mark(0, 0, 0, NO_CHAIN))
+        write_whole(path, _MAGIC + bytes(END_LEN) + mark)
+        return cls(path, sealer)
 
     def mark(self) -> Mark:
         """The mark; under the lock.
@@ -83,9 +99,12 @@ class EndFile:
         return _opened(self._sealer, bytes(self._shared[_MARK_AT:]), self.path)
 
     def move_mark(self, mark: Mark) -> None:
-        """Writes a later mark; under the lock."""
-        packed = _MARK.pack(*mark)
-        self._shared[_MARK_AT:] = packed + self._sealer.mac(_message(packed))
+        """Writes a later mark; under the lock.
+
+        Raises:
+            OSError: the disk failed.
+        """
+        os.pwrite(self._fd, _sealed(self._sealer, mark), _MARK_AT)
 
     def sync(self) -> None:
         """Returns when the file is on the disk."""
@@ -93,9 +112,21 @@ class EndFile:
 
     def close(self) -> None:
         """Closes the file; what is mapped goes with this object."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1  # the number may soon be that of another file
+        descriptor, self._fd = self._fd, -1  # the number may soon be that of another file
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+_open: WeakSet[EndFile] = WeakSet()
+
+
+def _close_in_child() -> None:
+    """Of a fork: a lock that the parent holds as it dies must not live on with the child."""
+    for each in list(_open):
+        each.close()
+
+
+os.register_at_fork(after_in_child=_close_in_child)
 
 
 def read_mark(path: Path, sealer: Sealer) -> Mark:
@@ -110,13 +141,20 @@ def read_mark(path: Path, sealer: Sealer) -> Mark:
     return _opened(sealer, data[_MARK_AT:], path)
 
 
-def _mapped(descriptor: int, path: Path) -> memoryview:
-    if os.fstat(descriptor).st_size != _SIZE:
-        raise _damaged(path)
-    shared = memoryview(mmap.mmap(descriptor, _SIZE))
+def _mapped(path: Path) -> memoryview:
+    """The file's bytes. What is mapped keeps its own descriptor, which must not hold the lock."""
+    with path.open("r+b", buffering=0) as file:
+        if os.fstat(file.fileno()).st_size != _SIZE:
+            raise _damaged(path)
+        shared = memoryview(mmap.mmap(file.fileno(), _SIZE))
     if bytes(shared[: len(_MAGIC)]) != _MAGIC:
         raise _damaged(path)
     return shared
+
+
+def _sealed(sealer: Sealer, mark: Mark) -> bytes:
+    packed = _MARK.pack(*mark)
+    return packed + sealer.mac(_message(packed))
 
 
 def _opened(sealer: Sealer, data: bytes, path: Path) -> Mark:

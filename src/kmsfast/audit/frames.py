@@ -40,6 +40,7 @@ __all__ = [
     "checkpoint_message",
     "frames",
     "pack",
+    "record",
     "segment_name",
     "segment_number",
     "unpack",
@@ -157,6 +158,13 @@ def pack(values: tuple[Any, ...]) -> bytes:
     """The body of a record."""
     packed: bytes = msgpack.packb(values, unicode_errors="surrogatepass")
     return packed
+
+
+def record(kind: Kind, body: bytes, before: bytes) -> tuple[bytes, bytes]:
+    """A record that follows the hash ``before``: its bytes, and its own hash, which ends them."""
+    covered = (1 + len(body) + _CHAIN_LEN).to_bytes(4, "little") + bytes([kind]) + body
+    chain = hashlib.sha256(before + covered).digest()
+    return covered + chain, chain
 
 
 def unpack(kind: type[Any], body: bytes) -> Any:

@@ -8,7 +8,10 @@ Rules:
   once a second a checkpoint is signed;
 - a record that a dying process left unfinished is cut off by the next one that appends, which
   notes it in the log. Nothing else is ever taken from the end;
-- a segment that is full is closed with a checkpoint and a mark before the next one begins.
+- whatever is unauthenticated may be anything: where the log is to be found, and what must be in it,
+  is what the mark says;
+- a segment that is full is closed with a checkpoint and a mark before the next one begins, which is
+  one of the log when the mark is in it, behind its header. Until then it is a file that goes.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from kmsfast.audit.ends import EndFile, Mark, read_mark
+from kmsfast.audit.ends import EndFile, Mark
 from kmsfast.audit.frames import (
     MAGIC,
     NO_CHAIN,
@@ -33,6 +36,7 @@ from kmsfast.audit.frames import (
     Note,
     checkpoint_message,
     pack,
+    record,
     segment_name,
 )
 from kmsfast.audit.segments import (
@@ -46,7 +50,7 @@ from kmsfast.audit.segments import (
 from kmsfast.audit.signer import Signer
 from kmsfast.crypto.keys import StoreKey
 from kmsfast.crypto.log import MAX_BODY, Append, Segment, append
-from kmsfast.errors import AuditUnusable, StoreForked
+from kmsfast.errors import AuditUnusable, KmsError, StoreForked
 
 __all__ = ["SEGMENT_BYTES", "AuditLog"]
 
@@ -97,10 +101,7 @@ class AuditLog:
             self._file, self._signer = _opened(directory, store_key)
             self.end = self._file.end
             with self.end.locked():
-                if not self.end.segment:
-                    self._begin_segment(1)
-                else:
-                    self._settle()
+                self._settle()
         except OSError as error:
             raise _unwritable(directory, error) from error
 
@@ -124,11 +125,12 @@ class AuditLog:
         Raises:
             AuditUnusable: it was not appended, or is not known to be on the disk.
         """
-        if self._process != os.getpid():
-            raise StoreForked("the audit log was opened before a fork; open the store again here")
-        if self._failure is not None:
-            raise _unwritable(self.directory, self._failure)
+        self._check_process()
         with self._lock:
+            if self._failure is not None:
+                raise _unwritable(self.directory, self._failure)
+            if self._fd < 0:
+                raise AuditUnusable(f"the audit log in {self.directory} was closed")
             num = self._append(Kind.EVENT, body)
         if sync:
             self._sync()
@@ -159,17 +161,17 @@ class AuditLog:
         """
         with self._alone():
             self._follow()
-            gone = [number for number in segments(self.directory) if number < self._segment]
-            old = [number for number in gone if self._changed(number) < when]
-            kept = gone[len(old)] if len(old) < len(gone) else self._segment
-            if not old or old != gone[: len(old)]:
+            there = [number for number in segments(self.directory) if number < self._segment]
+            old = [number for number in there if self._changed(number) < when]
+            kept = there[len(old)] if len(old) < len(there) else self._segment
+            if kept - 1 not in old or old != there[: len(old)]:
                 return []
             chain = self._chain_before(kept)
             note = Note("removed", self.now, len(old), kept, chain)
             self._append_locked(Kind.NOTE, pack(note))
             self._sign()
         self._sync()
-        for number in old:
+        for number in reversed(old):  # if this ends halfway, whole segments follow the first one
             (self.directory / segment_name(number)).unlink()
         sync_directory(self.directory)
         return old
@@ -185,15 +187,26 @@ class AuditLog:
                 if self._failure is None and self.end.num > self._signed_num:
                     self.checkpoint()
         finally:
-            os.close(self._fd)
-            self._fd = -1
-            self._file.close()
             if ours:
+                with self._lock:  # nobody is to write to what gets the number next
+                    self._close_files()
                 self._signer.close()
+            else:
+                self._close_files()
+
+    def _close_files(self) -> None:
+        os.close(self._fd)
+        self._fd = -1
+        self._file.close()
+
+    def _check_process(self) -> None:
+        if self._process != os.getpid():
+            raise StoreForked("the audit log was opened before a fork; open the store again here")
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Holds the log's lock, which does not tell the threads of a process apart."""
+        self._check_process()
         with self._lock, self.end.locked():
             yield
 
@@ -211,9 +224,6 @@ class AuditLog:
 
     def _append_locked(self, kind: Kind, body: bytes) -> None:
         done = self._checked(self.end.append_locked(self._fd, kind, body))
-        if done is Append.BROKEN:
-            self._repair()
-            done = self._checked(self.end.append_locked(self._fd, kind, body))
         if done is not Append.DONE:
             raise AuditUnusable(f"the audit log in {self.directory} cannot be repaired")
 
@@ -226,21 +236,20 @@ class AuditLog:
     def _mend(self, what: Append) -> None:
         try:
             with self.end.locked():
-                if what is Append.BROKEN and self.end.busy:
-                    self._follow()
-                    self._repair()
-                elif what is Append.FULL and self.end.segment == self._segment:
+                before = self._segment
+                self._follow()
+                if what is Append.FULL and self._segment == before:
                     self._sign()
                     self._sync_locked()
                     self._begin_segment(self._segment + 1)
-                else:
-                    self._follow()
         except OSError as error:
             raise _unwritable(self.directory, error) from error
 
     def _follow(self) -> None:
-        """Opens the segment that the log ends in, if it is another one."""
-        if self.end.segment != self._segment:
+        """Opens the segment that the log ends in, if it is another one; repairs the log first."""
+        if self.end.busy:
+            self._repair()
+        elif self.end.segment != self._segment:
             self._adopt(open_segment(self.directory, self.end.segment), self.end.segment)
 
     def _adopt(self, descriptor: int, segment: int) -> None:
@@ -250,29 +259,27 @@ class AuditLog:
         self._file_now = Segment(descriptor, segment, self._max_offset)
 
     def _begin_segment(self, number: int) -> None:
-        num, chain = (self.end.num, self.end.chain) if number > 1 else (0, NO_CHAIN)
-        self._adopt(create_segment(self.directory, number), number)
-        self.end.move(number, _START, num, chain)
+        num, before = (self.end.num, self.end.chain) if number > 1 else (0, NO_CHAIN)
         header = Header(number, num, self._store_id, self.public_key, self.now)
-        self._append_locked(Kind.HEADER, pack(header))
-        self._sync_locked()
+        first, chain = record(Kind.HEADER, pack(header), before)
+        self._adopt(create_segment(self.directory, number, first), number)
+        at = Mark(number, _START + len(first), num + 1, chain)
+        self.end.begin()  # who dies from here on leaves a log that is repaired from the mark
+        self._file.move_mark(at)
+        self._file.sync()
+        self.end.move(*at)
 
     # ---- the end ----------------------------------------------------------------------------
 
     def _settle(self) -> None:
         """Finds out whether the log ends where it is said to; else looks for the end."""
-        mark = self._file.mark()
-        segment = max(self.end.segment, mark.segment)
-        self._adopt(open_segment(self.directory, segment), segment)
-        if segment == mark.segment and last_chain(self._fd, mark.offset) != mark.chain:
-            raise AuditUnusable(
-                f"the audit log in {self.directory} was cut or changed: it no longer has its "
-                f"record {mark.num}; see 'kmsfast audit verify', and begin a new log with "
-                "'kmsfast audit restart'"
-            )
-        end = self.end
+        mark, end = self._file.mark(), self.end
+        if not mark.segment:
+            self._begin_segment(1)
+            return
+        self._open_marked(mark)
         fits = (
-            end.segment == segment
+            end.segment == mark.segment
             and not end.busy
             and end.num >= mark.num
             and os.fstat(self._fd).st_size == end.offset
@@ -280,20 +287,31 @@ class AuditLog:
         )
         if not fits:
             self._repair()
+        if end.num > mark.num:  # nobody has synced since
+            self._sync_locked()
+
+    def _open_marked(self, mark: Mark) -> None:
+        """Opens the segment of the mark.
+
+        Raises:
+            AuditUnusable: it does not have the record before the mark.
+        """
+        self._adopt(open_segment(self.directory, mark.segment), mark.segment)
+        if last_chain(self._fd, mark.offset) != mark.chain:
+            raise AuditUnusable(
+                f"the audit log in {self.directory} was cut or changed: it no longer has its "
+                f"record {mark.num}; see 'kmsfast audit verify', and begin a new log with "
+                "'kmsfast audit restart'"
+            )
 
     def _repair(self) -> None:
         """Moves the end behind the last whole record, and cuts off what follows it."""
         mark = self._file.mark()
-        if mark.segment == self._segment:
-            offset, num, chain = mark.offset, mark.num, mark.chain
-        else:  # a machine that crashed between the mark and the first record of the segment
-            offset, num, chain = _START, mark.num, mark.chain
-        offset, more, chain = whole_end(self._fd, offset, chain)
+        self._open_marked(mark)
+        offset, more, chain = whole_end(self._fd, mark.offset, mark.chain)
         lost = os.fstat(self._fd).st_size - offset
         os.ftruncate(self._fd, offset)
-        self.end.move(self._segment, offset, num + more, chain)
-        if offset == _START:  # its header was never finished
-            self._begin_segment(self._segment)
+        self.end.move(self._segment, offset, mark.num + more, chain)
         if lost:
             note = Note("repaired", self.now, lost, self._segment, chain)
             self._append_locked(Kind.NOTE, pack(note))
@@ -340,10 +358,14 @@ class AuditLog:
             raise _unwritable(self.directory, error) from error
 
     def _sync_locked(self) -> None:
-        os.fdatasync(self._fd)
-        at = Mark(self._segment, self.end.offset, self.end.num, self.end.chain)
-        self._file.move_mark(at)
-        self._file.sync()
+        try:
+            os.fdatasync(self._fd)
+            at = Mark(self._segment, self.end.offset, self.end.num, self.end.chain)
+            self._file.move_mark(at)
+            self._file.sync()
+        except OSError as error:
+            self._failure = error  # as above
+            raise
 
     def _start_syncer(self) -> None:
         with self._lock:
@@ -370,7 +392,7 @@ class AuditLog:
                     self.checkpoint()
                 else:
                     self._sync()
-            except AuditUnusable as error:
+            except (KmsError, OSError) as error:
                 if self._failure is None:
                     cause = error.__cause__
                     self._failure = cause if isinstance(cause, OSError) else OSError(str(error))
@@ -385,7 +407,7 @@ def _opened(directory: Path, store_key: StoreKey) -> tuple[EndFile, Signer]:
 
 def _opened_alone(directory: Path, store_key: StoreKey) -> tuple[EndFile, Signer]:
     end, signer = directory / END, directory / SIGNER
-    if segments(directory) or _is_marked(end, store_key):
+    if end.exists() or segments(directory):
         for path in (end, signer):
             if not path.exists():
                 raise AuditUnusable(
@@ -393,20 +415,11 @@ def _opened_alone(directory: Path, store_key: StoreKey) -> tuple[EndFile, Signer
                     "a backup, or begin a new log with 'kmsfast audit restart'"
                 )
         return EndFile(end, store_key), Signer.load(store_key, signer)
-    # What a start that was killed left is taken over, or made anew.
-    end.unlink(missing_ok=True)
-    key = Signer.load(store_key, signer) if signer.exists() else Signer.create(store_key, signer)
-    file = EndFile(end, store_key, create=True)
+    # Another log has another key: whoever knows that of a log that was removed sees it.
+    key = Signer.create(store_key, signer)
+    file = EndFile.create(end, store_key)
     sync_directory(directory)
     return file, key
-
-
-def _is_marked(end: Path, store_key: StoreKey) -> bool:
-    """Whether a log once ended there; the file of a start that was killed has no mark."""
-    try:
-        return read_mark(end, store_key).num > 0
-    except (FileNotFoundError, AuditUnusable):
-        return False
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import fnmatch
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -99,8 +100,7 @@ def follow(
         pass
     while True:
         yield from (found for found in place.more() if wanted.takes(found.event))
-        newest = segments(directory)[-1]
-        if newest > current:
+        if current + 1 in segments(directory) and place.has_begun(current + 1):
             # What was appended between the last look and the next segment's beginning.
             yield from (found for found in place.more() if wanted.takes(found.event))
             current += 1
@@ -119,6 +119,14 @@ class _Place:
     def begin(self, segment: int) -> None:
         """Goes to the start of a segment."""
         self._path, self._offset = self._directory / segment_name(segment), len(MAGIC)
+
+    def has_begun(self, segment: int) -> bool:
+        """Whether records follow the segment's first one: until then it may be made anew."""
+        data = (self._directory / segment_name(segment)).read_bytes()
+        try:
+            return len(list(islice(frames(data, len(MAGIC), NO_CHAIN), 2))) == 2
+        except FrameError:
+            return False
 
     def more(self) -> Iterator[Found]:
         """The events that follow in the segment; a record that is not whole yet comes later."""

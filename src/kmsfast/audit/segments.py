@@ -17,6 +17,7 @@ __all__ = [
     "segments",
     "sync_directory",
     "whole_end",
+    "write_whole",
 ]
 
 _CHAIN_LEN: Final = 32
@@ -28,17 +29,18 @@ def segments(directory: Path) -> list[int]:
     return sorted(number for number in numbers if number is not None)
 
 
-def create_segment(directory: Path, number: int) -> int:
-    """Makes an empty segment: a descriptor to append to it. One without a record is taken over.
+def create_segment(directory: Path, number: int, first: bytes) -> int:
+    """Makes a segment with its first record, on the disk: a descriptor to append to it.
+
+    A file of its name is no segment of the log yet, for the mark is not in it: it goes.
 
     Raises:
         OSError: the disk is full, for example.
     """
     path = directory / segment_name(number)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    write_whole(path, MAGIC + first)
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, MAGIC, 0)
         sync_directory(directory)
     except BaseException:
         os.close(descriptor)
@@ -64,6 +66,8 @@ def open_segment(directory: Path, number: int) -> int:
 
 def last_chain(descriptor: int, offset: int) -> bytes | None:
     """The hash that ends at ``offset``; None: the file is not as long."""
+    if offset < _CHAIN_LEN:
+        return None
     chain = os.pread(descriptor, _CHAIN_LEN, offset - _CHAIN_LEN)
     return chain if len(chain) == _CHAIN_LEN else None
 
@@ -80,6 +84,23 @@ def whole_end(descriptor: int, offset: int, chain: bytes) -> tuple[int, int, byt
                 break
             last, num = frame, num + 1
     return (offset, 0, chain) if last is None else (offset + last.end, num, last.chain)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Makes a file, in place of one that is there; as a whole, and on the disk, or not at all.
+
+    Whoever calls it holds a lock that keeps others from making the same file.
+
+    Raises:
+        OSError: the disk is full, for example.
+    """
+    fresh = path.with_name(f"{path.name}.new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
+    fresh.replace(path)
 
 
 def sync_directory(directory: Path) -> None:

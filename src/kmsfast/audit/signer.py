@@ -6,10 +6,10 @@ wrapped by the store key, 32 bytes MAC of both by the store key.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Final
 
+from kmsfast.audit.segments import write_whole
 from kmsfast.crypto import p256
 from kmsfast.crypto.keys import StoreKey, release
 from kmsfast.crypto.native import with_handle
@@ -42,19 +42,15 @@ class Signer:
 
     @classmethod
     def create(cls, store_key: StoreKey, path: Path) -> Signer:
-        """Makes the key and its file.
+        """Makes the key and its file, in place of one that is there.
 
         Raises:
-            OSError: the file cannot be written, or is there.
+            OSError: the file cannot be written.
         """
         wrapped, public = p256.generate(store_key, _ID, 1, 0)
         body = public + wrapped
         data = body + store_key.mac(_message(body))
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
+        write_whole(path, data)
         return cls(store_key, data, path)
 
     @classmethod

@@ -62,10 +62,10 @@ class Trail:
             AuditUnusable: there is no log, or no way to say where it ends.
         """
         self._require()
-        mark, size = self._end()
+        mark, sizes = self._end()
         if public_key is None:
             public_key = self.public_key
-        return verify(self.directory, self._store_id, public_key, mark, size)
+        return verify(self.directory, self._store_id, public_key, mark, sizes)
 
     @property
     def public_key(self) -> bytes:
@@ -108,8 +108,8 @@ class Trail:
         sync_directory(self.directory.parent)
         return aside
 
-    def _end(self) -> tuple[Mark, tuple[int, int]]:
-        """The mark, and how large the log was when nobody was writing to it."""
+    def _end(self) -> tuple[Mark, dict[int, int]]:
+        """The mark, and how large the segments were when nobody was writing to them."""
         path = self.directory / END
         try:
             file = EndFile(path, self._store_key)
@@ -117,17 +117,19 @@ class Trail:
             raise _unreadable(path, error) from error
         try:
             with file.end.locked():
-                last = segments(self.directory)[-1]
-                size = (self.directory / segment_name(last)).stat().st_size
-                return file.mark(), (last, size)
+                paths = {each: self.directory / segment_name(each) for each in self._segments()}
+                return file.mark(), {each: path.stat().st_size for each, path in paths.items()}
         finally:
             file.close()
+
+    def _segments(self) -> list[int]:
+        return segments(self.directory) if self.directory.exists() else []
 
     def _record(self, found: Found) -> dict[str, Any]:
         return record(found.event, self._store_id, found.number)
 
     def _require(self) -> None:
-        if not self.directory.exists() or not segments(self.directory):
+        if not self._segments():
             raise AuditUnusable(f"there is no audit log in {self.directory}: nothing was recorded")
 
 

@@ -5,8 +5,10 @@ Rules:
   the mark, which only the store key can make;
 - a finding names the segment, the record and the byte. After a record that is wrong the search
   goes on, so that one run finds all;
-- what cannot be shown is said: without the store key (an auditor has the public key alone) records
-  behind the last checkpoint could have been cut off or made up.
+- what cannot be shown is said: records behind the mark, and for an auditor with the public key
+  alone those behind the last checkpoint, could have been cut off or made up;
+- what a process that was killed left behind the mark is no finding: a record that was never
+  finished, a segment that never began.
 """
 
 from __future__ import annotations
@@ -14,8 +16,8 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,8 @@ class Report:
         checkpoints: how many signatures were good.
         signed: records up to the last good checkpoint.
         notes: what the log says of itself: repairs, removals.
+        unfinished: bytes of a record that a process which died left at the end; the next one that
+            appends cuts them off, and notes it.
         findings: what is wrong; empty: nobody changed the log.
     """
 
@@ -86,6 +90,7 @@ class Report:
     checkpoints: int = 0
     signed: int = 0
     notes: list[Note] = field(default_factory=list)
+    unfinished: int = 0
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -94,7 +99,7 @@ def verify(
     store_id: bytes,
     public_key: bytes,
     mark: Mark | None,
-    size: tuple[int, int] | None = None,
+    sizes: Mapping[int, int] | None = None,
 ) -> Report:
     """Reads a whole log, which others may append to meanwhile.
 
@@ -102,17 +107,15 @@ def verify(
         store_id: 16 bytes.
         public_key: of the checkpoints, x || y of P-256, 64 bytes.
         mark: the authentic mark of its end; None: it is not known, and nothing is compared with it.
-        size: the last segment and its size in bytes, as they were when nobody was writing; None:
+        sizes: the segments and their sizes in bytes, as they were when nobody was writing; None:
             nobody is.
 
     Raises:
         OSError: a file cannot be read.
     """
-    there = segments(directory)
-    if size is not None:
-        there = [number for number in there if number <= size[0]]
+    there = segments(directory) if sizes is None else sorted(sizes)
     verifier = _Verifier(directory, there, store_id, public_key, mark)
-    verifier.sizes = dict([size] if size else [])
+    verifier.sizes = sizes or {}
     return verifier.run()
 
 
@@ -128,16 +131,17 @@ class _Verifier:
         self.directory, self.store_id, self.public_key = directory, store_id, public_key
         self.mark = mark
         self.report = Report(there)
-        self.sizes: dict[int, int] = {}
+        self.sizes: Mapping[int, int] = {}
         self.chain, self.num = NO_CHAIN, 0  # of the last record
         self.removed: tuple[int, bytes, int] | None = None  # what the log begins behind
         self.marked = mark is None
 
     def run(self) -> Report:
         """The report."""
-        numbers = self.report.segments
+        numbers = self._begun()
         if not numbers:
-            self._find(1, 0, 0, "the log has no segment")
+            if self.mark is None or self.mark.segment:  # else nothing was ever recorded
+                self._find(1, 0, 0, "the log has no segment")
             return self.report
         if numbers[0] != 1:
             self.removed = (numbers[0], *self._start_of(numbers[0]))
@@ -145,7 +149,8 @@ class _Verifier:
         expected = numbers[0]
         for number in numbers:
             if number != expected:
-                self._find(number, 0, 0, f"the segments {expected} to {number - 1} are missing")
+                if not self._is_noted(number, self._start_of(number)[0]):
+                    self._find(number, 0, 0, f"the segments {expected} to {number - 1} are missing")
                 self.chain, self.num = self._start_of(number)
             self._segment(number)
             expected = number + 1
@@ -171,7 +176,10 @@ class _Verifier:
                     self._record(number, frame)
                     end = frame.end
             except FrameError:
-                self._find(number, self.num + 1, end, "from here on there are no records")
+                if self.mark is not None and self.marked and number == self.mark.segment:
+                    self.report.unfinished = len(data) - end
+                else:
+                    self._find(number, self.num + 1, end, "from here on there are no records")
             if end == len(MAGIC):
                 self._find(number, 0, end, "the segment has no records")
 
@@ -245,11 +253,32 @@ class _Verifier:
         if self.removed is None:
             return
         segment, chain, _ = self.removed
-        if not any(
-            note.what == "removed" and note.segment == segment and note.chain == chain
-            for note in self.report.notes
-        ):
+        if not self._is_noted(segment, chain):
             self._find(segment, 0, 0, f"the segments 1 to {segment - 1} are missing")
+
+    def _is_noted(self, segment: int, chain: bytes) -> bool:
+        """Whether the log says that what came before a segment was removed."""
+        return any(
+            note.what == "removed" and note.segment == segment and note.chain == chain
+            for note in self._notes()
+        )
+
+    def _begun(self) -> list[int]:
+        """The segments of the log: a file behind the mark's is none, unless it has events."""
+        there, mark = self.report.segments, self.mark
+        if mark is not None:
+            for number in [number for number in there if number > mark.segment]:
+                if self._kinds(number) - {Kind.HEADER}:
+                    self._find(number, 0, 0, "the segment is behind the end of the log")
+                there.remove(number)
+        return there
+
+    def _kinds(self, number: int) -> set[int]:
+        with _mapped(self.directory / segment_name(number)) as data:
+            found: set[int] = set()
+            with suppress(FrameError):
+                found.update(frame.kind for frame in frames(data, len(MAGIC), NO_CHAIN))
+            return found
 
     def _start_of(self, number: int) -> tuple[bytes, int]:
         """The hash that a segment's first record must follow, and the number of records before it.

@@ -108,6 +108,8 @@ def verify(session: Session, public_key: str | None, as_json: bool) -> int:
         )
         for note in report.notes:
             click.echo(f"note: {note.what} at {_time(note.time)}, {note.amount}")
+        if report.unfinished:
+            click.echo(f"note: a process died within a record, which has {report.unfinished} bytes")
         for finding in report.findings:
             click.echo(f"CHANGED  {finding}")
         if not report.findings:

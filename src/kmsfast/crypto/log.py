@@ -103,6 +103,10 @@ class End:
         """Why the last append failed."""
         return int(ffi.errno)
 
+    def begin(self) -> None:
+        """Says that the log is being changed, until :meth:`move`; under the lock."""
+        self._shared.busy = 1
+
     def move(self, segment: int, offset: int, num: int, chain: bytes) -> None:
         """Says where the log ends; under the lock."""
         end = self._shared
