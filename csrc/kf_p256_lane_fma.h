@@ -11,7 +11,8 @@
  *
  * Rule: whoever multiplies has rounding toward zero set in MXCSR (kf_lanes_enter, kf_lanes_leave), and does so in a
  * function that is not inlined between the two: compilers know nothing of rounding modes and would move arithmetic past
- * the change.
+ * the change. -frounding-math (cflags.txt) keeps them from computing with constants themselves, to the nearest, as
+ * clang would.
  */
 #ifndef KF_P256_LANE_FMA_H
 #define KF_P256_LANE_FMA_H

@@ -51,7 +51,7 @@ void test_p256_scalars(const kft_env *env) {
     for (int i = 0; i < 400; i++) {
         kft_fill(&random, bytes, sizeof bytes);
         if (i < 48) memset(bytes, i % 2 ? 0xff : 0, (size_t)i + 1);
-        if (i >= 48 && i < 96) memset(bytes + i - 48, 0xff, (size_t)(96 - i));
+        if (i >= 48 && i < 96) memset(bytes + (i - 48), 0xff, (size_t)(96 - i));
         check_wide(bytes);
     }
     check_wide_multiples(&random);
