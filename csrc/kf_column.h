@@ -19,17 +19,22 @@ int kf_column_check(const struct kf_column *col, int64_t num, int64_t growth);
 
 static inline int kf_has_offsets(const struct kf_column *col) { return col->offsets || col->offsets32; }
 
+/* A column of empty records may have no data: in C, NULL + 0 is undefined; of integers it is not. */
+static inline const uint8_t *kf_bytes_at(const uint8_t *data, int64_t offset) {
+    return (const uint8_t *)((uintptr_t)data + (uintptr_t)offset);
+}
+
 static inline kf_span kf_column_at(const struct kf_column *col, int64_t i) {
     if (col->ptrs) return (kf_span){col->ptrs[i], col->lens[i]};
     if (col->offsets) {
         const int64_t begin = col->offsets[i];
-        return (kf_span){col->data + begin, col->offsets[i + 1] - begin};
+        return (kf_span){kf_bytes_at(col->data, begin), col->offsets[i + 1] - begin};
     }
     if (col->offsets32) {
         const int64_t begin = col->offsets32[i];
-        return (kf_span){col->data + begin, col->offsets32[i + 1] - begin};
+        return (kf_span){kf_bytes_at(col->data, begin), col->offsets32[i + 1] - begin};
     }
-    return (kf_span){col->data + i * col->width, col->width};
+    return (kf_span){kf_bytes_at(col->data, i * col->width), col->width};
 }
 
 /* Where the results of a batch go: one buffer with offsets, one with a fixed stride, or a buffer
@@ -49,8 +54,8 @@ int kf_sink_init(kf_sink *sink, uint8_t *out, int64_t out_len, const void *out_o
 
 static inline uint8_t *kf_sink_at(const kf_sink *sink, int64_t i) {
     if (sink->ptrs) return sink->ptrs[i];
-    if (sink->offsets) return sink->data + sink->offsets[i];
-    return sink->data + (sink->offsets32 ? sink->offsets32[i] : i * sink->stride);
+    const int64_t at = sink->offsets ? sink->offsets[i] : sink->offsets32 ? sink->offsets32[i] : i * sink->stride;
+    return (uint8_t *)((uintptr_t)sink->data + (uintptr_t)at); /* as kf_bytes_at */
 }
 
 #endif
