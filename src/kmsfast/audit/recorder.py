@@ -19,6 +19,11 @@ _CHANGES: Final = (
     "Cancel", "Connect", "Create", "Delete", "Disable", "Disconnect", "Enable", "Import", "Put",
     "Replicate", "Retire", "Revoke", "Rotate", "Schedule", "Tag", "Untag", "Update",
 )  # fmt: skip
+# As CloudTrail has it (user guide, "CloudTrail record contents"): longer messages are cut, and
+# parameters that make a record longer are left out, so that nobody can fill the disk with refusals.
+_LONGEST: Final = 100 << 10  # bytes
+_LONGEST_MESSAGE: Final = 1024
+_OMITTED: Final = {"Omitted": "they are longer than 100 KiB"}
 
 
 class Recorder:
@@ -45,7 +50,16 @@ class Recorder:
             AuditUnusable: it could not be written; then its answer must not leave.
         """
         log = self._log or self._opened()
-        log.append(event.pack(), sync=self._strict or not event.is_read_only)
+        if len(event.message) > _LONGEST_MESSAGE:
+            event = event._replace(message=event.message[:_LONGEST_MESSAGE])
+        body = event.pack()
+        if len(body) > _LONGEST:
+            body = event._replace(request=_OMITTED, response=_OMITTED).pack()
+        log.append(body, sync=self.waits_for(event.name))
+
+    def waits_for(self, operation: str) -> bool:
+        """Whether recording an operation waits for the disk."""
+        return self._strict or self.is_change(operation)
 
     def open(self) -> None:
         """Opens the log now, to learn whether it can be written.

@@ -145,7 +145,7 @@ def _filter(**wanted: Any) -> Filter:
 
 
 def _print_line(event: dict[str, Any]) -> None:
-    click.echo(json.dumps(event, ensure_ascii=False, separators=(",", ":")))
+    click.echo(json.dumps(event, separators=(",", ":")))
 
 
 def _time(micros: int) -> str | None:

@@ -184,7 +184,9 @@ class Endpoint:
         """The reply, or what makes it, once its event is written."""
         made = Endpoint.answer(self, request)
         if isinstance(made, Reply):
-            return _with_event(self._recording, request, made)
+            if not self._recording.waits_for(request):
+                return _with_event(self._recording, request, made)
+            return lambda: _with_event(self._recording, request, made)
         return lambda: _with_event(self._recording, request, made())
 
     def _answer(self, request: Request) -> Reply | Later:

@@ -55,6 +55,11 @@ class Recording:
         self._callers: dict[tuple[Any, ...], Caller] = {}
         self._names = {f"TrentService.{name}".encode(): name for name in kept}
 
+    def waits_for(self, request: Request) -> bool:
+        """Whether recording a request waits for the disk."""
+        name = self._names.get(request.target)
+        return name is not None and request.home is not None and self._recorder.waits_for(name)
+
     def record(self, request: Request, reply: Reply) -> None:
         """Writes the event of a request that somebody is named for.
 
@@ -65,7 +70,9 @@ class Recording:
         if name is None or request.home is None:
             return
         kept, changes = self._kept[name]
-        known = request.given
+        # What changes something may have times among its members, which a reader has made other
+        # objects of: it is recorded as it came.
+        known = None if changes else request.given
         given = kept.request(_members(request.body) if known is None else known) or {}
         answer: Mapping[str, Any] = {}
         message = ""

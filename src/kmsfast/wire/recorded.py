@@ -62,7 +62,7 @@ def _keep(shapes: Mapping[str, Mapping[str, Any]], name: str) -> Keep:
         inner = _keep(shapes, shape["value"]["shape"])
         return lambda value: _of_map(inner, value)
     types = _TYPES[kind]
-    return lambda value: value if type(value) in types else None
+    return lambda value: value if _is_kept(value, types) else None
 
 
 _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
@@ -73,8 +73,17 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
 }
 
 
+_TOO_LARGE: Final = 1 << 63
+
+
 def _nothing(_value: Any) -> None:
     return None
+
+
+def _is_kept(value: Any, types: tuple[type, ...]) -> bool:
+    """Whether a value is of the type that it must have; numbers have at most 64 bits."""
+    kind = type(value)
+    return kind in types and (kind is not int or -_TOO_LARGE <= value < _TOO_LARGE)
 
 
 def _of_structure(
@@ -85,7 +94,7 @@ def _of_structure(
     kept = {}
     for name, each in value.items():
         if name in plain:
-            if type(each) in plain[name]:
+            if _is_kept(each, plain[name]):
                 kept[name] = each
         elif name in deep:
             inner = deep[name](each)

@@ -43,19 +43,20 @@ class World:
         return self.send_body(operation, json.dumps(members).encode(), key or self.admin)
 
     def send_body(self, operation: str, body: bytes, by: NewAccessKey) -> Reply:
+        found = self.endpoint.answer(self.request(operation, body, by))
+        return found if isinstance(found, Reply) else found()
+
+    def request(self, operation: str, body: bytes, by: NewAccessKey) -> Request:
         made = signed(
             body, headers={"x-amz-target": f"TrentService.{operation}", "user-agent": "tests/1"},
             stamp=STAMP, access_key=by.id, secret=by.secret,
         )  # fmt: skip
         headers = dict(made.headers)
-        found = self.endpoint.answer(
-            Request(
-                method="POST", path="/", host=headers[b"host"], target=headers[b"x-amz-target"],
-                authorization=headers[b"authorization"], body=body, request_id="id", uri=b"/",
-                headers=list(made.headers), peer="127.0.0.1",
-            )
+        return Request(
+            method="POST", path="/", host=headers[b"host"], target=headers[b"x-amz-target"],
+            authorization=headers[b"authorization"], body=body, request_id="id", uri=b"/",
+            headers=list(made.headers), peer="127.0.0.1",
         )  # fmt: skip
-        return found if isinstance(found, Reply) else found()
 
     def encrypt(self, key: NewAccessKey | None = None) -> Reply:
         return self.send(
@@ -120,6 +121,47 @@ def test_bodies_that_are_no_request_are_recorded_without_parameters(
     (event,) = world.events
     assert event["requestParameters"] is None
     assert event["errorCode"]
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"KeyId": "alias/a", "Limit": 1 << 70},
+        {"KeyId": "alias/a", "Limit": -(1 << 70)},
+        {"KeyId": "\ud800"},
+        {"KeyId": "x" * 1_000_000},
+        {"KeyId": "alias/a", "Marker": "\u00e9" * 500_000},
+    ],
+    ids=["large", "small", "surrogate", "long", "wide"],
+)
+def test_no_request_is_too_odd_to_be_recorded(world: World, members: dict[str, Any]) -> None:
+    reply = world.send("ListGrants", **members)
+    assert reply.status == 400
+    (event,) = world.events
+    assert event["errorCode"] == reply.error != "KMSInternalException"
+    assert len(event["errorMessage"]) <= 1024
+    assert len(json.dumps(event)) < 1 << 20
+    assert event["eventName"] == "ListGrants"
+
+
+def test_a_change_is_recorded_alike_whether_its_key_was_asked_for_before(world: World) -> None:
+    key = json.loads(world.send("CreateKey", Origin="EXTERNAL").body)["KeyMetadata"]["KeyId"]
+    members = {
+        "KeyId": key, "ImportToken": "eA==", "EncryptedKeyMaterial": "eA==",
+        "ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": 1_900_000_000,
+    }  # fmt: skip
+    for _ in range(2):
+        world.send("ImportKeyMaterial", **members)
+    first, second = (event["requestParameters"] for event in world.events[1:])
+    assert first == second
+    assert first["validTo"] == 1_900_000_000
+
+
+def test_a_refused_change_waits_for_the_disk_in_a_thread(world: World) -> None:
+    made = world.request("CreateKey", b'{"KeySpec": 7}', world.admin)
+    assert not isinstance(world.endpoint.answer(made), Reply)
+    made = world.request("CreateKey", b'{"KeySpec": "X"}', world.admin)
+    assert not isinstance(world.endpoint.answer(made), Reply)
 
 
 def test_no_data_is_in_the_log(world: World) -> None:
