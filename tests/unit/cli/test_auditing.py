@@ -85,6 +85,16 @@ def test_an_event_is_a_record_of_cloudtrail(log: Cli) -> None:
     assert len({one["eventID"] for one in found}) == 5
 
 
+def test_text_that_no_terminal_takes_is_printed(log: Cli) -> None:
+    with kmsfast.open(store_of(log)) as kms:
+        trail = kms.audit.open()
+        trail.append(event(9 * DAY, request={"KeyId": "\ud800"}).pack())
+        trail.close()
+    done = log("audit", "search", "--limit", "1")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["requestParameters"] == {"keyId": "\ud800"}
+
+
 def test_tail_prints_the_last_and_follows(log: Cli) -> None:
     assert len(log("audit", "tail", "-n", "2").out.splitlines()) == 2
     follower = scripts.start(
