@@ -18,10 +18,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from kmsfast.errors import StoreIntegrity, StoreUnusable
+from kmsfast.errors import StoreIntegrity
 from kmsfast.model.alias import Alias
 from kmsfast.model.arn import Home
 from kmsfast.model.key import (
@@ -39,6 +38,15 @@ from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
 from kmsfast.model.material_id import material_id
 from kmsfast.store import schema
 from kmsfast.store.grants import NO_EPOCH, GrantRows, KnownGrants
+from kmsfast.store.key_rows import (
+    key_row,
+    known,
+    moment_of,
+    policy_rows,
+    tag_rows,
+    version_of,
+    version_row,
+)
 from kmsfast.store.key_stores import backing_of, backing_rows, key_store_of, key_store_row
 from kmsfast.store.moments import from_micros, to_micros
 from kmsfast.store.roots import RootRow
@@ -54,7 +62,6 @@ _CHILDREN: Final = (
 _OF_A_KEY: Final = (*_CHILDREN, schema.grants)
 # The tables whose rows the row of their scope sums up.
 _TOP: Final = (schema.keys, schema.key_stores)
-Name = TypeVar("Name", bound=StrEnum)
 _NO_SCOPE: Final = 0  # the number of no scope, and so of no row
 
 
@@ -157,10 +164,10 @@ class Repository(GrantRows):
         rows = self._of(schema.key_versions, key.raw_id)
         rows.sort(key=lambda row: row["number"])
         if not key.rotates:
-            return tuple(_version(row) for row in rows)
+            return tuple(version_of(row) for row in rows)
         return tuple(
             replace(
-                _version(row),
+                version_of(row),
                 material_id=material_id(key.raw_id, row["number"], row["material_name"]),
             )
             for row in rows
@@ -212,17 +219,17 @@ class Repository(GrantRows):
         """A new key, still without versions and aliases."""
         self.add_scope()
         sums = {"rows_sum": bytes(32), "num_grants": 0, "grants_sum": bytes(32)}
-        self._insert(schema.keys, [{**_key_row(key), **sums}])
-        self._insert(schema.tags, _tag_rows(key))
-        self._insert(schema.policies, _policy_rows(key))
+        self._insert(schema.keys, [{**key_row(key), **sums}])
+        self._insert(schema.tags, tag_rows(key))
+        self._insert(schema.policies, policy_rows(key))
         self._insert(schema.backings, backing_rows(key))
         row = self._scope_row()
         self._replace(schema.scopes, row, {"num_keys": row["num_keys"] + 1})
 
     def save(self, key: KeyMetadata) -> None:
         """The key's new state, description, rotation, tags and number of versions."""
-        self._replace(schema.keys, self._owner(key.raw_id), _key_row(key))
-        for table, rows in ((schema.tags, _tag_rows(key)), (schema.policies, _policy_rows(key))):
+        self._replace(schema.keys, self._owner(key.raw_id), key_row(key))
+        for table, rows in ((schema.tags, tag_rows(key)), (schema.policies, policy_rows(key))):
             new = [sealed(self._macs, table, self._within(table, row)) for row in rows]
             if new != self._of(table, key.raw_id):
                 self._delete(table, key_id=key.raw_id)
@@ -230,7 +237,7 @@ class Repository(GrantRows):
 
     def add_version(self, key: KeyMetadata, version: KeyVersion, wrapped: bytes) -> None:
         """A version and its wrapped material."""
-        self._insert(schema.key_versions, [_version_row(key, version, wrapped)])
+        self._insert(schema.key_versions, [version_row(key, version, wrapped)])
 
     def save_version(
         self, key: KeyMetadata, version: KeyVersion, wrapped: bytes | None = None
@@ -241,7 +248,7 @@ class Repository(GrantRows):
         if not rows:
             raise _missing(table)
         kept = rows[0]["wrapped"] if wrapped is None else wrapped
-        changed = _version_row(key, version, kept if version.is_present else b"")
+        changed = version_row(key, version, kept if version.is_present else b"")
         self._replace(table, rows[0], changed)
 
     def drop_version(self, key: KeyMetadata, number: int) -> None:
@@ -332,7 +339,7 @@ class Repository(GrantRows):
             children.get(table.name, ())
             for table in (schema.aliases, schema.tags, schema.policies, schema.key_versions)
         )
-        versions = {version.number: version for version in map(_version, rows)}
+        versions = {version.number: version for version in map(version_of, rows)}
         current = versions.get(row["num_versions"])
         key_id = row["key_id"]
         multi_region = bool(row["flags"] & FLAG_MULTI_REGION)
@@ -347,22 +354,22 @@ class Repository(GrantRows):
             rotation=RotationStatus(
                 enabled=row["rotation_days"] is not None,
                 period_days=row["rotation_days"],
-                next_rotation=_moment(row["next_rotation"]),
+                next_rotation=moment_of(row["next_rotation"]),
             ),
-            deletion_date=_moment(row["deletion_date"]),
+            deletion_date=moment_of(row["deletion_date"]),
             aliases=tuple(sorted(alias["name"] for alias in aliases)),
             tags={tag["tag_key"]: tag["tag_value"] for tag in tags},
             policy=policies[0]["document"] if policies else None,
-            spec=_known(KeySpec, row["spec"]),
-            usage=_known(KeyUsage, row["usage"]),
-            origin=_known(Origin, row["origin"]),
+            spec=known(KeySpec, row["spec"]),
+            usage=known(KeyUsage, row["usage"]),
+            origin=known(Origin, row["origin"]),
             public_key=None if current is None else current.public_key,
             valid_to=_first_end(v for v in versions.values() if v.number <= row["num_versions"]),
             expires=_first_end(versions.values()),
             material_names={
                 number: v.material_name for number, v in versions.items() if v.material_name
             },
-            manager=_known(KeyManager, row["manager"]),
+            manager=known(KeyManager, row["manager"]),
             regions=tuple(row["regions"].split()),
             deletion_days=row["deletion_days"],
             backing=self._backing(children.get(schema.backings.name, ())),
@@ -488,88 +495,8 @@ def _first_end(versions: Iterable[KeyVersion]) -> datetime | None:
     return min((each.valid_to for each in versions if each.valid_to), default=None)
 
 
-def _known(names: type[Name], value: str) -> Name:
-    """The name that a key's row has.
-
-    Raises:
-        StoreUnusable: a newer release wrote it.
-    """
-    try:
-        return names(value)
-    except ValueError:
-        raise StoreUnusable(
-            f"the store has a key of {value!r}, which this release does not know; upgrade kmsfast"
-        ) from None
-
-
 def _sum_of(rows: Mapping[str, Iterable[Row]]) -> bytes:
     return added(bytes(32), (row["mac"] for each in rows.values() for row in each))
-
-
-def _moment(micros: int | None) -> datetime | None:
-    return None if micros is None else from_micros(micros)
-
-
-def _micros(moment: datetime | None) -> int | None:
-    return None if moment is None else to_micros(moment)
-
-
-def _key_row(key: KeyMetadata) -> Row:
-    return {
-        "key_id": key.raw_id,
-        "flags": key.flags,
-        "spec": key.spec.value,
-        "usage": key.usage.value,
-        "origin": key.origin.value,
-        "state": key.state.value,
-        "description": key.description,
-        "created_at": to_micros(key.created_at),
-        "rotation_days": key.rotation.period_days,
-        "next_rotation": _micros(key.rotation.next_rotation),
-        "deletion_date": _micros(key.deletion_date),
-        "deletion_days": key.deletion_days,
-        "manager": key.manager.value,
-        "regions": " ".join(key.regions),
-        "num_versions": key.current_version,
-    }
-
-
-def _version(row: Row) -> KeyVersion:
-    return KeyVersion(
-        number=row["number"],
-        created_at=from_micros(row["created_at"]),
-        origin=row["origin"],
-        public_key=row["public_key"],
-        material_name=row["material_name"],
-        description=row["description"],
-        valid_to=_moment(row["valid_to"]),
-        is_present=row["wrapped"] != b"",
-    )
-
-
-def _version_row(key: KeyMetadata, version: KeyVersion, wrapped: bytes) -> Row:
-    return {
-        "key_id": key.raw_id,
-        "number": version.number,
-        "created_at": to_micros(version.created_at),
-        "origin": version.origin,
-        "wrapped": wrapped,
-        "public_key": version.public_key,
-        "material_name": version.material_name,
-        "description": version.description,
-        "valid_to": _micros(version.valid_to),
-    }
-
-
-def _tag_rows(key: KeyMetadata) -> Sequence[Row]:
-    return [
-        {"key_id": key.raw_id, "tag_key": name, "tag_value": value}
-        for name, value in key.tags.items()
-    ]
-
-
-def _policy_rows(key: KeyMetadata) -> Sequence[Row]:
-    return [] if key.policy is None else [{"key_id": key.raw_id, "document": key.policy}]
 
 
 def _missing(table: Table) -> StoreIntegrity:
