@@ -270,6 +270,12 @@ int kf_sealed_create(uint64_t *batch, uint8_t *header136, uint64_t key, uint32_t
                      const uint8_t *context, size_t context_len);
 int kf_sealed_load(uint64_t *batch, uint64_t key, const uint8_t *header136,
                    const uint8_t *context, size_t context_len);
+/* The same with a data key of 32 bytes that another process has drawn for this batch alone and has given with its
+ * blob (128 bytes, under the same context). A data key begins one batch: with a second its nonces would come twice. */
+int kf_sealed_begin(uint64_t *batch, uint8_t *header136, const uint8_t *data_key32, const uint8_t *blob128,
+                    uint32_t record_size, const uint8_t *context, size_t context_len);
+int kf_sealed_resume(uint64_t *batch, const uint8_t *data_key32, const uint8_t *header136, const uint8_t *context,
+                     size_t context_len);
 /* Seals the next num records (ciphertext and tag each: delta 16). last != 0: the last of them is
  * the final record, after which the batch takes no more (KF_ERR_FINISHED). */
 int kf_sealed_seal(uint64_t batch, uint8_t *out, int64_t out_len, const void *out_offsets,

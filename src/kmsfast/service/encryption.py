@@ -25,7 +25,7 @@ from kmsfast.model.key import FLAG_MULTI_REGION, format_key_id, require_symmetri
 from kmsfast.model.keyspec import KeyUsage
 from kmsfast.model.outside_blob import is_outside
 from kmsfast.model.outside_blob import parse as parse_outside
-from kmsfast.service import kinds
+from kmsfast.service import kinds, sealing
 from kmsfast.service.bindings import Bindings
 from kmsfast.service.keyring import Keyring
 from kmsfast.service.outside import OutsideKeys
@@ -148,9 +148,7 @@ class Encryption:
         Raises:
             ValidationError: no records at all; the last record is what ends a batch.
         """
-        if kinds.num_records(values) == 0:
-            raise ValidationError("a sealed batch has at least one record")
-        with self.sealed_writer(raw_id, context, kinds.fixed_width(values)) as writer:
+        with self.sealed_writer(raw_id, context, sealing.record_size(values)) as writer:
             return SealedBatch(writer.header, writer.seal(values, last=True, threads=threads))
 
     def sealed_writer(
@@ -212,25 +210,16 @@ class Encryption:
     def open_batch(self, batch: SealedBatch, context: Context, threads: int) -> Any:
         """All records of a sealed batch; its last record must be the one that ended it."""
         header, values = batch
-        if kinds.num_records(values) == 0:
-            raise InvalidCiphertext("the sealed batch was cut off: it has no final record")
+        sealing.check_ended(values)
         with self.sealed_reader(header, context) as reader:
-            opened, failed = reader.open(values, first=0, last=True, threads=threads)
-        if failed:
-            raise BatchError(failed, opened, kinds.num_records(values))
-        return opened
+            return sealing.open_all(reader, values, threads)
 
     def open_record(self, batch: SealedBatch, i: int, context: Context) -> bytes:
         """One record of a sealed batch."""
         header, values = batch
-        num = kinds.num_records(values)
-        if not isinstance(i, int) or not 0 <= i < num:
-            raise ValidationError(f"the sealed batch has records 0 to {num - 1}, not {i!r}")
+        sealing.check_index(values, i)
         with self.sealed_reader(header, context) as reader:
-            opened, failed = reader.open([kinds.record(values, i)], first=i, last=i == num - 1)
-        if failed:
-            raise failed[0]
-        return opened[0]  # type: ignore[no-any-return]
+            return sealing.open_one(reader, values, i)
 
     def sealed_reader(self, header: bytes, context: Context) -> sealed.SealedReader:
         """Opens a sealed batch piece by piece."""

@@ -26,7 +26,9 @@ from kmsfast.errors import InvalidCiphertext, ValidationError
 from kmsfast.service.ahead import ahead
 from kmsfast.service.encryption import Encryption
 
-__all__ = ["RECORD_SIZE", "decrypt_stream", "encrypt_stream"]
+__all__ = [
+    "RECORD_SIZE", "decrypt_stream", "encrypt_stream", "read_header", "seal", "unseal",
+]  # fmt: skip
 
 RECORD_SIZE: Final = 65_536
 _RECORDS: Final = 16
@@ -44,8 +46,13 @@ def encrypt_stream(
 ) -> None:  # fmt: skip
     """Seals all that ``src`` gives and writes the stream to ``dst``."""
     with encryption.sealed_writer(raw_id, context, RECORD_SIZE) as writer:
-        _write(dst, writer.header)
-        _pass(src, RECORD_SIZE, partial(_sealed, writer), dst, threads)
+        seal(writer, src, dst, threads)
+
+
+def seal(writer: SealedWriter, src: BinaryIO, dst: BinaryIO, threads: int) -> None:
+    """The same by a writer of records of RECORD_SIZE bytes, whoever made its data key."""
+    _write(dst, writer.header)
+    _pass(src, RECORD_SIZE, partial(_sealed, writer), dst, threads)
 
 
 def decrypt_stream(
@@ -58,15 +65,29 @@ def decrypt_stream(
         InvalidCiphertext: a record does not open, or the stream was cut off.
         ValidationError: a sealed batch with records of another size.
     """
+    with encryption.sealed_reader(read_header(src), context) as reader:
+        unseal(reader, src, dst, threads)
+
+
+def read_header(src: BinaryIO) -> bytes:
+    """What a stream begins with; fewer bytes where it ends before."""
     header = memoryview(bytearray(HEADER_LEN))
     size = _fill(src, header)
-    with encryption.sealed_reader(bytes(header[:size]), context) as reader:
-        if reader.record_size != RECORD_SIZE:
-            raise ValidationError(
-                f"not a stream: its records have {reader.record_size} bytes (0: they vary), those "
-                f"of a stream {RECORD_SIZE}; or its header was changed"
-            )
-        _pass(src, _WIDTH, partial(_opened, reader), dst, threads)
+    return bytes(header[:size])
+
+
+def unseal(reader: SealedReader, src: BinaryIO, dst: BinaryIO, threads: int) -> None:
+    """Opens what follows the header, by a reader of it.
+
+    Raises:
+        As :func:`decrypt_stream`.
+    """
+    if reader.record_size != RECORD_SIZE:
+        raise ValidationError(
+            f"not a stream: its records have {reader.record_size} bytes (0: they vary), those "
+            f"of a stream {RECORD_SIZE}; or its header was changed"
+        )
+    _pass(src, _WIDTH, partial(_opened, reader), dst, threads)
 
 
 def _pass(src: BinaryIO, width: int, change: _Change, dst: BinaryIO, threads: int) -> None:
