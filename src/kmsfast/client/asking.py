@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 else:
     from kmsfast.crypto.lazy_numpy import np
 
-__all__ = ["Context", "Number", "many", "one", "settled", "truths"]
+__all__ = ["Context", "Number", "many", "one", "one_bin", "settled", "truths"]
 
 Context = Mapping[str, str] | None
 
@@ -62,6 +62,14 @@ def one(
     elif isinstance(payload, bytes):
         payload = memoryview(payload)
     return (yield from _whole(_request(number, key, context, payload, said, chunks)))
+
+
+def one_bin(
+    number: Number, key: str | None, context: Context, payload: Any, **options: Any
+) -> Call[bytes]:
+    """The same where the answer is bytes."""
+    made: bytes = yield from one(number, key, context, payload, **options)
+    return made
 
 
 def _request(  # noqa: PLR0917 - as it stands in the frame
@@ -139,7 +147,7 @@ def many(
                 take=partial(gathered.take, piece.first),
             )  # fmt: skip
 
-    yield from _all(requests())
+    yield from _all(_Again(requests))
     return gathered
 
 
@@ -158,7 +166,7 @@ def truths(
                 take=partial(gathered.take_truths, message.first),
             )  # fmt: skip
 
-    yield from _all(requests())
+    yield from _all(_Again(requests))
     return as_rows(gathered.results).reshape(-1).astype(np.bool_)
 
 
@@ -186,7 +194,17 @@ def _beside(batch: Batch, aad: Any) -> Iterator[tuple[Piece, Piece | None]]:
     return zip_pieces(batch, other)
 
 
-def _all(requests: Iterator[Request]) -> Call[None]:
+class _Again:
+    """Requests that are made anew each time that they are gone through, not all at once."""
+
+    def __init__(self, make: Callable[[], Iterator[Request]]) -> None:
+        self._make = make
+
+    def __iter__(self) -> Iterator[Request]:
+        return self._make()
+
+
+def _all(requests: Iterable[Request]) -> Call[None]:
     """Passes when all are answered, each to whom it tells.
 
     Raises:

@@ -8,7 +8,7 @@ object belongs to the synchronous one it returns the result, else something to a
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
-from functools import partial, update_wrapper
+from functools import partial
 from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, Self, TypeVar, overload
 
 from kmsfast.errors import KmsError
@@ -96,7 +96,7 @@ class method(Generic[P, T]):  # noqa: N801 - a decorator
 
     def __init__(self, make: Callable[Concatenate[Any, P], Call[T]]) -> None:
         self._make = make
-        update_wrapper(self, make)
+        self.__doc__, self.__name__ = make.__doc__, make.__name__
 
     @overload
     def __get__(self, owner: None, kind: type) -> Self: ...
@@ -109,4 +109,4 @@ class method(Generic[P, T]):  # noqa: N801 - a decorator
         return self if owner is None else partial(self._call, owner)
 
     def _call(self, owner: Any, *args: P.args, **named: P.kwargs) -> Any:
-        return owner._drive(self._make(owner, *args, **named))  # noqa: SLF001 - of its own kind
+        return owner._drive(self._make(owner, *args, **named))

@@ -30,9 +30,18 @@ else:
     from kmsfast.crypto.lazy_numpy import np
 
 __all__ = [
-    "NULL", "Batch", "Kind", "Piece", "Rebuild", "Results", "as_list", "as_rows", "like", "of_one_width",
+    "NULL",
+    "Batch",
+    "Kind",
+    "Piece",
+    "Rebuild",
+    "Results",
+    "as_list",
+    "as_rows",
+    "like",
+    "of_one_width",
     "zip_pieces",
-]  # fmt: skip
+]
 
 NULL: Final = 0xFFFFFFFF
 """The length of a record that is not there."""
@@ -131,9 +140,9 @@ class Batch:
 
 def zip_pieces(one: Batch, other: Batch) -> Iterator[tuple[Piece, Piece]]:
     """Pieces of two batches of as many records each, of the same records."""
-    cuts = sorted({0, one.num, *one._cuts(), *other._cuts()})  # noqa: SLF001 - of the same class
+    cuts = sorted({0, one.num, *one._cuts(), *other._cuts()})
     for first, last in pairwise(cuts if len(cuts) > 1 else [0, 0]):
-        yield one._piece(first, last), other._piece(first, last)  # noqa: SLF001
+        yield one._piece(first, last), other._piece(first, last)
 
 
 def _of_list(values: list[bytes | None], first: int) -> Piece:
@@ -196,9 +205,10 @@ class Results:
     def joined(self) -> tuple[npt.NDArray[np.uint32], U8]:
         """Lengths and data of all records."""
         pieces = dict(self._ragged)
+        rows = np.empty((0, 0), np.uint8) if self._rows is None else self._rows
         for first, num in self._placed:
-            rows = self._rows[first : first + num]  # type: ignore[index] - something was placed
-            pieces[first] = np.full(num, rows.shape[1], _U32), rows.reshape(-1)
+            placed = rows[first : first + num].reshape(-1)
+            pieces[first] = np.full(num, rows.shape[1], _U32), placed
         if not pieces:
             return np.empty(0, _U32), np.empty(0, np.uint8)
         lengths, data = zip(*(pieces[first] for first in sorted(pieces)), strict=True)

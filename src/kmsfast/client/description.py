@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from kmsfast.client.naming import moment
+from kmsfast.client.naming import instant, moment
 from kmsfast.model.alias import Alias
 from kmsfast.model.key import KeyManager, KeyState, RotationStatus, parse_key_id
 from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
@@ -74,18 +74,12 @@ def described(metadata: Mapping[str, Any]) -> Description:
         next((tuple(metadata[name]) for name in _ALGORITHMS if name in metadata), ()),
         metadata["MultiRegion"],
         regions,
-        _at(metadata["CreationDate"]),
+        instant(metadata["CreationDate"]),
         moment(metadata.get("DeletionDate")),
         moment(metadata.get("ValidTo")),
         metadata.get("CurrentKeyMaterialId"),
         metadata,
     )
-
-
-def _at(value: Any) -> datetime:
-    found = moment(value)
-    assert found is not None  # noqa: S101 - for the type checker: it was not None
-    return found
 
 
 def rotation_of(said: Mapping[str, Any]) -> RotationStatus:
@@ -106,8 +100,8 @@ def alias_of(said: Mapping[str, Any]) -> Alias:
         said["AliasArn"],
         key_id,
         raw_id,
-        _at(said["CreationDate"]),
-        _at(said["LastUpdatedDate"]),
+        instant(said["CreationDate"]),
+        instant(said["LastUpdatedDate"]),
     )
 
 
@@ -137,7 +131,9 @@ def last_usage_of(arn: str, said: Mapping[str, Any]) -> LastUsage:
     last = None
     if use:
         last = KeyUse(
-            use["Operation"], _at(use["Timestamp"]), use.get("KmsRequestId"),
+            use["Operation"], instant(use["Timestamp"]), use.get("KmsRequestId"),
             use["CloudTrailEventId"],
         )  # fmt: skip
-    return LastUsage(arn, _at(said["KeyCreationDate"]), _at(said["TrackingStartDate"]), last)
+    return LastUsage(
+        arn, instant(said["KeyCreationDate"]), instant(said["TrackingStartDate"]), last
+    )

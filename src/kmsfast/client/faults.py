@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from kmsfast import errors
-from kmsfast.errors import KmsError
+from kmsfast.errors import KmsError, ServerUnreachable
 
-__all__ = ["of_code"]
+__all__ = ["lost", "of_code", "unreachable"]
 
 
 def of_code(code: str, message: str) -> KmsError:
@@ -19,6 +19,22 @@ def of_code(code: str, message: str) -> KmsError:
     error = KmsError(message)
     error.code = code
     return error
+
+
+def unreachable(path: str, error: OSError) -> ServerUnreachable:
+    """Nobody could be asked."""
+    return ServerUnreachable(
+        f"no server answers at {path!r}: {error.strerror or error}",
+        hint=f"start one by kmsfast serve --socket {path}, or check the path and who may open it",
+    )
+
+
+def lost(path: str, error: OSError) -> ServerUnreachable:
+    """Somebody was asked and did not answer."""
+    return ServerUnreachable(
+        f"the server at {path!r} went away before it answered ({error.strerror or error})",
+        hint="whether the request was done is not known",
+    )
 
 
 def _classes() -> dict[str, type[KmsError]]:

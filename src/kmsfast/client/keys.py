@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
-from kmsfast.client.asking import Context, Number, many, one, settled
+from kmsfast.client.asking import Context, Number, many, one, one_bin, settled
 from kmsfast.client.calls import Call, method
 from kmsfast.client.columns import Batch, like
 from kmsfast.client.description import (
@@ -23,6 +23,7 @@ from kmsfast.client.description import (
 from kmsfast.client.naming import every, named, pairs_of
 from kmsfast.client.pairs import PairCalls
 from kmsfast.client.rights import RightCalls
+from kmsfast.client.sealing import SealingCalls
 from kmsfast.model.key import RotationStatus
 from kmsfast.model.keyspec import KeySpec
 from kmsfast.model.usage import LastUsage
@@ -34,7 +35,7 @@ Tags = Mapping[str, str] | Iterable[tuple[str, str]]
 K = TypeVar("K")
 
 
-class KeyCalls(PairCalls, RightCalls, Generic[K]):
+class KeyCalls(PairCalls, RightCalls, SealingCalls, Generic[K]):
     """A key of a server.
 
     Attributes:
@@ -101,7 +102,7 @@ class KeyCalls(PairCalls, RightCalls, Generic[K]):
         """One record as a blob, 96 bytes longer; see :meth:`kmsfast.Key.encrypt`."""
         data = as_bytes(plaintext)
         if algorithm in {None, KeySpec.SYMMETRIC_DEFAULT}:
-            return (yield from one(Number.ENCRYPT, self.arn, context, data, aad=aad))
+            return (yield from one_bin(Number.ENCRYPT, self.arn, context, data, aad=aad))
         answer = yield from named(
             "Encrypt", KeyId=self.arn, Plaintext=data, EncryptionAlgorithm=algorithm,
             EncryptionContext=dict(context) if context else None,
@@ -139,7 +140,7 @@ class KeyCalls(PairCalls, RightCalls, Generic[K]):
         """The plaintext of one blob of this key; see :meth:`kmsfast.Key.decrypt`."""
         data = as_bytes(blob, "the blob")
         if algorithm in {None, KeySpec.SYMMETRIC_DEFAULT}:
-            return (yield from one(Number.DECRYPT, self.arn, context, data, aad=aad))
+            return (yield from one_bin(Number.DECRYPT, self.arn, context, data, aad=aad))
         answer = yield from named(
             "Decrypt", KeyId=self.arn, CiphertextBlob=data, EncryptionAlgorithm=algorithm,
             EncryptionContext=dict(context) if context else None,

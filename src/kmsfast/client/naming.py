@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from kmsfast.client.calls import Call, Request, ask
 
-__all__ = ["every", "moment", "named", "pairs_of"]
+__all__ = ["every", "instant", "moment", "named", "pairs_of"]
 
 # Operations that end the same when they are done twice, or whose second time is told by its error.
 _REPEATABLE: Final = ("Describe", "Get", "List", "Verify", "Sign", "Encrypt", "Decrypt", "Derive")
@@ -36,9 +36,12 @@ def every(operation: str, member: str, limit: int = _MOST, **members: Any) -> Ca
 
 
 def moment(value: Any) -> datetime | None:
+    """A time as the protocol has it, or None."""
+    return None if value is None else instant(value)
+
+
+def instant(value: Any) -> datetime:
     """A time as the protocol has it."""
-    if value is None:
-        return None
     if isinstance(value, str):
         return datetime.fromisoformat(value).astimezone(UTC)
     return datetime.fromtimestamp(value, UTC)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kmsfast.client.asking import Context, Number, many, one, settled, truths
+from kmsfast.client.asking import Context, Number, many, one, one_bin, settled, truths
 from kmsfast.client.calls import Call, method
 from kmsfast.client.columns import Batch, Kind, as_list, as_rows, of_one_width
 from kmsfast.client.naming import named
 from kmsfast.crypto.pkcs8 import public_pem
-from kmsfast.errors import InvalidMac, InvalidSignature
+from kmsfast.errors import InvalidMac, InvalidSignature, ValidationError
+from kmsfast.model.keyspec import KeySpec
 from kmsfast.model.message import MessageType, checked_message
 from kmsfast.service.asymmetric import DataKeyPair
 from kmsfast.service.encapsulation import Encapsulated
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 __all__ = ["PairCalls"]
+
+_ML_KEM = "ML_KEM"
 
 
 class PairCalls:
@@ -46,7 +49,7 @@ class PairCalls:
         """The signature of a message; see :meth:`kmsfast.Key.sign`."""
         said = _options(algorithm, message_type, encoding, deterministic=deterministic)
         data = checked_message(as_bytes(message, "the message"))
-        return (yield from one(Number.SIGN, self.arn, None, data, **said))
+        return (yield from one_bin(Number.SIGN, self.arn, None, data, **said))
 
     @method
     def verify(
@@ -110,9 +113,7 @@ class PairCalls:
         del threads
         messages, claims = Batch(digests, "messages"), Batch(signatures, "signatures")
         if messages.num != claims.num:
-            raise ValidationError(
-                f"there are {messages.num} messages and {claims.num} signatures"
-            )
+            raise ValidationError(f"there are {messages.num} messages and {claims.num} signatures")
         said = _options(algorithm, message_type, encoding)
         if encoding is None and claims.kind is not Kind.LIST:
             said["raw"] = yield from self._is_ecdsa(algorithm)
@@ -132,12 +133,10 @@ class PairCalls:
     def mac(self, message: bytes, *, algorithm: str | None = None) -> Call[bytes]:
         """The MAC of a message; see :meth:`kmsfast.Key.mac`."""
         data = checked_message(as_bytes(message, "the message"))
-        return (yield from one(Number.GENERATE_MAC, self.arn, None, data, algorithm=algorithm))
+        return (yield from one_bin(Number.GENERATE_MAC, self.arn, None, data, algorithm=algorithm))
 
     @method
-    def verify_mac(
-        self, message: bytes, mac: bytes, *, algorithm: str | None = None
-    ) -> Call[None]:
+    def verify_mac(self, message: bytes, mac: bytes, *, algorithm: str | None = None) -> Call[None]:
         """Passes when ``mac`` is the MAC of the message; compared in constant time.
 
         Raises:
@@ -154,9 +153,7 @@ class PairCalls:
         """The MAC of each record; see :meth:`kmsfast.Key.mac_batch`."""
         del threads
         batch = Batch(values)
-        gathered = yield from many(
-            Number.GENERATE_MAC, self.arn, None, batch, algorithm=algorithm
-        )
+        gathered = yield from many(Number.GENERATE_MAC, self.arn, None, batch, algorithm=algorithm)
         return settled(gathered, of_one_width(batch), batch.num)
 
     @method
@@ -192,6 +189,25 @@ class PairCalls:
         answer = yield from named(
             "DeriveSharedSecret", KeyId=self.arn, KeyAgreementAlgorithm="ECDH",
             PublicKey=public_key,
+        )  # fmt: skip
+        secret: bytes = answer["SharedSecret"]
+        return secret
+
+    @method
+    def encapsulate(self, *, algorithm: str | None = None) -> Call[Encapsulated]:
+        """A fresh shared secret, and what carries it; see :meth:`kmsfast.Key.encapsulate`."""
+        answer = yield from named(
+            "Encapsulate", KeyId=self.arn, EncapsulationAlgorithm=algorithm or _ML_KEM
+        )
+        carried = answer["SharedSecretCiphertextBlob"]
+        return Encapsulated(answer["SharedSecret"], carried, answer["KeyId"])
+
+    @method
+    def decapsulate(self, ciphertext: bytes, *, algorithm: str | None = None) -> Call[bytes]:
+        """The shared secret that a ciphertext carries; see :meth:`kmsfast.Key.decapsulate`."""
+        answer = yield from named(
+            "Decapsulate", KeyId=self.arn, EncapsulationAlgorithm=algorithm or _ML_KEM,
+            SharedSecretCiphertextBlob=as_bytes(ciphertext, "the ciphertext"),
         )  # fmt: skip
         secret: bytes = answer["SharedSecret"]
         return secret

@@ -1,4 +1,4 @@
-"""One connection's side of the protocol (docs/socket.md), without I/O: bytes to send, bytes received.
+"""A client's side of the protocol (docs/socket.md), without I/O: bytes to send, bytes received.
 
 Rules:
 - what is large is never copied into a frame: it is sent from where it lies, and frames that are
@@ -96,7 +96,7 @@ class Protocol:
         self._write(value, out)
         out.append(self._packed())
         out[0] = sum(map(len, out)).to_bytes(4, "big")
-        if len(out) == 2:  # noqa: PLR2004 - one buffer
+        if len(out) == 2:
             return [out[0] + out[1]]
         return out
 
@@ -143,7 +143,7 @@ class Protocol:
             return
         self._filled += size
         at, end = 0, self._filled
-        while end - at >= 4:  # noqa: PLR2004 - the length
+        while end - at >= 4:
             length = int.from_bytes(self._buffer[at : at + 4], "big")
             if length + 4 > len(self._buffer):
                 self._large, self._got = memoryview(bytearray(length)), end - at - 4
@@ -190,10 +190,10 @@ def _batch(frame: memoryview) -> list[Any] | None:
     """The answer to a batch, its columns as views; None: the frame is something else."""
     try:
         reader = _Reader(frame)
-        if reader.array() != 3:  # noqa: PLR2004 - id, status, body
+        if reader.array() != 3:
             return None
         number, status = reader.number(), reader.number()
-        if status != _OK or reader.array() != 2 or reader.array() != 3:  # noqa: PLR2004
+        if status != _OK or reader.array() != 2 or reader.array() != 3:
             return None
         values = [reader.number(), reader.number_or_bin(), reader.bin()]
         return [number, status, [values, _unpacked(reader.rest())]]
@@ -220,14 +220,14 @@ class _Reader:
     def array(self) -> int:
         """The number of elements of an array of at most 15."""
         head = self._byte()
-        if head & 0xF0 != 0x90:  # noqa: PLR2004 - fixarray
+        if head & 0xF0 != 0x90:
             raise ValueError
         return head & 0x0F
 
     def number(self) -> int:
         """A number that is not negative."""
         head = self._byte()
-        return head if head < 0x80 else self._be(_UINTS[head])  # noqa: PLR2004 - positive fixint
+        return head if head < 0x80 else self._be(_UINTS[head])
 
     def bin(self) -> memoryview:
         """Bytes."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from kmsfast.client.calls import Call, method
 from kmsfast.client.description import grant_of
-from kmsfast.client.naming import every, moment, named
+from kmsfast.client.naming import every, instant, named
 from kmsfast.model.imports import ExpirationModel
 from kmsfast.model.policy_grant import Grant
 from kmsfast.service.grants import IssuedGrant
@@ -85,7 +85,7 @@ class RightCalls:
             "GetParametersForImport", KeyId=self.arn, WrappingAlgorithm=wrapping_algorithm,
             WrappingKeySpec=wrapping_key_spec,
         )  # fmt: skip
-        until = moment(answer["ParametersValidTo"])
+        until = instant(answer["ParametersValidTo"])
         return ImportParameters(answer["PublicKey"], answer["ImportToken"], until, self.arn)
 
     @method

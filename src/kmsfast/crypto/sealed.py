@@ -89,7 +89,7 @@ def _given(data_key: bytes) -> Any:
     """
     if len(data_key) != _DATA_KEY:
         raise InvalidCiphertext(
-            f"the header's blob has {len(data_key)} bytes of plaintext, not a data key of {_DATA_KEY}"
+            f"the header's blob has {len(data_key)} bytes of plaintext; a data key has {_DATA_KEY}"
         )
     return ffi.from_buffer("uint8_t[]", data_key)
 

@@ -15,7 +15,6 @@ from kmsfast.crypto.native import forget, with_handle
 from kmsfast.errors import (
     BatchError,
     IncorrectKey,
-    InvalidCiphertext,
     KmsError,
     MaterialElsewhere,
     ValidationError,

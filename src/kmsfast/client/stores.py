@@ -1,0 +1,195 @@
+"""What a key store behind a server does: the methods of :class:`kmsfast.Kms`, as calls.
+
+Rules: those of :mod:`.keys`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+from kmsfast.client.asking import Context, Number, many, one_bin, settled
+from kmsfast.client.calls import Call, method
+from kmsfast.client.columns import Batch, like
+from kmsfast.client.description import alias_of, grant_of
+from kmsfast.client.key_stores import KeyStoreCalls
+from kmsfast.client.keys import KeyCalls, Tags
+from kmsfast.client.naming import every, named, pairs_of
+from kmsfast.client.sealing import OpeningCalls
+from kmsfast.model.alias import Alias
+from kmsfast.model.keyspec import KeySpec, Origin
+from kmsfast.model.policy_grant import Grant
+from kmsfast.service.encryption import Errors, as_bytes
+
+__all__ = ["KmsCalls"]
+
+K = TypeVar("K", bound=KeyCalls[Any])
+
+
+class KmsCalls(OpeningCalls, KeyStoreCalls, Generic[K]):
+    """A key store behind a server."""
+
+    def _key(self, arn: str) -> K:
+        """The key of an ARN."""
+        raise NotImplementedError
+
+    # ---- keys -------------------------------------------------------------------------------
+
+    @method
+    def create_key(
+        self,
+        *,
+        spec: str = KeySpec.SYMMETRIC_DEFAULT,
+        usage: str | None = None,
+        origin: str = Origin.AWS_KMS,
+        description: str = "",
+        alias: str | None = None,
+        tags: Tags | None = None,
+        rotation_period_days: int | None = None,
+        multi_region: bool = False,
+        policy: str | None = None,
+        custom_key_store_id: str | None = None,
+        xks_key_id: str | None = None,
+    ) -> Call[K]:
+        """A new, enabled key with one version; see :meth:`kmsfast.Kms.create_key`.
+
+        The alias and the rotation are requests of their own: when one of them fails, the key is
+        there without, and its deletion is not scheduled.
+        """
+        answer = yield from named(
+            "CreateKey", KeySpec=str(spec), KeyUsage=None if usage is None else str(usage),
+            Origin=str(origin), Description=description, Tags=pairs_of(tags), Policy=policy,
+            MultiRegion=multi_region, CustomKeyStoreId=custom_key_store_id, XksKeyId=xks_key_id,
+        )  # fmt: skip
+        key = self._key(answer["KeyMetadata"]["Arn"])
+        if alias is not None:
+            yield from named("CreateAlias", AliasName=alias, TargetKeyId=key.arn)
+        if rotation_period_days is not None:
+            yield from named(
+                "EnableKeyRotation", KeyId=key.arn, RotationPeriodInDays=rotation_period_days
+            )
+        return key
+
+    @method
+    def key(self, name: str) -> Call[K]:
+        """The key of an id, an ARN, an alias or an alias's ARN.
+
+        Raises:
+            KeyNotFound: there is none.
+        """
+        answer = yield from named("DescribeKey", KeyId=name)
+        return self._key(answer["KeyMetadata"]["Arn"])
+
+    @method
+    def keys(self) -> Call[list[K]]:
+        """All keys, in the order of their ids."""
+        found = yield from every("ListKeys", "Keys")
+        return [self._key(each["KeyArn"]) for each in found]
+
+    @method
+    def aliases(self) -> Call[list[Alias]]:
+        """All aliases of keys, by name."""
+        found = yield from every("ListAliases", "Aliases", 100)
+        return [alias_of(each) for each in found if "TargetKeyId" in each]
+
+    @method
+    def create_alias(self, name: str, key: K | str) -> Call[None]:
+        """A new name for a key."""
+        yield from named("CreateAlias", AliasName=name, TargetKeyId=_name(key))
+
+    @method
+    def update_alias(self, name: str, key: K | str) -> Call[None]:
+        """Moves an alias to another key."""
+        yield from named("UpdateAlias", AliasName=name, TargetKeyId=_name(key))
+
+    @method
+    def delete_alias(self, name: str) -> Call[None]:
+        """Removes an alias; its key stays."""
+        yield from named("DeleteAlias", AliasName=name)
+
+    # ---- grants -----------------------------------------------------------------------------
+
+    @method
+    def retirable_grants(self, retiring_principal: str) -> Call[list[Grant]]:
+        """The grants of all keys that name this principal as the one who may retire them."""
+        found = yield from every(
+            "ListRetirableGrants", "Grants", 100, RetiringPrincipal=retiring_principal
+        )
+        return [grant_of(each) for each in found]
+
+    @method
+    def retire_grant(self, grant_token: str) -> Call[None]:
+        """Ends the grant that a token names."""
+        yield from named("RetireGrant", GrantToken=grant_token)
+
+    # ---- ciphertexts ------------------------------------------------------------------------
+
+    @method
+    def decrypt(
+        self, blob: bytes, context: Context = None, aad: bytes | None = None
+    ) -> Call[bytes]:
+        """The plaintext of one blob, by the key version that it names."""
+        data = as_bytes(blob, "the blob")
+        return (yield from one_bin(Number.DECRYPT, None, context, data, aad=aad))
+
+    @method
+    def decrypt_batch(
+        self,
+        blobs: Any,
+        context: Context = None,
+        *,
+        aad: Any = None,
+        threads: int = 1,
+        errors: Errors = "raise",
+    ) -> Call[Any]:
+        """The plaintexts of a batch; every blob finds its key version.
+
+        Raises:
+            BatchError: some failed, and ``errors`` is "raise": the others are in ``.values``.
+        """
+        del threads
+        batch = Batch(blobs, "blobs")
+        gathered = yield from many(Number.DECRYPT, None, context, batch, aad)
+        return settled(gathered, like(batch), batch.num, errors)
+
+    @method
+    def re_encrypt(
+        self,
+        blob: bytes,
+        key: K | str,
+        source_context: Context = None,
+        destination_context: Context = None,
+    ) -> Call[bytes]:
+        """A blob under another key or context, as ReEncrypt."""
+        to: Mapping[str, str] = dict(destination_context or {})
+        data = as_bytes(blob, "a blob")
+        number = Number.RE_ENCRYPT
+        return (yield from one_bin(number, _name(key), source_context, data, to_context=to or None))
+
+    @method
+    def re_encrypt_batch(
+        self,
+        blobs: Any,
+        key: K | str,
+        source_context: Context = None,
+        destination_context: Context = None,
+        *,
+        errors: Errors = "raise",
+    ) -> Call[Any]:
+        """The blobs of a batch under another key or context, as the kind of the input."""
+        batch = Batch(blobs, "blobs")
+        gathered = yield from many(
+            Number.RE_ENCRYPT, _name(key), source_context, batch,
+            to_context=dict(destination_context or {}) or None,
+        )  # fmt: skip
+        return settled(gathered, like(batch), batch.num, errors)
+
+    @method
+    def generate_random(self, num_bytes: int) -> Call[bytes]:
+        """1 to 1,024 random bytes from the operating system of the server."""
+        return (yield from one_bin(Number.GENERATE_RANDOM, None, None, num_bytes))
+
+
+def _name(key: Any) -> str:
+    name: str = getattr(key, "arn", key)
+    return name
