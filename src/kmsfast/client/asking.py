@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 else:
     from kmsfast.crypto.lazy_numpy import np
 
-__all__ = ["Context", "Number", "many", "one", "one_bin", "settled", "truths"]
+__all__ = ["OVERHEAD", "Context", "Number", "many", "one", "one_bin", "settled", "truths"]
 
 Context = Mapping[str, str] | None
 
@@ -46,6 +46,9 @@ class Number(IntEnum):
         """For a batch."""
         return self + _MANY
 
+
+OVERHEAD: Final = 96
+"""Bytes by which a blob is longer than its plaintext (docs/blob-format.md)."""
 
 _MANY: Final = 32
 

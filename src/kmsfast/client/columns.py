@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum, auto
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -19,6 +20,7 @@ from kmsfast.crypto.column import Packed, as_column, chunks_of
 from kmsfast.crypto.column_base import Column
 from kmsfast.crypto.column_list import ListColumn
 from kmsfast.crypto.column_numpy import FixedColumn, PackedColumn
+from kmsfast.errors import ValidationError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,6 +74,7 @@ class Batch:
     Attributes:
         num: of records.
         kind: of the batch.
+        width: of its records, where they have one by its type.
         is_chunked: whether it is an Arrow ChunkedArray.
 
     Raises:
@@ -87,7 +90,7 @@ class Batch:
         self.num, self._skip = column.num, column.skip
         self._list: list[bytes | None] | None = None
         self._offsets: I64 | None = None
-        self._width = 0
+        self.width: int | None = None
         if isinstance(column, ListColumn):
             self._list = whole
             self._ends = np.cumsum(column.lens)
@@ -96,7 +99,7 @@ class Batch:
             self._offsets, self._data = column.offsets.astype(np.int64), column.data
             self._ends = self._offsets[1:] - self._offsets[0]
         elif isinstance(column, FixedColumn):
-            self._width, self._data = column.width, column.data.reshape(-1)
+            self.width, self._data = column.width, column.data.reshape(-1)
         self.kind, self.is_chunked = _kind_of(whole, column), chunks is not None
 
     def pieces(self) -> list[Piece]:
@@ -106,8 +109,8 @@ class Batch:
 
     def _cuts(self) -> Sequence[int]:
         """Where pieces end, but for the last."""
-        if self._width or (self._list is None and self._offsets is None):
-            each = min(_MOST, max(1, _PIECE // (self._width + _EACH)))
+        if self.width is not None:
+            each = min(_MOST, max(1, _PIECE // (self.width + _EACH)))
             return range(each, self.num, each)
         sizes = self._ends + _EACH * np.arange(1, self.num + 1)
         if self.num == 0:
@@ -121,13 +124,14 @@ class Batch:
         if self._list is not None:
             return _of_list(self._list[first:last], first)
         skip = None if self._skip is None else self._skip[first:last] != 0
-        if self._offsets is None:
-            data = self._data[first * self._width : last * self._width]
+        if self.width is not None:
+            data = self._data[first * self.width : last * self.width]
             if skip is None or not skip.any():
-                return Piece(first, num, self._width, data.data)
-            lengths = np.full(num, self._width, _U32)
-            data = data.reshape(num, self._width)[~skip].reshape(-1)
+                return Piece(first, num, self.width, data.data)
+            lengths = np.full(num, self.width, _U32)
+            data = data.reshape(num, self.width)[~skip].reshape(-1)
         else:
+            assert self._offsets is not None  # noqa: S101 - of the third kind
             ends = self._offsets[first : last + 1]
             lengths = np.diff(ends).astype(_U32)
             data = self._data[ends[0] : ends[-1]]
@@ -219,9 +223,24 @@ Rebuild = Callable[[Results], Any]
 """Makes the kind of a batch of its results."""
 
 
-def like(batch: Batch) -> Rebuild:
-    """Results of the kind of the batch, as encrypting and decrypting give them."""
-    made = _REBUILD[batch.kind]
+def like(batch: Batch, delta: int) -> Rebuild:
+    """Results of the kind of the batch, as encrypting and decrypting give them.
+
+    Args:
+        delta: by how many bytes each is longer.
+
+    Raises:
+        ValidationError: the records have one width, and are shorter than what is taken from them.
+    """
+    made: Rebuild = _REBUILD[batch.kind]
+    if batch.width is not None:
+        width = batch.width + delta
+        if width < 0 and batch.num:
+            raise ValidationError(
+                f"records of {batch.width} bytes are too short: this operation takes {-delta} "
+                "bytes from each"
+            )
+        made = partial(_OF_WIDTH[batch.kind], width=max(0, width))
     return made if not batch.is_chunked else lambda results: _chunked(made(results))
 
 
@@ -242,22 +261,27 @@ def as_list(results: Results) -> list[bytes | None]:
     ]
 
 
-def as_rows(results: Results) -> U8:
-    """An array of (n, width); zeros where there is no record."""
+def as_rows(results: Results, width: int = 0) -> U8:
+    """An array of (n, width); zeros where there is no record.
+
+    Args:
+        width: where there is no record at all.
+    """
     rows = results.rows()
     if rows is not None:
         return rows
     lengths, data = results.joined()
     there = lengths != NULL
-    width = int(lengths[there].max(initial=0))
+    if there.any():
+        width = int(lengths[there].max())
     made = np.zeros((len(lengths), width), np.uint8)
-    made[there] = data.reshape(-1, width)
+    made[there] = data.reshape(int(there.sum()), width)
     return made
 
 
-def _as_flat(results: Results) -> npt.NDArray[Any]:
+def _as_flat(results: Results, width: int = 0) -> npt.NDArray[Any]:
     """An array of (n,) of dtype V."""
-    rows = as_rows(results)
+    rows = as_rows(results, width)
     return rows.view(np.dtype((np.void, rows.shape[1]))).reshape(-1)
 
 
@@ -296,11 +320,11 @@ def _arrow(results: Results, *, wide: bool) -> Any:
     return pa.Array.from_buffers(kind, len(lengths), buffers)
 
 
-def _as_fixed_arrow(results: Results) -> Any:
+def _as_fixed_arrow(results: Results, width: int = 0) -> Any:
     """A fixed_size_binary array."""
     import pyarrow as pa
 
-    rows = as_rows(results)
+    rows = as_rows(results, width)
     there = np.ones(len(rows), np.bool_) if results.rows() is not None else (
         results.joined()[0] != NULL
     )  # fmt: skip
@@ -340,6 +364,11 @@ _REBUILD: Final[Mapping[Kind, Rebuild]] = {
     Kind.PACKED: _as_packed,
     Kind.ARROW: _as_arrow,
     Kind.WIDE_ARROW: _as_wide_arrow,
+    Kind.FIXED_ARROW: _as_fixed_arrow,
+}
+_OF_WIDTH: Final[Mapping[Kind, Callable[..., Any]]] = {
+    Kind.ROWS: as_rows,
+    Kind.FLAT: _as_flat,
     Kind.FIXED_ARROW: _as_fixed_arrow,
 }
 _OF_ONE_WIDTH: Final[Mapping[Kind, Kind]] = {

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
-from kmsfast.client.asking import Context, Number, many, one, one_bin, settled
+from kmsfast.client.asking import OVERHEAD, Context, Number, many, one, one_bin, settled
 from kmsfast.client.calls import Call, method
 from kmsfast.client.columns import Batch, like
 from kmsfast.client.description import (
@@ -126,7 +126,7 @@ class KeyCalls(PairCalls, RightCalls, SealingCalls, Generic[K]):
         del threads
         batch = Batch(values)
         gathered = yield from many(Number.ENCRYPT, self.arn, context, batch, aad)
-        return settled(gathered, like(batch), batch.num)
+        return settled(gathered, like(batch, OVERHEAD), batch.num)
 
     @method
     def decrypt(
@@ -161,8 +161,9 @@ class KeyCalls(PairCalls, RightCalls, SealingCalls, Generic[K]):
         """The plaintexts of a batch; see :meth:`kmsfast.Key.decrypt_batch`."""
         del threads
         batch = Batch(blobs, "blobs")
+        rebuild = like(batch, -OVERHEAD)
         gathered = yield from many(Number.DECRYPT, self.arn, context, batch, aad)
-        return settled(gathered, like(batch), batch.num, errors)
+        return settled(gathered, rebuild, batch.num, errors)
 
     @method
     def generate_data_key(self, num_bytes: int = 32, context: Context = None) -> Call[DataKey]:

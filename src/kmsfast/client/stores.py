@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
-from kmsfast.client.asking import Context, Number, many, one_bin, settled
+from kmsfast.client.asking import OVERHEAD, Context, Number, many, one_bin, settled
 from kmsfast.client.calls import Call, method
 from kmsfast.client.columns import Batch, like
 from kmsfast.client.description import alias_of, grant_of
@@ -149,8 +149,9 @@ class KmsCalls(OpeningCalls, KeyStoreCalls, Generic[K]):
         """
         del threads
         batch = Batch(blobs, "blobs")
+        rebuild = like(batch, -OVERHEAD)
         gathered = yield from many(Number.DECRYPT, None, context, batch, aad)
-        return settled(gathered, like(batch), batch.num, errors)
+        return settled(gathered, rebuild, batch.num, errors)
 
     @method
     def re_encrypt(
@@ -182,7 +183,7 @@ class KmsCalls(OpeningCalls, KeyStoreCalls, Generic[K]):
             Number.RE_ENCRYPT, _name(key), source_context, batch,
             to_context=dict(destination_context or {}) or None,
         )  # fmt: skip
-        return settled(gathered, like(batch), batch.num, errors)
+        return settled(gathered, like(batch, 0), batch.num, errors)
 
     @method
     def generate_random(self, num_bytes: int) -> Call[bytes]:
