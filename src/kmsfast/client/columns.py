@@ -184,7 +184,7 @@ class Results:
         self._ragged: dict[int, tuple[npt.NDArray[np.uint32], U8]] = {}
 
     def place(self, first: int, column: Sequence[Any], parts: Sequence[Any] = ()) -> None:
-        """Takes a packed column of the records from ``first`` on.
+        """Takes a packed column of the records from ``first`` on; it may be gone afterwards.
 
         Args:
             parts: of its data, which came before it.
@@ -192,12 +192,12 @@ class Results:
         num, lengths, data = column
         records = np.frombuffer(b"".join([*parts, data]) if parts else data, np.uint8)
         if not isinstance(lengths, int):
-            self._ragged[first] = np.frombuffer(lengths, _U32), records
+            self._ragged[first] = np.frombuffer(lengths, _U32).copy(), records.copy()
             return
         if self._rows is None:
             self._rows = np.empty((self._num, lengths), np.uint8)
         if self._rows.shape[1] != lengths:
-            self._ragged[first] = np.full(num, lengths, _U32), records
+            self._ragged[first] = np.full(num, lengths, _U32), records.copy()
             return
         self._rows.reshape(-1)[first * lengths : (first + num) * lengths] = records
         self._placed.append((first, num))

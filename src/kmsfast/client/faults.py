@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from kmsfast import errors
-from kmsfast.errors import KmsError, ServerUnreachable
+from kmsfast.errors import (
+    InvalidCiphertext,
+    InvalidMac,
+    InvalidSignature,
+    KmsError,
+    ServerUnreachable,
+)
 
 __all__ = ["lost", "of_code", "unreachable"]
 
@@ -15,7 +21,7 @@ def of_code(code: str, message: str) -> KmsError:
     """The error of a code of AWS; of classes that share one, the most general."""
     kind = _CLASSES.get(code)
     if kind is not None:
-        return kind(message)
+        return kind(message or _UNSAID.get(kind, code))
     error = KmsError(message)
     error.code = code
     return error
@@ -45,4 +51,11 @@ def _classes() -> dict[str, type[KmsError]]:
     return found
 
 
+# AWS answers these without a message.
+_UNSAID: Final[Mapping[type[KmsError], str]] = {
+    InvalidCiphertext: "the ciphertext does not open: it was changed, is none of this key, or the "
+    "encryption context differs from the one it was encrypted with",
+    InvalidSignature: "the signature is not that of this message",
+    InvalidMac: "the MAC is not that of this message",
+}
 _CLASSES: Final[Mapping[str, type[KmsError]]] = _classes()
