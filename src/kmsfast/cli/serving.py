@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kmsfast.cli.arguments import ColumnNames
+from kmsfast.cli.arguments import ColumnNames, OctalMode
 from kmsfast.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -21,14 +21,25 @@ __all__ = ["env", "serve"]
 _ADDRESS = "127.0.0.1:4599"
 
 
-@click.command(short_help="Serve the AWS KMS API over HTTP.")
+@click.command(short_help="Serve the AWS KMS API over HTTP, or programs on a Unix socket.")
 @click.option(
     "--http",
     "address",
     metavar="ADDRESS",
-    required=True,
-    help="Where to listen: HOST:PORT, [IPV6]:PORT, unix:PATH or fd:NUMBER.",
+    help="Serve the AWS KMS API over HTTP at HOST:PORT, [IPV6]:PORT, unix:PATH or fd:NUMBER.",
 )
+@click.option(
+    "--socket",
+    "local",
+    metavar="PATH",
+    help="Serve programs of this machine on a Unix socket: PATH, systemd or systemd:NAME.",
+)
+@click.option(
+    "--socket-mode",
+    type=OctalMode(),
+    help="Permissions of the socket: who may write to it may connect.  [default: 0600]",
+)
+@click.option("--socket-group", metavar="NAME", help="Group that the socket shall belong to.")
 @click.option(
     "--store",
     type=click.Path(path_type=Path, readable=False),
@@ -87,7 +98,10 @@ def serve(
     session: Session,
     /,
     *,
-    address: str,
+    address: str | None,
+    local: str | None,
+    socket_mode: int | None,
+    socket_group: str | None,
     store: Path | None,
     insecure_no_auth: bool,
     regions: tuple[str, ...] | None,
@@ -99,11 +113,16 @@ def serve(
     allow_reset: bool,
     audit: str | None,
 ) -> None:
-    """Serve the AWS KMS API over HTTP until SIGTERM or SIGINT."""
+    """Serve keys over HTTP, on a Unix socket, or both, until SIGTERM or SIGINT."""
     from kmsfast.model.arn import Home
     from kmsfast.server.addresses import Tls
+    from kmsfast.server.doors import LocalSocket
     from kmsfast.server.running import serve as run
 
+    if address is None and local is None:
+        raise click.UsageError("give --http ADDRESS, --socket PATH, or both")
+    if local is None and (socket_mode is not None or socket_group is not None):
+        raise click.UsageError("--socket-mode and --socket-group need --socket")
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key go together")
     for given, name in ((seed is not None, "--seed"), (allow_reset, "--allow-reset")):
@@ -140,6 +159,7 @@ def serve(
         seed=seed,
         allow_reset=allow_reset,
         audit=audit or ("off" if insecure_no_auth else "on"),
+        local=None if local is None else LocalSocket(local, socket_mode, socket_group),
     )
 
 
@@ -174,10 +194,10 @@ def env(session: Session, address: str, tls: bool) -> None:
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
-def _announce(app: Application, url: str, *, authenticated: bool) -> None:
+def _announce(app: Application, places: list[str], *, authenticated: bool) -> None:
     home = app.store.home
     how = "" if authenticated else "; INSECURE: requests are not authenticated"
     click.echo(
-        f"serving {app.store.directory.path} at {url}, region {home.region}, account "
-        f"{home.account}{how}"
+        f"serving {app.store.directory.path} at {' and '.join(places)}, region {home.region}, "
+        f"account {home.account}{how}"
     )

@@ -6,13 +6,12 @@ Order: signature, region, caller, permissions. Each failure is AWS's, and says n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from kmsfast.app import Application
-from kmsfast.errors import AccessDenied, ForeignArn, KeyNotFound, PrincipalNotFound
+from kmsfast.errors import PrincipalNotFound
 from kmsfast.model.arn import Home
-from kmsfast.model.policy_principal import Principal
-from kmsfast.operations.permissions import permitted
+from kmsfast.server.permits import Admitted, Permits
 from kmsfast.wire.refusals import UnrecognizedClient
 from kmsfast.wire.sigv4 import Signed, Verifier
 
@@ -21,37 +20,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Admitted", "Guard"]
 
-_ELSEWHERE: Final = (
-    "because the resource does not exist in this Region, no resource-based policies allow access, "
-    "or a resource-based policy explicitly denies access"
-)
-_NAMING: Final = ("KeyId", "SourceKeyId", "TargetKeyId")
 
-
-class Admitted(NamedTuple):
-    """What is known of a request whose signature is right.
-
-    Attributes:
-        app: the service of the region and the caller's account.
-        values: condition keys of the connection and the headers.
-        access_key: that signed it.
-    """
-
-    app: Application
-    caller: Principal
-    values: Mapping[str, Any]
-    access_key: str
-
-
-class Guard:
+class Guard(Permits):
     """Admits requests to one deployment."""
 
     def __init__(self, app: Application) -> None:
-        self._deployment, self._clock = app.deployment, app.ring.clock
+        super().__init__(app.deployment)
+        self._clock = app.ring.clock
         self._access = app.deployment.access
         regions = {app.store.home.region, *app.deployment.served_regions()}
         self._verifier = Verifier(regions, self._access.signing_key)
-        self._homes: set[Home] = set()  # that have keys; they do for ever
 
     def admit(self, request: Request) -> Admitted:
         """Who makes a request.
@@ -71,52 +49,11 @@ class Guard:
         home = Home(signer.region, caller.account or "")
         return Admitted(self._deployment.at(home), caller, _values(request), signer.access_key)
 
-    def permitted(
-        self, admitted: Admitted, operation: str, given: Mapping[str, Any]
-    ) -> tuple[Application, Mapping[str, Any]]:
-        """The service that has the key, and the request with its key's ARN in it.
-
-        Raises:
-            AccessDenied: the caller may not do it; other errors as of the operation's names.
-        """
-        app, caller, values, _ = admitted
-        account = _account_in(given)
-        if account in {None, caller.account}:
-            return app, permitted(app, caller, operation, given, values)
-        # A key of another account: what is not there is refused like what is not allowed.
-        home = Home(app.store.home.region, account or "")
-        try:
-            if self._has_keys(home):
-                elsewhere = self._deployment.at(home)
-                return elsewhere, permitted(elsewhere, caller, operation, given, values)
-        except (KeyNotFound, ForeignArn):
-            pass
-        arn = next(given[name] for name in _NAMING if name in given)
-        raise AccessDenied(
-            f"User: {caller.arn} is not authorized to perform: kms:{operation} on resource: {arn} "
-            f"{_ELSEWHERE}"
-        )
-
-    def _has_keys(self, home: Home) -> bool:
-        """Whether somebody has made a key there."""
-        if home not in self._homes:
-            self._homes.update(self._deployment.homes())
-        return home in self._homes
-
 
 def _address(peer: str) -> str:
     """The address of a peer: IPv4 as such, where a socket has it as IPv6 (RFC 4291, 2.5.5.2)."""
     plain = peer.partition("%")[0]
     return plain.removeprefix("::ffff:") if "." in plain else plain
-
-
-def _account_in(given: Mapping[str, Any]) -> str | None:
-    """The account of the ARN by which a request names its key, or None."""
-    for name in _NAMING:
-        parts = str(given.get(name, "")).split(":", 5)
-        if len(parts) == 6 and parts[2] == "kms" and len(parts[4]) == 12 and parts[4].isdigit():
-            return parts[4]
-    return None
 
 
 def _values(request: Request) -> Mapping[str, Any]:

@@ -4,48 +4,61 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import resource
 import signal
 import socket
-import ssl
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from kmsfast.app import Application
 from kmsfast.errors import ValidationError
-from kmsfast.server.addresses import Tls, listening_socket, parse_address, require_loopback, url_of
-from kmsfast.server.endpoint import Endpoint
+from kmsfast.server.addresses import (
+    Address,
+    Tls,
+    listening_socket,
+    parse_address,
+    require_loopback,
+)
+from kmsfast.server.doors import LocalSocket, Running, http_door, socket_door
 from kmsfast.server.guard import Guard
-from kmsfast.server.recording import Recording
 from kmsfast.server.seed_file import read_seed
 from kmsfast.server.service_model import load_service_model
+from kmsfast.server.unix_place import Place
 
 __all__ = ["serve"]
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 def serve(
     open_store: Callable[[], Application],
-    address: str,
+    address: str | None,
     *,
     insecure_no_auth: bool,
     tls: Tls | None,
-    started: Callable[[Application, str], None],
+    started: Callable[[Application, list[str]], None],
     seed: Path | None = None,
     allow_reset: bool = False,
     audit: str = "on",
+    local: LocalSocket | None = None,
 ) -> None:
     """Serves a store at an address until SIGTERM or SIGINT; requests in work are finished then.
 
     Args:
-        open_store: called when the socket is there, so that two servers cannot both come so far.
-        insecure_no_auth: whoever connects is the owner; else requests are signed, and policies
-            decide.
-        started: told the store and the URL when clients can connect.
+        open_store: called when the sockets are there, so that two servers cannot both come so far.
+        address: of the HTTP door; None: there is none.
+        insecure_no_auth: whoever connects is the owner; else requests are signed, peers of the
+            socket are mapped, and policies decide.
+        started: told the store and where it is served when clients can connect.
         seed: a file of keys that are made if they are not there; without authentication only, since
             whoever wrote it knows their material.
         allow_reset: ``POST /_kmsfast/reset`` empties the store, and fills it with the seed again.
         audit: ``on``, ``strict`` or ``off``: whether requests are recorded.
+        local: the Unix socket of docs/socket.md; None: there is none.
 
     Raises:
         ValidationError: an address or option that cannot be served, or the packages of
@@ -58,13 +71,10 @@ def serve(
             "or leave --seed and --allow-reset out"
         )
     context = None if tls is None else tls.context()
-    place = parse_address(address)
-    listening = listening_socket(place)
-    try:
-        if insecure_no_auth:
-            require_loopback(listening)
+    with ExitStack() as closing:
+        listening, place = _places(address, local, closing, open_to_all=insecure_no_auth)
         model = load_service_model()
-        runner = _runner()
+        runner = _runner(http=address is not None)
         _no_core_dumps()
         app = open_store()
 
@@ -75,27 +85,41 @@ def serve(
                 app.deployment.forget_keys()  # of all regions
 
         fill()
-        guard = None if insecure_no_auth else _guard(app)
-        reset = partial(fill, emptied=True) if allow_reset else None
-        recording = None
+        recorder = None
         if audit != "off":
             recorder = app.deployment.recorder(strict=audit == "strict")
             recorder.open()
-            recording = Recording(recorder, model.recordable(), app.ring.clock)
+        doors: list[Running] = []
+        if listening is not None:
+            guard = None if insecure_no_auth else _guard(app)
+            reset = partial(fill, emptied=True) if allow_reset else None
+            doors.append(http_door(app, model, recorder, listening, context, guard, reset))
+        if place is not None:
+            doors.append(socket_door(app, model, recorder, place, open_to_all=insecure_no_auth))
         with runner:
-            runner.run(
-                _serve(
-                    Endpoint(app, model, guard, reset, recording),
-                    listening,
-                    context,
-                    lambda: started(app, url_of(listening, tls=context is not None)),
-                    keep_headers=guard is not None or recording is not None,
-                )
-            )
-    finally:
-        listening.close()
-        if place.path:
-            Path(place.path).unlink(missing_ok=True)
+            runner.run(_serve(doors, app, lambda: started(app, [door.where for door in doors])))
+
+
+def _places(
+    address: str | None, local: LocalSocket | None, closing: ExitStack, *, open_to_all: bool
+) -> tuple[socket.socket | None, Place | None]:
+    """The listening sockets of the doors; they go with ``closing``."""
+    listening = None if address is None else _listening(parse_address(address), closing)
+    if open_to_all and listening is not None:
+        require_loopback(listening)
+    place = None if local is None else local.open(open_to_all=open_to_all)
+    if place is not None:
+        closing.callback(place.close)
+    return listening, place
+
+
+def _listening(place: Address, closing: ExitStack) -> socket.socket:
+    """A socket of the HTTP door; it, and its place, go with ``closing``."""
+    listening = listening_socket(place)
+    if place.path:
+        closing.callback(Path(place.path).unlink, missing_ok=True)
+    closing.callback(listening.close)
+    return listening
 
 
 def _guard(app: Application) -> Guard:
@@ -113,11 +137,16 @@ def _guard(app: Application) -> Guard:
     return Guard(app)
 
 
-def _runner() -> asyncio.Runner:
+def _runner(*, http: bool) -> asyncio.Runner:
+    """Runs an event loop: uvloop's, which the HTTP door needs, or else Python's own."""
     try:
-        import httptools  # noqa: F401 - connections need it
         import uvloop
+
+        if http:
+            import httptools  # noqa: F401 - connections need it
     except ImportError as error:
+        if not http:
+            return asyncio.Runner()
         raise ValidationError(
             f"the HTTP server needs {error.name}, which is not installed: "
             "pip install 'kmsfast[http]'"
@@ -125,30 +154,29 @@ def _runner() -> asyncio.Runner:
     return asyncio.Runner(loop_factory=uvloop.new_event_loop)
 
 
-async def _serve(
-    endpoint: Endpoint,
-    listening: socket.socket,
-    context: ssl.SSLContext | None,
-    started: Callable[[], None],
-    *,
-    keep_headers: bool,
-) -> None:
-    from kmsfast.server.hub import Server
-
+async def _serve(doors: list[Running], app: Application, started: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    server = Server(endpoint, loop, keep_headers=keep_headers)
-    listener = await loop.create_server(server.connection, sock=listening, ssl=context)
-    sweeper = asyncio.create_task(server.sweep())
+    loop.add_signal_handler(signal.SIGHUP, partial(_reload, app))
+    running = [await door.begin() for door in doors]
+    sweepers = [asyncio.create_task(server.sweep()) for server in running]
     gc.collect()
     gc.freeze()  # what is there now stays: later collections need not look at it
     started()
     await stop.wait()
-    listener.close()
-    await server.drain()
-    sweeper.cancel()
+    for door in doors:
+        door.end()
+    await asyncio.gather(*(server.drain() for server in running))
+    for sweeper in sweepers:
+        sweeper.cancel()
+
+
+def _reload(app: Application) -> None:
+    """Reads again what is configured outside of the store; all else is noticed by itself."""
+    app.deployment.reload()
+    _LOG.warning("reloaded: key stores outside are connected anew when they are used")
 
 
 def _no_core_dumps() -> None:

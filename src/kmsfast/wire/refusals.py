@@ -8,12 +8,14 @@ from typing import Any
 from kmsfast.errors import KmsError, ValidationError
 
 __all__ = [
+    "DeadlineExceeded",
     "IncompleteSignature",
     "InvalidCredentialScope",
     "MissingAuthenticationToken",
     "RequestTooLarge",
     "SerializationError",
     "SignatureMismatch",
+    "Throttled",
     "UnknownOperation",
     "UnrecognizedClient",
     "failure",
@@ -37,6 +39,18 @@ class RequestTooLarge(KmsError, ValueError):
     """The body is longer than any request of AWS KMS."""
 
     code = "RequestEntityTooLargeException"
+
+
+class DeadlineExceeded(KmsError, TimeoutError):
+    """The time that the client gives the request was over before anything was done."""
+
+    code = "DependencyTimeoutException"
+
+
+class Throttled(KmsError):
+    """The caller has too much in work; the same request may succeed a moment later."""
+
+    code = "ThrottlingException"
 
 
 class MissingAuthenticationToken(KmsError, LookupError):

@@ -1,0 +1,87 @@
+"""Whether a caller may make a request, on the keys of its own account and of others.
+
+Every door that knows callers asks here; how it came to know them is its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from kmsfast.app import Application, Deployment
+from kmsfast.errors import AccessDenied, ForeignArn, KeyNotFound
+from kmsfast.model.arn import Home
+from kmsfast.model.policy_principal import Principal
+from kmsfast.operations.permissions import permitted
+
+__all__ = ["Admitted", "Permits"]
+
+_ELSEWHERE: Final = (
+    "because the resource does not exist in this Region, no resource-based policies allow access, "
+    "or a resource-based policy explicitly denies access"
+)
+_NAMING: Final = ("KeyId", "SourceKeyId", "TargetKeyId")
+
+
+class Admitted(NamedTuple):
+    """What is known of a request whose caller is known.
+
+    Attributes:
+        app: the service of the region and the caller's account.
+        values: condition keys of the connection and the headers.
+        access_key: that signed it; empty where no signature is asked for.
+    """
+
+    app: Application
+    caller: Principal
+    values: Mapping[str, Any]
+    access_key: str = ""
+
+
+class Permits:
+    """Asks for permissions in one deployment."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self._homes: set[Home] = set()  # that have keys; they do for ever
+
+    def permitted(
+        self, admitted: Admitted, operation: str, given: Mapping[str, Any]
+    ) -> tuple[Application, Mapping[str, Any]]:
+        """The service that has the key, and the request with its key's ARN in it.
+
+        Raises:
+            AccessDenied: the caller may not do it; other errors as of the operation's names.
+        """
+        app, caller, values, _ = admitted
+        account = _account_in(given)
+        if account in {None, caller.account}:
+            return app, permitted(app, caller, operation, given, values)
+        # A key of another account: what is not there is refused like what is not allowed.
+        home = Home(app.store.home.region, account or "")
+        try:
+            if self._has_keys(home):
+                elsewhere = self._deployment.at(home)
+                return elsewhere, permitted(elsewhere, caller, operation, given, values)
+        except (KeyNotFound, ForeignArn):
+            pass
+        arn = next(given[name] for name in _NAMING if name in given)
+        raise AccessDenied(
+            f"User: {caller.arn} is not authorized to perform: kms:{operation} on resource: {arn} "
+            f"{_ELSEWHERE}"
+        )
+
+    def _has_keys(self, home: Home) -> bool:
+        """Whether somebody has made a key there."""
+        if home not in self._homes:
+            self._homes.update(self._deployment.homes())
+        return home in self._homes
+
+
+def _account_in(given: Mapping[str, Any]) -> str | None:
+    """The account of the ARN by which a request names its key, or None."""
+    for name in _NAMING:
+        parts = str(given.get(name, "")).split(":", 5)
+        if len(parts) == 6 and parts[2] == "kms" and len(parts[4]) == 12 and parts[4].isdigit():
+            return parts[4]
+    return None
