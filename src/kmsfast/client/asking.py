@@ -13,7 +13,7 @@ from kmsfast.client.columns import Batch, Piece, Rebuild, Results, as_rows, zip_
 from kmsfast.client.faults import of_code
 from kmsfast.client.protocol import CHUNK
 from kmsfast.errors import BatchError, KmsError, ValidationError
-from kmsfast.model.context import copied
+from kmsfast.model.context import canonical, copied
 from kmsfast.service.encryption import BatchResult, Errors
 
 if TYPE_CHECKING:
@@ -22,7 +22,17 @@ if TYPE_CHECKING:
 else:
     from kmsfast.crypto.lazy_numpy import np
 
-__all__ = ["OVERHEAD", "Context", "Number", "many", "one", "one_bin", "settled", "truths"]
+__all__ = [
+    "OVERHEAD",
+    "Context",
+    "Number",
+    "checked",
+    "many",
+    "one",
+    "one_bin",
+    "settled",
+    "truths",
+]
 
 Context = Mapping[str, str] | None
 
@@ -75,6 +85,16 @@ def one_bin(
     return made
 
 
+def checked(context: Context) -> dict[str, str] | None:
+    """A context as it goes to the server; None: it has no pairs.
+
+    Raises:
+        ContextError: it is none.
+    """
+    canonical(context)
+    return copied(context) or None
+
+
 def _request(  # noqa: PLR0917 - as it stands in the frame
     number: int,
     key: str | None,
@@ -83,7 +103,7 @@ def _request(  # noqa: PLR0917 - as it stands in the frame
     options: Mapping[str, Any],
     chunks: memoryview | None,
 ) -> Request:
-    members = (key, copied(context) or None, payload)
+    members = (key, checked(context), payload)
     return Request(number, (*members, options) if options else members, chunks)
 
 
@@ -134,7 +154,7 @@ def many(
         aad: associated data of each record, a batch of as many.
     """
     said = {name: value for name, value in options.items() if value is not None}
-    bound = copied(context) or None
+    bound = checked(context)
     gathered = Gathered(Results(batch.num), {})
 
     def requests() -> Iterator[Request]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
-from kmsfast.client.asking import OVERHEAD, Context, Number, many, one, one_bin, settled
+from kmsfast.client.asking import OVERHEAD, Context, Number, checked, many, one, one_bin, settled
 from kmsfast.client.calls import Call, method
 from kmsfast.client.columns import Batch, like
 from kmsfast.client.description import (
@@ -105,7 +105,7 @@ class KeyCalls(PairCalls, RightCalls, SealingCalls, Generic[K]):
             return (yield from one_bin(Number.ENCRYPT, self.arn, context, data, aad=aad))
         answer = yield from named(
             "Encrypt", KeyId=self.arn, Plaintext=data, EncryptionAlgorithm=algorithm,
-            EncryptionContext=dict(context) if context else None,
+            EncryptionContext=checked(context),
         )  # fmt: skip
         blob: bytes = answer["CiphertextBlob"]
         return blob
@@ -143,7 +143,7 @@ class KeyCalls(PairCalls, RightCalls, SealingCalls, Generic[K]):
             return (yield from one_bin(Number.DECRYPT, self.arn, context, data, aad=aad))
         answer = yield from named(
             "Decrypt", KeyId=self.arn, CiphertextBlob=data, EncryptionAlgorithm=algorithm,
-            EncryptionContext=dict(context) if context else None,
+            EncryptionContext=checked(context),
         )  # fmt: skip
         plaintext: bytes = answer["Plaintext"]
         return plaintext

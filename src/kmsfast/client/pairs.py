@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kmsfast.client.asking import Context, Number, many, one, one_bin, settled, truths
+from kmsfast.client.asking import Context, Number, checked, many, one, one_bin, settled, truths
 from kmsfast.client.calls import Call, method
 from kmsfast.client.columns import Batch, Kind, as_list, as_rows, of_one_width
 from kmsfast.client.naming import named
@@ -227,7 +227,7 @@ class PairCalls:
     def _pair(self, operation: str, spec: str, context: Context) -> Call[DataKeyPair]:
         answer = yield from named(
             operation, KeyId=self.arn, KeyPairSpec=spec,
-            EncryptionContext=dict(context) if context else None,
+            EncryptionContext=checked(context),
         )  # fmt: skip
         return DataKeyPair(
             answer["PublicKey"], answer.get("PrivateKeyPlaintext"),

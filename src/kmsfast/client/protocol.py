@@ -107,6 +107,11 @@ class Protocol:
             self._pack.pack_array_header(len(value))
             for each in value:
                 self._write(each, out)
+        elif isinstance(value, dict):
+            self._pack.pack_map_header(len(value))
+            for name, each in value.items():
+                self._pack.pack(name)
+                self._write(each, out)
         elif hasattr(value, "__array_interface__"):
             self._write(value.data.cast("B"), out)
         elif isinstance(value, memoryview) and len(value) >= _APART:

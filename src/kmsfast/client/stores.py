@@ -5,10 +5,9 @@ Rules: those of :mod:`.keys`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
-from kmsfast.client.asking import OVERHEAD, Context, Number, many, one_bin, settled
+from kmsfast.client.asking import OVERHEAD, Context, Number, checked, many, one_bin, settled
 from kmsfast.client.calls import Call, method
 from kmsfast.client.columns import Batch, like
 from kmsfast.client.description import alias_of, grant_of
@@ -162,10 +161,10 @@ class KmsCalls(OpeningCalls, KeyStoreCalls, Generic[K]):
         destination_context: Context = None,
     ) -> Call[bytes]:
         """A blob under another key or context, as ReEncrypt."""
-        to: Mapping[str, str] = dict(destination_context or {})
+        to = checked(destination_context)
         data = as_bytes(blob, "a blob")
         number = Number.RE_ENCRYPT
-        return (yield from one_bin(number, _name(key), source_context, data, to_context=to or None))
+        return (yield from one_bin(number, _name(key), source_context, data, to_context=to))
 
     @method
     def re_encrypt_batch(
@@ -181,7 +180,7 @@ class KmsCalls(OpeningCalls, KeyStoreCalls, Generic[K]):
         batch = Batch(blobs, "blobs")
         gathered = yield from many(
             Number.RE_ENCRYPT, _name(key), source_context, batch,
-            to_context=dict(destination_context or {}) or None,
+            to_context=checked(destination_context),
         )  # fmt: skip
         return settled(gathered, like(batch, 0), batch.num, errors)
 
