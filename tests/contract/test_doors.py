@@ -28,6 +28,7 @@ from kmsfast import (
     UnsupportedOperation,
     ValidationError,
 )
+from kmsfast.service import kinds
 
 CONTEXT = {"table": "orders", "région": "é"}
 ROWS = np.arange(3000 * 16, dtype=np.uint8).reshape(3000, 16)
@@ -140,6 +141,28 @@ def test_re_encryption(kms: Any, key: Any) -> None:
     assert other.decrypt(blob, {"new": "one"}) == b"hello"
 
 
+@pytest.mark.parametrize("kind", ["list", "rows", "arrow"])
+def test_rewrapping(kms: Any, kind: str) -> None:
+    key = kms.create_key()
+    rows = ROWS[:20]
+    old = key.encrypt_batch(rows, CONTEXT)
+    key.rotate()
+    new = key.encrypt_batch(rows, CONTEXT)
+    mixed = np.concatenate([old[:10], new[10:]])
+    as_list = [row.tobytes() for row in mixed]
+    given = {"rows": mixed, "list": as_list, "arrow": pa.array(as_list)}[kind]
+    found = kms.rewrap_batch(given, CONTEXT)
+    assert type(found) is type(given)
+    texts = kinds.to_list(found)
+    assert {text[20:24] for text in texts} == {b"\0\0\0\2"}
+    assert texts[10:] == as_list[10:]
+    assert key.decrypt_batch(texts, CONTEXT) == [row.tobytes() for row in rows]
+    as_list[3] = b"no blob"
+    with pytest.raises(BatchError) as caught:
+        kms.rewrap_batch(as_list, CONTEXT)
+    assert list(caught.value.errors) == [3]
+
+
 def test_data_keys(kms: Any, key: Any) -> None:
     made = key.generate_data_key(48, CONTEXT)
     assert kms.decrypt(made.ciphertext_blob, CONTEXT) == made.plaintext
@@ -203,6 +226,20 @@ def test_signatures(pair: Any, encoding: str | None, kind: str) -> None:
     assert pair.verify_batch(given, signatures, encoding=encoding).all()
     other = signatures[::-1] if isinstance(signatures, list) else signatures[::-1].copy()
     assert not pair.verify_batch(given, other, encoding=encoding).any()
+
+
+@pytest.mark.parametrize(
+    ("spec", "algorithm"),
+    [("ECC_NIST_P256", None), ("RSA_2048", "RSASSA_PSS_SHA_256"), ("ML_DSA_44", None),
+     ("ECC_NIST_EDWARDS25519", "ED25519_PH_SHA_512")],
+)  # fmt: skip
+def test_signed_streams(kms: Any, spec: str, algorithm: str | None) -> None:
+    key = kms.create_key(spec=spec, usage="SIGN_VERIFY")
+    message = bytes(100_000)
+    signature = key.sign_stream(io.BytesIO(message), algorithm=algorithm)
+    key.verify_stream(io.BytesIO(message), signature, algorithm=algorithm)
+    with pytest.raises(InvalidSignature):
+        key.verify_stream(io.BytesIO(message[1:]), signature, algorithm=algorithm)
 
 
 @pytest.mark.parametrize("spec", ["RSA_2048", "ECC_NIST_EDWARDS25519", "ML_DSA_44"])

@@ -88,6 +88,13 @@ def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> 
     help="File that says what stands behind custom key stores.  [env: KMSFAST_KEY_STORES]",
 )
 @click.option(
+    "--socket",
+    type=click.Path(path_type=Path, readable=False),
+    envvar="KMSFAST_SOCKET",
+    help="Socket of a running server whose keys are meant, instead of a store."
+    "  [env: KMSFAST_SOCKET]",
+)
+@click.option(
     "--version",
     is_flag=True,
     is_eager=True,
@@ -106,11 +113,13 @@ def cli(
     region: str | None,
     account: str | None,
     key_stores: Path | None,
+    socket: Path | None,
 ) -> None:
     """Keys that rotate, and columns, tables and files encrypted under them."""
     context.obj = Session(
-        store, root_key, passphrase, region=region, account=account, key_stores=key_stores
-    )
+        store, root_key, passphrase, region=region, account=account, key_stores=key_stores,
+        socket=socket,
+    )  # fmt: skip
     context.call_on_close(context.obj.close)
 
 

@@ -183,7 +183,7 @@ def env(session: Session, address: str, tls: bool) -> None:
 
     if not parse_address(address).host:
         raise click.UsageError("AWS clients connect to HOST:PORT alone")
-    facts = session.kms.describe()
+    facts = session.own.describe()
     for name, value in (
         ("AWS_ENDPOINT_URL_KMS", f"{'https' if tls else 'http'}://{address}"),
         ("AWS_REGION", facts["region"]),

@@ -100,7 +100,7 @@ def change_root(session: Session, new_root_key: Path | None, new_passphrase: boo
     else:
         text = ask_passphrase("New passphrase", confirm=True, variable=NEW_PASSPHRASE_VARIABLE)
         root = kmsfast.Passphrase(text)
-    session.kms.change_root(root)
+    session.own.change_root(root)
     click.echo("the store opens with the new root key only; backups still need the old one")
 
 

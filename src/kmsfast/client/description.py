@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from kmsfast.client.naming import instant, moment
 from kmsfast.model.alias import Alias
-from kmsfast.model.key import KeyManager, KeyState, RotationStatus, parse_key_id
+from kmsfast.model.key import KeyManager, KeyState, KeyVersion, RotationStatus, parse_key_id
+from kmsfast.model.key_store import Backing, KeyStoreType
 from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
 from kmsfast.model.policy_grant import Grant
 from kmsfast.model.usage import KeyUse, LastUsage
 
-__all__ = ["Description", "alias_of", "described", "grant_of", "last_usage_of", "rotation_of"]
+__all__ = [
+    "Description",
+    "alias_of",
+    "described",
+    "grant_of",
+    "last_usage_of",
+    "rotation_of",
+    "versions_of",
+]
 
 _ALGORITHMS = (
     "EncryptionAlgorithms", "SigningAlgorithms", "MacAlgorithms", "KeyAgreementAlgorithms",
@@ -32,6 +41,8 @@ class Description:
         regions: of a multi-Region key and those related to it, the primary's first.
         valid_to: when imported material expires (UTC); None: never.
         material_id: of the version that encrypts, 64 hexadecimal digits.
+        backing: in which custom key store its material is; the name there is empty where the API
+            does not say it.
         members: all that the server said, by the names of the API.
     """
 
@@ -50,6 +61,7 @@ class Description:
     deletion_date: datetime | None
     valid_to: datetime | None
     material_id: str | None
+    backing: Backing | None
     members: Mapping[str, Any]
 
 
@@ -78,8 +90,46 @@ def described(metadata: Mapping[str, Any]) -> Description:
         moment(metadata.get("DeletionDate")),
         moment(metadata.get("ValidTo")),
         metadata.get("CurrentKeyMaterialId"),
+        _backing(metadata),
         metadata,
     )
+
+
+def _backing(metadata: Mapping[str, Any]) -> Backing | None:
+    key_store = metadata.get("CustomKeyStoreId")
+    if key_store is None:
+        return None
+    external = metadata.get("XksKeyConfiguration")
+    return Backing(
+        key_store,
+        "" if external is None else external["Id"],
+        KeyStoreType.AWS_CLOUDHSM if external is None else KeyStoreType.EXTERNAL_KEY_STORE,
+        metadata["KeyState"] != KeyState.UNAVAILABLE,
+        metadata.get("CloudHsmClusterId"),
+    )
+
+
+def versions_of(created: datetime, rotations: Sequence[Mapping[str, Any]]) -> list[KeyVersion]:
+    """The versions of a key that rotates, from ListKeyRotations with all key material.
+
+    Args:
+        created: when the key was.
+    """
+    return [
+        KeyVersion(
+            number,
+            moment(each.get("RotationDate")) or created,
+            _ORIGINS.get(each.get("RotationType"), "created"),
+            material_id=each.get("KeyMaterialId"),
+            description=each.get("KeyMaterialDescription") or "",
+            valid_to=moment(each.get("ValidTo")),
+            is_present=each.get("ImportState") != "PENDING_IMPORT",
+        )
+        for number, each in enumerate(rotations, 1)
+    ]
+
+
+_ORIGINS: Final[Mapping[Any, str]] = {"ON_DEMAND": "on demand", "AUTOMATIC": "rotation"}
 
 
 def rotation_of(said: Mapping[str, Any]) -> RotationStatus:

@@ -19,12 +19,13 @@ from kmsfast.client.description import (
     described,
     last_usage_of,
     rotation_of,
+    versions_of,
 )
 from kmsfast.client.naming import every, named, pairs_of
 from kmsfast.client.pairs import PairCalls
 from kmsfast.client.rights import RightCalls
 from kmsfast.client.sealing import SealingCalls
-from kmsfast.model.key import RotationStatus
+from kmsfast.model.key import KeyVersion, RotationStatus
 from kmsfast.model.keyspec import KeySpec
 from kmsfast.model.usage import LastUsage
 from kmsfast.service.encryption import DataKey, Errors, as_bytes
@@ -77,6 +78,28 @@ class KeyCalls(PairCalls, RightCalls, SealingCalls, Generic[K]):
     def get_rotation(self) -> Call[RotationStatus]:
         """Whether it rotates by itself, how often and when next."""
         return rotation_of((yield from named("GetKeyRotationStatus", KeyId=self.arn)))
+
+    @method
+    def versions(self) -> Call[tuple[KeyVersion, ...]]:
+        """All versions, oldest first; each decrypts what it encrypted."""
+        return (yield from self._versions())[0]
+
+    @method
+    def get_current_version(self) -> Call[int]:
+        """The number of the version that encrypts."""
+        return (yield from self._versions())[1]
+
+    def _versions(self) -> Call[tuple[tuple[KeyVersion, ...], int]]:
+        answer = yield from named("DescribeKey", KeyId=self.arn)
+        found = described(answer["KeyMetadata"])
+        if found.spec is not KeySpec.SYMMETRIC_DEFAULT or found.backing is not None:
+            return (KeyVersion(1, found.created_at, "created"),), 1
+        shown = yield from every(
+            "ListKeyRotations", "Rotations", KeyId=self.arn, IncludeKeyMaterial="ALL_KEY_MATERIAL"
+        )
+        states = [each["KeyMaterialState"] for each in shown]
+        current = states.index("CURRENT") + 1 if "CURRENT" in states else 0
+        return tuple(versions_of(found.created_at, shown)), current
 
     @method
     def last_usage(self) -> Call[LastUsage]:

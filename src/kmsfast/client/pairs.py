@@ -5,7 +5,7 @@ Rules: those of :mod:`.keys`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from kmsfast.client.asking import Context, Number, checked, many, one, one_bin, settled, truths
 from kmsfast.client.calls import Call, method
@@ -16,6 +16,7 @@ from kmsfast.errors import InvalidMac, InvalidSignature, ValidationError
 from kmsfast.model.keyspec import KeySpec
 from kmsfast.model.message import MessageType, checked_message
 from kmsfast.service.asymmetric import DataKeyPair
+from kmsfast.service.condensing import condensed
 from kmsfast.service.encapsulation import Encapsulated
 from kmsfast.service.encryption import as_bytes
 from kmsfast.service.signing import SigningOptions
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
 __all__ = ["PairCalls"]
 
 _ML_KEM = "ML_KEM"
+
+
+class _Pair(NamedTuple):
+    """What hashing a message for a key pair needs of it."""
+
+    spec: KeySpec
+    public_key: bytes
 
 
 class PairCalls:
@@ -68,6 +76,49 @@ class PairCalls:
         """
         said = _options(algorithm, message_type, encoding)
         data = checked_message(as_bytes(message, "the message"))
+        pair = [data, as_bytes(signature, "the signature")]
+        if not (yield from one(Number.VERIFY, self.arn, None, pair, **said)):
+            raise InvalidSignature(f"the signature is not that of this message by {self.arn}")
+
+    def _condensed(
+        self, source: BinaryIO, algorithm: str | None, encoding: str | None
+    ) -> Call[tuple[bytes, dict[str, Any]]]:
+        """What is signed of all that a source gives, and how; it is read and hashed here."""
+        _options(algorithm, MessageType.RAW, encoding)
+        answer = yield from named("GetPublicKey", KeyId=self.arn)
+        pair = _Pair(KeySpec(answer["KeySpec"]), answer["PublicKey"])
+        data, chosen, message_type = condensed(source, pair, algorithm)
+        return data, _options(chosen, message_type, encoding)
+
+    @method
+    def sign_stream(
+        self,
+        source: BinaryIO,
+        *,
+        algorithm: str | None = None,
+        encoding: str | None = None,
+        deterministic: bool = False,
+    ) -> Call[bytes]:
+        """The signature of all that ``source`` gives; see :meth:`kmsfast.Key.sign_stream`."""
+        data, said = yield from self._condensed(source, algorithm, encoding)
+        said["deterministic"] = deterministic or None
+        return (yield from one_bin(Number.SIGN, self.arn, None, data, **said))
+
+    @method
+    def verify_stream(
+        self,
+        source: BinaryIO,
+        signature: bytes,
+        *,
+        algorithm: str | None = None,
+        encoding: str | None = None,
+    ) -> Call[None]:
+        """Passes when it is the signature of all that ``source`` gives.
+
+        Raises:
+            InvalidSignature: it is not.
+        """
+        data, said = yield from self._condensed(source, algorithm, encoding)
         pair = [data, as_bytes(signature, "the signature")]
         if not (yield from one(Number.VERIFY, self.arn, None, pair, **said)):
             raise InvalidSignature(f"the signature is not that of this message by {self.arn}")

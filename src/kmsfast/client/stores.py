@@ -14,6 +14,7 @@ from kmsfast.client.description import alias_of, grant_of
 from kmsfast.client.key_stores import KeyStoreCalls
 from kmsfast.client.keys import KeyCalls, Tags
 from kmsfast.client.naming import every, named, pairs_of
+from kmsfast.client.rewrapping import rewrapped
 from kmsfast.client.sealing import OpeningCalls
 from kmsfast.model.alias import Alias
 from kmsfast.model.keyspec import KeySpec, Origin
@@ -183,6 +184,16 @@ class KmsCalls(OpeningCalls, KeyStoreCalls, Generic[K]):
             to_context=checked(destination_context),
         )  # fmt: skip
         return settled(gathered, like(batch, 0), batch.num, errors)
+
+    @method
+    def rewrap_batch(self, blobs: Any, context: Context = None, *, threads: int = 1) -> Call[Any]:
+        """The blobs under the current version of their keys; those that have it are unchanged.
+
+        Raises:
+            BatchError: some did not open; ``.values`` has the others.
+        """
+        del threads
+        return (yield from rewrapped(blobs, context))
 
     @method
     def generate_random(self, num_bytes: int) -> Call[bytes]:

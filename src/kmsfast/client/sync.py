@@ -35,6 +35,7 @@ from kmsfast.errors import (
     ValidationError,
 )
 from kmsfast.model.key import KeyManager, KeyState, RotationStatus
+from kmsfast.model.key_store import Backing
 from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
 from kmsfast.service import streams
 
@@ -353,6 +354,16 @@ class Key(KeyCalls["Key"], Sync):
     def rotation(self) -> RotationStatus:
         """Whether it rotates by itself, how often and when next."""
         return self.get_rotation()
+
+    @property
+    def backing(self) -> Backing | None:
+        """In which custom key store its material is; None: in the store of the server."""
+        return self.describe().backing
+
+    @property
+    def current_version(self) -> int:
+        """The number of the version that encrypts."""
+        return self.get_current_version()
 
     # ---- streams ----------------------------------------------------------------------------
 
