@@ -28,6 +28,8 @@ _MAGIC: Final = "kmsfast"
 _VERSION: Final = 1
 _OK, _ERROR, _PART = range(3)
 _MORE: Final = 0  # the operation of a chunk
+_BEFORE_HELLO: Final = 1 << 16  # bytes of what the server says first
+_MAX_FRAME: Final = 16 << 20
 _BUFFER: Final = 256 << 10
 _APART: Final = 4096  # bytes of a value that is not copied into its frame
 _BATCH: Final = 16 << 10  # bytes of an answer that is looked at without being copied
@@ -39,6 +41,7 @@ class Hello:
 
     Attributes:
         principal: ARN of whom the server takes us for.
+        max_frame: bytes of the longest frame.
         max_inflight: requests that may be unanswered.
     """
 
@@ -47,6 +50,7 @@ class Hello:
     region: str
     account: str
     principal: str | None
+    max_frame: int
     max_inflight: int
     features: frozenset[str]
 
@@ -65,7 +69,7 @@ class Protocol:
     def __init__(self, region: str | None = None, name: str = "kmsfast") -> None:
         self.hello: Hello | None = None
         self._options = {"client": name} | ({} if region is None else {"region": region})
-        self._next = 0
+        self._next, self._limit = 0, _BEFORE_HELLO
         self._pack = msgpack.Packer(autoreset=False)
         self._buffer = memoryview(bytearray(_BUFFER))
         self._filled = 0
@@ -150,6 +154,10 @@ class Protocol:
         at, end = 0, self._filled
         while end - at >= 4:
             length = int.from_bytes(self._buffer[at : at + 4], "big")
+            if length > self._limit:
+                raise ProtocolError(
+                    f"the server sent a frame of {length} bytes, which no kmsfast does"
+                )
             if length + 4 > len(self._buffer):
                 self._large, self._got = memoryview(bytearray(length)), end - at - 4
                 self._large[: self._got] = self._buffer[at + 4 : end]
@@ -169,6 +177,7 @@ class Protocol:
             found = _unpacked(frame)
         if self.hello is None:
             self.hello = _hello(found)
+            self._limit = self.hello.max_frame
             return
         match found:
             case [int(number), 0, body]:
@@ -273,6 +282,7 @@ def _hello(found: Any) -> Hello:
                 str(said.get("region", "")),
                 str(said.get("account", "")),
                 said.get("principal"),
+                int(said.get("max_frame", _MAX_FRAME)),
                 int(said.get("max_inflight", 1)),
                 frozenset(said.get("features", ())),
             )
