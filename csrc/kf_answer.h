@@ -13,7 +13,7 @@
 
 enum { KF_FRAME_LEN = 4 /* bytes of the length before a frame */ };
 
-/* Nonces of single records, drawn for as long as one buffer of requests is answered. */
+/* Nonces of single records, drawn for the requests that are answered in one go, and forgotten with them. */
 enum { KF_NONCES = 64 };
 typedef struct {
     kf_rng rng;

@@ -70,7 +70,7 @@ static struct kf_column single(const struct kf_text *text) {
 
 static int plan_signatures(kf_answer_plan *plan, const kf_call *call, const kf_ticket_entry *ticket) {
     const uint64_t num = kf_call_records(call);
-    if (!call->algorithm.at || !plan_records(plan, call, ticket, DER_MAX, call->many ? SIGN_MANY_COST : SIGN_COST))
+    if (!plan_records(plan, call, ticket, DER_MAX, call->many ? SIGN_MANY_COST : SIGN_COST))
         return 0;
     plan->room += digests_room(call);
     if (call->many)
@@ -86,7 +86,8 @@ static uint8_t *sign_one(uint8_t *at, int *status, const kf_answering *a) {
     int64_t len;
     *status = KF_ERR_ARGUMENT;
     if (!digests_of(&digest, &room, &message, 1, a->call->digest)) return NULL;
-    *status = kf_p256_sign(a->ticket->facts.key, signature, &len, digest.data, encoding_of(a->call), 0);
+    *status = kf_p256_sign(a->ticket->facts.key, signature, &len, digest.data, encoding_of(a->call),
+                           a->call->deterministic);
     if (*status != KF_OK) return NULL;
     at = kf_msgpack_put_bin(at, (uint64_t)len);
     memcpy(at, signature, (size_t)len);
@@ -144,7 +145,7 @@ static uint8_t *sign_many(uint8_t *at, int *status, const kf_answering *a) {
     uint8_t *statuses = kf_answer_cut(&room, num);
     if (call->raw) lens = NULL;
     *status = kf_p256_sign_batch(a->ticket->facts.key, signatures, lens, statuses, &bad, &digests, (int64_t)num,
-                                 encoding_of(call), 0, a->threads);
+                                 encoding_of(call), call->deterministic, a->threads);
     if (*status == KF_OK && bad) *status = KF_ERR_FAULT;
     if (*status != KF_OK) return NULL;
     return call->columns[0].packed ? put_packed(at, signatures, lens, num) : put_list(at, signatures, lens, num);
@@ -160,7 +161,7 @@ const kf_answer_maker kf_answer_signatures = {plan_signatures, sign};
 /* ---- Verify -------------------------------------------------------------------------------------------- */
 
 static int plan_verified(kf_answer_plan *plan, const kf_call *call, const kf_ticket_entry *ticket) {
-    if (!call->algorithm.at || !are_pairs(call)) return 0;
+    if (!are_pairs(call)) return 0;
     if (!plan_records(plan, call, ticket, 1, call->many ? VERIFY_MANY_COST : VERIFY_COST)) return 0;
     plan->room += view_room(call, 1) + digests_room(call);
     return 1;
@@ -209,7 +210,7 @@ const kf_answer_maker kf_answer_verified = {plan_verified, verify};
 
 static int plan_macs(kf_answer_plan *plan, const kf_call *call, const kf_ticket_entry *ticket) {
     const uint64_t num = kf_call_records(call), mac_len = ticket->facts.mac_len;
-    if (!call->algorithm.at || mac_len > KF_HASH_MAX_DIGEST) return 0;
+    if (mac_len > KF_HASH_MAX_DIGEST) return 0;
     if (!plan_records(plan, call, ticket, mac_len, MAC_COST)) return 0;
     if (call->many && !call->columns[0].packed) plan->room += kf_answer_piece(num * sizeof(uint8_t *));
     return 1;
@@ -256,7 +257,7 @@ static uint8_t *mac(uint8_t *at, kf_answer_data *data, int *status, const kf_ans
 const kf_answer_maker kf_answer_macs = {plan_macs, mac};
 
 static int plan_macs_verified(kf_answer_plan *plan, const kf_call *call, const kf_ticket_entry *ticket) {
-    if (!call->algorithm.at || !are_pairs(call) || !plan_records(plan, call, ticket, 1, MAC_COST)) return 0;
+    if (!are_pairs(call) || !plan_records(plan, call, ticket, 1, MAC_COST)) return 0;
     plan->room += view_room(call, 1);
     return 1;
 }

@@ -86,6 +86,7 @@ static int read_deadline(kf_call *call, kf_msgpack *in) {
 }
 static int read_digest(kf_call *call, kf_msgpack *in) { return kf_msgpack_bool(in, &call->digest); }
 static int read_more(kf_call *call, kf_msgpack *in) { return kf_msgpack_uint(in, &call->more); }
+static int read_deterministic(kf_call *call, kf_msgpack *in) { return kf_msgpack_bool(in, &call->deterministic); }
 static int read_raw(kf_call *call, kf_msgpack *in) { return kf_msgpack_bool(in, &call->raw); }
 
 enum { ENCRYPT = 1 << KF_OP_ENCRYPT, DECRYPT = 1 << KF_OP_DECRYPT, SIGN = 1 << KF_OP_SIGN, VERIFY = 1 << KF_OP_VERIFY,
@@ -101,6 +102,7 @@ static const struct {
     {"algorithm", read_algorithm, SIGN | VERIFY | MAC | VERIFY_MAC},
     {"digest", read_digest, SIGN | VERIFY},
     {"raw", read_raw, SIGN | VERIFY},
+    {"deterministic", read_deterministic, SIGN},
     {"aad", read_aad, ENCRYPT | DECRYPT},
     {"more", read_more, ENCRYPT | DECRYPT | SIGN | MAC},
 };

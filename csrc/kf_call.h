@@ -45,7 +45,7 @@ typedef struct {
     uint64_t count, size;           /* of batches: how many; bytes that are asked for */
     uint64_t more, deadline;        /* options; 0: none */
     struct kf_text algorithm, aad;  /* at = NULL: none */
-    int digest, raw;
+    int digest, raw, deterministic;
 } kf_call;
 
 /* 1, or 0 when the frame is anything else than a request by number in its usual form: another operation, an option that

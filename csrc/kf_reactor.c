@@ -158,6 +158,7 @@ static int wait_ms(const struct kf_reactor *r) {
 static void serve(struct kf_reactor *r, const struct epoll_event *e) {
     const void *who = e->data.ptr;
     if (who == &r->wake_fd) {
+        kf_group_end(r);
         obey_all(r);
         finish_jobs(r);
         begin_to_stop(r);
@@ -203,8 +204,11 @@ int kf_reactor_run(struct kf_reactor *r) {
         const int num = epoll_wait(r->epoll_fd, events, EVENTS_AT_ONCE, wait_ms(r));
         if (num < 0 && errno != EINTR) return KF_ERR_SYSTEM;
         r->now = kf_clock_us(CLOCK_MONOTONIC);
+        r->is_alone = num == 1 && !r->again;
         for (int i = 0; i < num; i++) serve(r, &events[i]);
         serve_again(r);
+        kf_group_end(r);
+        kf_nonces_end(&r->nonces);
         kf_timers_check(r);
         notice(r);
         kf_conn_free_closed(r);
@@ -236,7 +240,7 @@ static int open_files(struct kf_reactor *r) {
 
 static int open_memory(struct kf_reactor *r, const int *listen_fds, size_t num_fds) {
     r->listening = malloc((num_fds ? num_fds : 1) * sizeof *r->listening);
-    r->in = malloc(KF_IN_LEN), r->out = malloc(KF_OUT_LEN), r->room = malloc(KF_ROOM_LEN);
+    r->in = malloc(KF_IN_ROOM), r->out = malloc(KF_OUT_LEN), r->room = malloc(KF_ROOM_LEN);
     r->records = malloc(KF_RECORDS_LEN);
     uint8_t *refusal = malloc(r->limits.refusal.len + 1);
     if (refusal && r->limits.refusal.len) memcpy(refusal, r->limits.refusal.at, r->limits.refusal.len);
@@ -303,7 +307,7 @@ void kf_reactor_close(struct kf_reactor *r) {
     }
     kf_events_free(r);
     kf_tickets_destroy(&r->tickets);
-    kf_wipe(r->in, KF_IN_LEN);
+    kf_wipe(r->in, KF_IN_ROOM);
     kf_buffers_forget();
     free_all(r);
 }

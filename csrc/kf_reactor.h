@@ -15,8 +15,9 @@
 #include "kf_answer.h"
 
 enum {
-    KF_IN_LEN = 64 << 10,       /* of the buffer that all connections read into */
-    KF_OUT_LEN = 256 << 10,     /* of the answers to one such buffer */
+    KF_IN_LEN = 64 << 10,       /* that a connection reads at a time */
+    KF_IN_ROOM = 256 << 10,     /* of the buffer that all connections read into */
+    KF_OUT_LEN = 256 << 10,     /* of a group of answers */
     KF_ROOM_LEN = 96 << 10,     /* that making one answer takes in the loop */
     KF_RECORDS_LEN = 256 << 10, /* of the events of a group of answers */
     KF_GROUP_MAX = 512,         /* answers in it */
@@ -24,8 +25,9 @@ enum {
     KF_ASSEMBLIES_MAX = 4,      /* requests of one connection whose chunks are awaited here */
     KF_WORKERS = 2
 };
-/* Nanoseconds: work of one request beyond which it is for the workers, and of one connection before others have a turn. */
-enum { KF_INLINE_COST = 100 * 1000, KF_TURN_COST = 400 * 1000 };
+/* Nanoseconds: work of one request beyond which it is for the workers; of one connection before others have a turn; of a
+ * group that is recorded before its answers leave. */
+enum { KF_INLINE_COST = 100 * 1000, KF_TURN_COST = 400 * 1000, KF_GROUP_COST = 50 * 1000 };
 
 /* ---- memory (kf_reactor_memory.c) -------------------------------------------------------------------- */
 
@@ -87,7 +89,9 @@ typedef struct kf_conn {
     uint64_t part_left;
     int fd;
     uint32_t uid, mask, inflight;
-    uint8_t state, eof, is_again, is_blocked; /* blocked: a whole frame waits in `in` */
+    uint8_t state, eof, is_again;
+    uint8_t is_blocked;         /* a whole frame waits in `in` */
+    uint8_t is_grouped;         /* an answer waits in the group */
 } kf_conn;
 
 /* Connections in the order in which their time is over. */
@@ -141,12 +145,18 @@ typedef struct {
     pthread_t threads[KF_WORKERS];
 } kf_workers;
 
-/* Answers to requests in one buffer, which are recorded and sent together. */
+/* Answers to requests of one round of the loop, which are recorded together before each is sent. */
 typedef struct {
+    size_t in_len;  /* bytes of the input that the requests are in */
     size_t out_len, records_len, num;
+    uint64_t cost;
     int recorded;
     uint32_t body_lens[KF_GROUP_MAX];
-    struct kf_text frames[KF_GROUP_MAX];
+    struct {
+        kf_conn *conn;
+        struct kf_text frame;
+        size_t out_end; /* where its answer ends */
+    } answers[KF_GROUP_MAX];
 } kf_group;
 
 struct kf_reactor {
@@ -171,6 +181,8 @@ struct kf_reactor {
     kf_nonces nonces;
     kf_group group;
     kf_call call;
+    const kf_conn *reading;   /* whose requests are being answered */
+    int is_alone;             /* this round is about one connection only */
     uint8_t *in, *out, *room, *records;
 
     pthread_mutex_t shared_lock; /* of the next six */
@@ -210,6 +222,8 @@ void kf_conn_read(struct kf_reactor *r, kf_conn *c);
 /* The same for what was read before. */
 void kf_conn_resume(struct kf_reactor *r, kf_conn *c);
 void kf_assembly_free(kf_assembly *assembly);
+/* Records what was answered in this round, then sends it. */
+void kf_group_end(struct kf_reactor *r);
 
 /* ---- output (kf_reactor_out.c): 0: the connection is dead -------------------------------------------------- */
 
@@ -238,7 +252,7 @@ void kf_wake(int fd);
 enum kf_hot { KF_HOT_DONE, KF_HOT_JOB, KF_HOT_COLD, KF_HOT_FULL };
 
 /* Answers a frame into the group; KF_HOT_JOB: r->call and *ticket are for the workers. *cost: what it took. */
-enum kf_hot kf_hot_answer(struct kf_reactor *r, const kf_conn *c, const struct kf_text *frame, int alone, int64_t now,
+enum kf_hot kf_hot_answer(struct kf_reactor *r, kf_conn *c, const struct kf_text *frame, int alone, int64_t now,
                           const kf_ticket_entry **ticket, uint64_t *cost);
 /* Whether a ticket holds at a time, in microseconds since 1970-01-01 UTC. */
 int kf_hot_holds(const struct kf_reactor *r, const kf_ticket_entry *ticket, int64_t now);

@@ -109,6 +109,7 @@ static int reads(const struct kf_reactor *r, const kf_conn *c) {
 
 /* A connection that is to end, by itself or with the reactor, does when everything is answered. */
 static int is_over(const struct kf_reactor *r, const kf_conn *c) {
+    if (c->is_grouped) return 0;
     if (c->out || c->is_again || c->is_blocked) return c->state == KF_CONN_ENDING && !c->out;
     if (c->state == KF_CONN_ENDING) return 1;
     return (c->eof || r->stop_at) && (!c->inflight || c->state == KF_CONN_HELLO);

@@ -65,7 +65,7 @@ static int fits(const struct kf_reactor *r, const kf_answer_plan *plan, size_t e
     return plan->bound <= KF_OUT_LEN - g->out_len && event_len <= KF_RECORDS_LEN - g->records_len;
 }
 
-enum kf_hot kf_hot_answer(struct kf_reactor *r, const kf_conn *c, const struct kf_text *frame, int alone, int64_t now,
+enum kf_hot kf_hot_answer(struct kf_reactor *r, kf_conn *c, const struct kf_text *frame, int alone, int64_t now,
                           const kf_ticket_entry **ticket, uint64_t *cost) {
     kf_group *g = &r->group;
     kf_answer_plan plan;
@@ -91,8 +91,11 @@ enum kf_hot kf_hot_answer(struct kf_reactor *r, const kf_conn *c, const struct k
         return KF_HOT_COLD;
     }
     g->recorded = t->facts.recorded;
-    g->frames[g->num++] = *frame;
+    g->cost += plan.cost;
     g->out_len += (size_t)len;
+    g->answers[g->num].conn = c, g->answers[g->num].frame = *frame, g->answers[g->num].out_end = g->out_len;
+    g->num++;
+    c->is_grouped = 1;
     kf_hot_count(r, &r->call, t);
     return KF_HOT_DONE;
 }

@@ -26,37 +26,47 @@ enum step { STEP_ON, STEP_WAIT, STEP_BLOCKED, STEP_AGAIN };
 
 /* ---- handing on ------------------------------------------------------------------------------------------ */
 
-/* A frame in a buffer of its own: the connection's, when it holds nothing else, or a copy. */
-static kf_buffer detach(kf_conn *c, turn *t, const struct kf_text *frame, size_t *frame_at) {
-    kf_buffer b;
-    *frame_at = 0;
-    if (t->base == c->in.at && frame->at == t->base + KF_FRAME_LEN && frame->at + frame->len == t->base + t->len) {
-        b = c->in;
-        b.used = t->len;
-        c->in = (kf_buffer){0};
-        *frame_at = KF_FRAME_LEN;
-        return b;
-    }
-    b = kf_buffer_new(frame->len, frame->len);
-    if (b.at && frame->len) memcpy(b.at, frame->at, frame->len);
-    return b;
-}
-
 static void begin(kf_conn *c, size_t len) {
     c->inflight++;
     c->pending += len;
 }
 
-/* To the server. Chunks are parts of a request that it has. */
-static void hand_on(struct kf_reactor *r, kf_conn *c, turn *t, const struct kf_text *frame) {
+static kf_buffer copy_of(const struct kf_text *frame) {
+    kf_buffer b = kf_buffer_new(frame->len, frame->len);
+    if (b.at && frame->len) memcpy(b.at, frame->at, frame->len);
+    return b;
+}
+
+/* A frame in a buffer of its own: the connection's, when it holds nothing else, or a copy. */
+static kf_buffer detach(kf_conn *c, turn *t, const struct kf_text *frame, size_t *frame_at) {
+    *frame_at = 0;
+    if (t->base == c->in.at && frame->at == t->base + KF_FRAME_LEN && frame->at + frame->len == t->base + t->len) {
+        kf_buffer b = c->in;
+        b.used = t->len;
+        c->in = (kf_buffer){0};
+        *frame_at = KF_FRAME_LEN;
+        return b;
+    }
+    return copy_of(frame);
+}
+
+/* To the server; takes the buffer. Chunks are parts of a request that it has. 0: there is no memory for it. */
+static int push(struct kf_reactor *r, kf_conn *c, kf_buffer *b, size_t frame_at) {
     uint64_t id, part_len;
-    size_t head_len, frame_at;
-    if (!kf_call_chunk(&id, &head_len, &part_len, frame->at, frame->len)) begin(c, frame->len);
-    kf_buffer b = detach(c, t, frame, &frame_at);
+    size_t head_len;
+    if (!b->at) return 0;
+    const size_t len = b->used - frame_at;
+    if (!kf_call_chunk(&id, &head_len, &part_len, b->at + frame_at, len)) begin(c, len);
     __atomic_add_fetch(&r->counts.handed, 1, __ATOMIC_RELAXED);
-    if (b.at && kf_event_push_frame(r, c->id, c->arrived, &b, frame_at, NULL, 0)) return;
-    kf_buffer_free(&b);
-    t->dead = 1; /* without memory for it, it cannot be answered */
+    if (kf_event_push_frame(r, c->id, c->arrived, b, frame_at, NULL, 0)) return 1;
+    kf_buffer_free(b);
+    return 0;
+}
+
+static void hand_on(struct kf_reactor *r, kf_conn *c, turn *t, const struct kf_text *frame) {
+    size_t frame_at;
+    kf_buffer b = detach(c, t, frame, &frame_at);
+    if (!push(r, c, &b, frame_at)) t->dead = 1;
 }
 
 static void malformed(struct kf_reactor *r, kf_conn *c, turn *t) {
@@ -68,17 +78,35 @@ static void malformed(struct kf_reactor *r, kf_conn *c, turn *t) {
 
 /* ---- groups ------------------------------------------------------------------------------------------------ */
 
-/* Records what was answered, then sends it. What cannot be recorded is for the server. */
-static void end_group(struct kf_reactor *r, kf_conn *c, turn *t) {
-    kf_group *g = &r->group;
-    if (!g->num) return;
-    if (g->recorded && kf_hot_record(r, r->records, g->body_lens, g->num) != KF_OK) {
-        for (size_t i = 0; i < g->num && !t->dead; i++) hand_on(r, c, t, &g->frames[i]);
-    } else if (!kf_conn_send(r, c, r->out, g->out_len)) {
-        t->dead = 1;
+/* The answers from one to the next connection's: sent, or, when they could not be recorded, requests for the server. */
+static size_t end_run(struct kf_reactor *r, size_t first, int recorded) {
+    const kf_group *g = &r->group;
+    kf_conn *c = g->answers[first].conn;
+    const size_t from = first ? g->answers[first - 1].out_end : 0;
+    size_t i = first;
+    int alive = c->fd >= 0;
+    for (; i < g->num && g->answers[i].conn == c; i++) {
+        if (recorded || !alive) continue;
+        kf_buffer b = copy_of(&g->answers[i].frame);
+        alive = push(r, c, &b, 0);
     }
+    if (alive && recorded) alive = kf_conn_send(r, c, r->out + from, g->answers[i - 1].out_end - from);
+    c->is_grouped = 0;
+    if (!alive)
+        kf_conn_close(r, c);
+    else if (c != r->reading)
+        kf_conn_settle(r, c);
+    return i;
+}
+
+void kf_group_end(struct kf_reactor *r) {
+    kf_group *g = &r->group;
+    const int recorded = !g->recorded || !g->num || kf_hot_record(r, r->records, g->body_lens, g->num) == KF_OK;
+    for (size_t i = 0; i < g->num;) i = end_run(r, i, recorded);
     kf_wipe(r->out, g->out_len);
-    g->out_len = g->records_len = g->num = 0;
+    kf_wipe(r->in, g->in_len);
+    g->in_len = g->out_len = g->records_len = g->num = 0;
+    g->cost = 0;
 }
 
 /* ---- work for others ------------------------------------------------------------------------------------------ */
@@ -210,10 +238,11 @@ static void hello(struct kf_reactor *r, kf_conn *c, turn *t, const struct kf_tex
 
 static enum step whole_frame(struct kf_reactor *r, kf_conn *c, turn *t, const struct kf_text *frame) {
     const kf_ticket_entry *ticket;
-    const int alone = t->at == 0 && t->len - t->at == KF_FRAME_LEN + frame->len;
+    const int alone = r->is_alone && t->at == 0 && t->len - t->at == KF_FRAME_LEN + frame->len;
     enum kf_hot hot = kf_hot_answer(r, c, frame, alone, t->now, &ticket, &t->cost);
     if (hot == KF_HOT_FULL) {
-        end_group(r, c, t);
+        kf_group_end(r);
+        t->dead |= c->fd < 0;
         if (t->dead || !kf_conn_may_begin(r, c)) return STEP_BLOCKED;
         hot = kf_hot_answer(r, c, frame, alone, t->now, &ticket, &t->cost);
     }
@@ -284,20 +313,34 @@ static void keep(kf_conn *c, turn *t, int whole) {
     c->in_len = left;
 }
 
+/* The bytes that were read at a place of the common buffer: kept as long as the group's requests are there. */
+static void release_input(struct kf_reactor *r, size_t at, size_t len) {
+    if (r->group.num)
+        r->group.in_len = at + len;
+    else
+        kf_wipe(r->in + at, len);
+}
+
 /* Answers, hands on or keeps all that is there. */
 static void consume(struct kf_reactor *r, kf_conn *c, const uint8_t *base, size_t len) {
     turn t = {.base = base, .len = len, .now = kf_clock_us(CLOCK_REALTIME)};
     enum step step = STEP_ON;
+    const int own = base == c->in.at;
+    r->reading = c;
     pthread_rwlock_rdlock(&r->tickets.lock);
     while (step == STEP_ON && !t.dead) step = next_frame(r, c, &t);
-    if (!t.dead) end_group(r, c, &t);
     pthread_rwlock_unlock(&r->tickets.lock);
-    kf_nonces_end(&r->nonces);
     kf_wipe_below();
+    /* what is not recorded need not wait, and a buffer of the connection's own cannot */
+    if (r->group.num && (own || !r->group.recorded || r->group.cost > KF_GROUP_COST)) {
+        kf_group_end(r); /* the group's input is wiped before this one's, of which some may be left */
+        t.dead |= c->fd < 0;
+    }
+    r->reading = NULL;
     c->is_blocked = step == STEP_BLOCKED;
     if (t.at) kf_timers_end(r, c); /* another frame begins */
     if (!t.dead) keep(c, &t, step == STEP_BLOCKED || step == STEP_AGAIN);
-    if (base == r->in) kf_wipe(r->in, len);
+    if (!own) release_input(r, (size_t)(base - r->in), len);
     if (t.dead) {
         kf_conn_close(r, c);
         return;
@@ -339,7 +382,8 @@ static ssize_t receive_part(struct kf_reactor *r, kf_conn *c) {
 
 static ssize_t receive_frames(struct kf_reactor *r, kf_conn *c) {
     const int own = c->in.at != NULL;
-    uint8_t *base = own ? c->in.at : r->in;
+    if (!own && KF_IN_ROOM - r->group.in_len < KF_IN_LEN) kf_group_end(r);
+    uint8_t *base = own ? c->in.at : r->in + r->group.in_len;
     const size_t have = own ? c->in_len : 0, room = own ? c->in.len : KF_IN_LEN;
     const size_t most = own ? room_for(c, base, have) : room; /* a mapping may be longer than the frame */
     const ssize_t got = receive(c, base + have, (most < room ? most : room) - have);

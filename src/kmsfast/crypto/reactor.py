@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
-from kmsfast.crypto.log import Segment
+from kmsfast.crypto.log import End, Segment
 from kmsfast.crypto.native import check, ffi, lib
 
 __all__ = ["NEVER", "SLOTS", "Counts", "Event", "EventKind", "Limits", "Log", "Reactor", "Ticket"]
@@ -103,13 +103,13 @@ class Log(NamedTuple):
     """The audit log as the reactor appends to it.
 
     Attributes:
-        shared: the mapped end of the log, as :class:`kmsfast.crypto.log.End` has it.
+        end: of the log.
         lock_fd: its lock file, opened for the reactor alone: a lock is that of an open file and
             does not tell threads apart.
         file: the segment that takes records.
     """
 
-    shared: memoryview
+    end: End
     lock_fd: int
     file: Segment
 
@@ -273,13 +273,13 @@ class Reactor:
             lib.kf_reactor_record(self._reactor, ffi.NULL)
             self._log = None
             return
-        end = ffi.from_buffer("struct kf_log_end *", log.shared, require_writable=True)
         file = log.file
         given = ffi.new(
-            "struct kf_reactor_log *", (end, log.lock_fd, file.fd, file.number, file.max_offset)
+            "struct kf_reactor_log *",
+            (log.end.struct, log.lock_fd, file.fd, file.number, file.max_offset),
         )
         lib.kf_reactor_record(self._reactor, given)
-        self._log = end  # of the one before nobody reads any more
+        self._log = log.end  # of the one before nobody reads any more
 
     def counts(self) -> Counts:
         """Totals so far."""
