@@ -85,15 +85,11 @@ static int write_at(int fd, uint64_t offset, struct iovec *parts, int num) {
     return KF_OK;
 }
 
-static int append(struct kf_log_end *end, int fd, int kind, const uint8_t *body, size_t body_len) {
-    uint8_t head[HEAD_LEN], chain[CHAIN_LEN];
-    if (body_len > KF_LOG_MAX_BODY || kind < 0 || kind > UINT8_MAX) return KF_ERR_ARGUMENT;
-    if (end->busy) return KF_ERR_FORMAT;
-    put_head(head, kind, body_len);
-    link_to(chain, end->chain, head, body, body_len);
-    struct iovec parts[3] = {{head, HEAD_LEN}, {(void *)(uintptr_t)body, body_len}, {chain, CHAIN_LEN}};
+/* Writes num records of len bytes in all behind the end, and moves it; chain: the hash of the last one. */
+static int put(struct kf_log_end *end, int fd, struct iovec *parts, int num_parts, uint64_t len, uint64_t num,
+               const uint8_t chain[CHAIN_LEN]) {
     begin(end);
-    const int status = write_at(fd, end->offset, parts, 3);
+    const int status = write_at(fd, end->offset, parts, num_parts);
     if (status != KF_OK) {
         const int reason = errno;
         if (ftruncate(fd, (off_t)end->offset) == 0) finish(end);
@@ -101,10 +97,75 @@ static int append(struct kf_log_end *end, int fd, int kind, const uint8_t *body,
         return status;
     }
     memcpy(end->chain, chain, CHAIN_LEN);
-    end->offset += HEAD_LEN + body_len + CHAIN_LEN;
-    end->num++;
+    end->offset += len;
+    end->num += num;
     finish(end);
     return KF_OK;
+}
+
+/* Unlocks after an attempt to append, of which status says what became. */
+static int release(const struct kf_log_end *end, uint64_t *num, int lock_fd, int status) {
+    *num = end->num;
+    const int reason = errno;
+    const int unlocked = unlock(lock_fd);
+    if (status == KF_OK) return unlocked;
+    errno = reason;
+    return status;
+}
+
+static int append(struct kf_log_end *end, int fd, int kind, const uint8_t *body, size_t body_len) {
+    uint8_t head[HEAD_LEN], chain[CHAIN_LEN];
+    if (body_len > KF_LOG_MAX_BODY || kind < 0 || kind > UINT8_MAX) return KF_ERR_ARGUMENT;
+    if (end->busy) return KF_ERR_FORMAT;
+    put_head(head, kind, body_len);
+    link_to(chain, end->chain, head, body, body_len);
+    struct iovec parts[3] = {{head, HEAD_LEN}, {(void *)(uintptr_t)body, body_len}, {chain, CHAIN_LEN}};
+    return put(end, fd, parts, 3, HEAD_LEN + body_len + CHAIN_LEN, 1, chain);
+}
+
+/* Fills in heads and chains of records that stand one after another; returns their length, 0 when one is too long. */
+static size_t complete(uint8_t chain[CHAIN_LEN], int kind, uint8_t *records, const uint32_t *body_lens, size_t num) {
+    uint8_t *at = records;
+    for (size_t i = 0; i < num; i++) {
+        const size_t len = body_lens[i];
+        if (len > KF_LOG_MAX_BODY) return 0;
+        put_head(at, kind, len);
+        link_to(at + HEAD_LEN + len, chain, at, at + HEAD_LEN, len);
+        memcpy(chain, at + HEAD_LEN + len, CHAIN_LEN);
+        at += HEAD_LEN + len + CHAIN_LEN;
+    }
+    return (size_t)(at - records);
+}
+
+/* The length of the records, which the caller has room for. */
+static uint64_t length_of(const uint32_t *body_lens, size_t num) {
+    uint64_t len = 0;
+    for (size_t i = 0; i < num; i++) len += HEAD_LEN + (uint64_t)body_lens[i] + CHAIN_LEN;
+    return len;
+}
+
+static int append_many(struct kf_log_end *end, int fd, int kind, uint8_t *records, const uint32_t *body_lens,
+                       size_t num) {
+    uint8_t chain[CHAIN_LEN];
+    if (kind < 0 || kind > UINT8_MAX) return KF_ERR_ARGUMENT;
+    if (end->busy) return KF_ERR_FORMAT;
+    memcpy(chain, end->chain, CHAIN_LEN);
+    const size_t len = complete(chain, kind, records, body_lens, num);
+    if (!len) return KF_ERR_ARGUMENT;
+    struct iovec all = {records, len};
+    return put(end, fd, &all, 1, len, num, chain);
+}
+
+int kf_log_append_many(struct kf_log_end *end, uint64_t *count, int lock_fd, int fd, uint64_t segment,
+                       uint64_t max_offset, int kind, uint8_t *records, const uint32_t *body_lens, size_t num) {
+    int status = kf_init();
+    if (status == KF_OK && !num) status = KF_ERR_ARGUMENT;
+    if (status == KF_OK) status = lock(lock_fd);
+    if (status != KF_OK) return status;
+    if (end->segment != segment) status = KF_ERR_STALE;
+    else if (end->offset + length_of(body_lens, num) > max_offset) status = KF_ERR_CAPACITY;
+    else status = append_many(end, fd, kind, records, body_lens, num);
+    return release(end, count, lock_fd, status);
 }
 
 int kf_log_append_locked(struct kf_log_end *end, int fd, int kind, const uint8_t *body, size_t body_len) {
@@ -120,10 +181,5 @@ int kf_log_append(struct kf_log_end *end, uint64_t *num, int lock_fd, int fd, ui
     if (end->segment != segment) status = KF_ERR_STALE;
     else if (end->offset + body_len > max_offset) status = KF_ERR_CAPACITY;
     else status = append(end, fd, kind, body, body_len);
-    *num = end->num;
-    const int reason = errno;
-    const int unlocked = unlock(lock_fd);
-    if (status == KF_OK) return unlocked;
-    errno = reason;
-    return status;
+    return release(end, num, lock_fd, status);
 }

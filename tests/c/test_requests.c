@@ -169,11 +169,11 @@ static void check_context(void) {
 /* As many pairs as are taken, and one more; a body as long as is taken, and longer. */
 static void check_bounds(void) {
     static char body[KF_REQUEST_MAX + 2];
-    for (int num = KF_REQUEST_PAIRS; num <= KF_REQUEST_PAIRS + 1; num++) {
+    for (int num = KF_PAIRS_MAX; num <= KF_PAIRS_MAX + 1; num++) {
         size_t len = (size_t)sprintf(body, "{\"KeyId\":\"k\",\"Plaintext\":\"AAAA\",\"EncryptionContext\":{");
         for (int i = 0; i < num; i++) len += (size_t)sprintf(body + len, "%s\"%d\":\"v\"", i ? "," : "", 1000 - i);
         len += (size_t)sprintf(body + len, "}}");
-        CHECK((kf_request_scan(E, (const uint8_t *)body, len) != 0) == (num == KF_REQUEST_PAIRS), "%d pairs", num);
+        CHECK((kf_request_scan(E, (const uint8_t *)body, len) != 0) == (num == KF_PAIRS_MAX), "%d pairs", num);
     }
     const size_t len = (size_t)sprintf(body, "{\"KeyId\":\"k\",\"Plaintext\":\"AAAA\"}");
     memset(body + len, ' ', sizeof body - len);

@@ -387,6 +387,8 @@ class AuditLog:
             if self._closing.wait(_SYNC_WITHIN) or self._failure is not None:
                 return
             self._dirty.clear()
+            if self._closing.is_set():  # since it was waited for; what closing set was cleared
+                return
             try:
                 if time.monotonic() - self._last_checkpoint >= _CHECKPOINT_EVERY:
                     self.checkpoint()

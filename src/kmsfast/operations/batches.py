@@ -24,7 +24,7 @@ from kmsfast.errors import KmsError, ValidationError
 from kmsfast.model.key import KeyMetadata, require, require_usage
 from kmsfast.model.keyspec import KeyUsage
 from kmsfast.operations.names import any_name
-from kmsfast.operations.numbered import SINGLES, common
+from kmsfast.operations.numbered import SINGLES, common, signing_options
 from kmsfast.operations.requests import Given
 from kmsfast.wire.socket_columns import Column, packed, write_column
 from kmsfast.wire.socket_frames import MAX_FRAME
@@ -154,7 +154,7 @@ def _random(batch: Batch) -> Batched:
 def _sign(batch: Batch) -> Batched:
     column: Column = batch.call.payload
     made = batch.app.signing.sign_batch(
-        batch.key().raw_id, column.values, _signing_options(batch), batch.threads
+        batch.key().raw_id, column.values, signing_options(batch.app, batch.call), batch.threads
     )
     return Batched(write_column(made, column), column.num)
 
@@ -165,7 +165,7 @@ def _verify(batch: Batch) -> Batched:
         batch.key().raw_id,
         messages.values,
         signatures.values,
-        _signing_options(batch),
+        signing_options(batch.app, batch.call),
         batch.threads,
     )
     return _answered(found, messages.num, absent)
@@ -233,13 +233,6 @@ def _encrypting(batch: Batch, operation: str) -> KeyMetadata:
     require_usage(key, KeyUsage.ENCRYPT_DECRYPT, operation)
     require(key, "use")
     return key
-
-
-def _signing_options(batch: Batch) -> Any:
-    options = batch.call.options
-    return batch.app.signing.options(
-        options.algorithm, "DIGEST" if options.digest else "RAW", "raw" if options.raw else "der"
-    )
 
 
 def _cuttable(values: Any) -> Any:

@@ -19,7 +19,7 @@ from typing import Any, Final, cast
 from kmsfast.errors import KmsError, UnsupportedOperation
 from kmsfast.operations import MISSING, OPERATIONS, refuse_long_contexts
 from kmsfast.operations.batches import BATCHES, Batch, given_of, names_its_keys
-from kmsfast.operations.numbered import SINGLES
+from kmsfast.operations.numbered import SINGLES, with_algorithm
 from kmsfast.operations.requests import Given, check_tokens
 from kmsfast.server.socket_chunks import Chunks, Whole
 from kmsfast.server.socket_door import Door, Peer, Visitor
@@ -288,6 +288,7 @@ class _Call:
 
     def _single(self, call: ByNumber, *, wait: bool) -> Any:
         name, single = call.operation.name, SINGLES[call.operation.name]
+        call = self._with_algorithm(call, single.given)
         given = single.given(call)
         self._outcome.given = given
         app, settled = self._visitor.permitted(name, given)
@@ -312,11 +313,26 @@ class _Call:
         self._outcome.result = result
         return single.body(result)
 
+    def _with_algorithm(
+        self, call: ByNumber, given: Callable[[ByNumber], dict[str, Any]]
+    ) -> ByNumber:
+        """The request with its algorithm; that there is none is told to those who may use the key.
+
+        Policies ask for the algorithm, so it must be known before they are asked.
+        """
+        try:
+            return with_algorithm(self._visitor.app, call)
+        except KmsError:
+            self._outcome.given = given(call)
+            self._visitor.permitted(call.operation.name, self._outcome.given)
+            raise
+
     def _batch(self, call: ByNumber) -> Any:
         name, outcome = call.operation.name, self._outcome
+        outcome.records = outcome.failed = _records(call)
+        call = self._with_algorithm(call, given_of)
         given = given_of(call)
         outcome.given = given
-        outcome.records = outcome.failed = _records(call)
         visitor = self._visitor
         app, settled = visitor.app, cast("Given", given)
         if not names_its_keys(call):

@@ -77,6 +77,7 @@ class Options:
     algorithm: str | None = None
     digest: bool = False
     raw: bool = False
+    deterministic: bool = False
     to_context: Mapping[str, str] | None = None
 
 
@@ -225,17 +226,11 @@ _ALL: Final = frozenset({"deadline", "tokens"})
 _OF: Final[Mapping[str, frozenset[str]]] = {
     "Encrypt": frozenset({"aad"}),
     "Decrypt": frozenset({"aad"}),
-    "Sign": frozenset({"algorithm", "digest", "raw"}),
+    "Sign": frozenset({"algorithm", "digest", "raw", "deterministic"}),
     "Verify": frozenset({"algorithm", "digest", "raw"}),
     "GenerateMac": frozenset({"algorithm"}),
     "VerifyMac": frozenset({"algorithm"}),
     "ReEncrypt": frozenset({"to_context"}),
-}
-_NEED_ALGORITHM: Final = {
-    "Sign": "signingAlgorithm",
-    "Verify": "signingAlgorithm",
-    "GenerateMac": "macAlgorithm",
-    "VerifyMac": "macAlgorithm",
 }
 
 
@@ -257,9 +252,6 @@ def _options(given: Any, known: frozenset[str], values: list[Any]) -> Options:
     found = Options(**(given or {}))
     if operation is None:
         return found
-    if operation.name in _NEED_ALGORITHM and found.algorithm is None:
-        member = _NEED_ALGORITHM[operation.name]
-        raise invalid([failure(None, member, "Member must not be null")])
     if not operation.many and not isinstance(found.aad, bytes | None):
         raise SerializationError("The option 'aad' of one record is bin")
     return _fitting(found, operation, values[4])
@@ -318,6 +310,7 @@ _CHECKS: Final = {
     "algorithm": lambda value: type(value) is str and len(value) <= _LONGEST_CLIENT,
     "digest": _is_flag,
     "raw": _is_flag,
+    "deterministic": _is_flag,
     "to_context": _is_map,
 }
 _FORMS: Final = {
@@ -328,6 +321,7 @@ _FORMS: Final = {
     "algorithm": "a string",
     "digest": "a boolean",
     "raw": "a boolean",
+    "deterministic": "a boolean",
     "to_context": "a map of strings to strings",
 }
 
