@@ -127,18 +127,40 @@ class AuditLog:
         """
         self._check_process()
         with self._lock:
-            if self._failure is not None:
-                raise _unwritable(self.directory, self._failure)
-            if self._fd < 0:
-                raise AuditUnusable(f"the audit log in {self.directory} was closed")
+            self._check_usable()
             num = self._append(Kind.EVENT, body)
         if sync:
             self._sync()
         elif not self._dirty.is_set():
-            self._dirty.set()
-            if self._syncer is None:
-                self._start_syncer()
+            self._mark_dirty()
         return num
+
+    @property
+    def segment(self) -> int:
+        """The segment that this process appends to."""
+        return self._segment
+
+    def copy_of_segment(self) -> Segment:
+        """The segment that takes records, with a descriptor that whoever asked closes.
+
+        Raises:
+            AuditUnusable: the log has failed, or is closed.
+        """
+        self._check_process()
+        with self._lock:
+            self._check_usable()
+            return self._file_now._replace(fd=os.dup(self._fd))
+
+    def sync_soon(self) -> None:
+        """Syncs within 100 ms what others than :meth:`append` have appended by this process.
+
+        Raises:
+            AuditUnusable: the log has failed, or is closed.
+        """
+        self._check_process()
+        with self._lock:
+            self._check_usable()
+        self._mark_dirty()
 
     def checkpoint(self) -> None:
         """Syncs, signs what is there, and syncs that.
@@ -198,6 +220,17 @@ class AuditLog:
         os.close(self._fd)
         self._fd = -1
         self._file.close()
+
+    def _check_usable(self) -> None:
+        if self._failure is not None:
+            raise _unwritable(self.directory, self._failure)
+        if self._fd < 0:
+            raise AuditUnusable(f"the audit log in {self.directory} was closed")
+
+    def _mark_dirty(self) -> None:
+        self._dirty.set()
+        if self._syncer is None:
+            self._start_syncer()
 
     def _check_process(self) -> None:
         if self._process != os.getpid():

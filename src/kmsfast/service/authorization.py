@@ -136,6 +136,17 @@ class Authorizer:
             return
         self._check(caller, action, key, ask, alias_arn)
 
+    def lasting(self, caller: Principal, action: str, key: KeyMetadata | None = None) -> int | None:
+        """The epoch while which every request of this kind is allowed, whatever it brings.
+
+        None: something of it matters, or time does, or it is denied.
+
+        Raises:
+            KeyNotFound: the key was deleted meanwhile.
+        """
+        entry = self._entry(caller, action, key, None)
+        return entry.epoch if entry.allowed and entry.until is None else None
+
     def decide(
         self,
         caller: Principal,
