@@ -57,6 +57,7 @@ class ReactorServer:
             threads=door.threads,
             refusal=error_frame(None, Throttled(full)),
         )
+        place.listening.setblocking(False)
         listening = [place.listening.fileno()]
         self._reactor = Reactor(listening, door.app.ring.epoch, limits)
         self._door, self._recorder = door, recorder
