@@ -52,6 +52,10 @@ static const kft_test LIBRARY_TESTS[] = {
     {"import", test_import},
     {"room", test_room},
     {"log", test_log},
+    {"calls_by_number", test_calls_by_number},
+    {"reactor", test_reactor},
+    {"reactor_timeouts", test_reactor_timeouts},
+    {"reactor_recorded", test_reactor_recorded},
     {"workroom", test_workroom},
     {"fork", test_fork},
 };
