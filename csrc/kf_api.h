@@ -480,15 +480,15 @@ void kf_ticket_forget(struct kf_reactor *reactor, uint64_t caller);
 /* The slots whose tickets were used since this was last asked: their number; at most max are written and taken. */
 size_t kf_reactor_used(struct kf_reactor *reactor, uint32_t *slots, size_t max);
 
-/* Where events are recorded; lock_fd: the log's lock file, opened for the reactor alone, since a lock is that of an open
- * file and does not tell threads apart. NULL: nowhere, and tickets that say `recorded` do not hold. What is given here
- * must be good until something else is. */
+/* Where events are recorded. lock_fd: the log's lock file, opened for the reactor alone, since a lock is that of an open
+ * file and does not tell threads apart. Both descriptors are duplicated; end must be mapped until another log is given.
+ * NULL: nowhere, and tickets that say `recorded` do not hold. KF_ERR_SYSTEM: as before. */
 struct kf_reactor_log {
     struct kf_log_end *end;
     int32_t lock_fd, fd;
     uint64_t segment, max_offset;
 };
-void kf_reactor_record(struct kf_reactor *reactor, const struct kf_reactor_log *log);
+int kf_reactor_record(struct kf_reactor *reactor, const struct kf_reactor_log *log);
 
 struct kf_reactor_counts {
     uint64_t connections;            /* open */

@@ -1,17 +1,17 @@
 /* The loop: accepts, reads, takes what others bring, and ends (kf_reactor.h). */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "kf_reactor.h"
 
 #if defined(__linux__)
-#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 enum { EVENTS_AT_ONCE = 128, GROUPS_MAX = 1024, SEND_ROOM = 1 << 20, NOTICE_US = 40 * 1000, ACCEPTS_AT_ONCE = 64 };
 
@@ -257,6 +257,7 @@ static void close_file(int fd) {
 
 static void free_all(struct kf_reactor *r) {
     close_file(r->epoll_fd), close_file(r->wake_fd), close_file(r->event_fd);
+    close_file(r->log.fd), close_file(r->log.lock_fd);
     free(r->listening), free(r->in), free(r->out), free(r->room), free(r->records);
     free((void *)(uintptr_t)r->limits.refusal.at);
     free(r->conns), free(r->serials), free(r->free_slots), free(r->uids);
@@ -277,7 +278,7 @@ int kf_reactor_open(struct kf_reactor **out, const int *listen_fds, size_t num_f
     struct kf_reactor *r = status == KF_OK ? calloc(1, sizeof *r) : NULL;
     if (!r) return status == KF_OK ? KF_ERR_MEMORY : status;
     r->limits = *limits, r->epoch = epoch;
-    r->epoll_fd = r->wake_fd = r->event_fd = -1;
+    r->epoll_fd = r->wake_fd = r->event_fd = r->log.fd = r->log.lock_fd = -1;
     r->hellos.length = (int64_t)limits->hello_ms * 1000, r->frames.length = (int64_t)limits->frame_ms * 1000;
     r->again_end = &r->again, r->events_end = &r->events, r->inbox_end = &r->inbox;
     pthread_mutex_init(&r->shared_lock, NULL);
@@ -349,11 +350,30 @@ size_t kf_reactor_used(struct kf_reactor *r, uint32_t *slots, size_t max) {
     return num;
 }
 
-void kf_reactor_record(struct kf_reactor *r, const struct kf_reactor_log *log) {
+static void close_log(struct kf_reactor_log *log) {
+    if (log->fd >= 0) close(log->fd);
+    if (log->lock_fd >= 0) close(log->lock_fd);
+}
+
+int kf_reactor_record(struct kf_reactor *r, const struct kf_reactor_log *log) {
+    struct kf_reactor_log ours = {.fd = -1, .lock_fd = -1}, old;
+    if (log) {
+        ours = *log;
+        ours.fd = fcntl(log->fd, F_DUPFD_CLOEXEC, 3);
+        ours.lock_fd = fcntl(log->lock_fd, F_DUPFD_CLOEXEC, 3);
+        if (ours.fd < 0 || ours.lock_fd < 0) {
+            const int reason = errno;
+            close_log(&ours);
+            errno = reason;
+            return KF_ERR_SYSTEM;
+        }
+    }
     pthread_mutex_lock(&r->log_lock);
-    r->has_log = log != NULL;
-    if (log) r->log = *log;
+    old = r->log;
+    r->log = ours;
     pthread_mutex_unlock(&r->log_lock);
+    close_log(&old);
+    return KF_OK;
 }
 
 void kf_reactor_counts(struct kf_reactor *r, struct kf_reactor_counts *out) {

@@ -191,9 +191,9 @@ struct kf_reactor {
     int stop;
     uint32_t patience_ms;
 
-    pthread_mutex_t log_lock;    /* of log, and while it is appended to */
+    pthread_mutex_t log_lock;    /* of log, and while it is appended to; its descriptors are ours */
     struct kf_reactor_log log;
-    int has_log, is_dirty;       /* is_dirty: atomic; what was appended has not been told of */
+    int is_dirty;                /* atomic: what was appended has not been told of */
 
     kf_workers workers;
     uint32_t used[KF_REACTOR_SLOTS];   /* atomic, as the next */
@@ -254,6 +254,8 @@ enum kf_hot { KF_HOT_DONE, KF_HOT_JOB, KF_HOT_COLD, KF_HOT_FULL };
 /* Answers a frame into the group; KF_HOT_JOB: r->call and *ticket are for the workers. *cost: what it took. */
 enum kf_hot kf_hot_answer(struct kf_reactor *r, kf_conn *c, const struct kf_text *frame, int alone, int64_t now,
                           const kf_ticket_entry **ticket, uint64_t *cost);
+/* Whether an answer can be sent in frames within the limit. */
+int kf_hot_fits(const struct kf_reactor *r, const kf_call *call, const kf_answer_plan *plan);
 /* Whether a ticket holds at a time, in microseconds since 1970-01-01 UTC. */
 int kf_hot_holds(const struct kf_reactor *r, const kf_ticket_entry *ticket, int64_t now);
 /* Appends events, at one place after another with room around them, to the audit log. */

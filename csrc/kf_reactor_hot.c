@@ -29,7 +29,7 @@ int kf_hot_record(struct kf_reactor *r, uint8_t *records, const uint32_t *body_l
     uint64_t count;
     int status = KF_ERR_STALE;
     pthread_mutex_lock(&r->log_lock);
-    if (r->has_log)
+    if (r->log.end)
         status = kf_log_append_many(r->log.end, &count, r->log.lock_fd, r->log.fd, r->log.segment, r->log.max_offset,
                                     LOG_EVENT, records, body_lens, num);
     pthread_mutex_unlock(&r->log_lock);
@@ -40,12 +40,16 @@ int kf_hot_record(struct kf_reactor *r, uint8_t *records, const uint32_t *body_l
     return status;
 }
 
-/* Whether a long answer can be sent in parts. */
+/* Whether an answer can be sent in parts. */
 static int is_divisible(const kf_call *call, size_t max_frame) {
     if (!call->many) return call->op <= KF_OP_DECRYPT || call->op == KF_OP_RANDOM;
     if (call->op == KF_OP_RANDOM) return 1;
     if (call->op != KF_OP_ENCRYPT && call->op != KF_OP_DECRYPT && call->op != KF_OP_MAC) return 0;
     return call->columns[0].packed && 4 * call->columns[0].num + 2 * KF_ANSWER_HEADS < max_frame;
+}
+
+int kf_hot_fits(const struct kf_reactor *r, const kf_call *call, const kf_answer_plan *plan) {
+    return plan->bound <= r->limits.max_frame || is_divisible(call, r->limits.max_frame);
 }
 
 /* Writes the event of the answer that comes next in the group. 0: it is too long, or does not fit any more. */
@@ -74,11 +78,12 @@ enum kf_hot kf_hot_answer(struct kf_reactor *r, kf_conn *c, const struct kf_text
     const kf_ticket_entry *t = *ticket = kf_tickets_find(&r->tickets, c->caller, &r->call);
     if (!t || !kf_hot_holds(r, t, now)) return KF_HOT_COLD;
     if (r->call.more) return KF_HOT_JOB;
-    if (!kf_answer_plan_for(&plan, &r->call, t)) return KF_HOT_COLD;
-    if (plan.bound > r->limits.max_frame && !is_divisible(&r->call, r->limits.max_frame)) return KF_HOT_COLD;
+    if (!kf_answer_plan_for(&plan, &r->call, t) || !kf_hot_fits(r, &r->call, &plan)) return KF_HOT_COLD;
     const size_t event_len = LOG_HEAD + kf_answer_event_bound(&r->call, t) + LOG_CHAIN;
     if (event_len > KF_RECORDS_LEN) return KF_HOT_COLD;
-    if (plan.cost > KF_INLINE_COST || plan.room > KF_ROOM_LEN || plan.bound > KF_OUT_LEN) return KF_HOT_JOB;
+    if (plan.cost > KF_INLINE_COST || plan.room > KF_ROOM_LEN || plan.bound > KF_OUT_LEN ||
+        plan.bound > r->limits.max_frame)
+        return KF_HOT_JOB;
     if (r->call.deadline && kf_clock_us(CLOCK_MONOTONIC) - c->arrived >= (int64_t)r->call.deadline * 1000)
         return KF_HOT_COLD;
     if (!fits(r, &plan, event_len, t->facts.recorded)) return KF_HOT_FULL;

@@ -27,12 +27,12 @@ void kf_job_free(kf_job *job) {
 /* ---- one job ------------------------------------------------------------------------------------------------ */
 
 /* Finds the request in the buffer that it is in now. */
-static int parse(kf_job *job) {
+static int parse(const struct kf_reactor *r, kf_job *job) {
     const struct kf_text payload = {job->payload.at, job->payload.used};
     kf_call *call = &job->call;
     if (!kf_call_parse(call, job->frame.at + job->frame_at, job->frame.used - job->frame_at)) return 0;
     if (payload.at) *(call->many ? &call->columns[0].data : &call->payload[0]) = payload;
-    return kf_answer_plan_for(&job->plan, call, job->ticket);
+    return kf_answer_plan_for(&job->plan, call, job->ticket) && kf_hot_fits(r, call, &job->plan);
 }
 
 static int is_begun(const struct kf_reactor *r, const kf_job *job) {
@@ -78,7 +78,7 @@ static int record(struct kf_reactor *r, const kf_job *job) {
 
 /* Whether the answer is there, and may leave. */
 static int run(struct kf_reactor *r, kf_job *job) {
-    if (!job->ticket || !parse(job) || !is_begun(r, job) || !answer(r, job)) return 0;
+    if (!job->ticket || !parse(r, job) || !is_begun(r, job) || !answer(r, job)) return 0;
     if (record(r, job)) {
         kf_hot_count(r, &job->call, job->ticket);
         return 1;

@@ -228,7 +228,7 @@ int kft_dial(const kft_server *s) {
 struct kf_text kft_answer_bin(const uint8_t *frame, size_t len, uint64_t id) {
     kf_msgpack in = {frame, frame + len};
     struct kf_text out = {NULL, 0};
-    uint64_t num, got, status;
+    uint64_t num = 0, got = 0, status = 0;
     if (!len || !kf_msgpack_array(&in, &num) || num != 3 || !kf_msgpack_uint(&in, &got) || got != id ||
         !kf_msgpack_uint(&in, &status) || status || !kf_msgpack_bin(&in, &out) || in.at != in.end)
         out.at = NULL;
@@ -237,7 +237,7 @@ struct kf_text kft_answer_bin(const uint8_t *frame, size_t len, uint64_t id) {
 
 int kft_is_handed(const uint8_t *frame, size_t len, uint64_t id) {
     kf_msgpack in = {frame, frame + len};
-    uint64_t num, got, status;
+    uint64_t num = 0, got = 0, status = 0;
     return len && kf_msgpack_array(&in, &num) && num == 3 && kf_msgpack_uint(&in, &got) && got == id &&
            kf_msgpack_uint(&in, &status) && status == 1;
 }

@@ -90,7 +90,7 @@ static void check_contexts(void) {
     static const char *const broken[] = {"a\xff", "1", NULL}, *const broken_value[] = {"a", "\xed\xa0\x80", NULL};
     static const char *const *const bad[] = {twice, empty, broken, broken_value};
     const char *many[2 * (KF_PAIRS_MAX + 1) + 1] = {NULL};
-    char names[KF_PAIRS_MAX + 1][4];
+    char names[KF_PAIRS_MAX + 1][12];
     kft_frame f;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) CHECK(!parses(&f, kft_encrypt_frame(&f, 1, bad[i], "x", 1)), "context %zu", i);
     for (int i = 0; i <= KF_PAIRS_MAX; i++) {

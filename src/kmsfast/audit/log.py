@@ -111,6 +111,11 @@ class AuditLog:
         return self._signer.public_key
 
     @property
+    def segment(self) -> Segment:
+        """The file that takes records, as far as this process knows, for what appends in C."""
+        return self._file_now
+
+    @property
     def now(self) -> int:
         """The time, in microseconds since 1970-01-01 UTC."""
         return int(self._clock() * 1_000_000)
