@@ -135,6 +135,7 @@ void test_calls_by_number(const kft_env *env);
 void test_reactor(const kft_env *env);
 void test_reactor_timeouts(const kft_env *env);
 void test_reactor_recorded(const kft_env *env);
+void test_reactor_residue(const kft_env *env);
 void test_workroom(const kft_env *env);
 void test_fork(const kft_env *env);
 void test_selftest_faults(const kft_env *env);

@@ -56,6 +56,7 @@ static const kft_test LIBRARY_TESTS[] = {
     {"reactor", test_reactor},
     {"reactor_timeouts", test_reactor_timeouts},
     {"reactor_recorded", test_reactor_recorded},
+    {"reactor_residue", test_reactor_residue},
     {"workroom", test_workroom},
     {"fork", test_fork},
 };
