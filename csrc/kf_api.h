@@ -262,6 +262,17 @@ int kf_reply_data_key(const struct kf_reply *reply, uint8_t *out, size_t out_len
 /* Fresh bytes, 1 to 1024, between reply's texts; the binding is not looked at. */
 int kf_reply_random(const struct kf_reply *reply, uint8_t *out, size_t out_len, size_t num_bytes);
 
+/* Writes the members of a usual request that are recorded (KeyId, KeySpec or NumberOfBytes, EncryptionContext), in this
+ * order, as a msgpack map (docs/audit.md). Returns its length, at most body_len + 64; KF_ERR_TYPE for a request that is
+ * not usual, KF_ERR_ARGUMENT when it would not fit into out_len. */
+int kf_request_recorded(uint8_t *out, size_t out_len, int kind, const uint8_t *body, size_t body_len);
+
+/* Whether a request carries the signature that the key makes of it (AWS Signature Version 4). scope: of the string to
+ * sign the algorithm, the time and the credential scope, a newline behind each, at most 256 bytes; head: the canonical
+ * request up to the hash of its body; signature64: in hexadecimal, lower case. KF_ERR_AUTH: it does not. */
+int kf_sigv4_check(const uint8_t *key32, const uint8_t *scope, size_t scope_len, const uint8_t *head, size_t head_len,
+                   const uint8_t *body, size_t body_len, const uint8_t *signature64);
+
 /* ---- sealed batches (docs/sealed-format.md) ------------------------------------------------- */
 
 /* A fresh data key, wrapped by key, and the header (KF_SEALED_HEADER_LEN, 136 bytes) of its
