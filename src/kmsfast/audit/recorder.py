@@ -57,6 +57,10 @@ class Recorder:
             body = event._replace(request=_OMITTED, response=_OMITTED).pack()
         log.append(body, sync=self.waits_for(event.name))
 
+    def append(self, body: bytes) -> None:
+        """The same with the packed event of an operation that waits for nothing (:meth:`waits_for`)."""
+        (self._log or self._opened()).append(body)
+
     def waits_for(self, operation: str) -> bool:
         """Whether recording an operation waits for the disk."""
         return self._strict or self.is_change(operation)

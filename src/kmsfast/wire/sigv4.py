@@ -13,8 +13,9 @@ Rules:
 - a signature is good for 5 minutes around its time; a presigned request for as long as it says;
 - what is wrong without looking at a key is said first. Then the signature is computed and compared,
   for an unknown access key with a key that nobody has: both answers take the same work;
-- what Authorization headers with a right signature said beside it is remembered: a client says the
-  same all day. Nothing else is, so that nobody without an access key can fill the memory;
+- what an Authorization header said beside the signature is remembered, for a client says the same
+  all day; apart of right and of wrong ones, so that who has no access key pushes nothing out, and
+  the work is the same for both;
 - no I/O: the keys come from whoever keeps them, the time from the caller.
 """
 
@@ -144,7 +145,9 @@ class Verifier:
 
     def __init__(self, regions: Collection[str], keys: SigningKeys) -> None:
         self._regions, self._keys = regions, keys
-        self._forms: dict[bytes, _Form] = {}  # by Authorization headers up to the signature
+        # By Authorization headers up to the signature, which was right, or wrong.
+        self._forms: dict[bytes, _Form] = {}
+        self._others: dict[bytes, _Form] = {}
 
     def check(self, request: Signed, now: float) -> Signer:
         """Who signed the request, and for which region.
@@ -177,19 +180,20 @@ class Verifier:
         scope = f"{ALGORITHM}\n{claim.date}\n{form.scope}\n".encode()
         key, known = self._keys(form.access_key, form.day, form.region)
         same = is_signature(claim.signature, key, scope, head, request.body)
-        said = _body_as_said(headers, request.body)
+        right = known & same & _body_as_said(headers, request.body)
+        if plain and claim.form is None:
+            _keep(self._forms if right else self._others, headers[b"authorization"], form)
+        if right:
+            return Signer(form.access_key, form.region)
         if not known:
             raise UnrecognizedClient("The security token included in the request is invalid.")
-        if not same or not said:
-            raise SignatureMismatch(_MISMATCH)
-        if plain and claim.form is None:
-            self._remember(headers[b"authorization"], form)
-        return Signer(form.access_key, form.region)
+        raise SignatureMismatch(_MISMATCH)
 
     def _known(self, headers: Mapping[bytes, bytes]) -> _Claim | None:
         """The claim of a header in a form that is known; None: it is read as if none were."""
         authorization = headers.get(b"authorization", b"")
-        form = self._forms.get(authorization[:-SIGNATURE_LEN])
+        start = authorization[:-SIGNATURE_LEN]
+        form = self._forms.get(start) or self._others.get(start)
         signature = authorization[-SIGNATURE_LEN:]
         if form is None or not signature.isalnum():
             return None
@@ -199,13 +203,6 @@ class Verifier:
         return _Claim(
             ALGORITHM, "", form.signed, signature, date, None, "", form.names, form.covered, form
         )
-
-    def _remember(self, authorization: bytes, form: _Form) -> None:
-        start = authorization[:-SIGNATURE_LEN]
-        if len(start) <= _LONGEST_FORM and _BEFORE.fullmatch(start):
-            if len(self._forms) >= _MOST_FORMS:
-                self._forms.clear()
-            self._forms[start] = form
 
     def _form(self, claim: _Claim) -> _Form:
         access_key, day, region = self._scope(claim)
@@ -239,6 +236,14 @@ class Verifier:
         if wrong:
             raise InvalidCredentialScope("".join(wrong).rstrip())
         return access_key, day, region
+
+
+def _keep(forms: dict[bytes, _Form], authorization: bytes, form: _Form) -> None:
+    start = authorization[:-SIGNATURE_LEN]
+    if len(start) <= _LONGEST_FORM and _BEFORE.fullmatch(start):
+        if len(forms) >= _MOST_FORMS:
+            forms.clear()
+        forms[start] = form
 
 
 # ---- what the request says ----------------------------------------------------------------------
