@@ -366,7 +366,7 @@ int kf_sha256(uint8_t *out32, const uint8_t *msg, size_t msg_len);
 
 /* ---- audit log ------------------------------------------------------------------------------ */
 
-enum { KF_LOG_MAX_BODY = 1048576 };
+enum { KF_LOG_MAX_BODY = 1048576, KF_LOG_MAX_RECORDS = 64 };
 
 /* Where the log ends: in a page that all processes have mapped, read and written under the log's lock. */
 struct kf_log_end {
@@ -384,7 +384,8 @@ int kf_log_unlock(int lock_fd);
  * (chain before, length, kind, body). KF_ERR_FORMAT: a writer died and left `busy`: repair before more is appended.
  * KF_ERR_SYSTEM: nothing was appended; see errno. */
 int kf_log_append_locked(struct kf_log_end *end, int fd, int kind, const uint8_t *body, size_t body_len);
-/* The same, taking the lock. *num: records before the next one. KF_ERR_STALE: fd is not the file of segment
- * end->segment any more. KF_ERR_CAPACITY: the record would end behind max_offset. */
+/* The same for 1 to KF_LOG_MAX_RECORDS records, whose bodies lie back to back, by one write, taking the lock: all of
+ * them or none. *num: records before the next one. KF_ERR_STALE: fd is not the file of segment end->segment any more.
+ * KF_ERR_CAPACITY: they would end behind max_offset. */
 int kf_log_append(struct kf_log_end *end, uint64_t *num, int lock_fd, int fd, uint64_t segment, uint64_t max_offset,
-                  int kind, const uint8_t *body, size_t body_len);
+                  int kind, const uint8_t *bodies, const uint32_t *lens, size_t num_bodies);

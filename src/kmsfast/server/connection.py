@@ -73,6 +73,9 @@ class Hub(Protocol):
     def start(self, work: Later) -> asyncio.Future[Reply]:
         """Does work where waiting does no harm."""
 
+    def hold(self, connection: Connection, request: Request, reply: Reply) -> None:
+        """Writes the event of a reply, soon and with others, and then releases it."""
+
 
 class Connection(asyncio.Protocol):
     """Reads requests and writes replies.
@@ -263,7 +266,11 @@ class Connection(asyncio.Protocol):
         request.request_id = self._hub.next_id()
         reply = self._hub.answer(request)
         if isinstance(reply, Reply):
-            self._write(request, reply)
+            if reply.event:
+                self._working = True
+                self._hub.hold(self, request, reply)
+            else:
+                self._write(request, reply)
             return
         self._working = True
         if not self._choked:  # else the client still has to take earlier replies in time
@@ -272,10 +279,17 @@ class Connection(asyncio.Protocol):
         self._hub.start(reply).add_done_callback(lambda done: self._served(request, done))
 
     def _served(self, request: Request, done: asyncio.Future[Reply]) -> None:
+        if done.cancelled():
+            self._working = False
+        else:
+            self.release(request, done.result())
+
+    def release(self, request: Request, reply: Reply) -> None:
+        """Writes the reply that is in work, and goes on with what was sent ahead."""
         self._working = False
-        if self._transport.is_closing() or done.cancelled():
+        if self._transport.is_closing():
             return
-        self._write(request, done.result())
+        self._write(request, reply)
         while self._queue and not self._working and not self._transport.is_closing():
             self._serve(self._queue.popleft())
         self._read_on()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -61,11 +61,13 @@ class Reply(NamedTuple):
 
     Attributes:
         error: the error's name, or empty.
+        event: must be written before it leaves (:meth:`Endpoint.write`); empty: none.
     """
 
     status: int
     body: bytes
     error: str = ""
+    event: bytes = b""
 
     def __repr__(self) -> str:
         """Without the body, which may have a plaintext or a key."""
@@ -91,7 +93,6 @@ class Request:
         access_key: that signed it.
         given: its members, when nothing had to be waited for to read and permit them.
         settled: the same, with the ARN of its key; likewise.
-        is_recorded: its event is written, or could not be.
     """
 
     method: str = ""
@@ -113,7 +114,6 @@ class Request:
     access_key: str = ""
     given: Given | None = field(default=None, repr=False)
     settled: Given | None = field(default=None, repr=False)
-    is_recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +186,26 @@ class Endpoint:
         except Exception as error:  # noqa: BLE001 - one request must not end the server
             return _refusal(error, request.request_id)
 
+    def write(self, held: Sequence[tuple[Request, Reply]]) -> list[Reply]:
+        """Writes the events of replies, together: the replies that may leave.
+
+        One that cannot be written lets none of them leave.
+        """
+        if self._recording is not None:
+            try:
+                self._recording.write([reply.event for _, reply in held])
+            except Exception as error:  # noqa: BLE001 - what is not recorded does not leave
+                return [_refusal(error, request.request_id) for request, _ in held]
+        return [reply for _, reply in held]
+
     def _recorded(self, request: Request) -> Reply | Later:
         """The reply, or what makes it, once its event is written."""
         made, recording = Endpoint.answer(self, request), self._recording
-        if recording is None or request.is_recorded:
+        if recording is None:
             return made
         if isinstance(made, Reply):
+            if made.event:
+                return made
             if not recording.waits_for(request):
                 return _with_event(recording, request, made)
             return lambda: _with_event(recording, request, made)
@@ -242,11 +256,11 @@ class Endpoint:
         app = admitted.app
         bound = self._targets_at(app.store.home)[request.target]
         if bound.usual is not None and len(request.body) <= MAX_CONTEXT:
-            body = answer_usual(
+            made = answer_usual(
                 bound.usual, bound.shape.name, admitted, request, seen, self._recording
             )
-            if body is not None:
-                return Reply(200, body)
+            if made is not None:
+                return Reply(200, made[0], event=made[1])
         given = _read(bound.shape, request.body)
         operation = bound.operation
         if operation is None or _name_of(request, given) not in seen.asked:

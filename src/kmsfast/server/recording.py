@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from kmsfast.audit.event import Caller, Event, Form
@@ -99,17 +99,14 @@ class Recording:
             )
         )
 
-    def record_usual(
+    def event_of(
         self, request: Request, operation: str, key_arn: str, parameters: bytes
-    ) -> None:
-        """Writes the event of a usual request that has succeeded; it waits for nothing.
+    ) -> bytes:
+        """The event of a usual request that has succeeded, for :meth:`write`.
 
         Args:
             key_arn: of the key that it used; empty: none.
             parameters: that may be recorded, packed.
-
-        Raises:
-            AuditUnusable: it could not be written.
         """
         agent = _agent(request)
         name = request.access_key, operation, key_arn, request.home, request.peer, agent
@@ -122,8 +119,15 @@ class Recording:
                 if len(self._forms) >= _MOST_CALLERS:
                     self._forms.clear()
                 self._forms[name] = request.caller, form
-        time = int(self._clock() * 1_000_000)
-        self._recorder.append(form.pack(time, parameters, request.request_id))
+        return form.pack(int(self._clock() * 1_000_000), parameters, request.request_id)
+
+    def write(self, events: Sequence[bytes]) -> None:
+        """Writes such events, together.
+
+        Raises:
+            AuditUnusable: one could not be written; then the reply of none must leave.
+        """
+        self._recorder.append(events)
 
     def _form(self, request: Request, operation: str, key_arn: str) -> Form:
         home = request.home

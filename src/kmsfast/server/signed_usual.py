@@ -56,14 +56,14 @@ def answer_usual(
     request: Request,
     seen: Seen,
     recording: Recording | None,
-) -> bytes | None:
-    """The body of the answer, when its event is written; None: the general way has it.
+) -> tuple[bytes, bytes] | None:
+    """The body of the answer, and the event that is still to be written before it leaves.
+
+    None: the general way has it.
 
     Args:
         usual: answers the operation for the caller's region and account.
-
-    Raises:
-        AuditUnusable: the event could not be written.
+        recording: None: nothing is recorded, and the event is empty.
     """
     app, body = admitted.app, request.body
     names = seen.names.get(app.store.home)
@@ -79,7 +79,7 @@ def answer_usual(
         return None
     app.singles.request_id = request.request_id
     answer = usual.make(found, body)
-    if answer is not None and recording is not None:
-        request.is_recorded = True
-        recording.record_usual(request, operation, found.key_arn, usual.recorded(found, body))
-    return answer
+    if answer is None or recording is None:
+        return None if answer is None else (answer, b"")
+    parameters = usual.recorded(found, body)
+    return answer, recording.event_of(request, operation, found.key_arn, parameters)

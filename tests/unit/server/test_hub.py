@@ -23,7 +23,7 @@ def test_work_that_was_not_begun_is_not_done_when_the_server_ends() -> None:
 
     async def life() -> list[asyncio.Future[Reply]]:
         loop = asyncio.get_running_loop()
-        server = hub.Server(SimpleNamespace(answer=None), loop)  # type: ignore[arg-type]
+        server = hub.Server(SimpleNamespace(answer=None, write=None), loop)  # type: ignore[arg-type]
         futures = [server.start(work) for _ in range(5 * hub._THREADS)]
         for _ in range(hub._THREADS):
             assert begun.acquire(timeout=30)
