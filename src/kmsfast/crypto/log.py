@@ -1,4 +1,4 @@
-"""Appending to the audit log in C: one lock and one write for records that come together (docs/audit.md).
+"""Appending to the audit log in C: one lock, one write for all that comes together (docs/audit.md).
 
 The end of the log is a struct in a page that all processes have mapped. It is read and written
 under the log's lock only, which is that of an open file: a child of a fork must open it anew.
@@ -134,7 +134,7 @@ class End:
 
 
 def append(end: End, file: Segment, kind: int, bodies: Sequence[bytes]) -> int:
-    """Appends records to the segment, at most MAX_RECORDS, all or none: a value of :class:`Append`."""
+    """Appends 1 to MAX_RECORDS records to the segment, all or none: a value of :class:`Append`."""
     lens = _new(_LENS, list(map(len, bodies)))
     body = bodies[0] if len(bodies) == 1 else b"".join(bodies)
     status: int = _append(end._shared, end._num, end._lock_fd, *file, kind, body, lens, len(bodies))

@@ -59,7 +59,13 @@ Names = Mapping[bytes, bytes]
 
 
 class Usual(Protocol):
-    """Answers the usual requests of one operation from body to body."""
+    """Answers the usual requests of one operation from body to body.
+
+    Attributes:
+        operation: its name.
+    """
+
+    operation: str
 
     def answer(self, body: bytes) -> bytes | None:
         """The body of the answer; None: this request takes the general way."""

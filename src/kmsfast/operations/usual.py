@@ -48,7 +48,7 @@ class _Known(NamedTuple):
 class _Usual:
     """The names of keys for which templates are there, and what the operations share."""
 
-    _OPERATION: str
+    operation: str
     _KIND: bodies.Kind
 
     def __init__(self, app: Application, shape: OperationShape) -> None:
@@ -71,7 +71,7 @@ class _Usual:
         if answer is None:
             self._known.pop(found.name, None)  # an evicted key may be the reason
         elif found.key_arn not in self._usage.window.uses:  # else it was recorded a moment ago
-            self._usage.note(found.key_arn, self._OPERATION, self._singles.request_id)
+            self._usage.note(found.key_arn, self.operation, self._singles.request_id)
         return answer
 
     def recorded(self, _found: Found, body: bytes) -> bytes:
@@ -104,7 +104,7 @@ class _Usual:
 class Encrypting(_Usual):
     """Encrypt."""
 
-    _OPERATION, _KIND = "Encrypt", bodies.Kind.ENCRYPT
+    operation, _KIND = "Encrypt", bodies.Kind.ENCRYPT
 
     def __init__(self, app: Application, shape: OperationShape) -> None:
         super().__init__(app, shape)
@@ -136,7 +136,7 @@ class Encrypting(_Usual):
 class Decrypting(_Usual):
     """Decrypt."""
 
-    _OPERATION, _KIND = "Decrypt", bodies.Kind.DECRYPT
+    operation, _KIND = "Decrypt", bodies.Kind.DECRYPT
 
     def __init__(self, app: Application, shape: OperationShape) -> None:
         super().__init__(app, shape)
@@ -174,7 +174,7 @@ class Decrypting(_Usual):
 class DataKeys(_Usual):
     """GenerateDataKey."""
 
-    _OPERATION, _KIND = "GenerateDataKey", bodies.Kind.DATA_KEY
+    operation, _KIND = "GenerateDataKey", bodies.Kind.DATA_KEY
 
     _PLAINTEXT: bytes | None = b""
 
@@ -215,12 +215,14 @@ class DataKeys(_Usual):
 class BlobsOfDataKeys(DataKeys):
     """GenerateDataKeyWithoutPlaintext."""
 
-    _OPERATION = "GenerateDataKeyWithoutPlaintext"
+    operation = "GenerateDataKeyWithoutPlaintext"
     _PLAINTEXT = None
 
 
 class RandomBytes:
     """GenerateRandom."""
+
+    operation = "GenerateRandom"
 
     def __init__(self, _app: Application, shape: OperationShape) -> None:
         self._shape = shape

@@ -256,9 +256,7 @@ class Endpoint:
         app = admitted.app
         bound = self._targets_at(app.store.home)[request.target]
         if bound.usual is not None and len(request.body) <= MAX_CONTEXT:
-            made = answer_usual(
-                bound.usual, bound.shape.name, admitted, request, seen, self._recording
-            )
+            made = answer_usual(bound.usual, admitted, request, seen, self._recording)
             if made is not None:
                 return Reply(200, made[0], event=made[1])
         given = _read(bound.shape, request.body)
@@ -401,9 +399,7 @@ def _with_event(recording: Recording, request: Request, reply: Reply) -> Reply:
     return reply
 
 
-def _asked(
-    bound: _Bound, request: Request, guard: Guard, admitted: Admitted, seen: Seen
-) -> Reply:
+def _asked(bound: _Bound, request: Request, guard: Guard, admitted: Admitted, seen: Seen) -> Reply:
     """The reply to a request whose signature is right; names it in ``seen``."""
     given = _read(bound.shape, request.body)
     operation = bound.operation

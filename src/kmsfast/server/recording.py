@@ -99,9 +99,7 @@ class Recording:
             )
         )
 
-    def event_of(
-        self, request: Request, operation: str, key_arn: str, parameters: bytes
-    ) -> bytes:
+    def event_of(self, request: Request, operation: str, key_arn: str, parameters: bytes) -> bytes:
         """The event of a usual request that has succeeded, for :meth:`write`.
 
         Args:

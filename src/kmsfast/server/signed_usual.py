@@ -50,12 +50,7 @@ class Seen:
 
 
 def answer_usual(
-    usual: Usual,
-    operation: str,
-    admitted: Admitted,
-    request: Request,
-    seen: Seen,
-    recording: Recording | None,
+    usual: Usual, admitted: Admitted, request: Request, seen: Seen, recording: Recording | None
 ) -> tuple[bytes, bytes] | None:
     """The body of the answer, and the event that is still to be written before it leaves.
 
@@ -74,7 +69,7 @@ def answer_usual(
     except KmsError:  # of a parameter; the general way says so after what comes before
         return None
     if found is None or not app.authorizer.allows_all(
-        admitted.caller, operation, found.key_arn or ALL
+        admitted.caller, usual.operation, found.key_arn or ALL
     ):
         return None
     app.singles.request_id = request.request_id
@@ -82,4 +77,4 @@ def answer_usual(
     if answer is None or recording is None:
         return None if answer is None else (answer, b"")
     parameters = usual.recorded(found, body)
-    return answer, recording.event_of(request, operation, found.key_arn, parameters)
+    return answer, recording.event_of(request, usual.operation, found.key_arn, parameters)
