@@ -1,4 +1,4 @@
-"""The short way of signed requests: it answers and records as the general way does, or not at all."""
+"""The short way of signed requests: it answers and records as the general way, or not at all."""
 
 from __future__ import annotations
 
@@ -176,8 +176,8 @@ def test_a_change_of_the_store_ends_what_is_known(world: World) -> None:
     body = body_of(KeyId="alias/a", Plaintext=PLAIN)
     changes: list[Callable[[], object]] = [
         lambda: world.key.update_description("another epoch"),
-        lambda: world.key.disable(),
-        lambda: world.key.enable(),
+        world.key.disable,
+        world.key.enable,
         lambda: world.kms.update_alias("alias/a", world.other),
     ]
     for change in changes:
