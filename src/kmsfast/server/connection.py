@@ -3,6 +3,7 @@
 Rules:
 - llhttp (by httptools) reads the requests; what it refuses ends the connection with 400;
 - one request of a connection is in work at a time; those that were sent ahead wait their turn;
+- a reply whose event is still to be written is held by the hub, and those behind it as well;
 - heads and bodies have a greatest length. A body beyond it is read to its end and answered by 413,
   so that the connection lives, unless it is longer still;
 - trailers are not headers: nobody looks at them. A chunked request is the last of its connection,
@@ -74,7 +75,10 @@ class Hub(Protocol):
         """Does work where waiting does no harm."""
 
     def hold(self, connection: Connection, request: Request, reply: Reply) -> None:
-        """Writes the event of a reply, soon and with others, and then releases it."""
+        """Releases a reply before anything else happens, but for the events of all that are held.
+
+        They are written first, together.
+        """
 
 
 class Connection(asyncio.Protocol):
@@ -92,6 +96,7 @@ class Connection(asyncio.Protocol):
         "_drained",
         "_fed",
         "_head",
+        "_held",
         "_hub",
         "_in_body",
         "_last",
@@ -110,6 +115,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._queue: deque[Request] = deque()
         self._working = self._last = self._begun = self._choked = False
+        self._held = 0
         self._reset()
 
     # ---- the transport's side ---------------------------------------------------------------
@@ -146,7 +152,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client sends no more; what it sent is answered."""
         self._last = True
-        return self._working
+        return self._working or self._held > 0
 
     def pause_writing(self) -> None:
         """The client does not take its replies: nothing more is read until it does."""
@@ -160,7 +166,7 @@ class Connection(asyncio.Protocol):
 
     def expire(self) -> None:
         """The deadline is over."""
-        if self._working:
+        if self._working or self._held:
             return
         if self._begun and not self._last:
             self._refuse(408)
@@ -266,11 +272,7 @@ class Connection(asyncio.Protocol):
         request.request_id = self._hub.next_id()
         reply = self._hub.answer(request)
         if isinstance(reply, Reply):
-            if reply.event:
-                self._working = True
-                self._hub.hold(self, request, reply)
-            else:
-                self._write(request, reply)
+            self._reply(request, reply)
             return
         self._working = True
         if not self._choked:  # else the client still has to take earlier replies in time
@@ -279,25 +281,34 @@ class Connection(asyncio.Protocol):
         self._hub.start(reply).add_done_callback(lambda done: self._served(request, done))
 
     def _served(self, request: Request, done: asyncio.Future[Reply]) -> None:
-        if done.cancelled():
-            self._working = False
-        else:
-            self.release(request, done.result())
-
-    def release(self, request: Request, reply: Reply) -> None:
-        """Writes the reply that is in work, and goes on with what was sent ahead."""
         self._working = False
-        if self._transport.is_closing():
+        if self._transport.is_closing() or done.cancelled():
             return
-        self._write(request, reply)
+        self._reply(request, done.result())
         while self._queue and not self._working and not self._transport.is_closing():
             self._serve(self._queue.popleft())
         self._read_on()
 
+    def _reply(self, request: Request, reply: Reply) -> None:
+        """Writes a reply, or has it held: for its event, or behind another one."""
+        if not (reply.event or self._held):
+            self._write(request, reply)
+            return
+        self._held += 1
+        self._last = self._last or not request.keep_alive
+        self._hub.hold(self, request, reply)
+
+    def release(self, request: Request, reply: Reply) -> None:
+        """Writes a reply that was held."""
+        self._held -= 1
+        if not self._transport.is_closing():
+            self._write(request, reply)
+
     def _write(self, request: Request, reply: Reply) -> None:
         hub = self._hub
         body = reply.body
-        keep = request.keep_alive and not hub.stopping and not (self._last and not self._queue)
+        ends = self._last and not (self._queue or self._held or self._working)
+        keep = request.keep_alive and not hub.stopping and not ends
         error = b"" if not reply.error else f"x-amzn-ErrorType: {reply.error}\r\n".encode()
         self._transport.write(
             b"%b%b%b%b%bDate: %b\r\nContent-Length: %d\r\n\r\n%b"
@@ -331,11 +342,11 @@ class Connection(asyncio.Protocol):
         if self._working:
             self._last = True
         else:
-            self._write(request, Reply(status, b'{"__type":"BadRequest"}', "BadRequest"))
+            self._reply(request, Reply(status, b'{"__type":"BadRequest"}', "BadRequest"))
 
     def _finish(self) -> None:
         self._last = True
-        if not self._working:
+        if not (self._working or self._held):
             self._transport.close()
 
 

@@ -191,11 +191,15 @@ class Endpoint:
 
         One that cannot be written lets none of them leave.
         """
-        if self._recording is not None:
+        events = [reply.event for _, reply in held if reply.event]
+        if events and self._recording is not None:
             try:
-                self._recording.write([reply.event for _, reply in held])
+                self._recording.write(events)
             except Exception as error:  # noqa: BLE001 - what is not recorded does not leave
-                return [_refusal(error, request.request_id) for request, _ in held]
+                return [
+                    _refusal(error, request.request_id) if reply.event else reply
+                    for request, reply in held
+                ]
         return [reply for _, reply in held]
 
     def _recorded(self, request: Request) -> Reply | Later:
