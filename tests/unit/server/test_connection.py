@@ -387,7 +387,7 @@ def test_too_many_connections(line: Line) -> None:
     assert another.aborted
 
 
-# ---- replies that are held ------------------------------------------------------------------------
+# ---- replies that are held ------------------------------------------------------------------
 
 HELD = request(b"held", b"X-Amz-Target: held")
 
@@ -400,7 +400,8 @@ def test_nothing_overtakes_a_reply_that_is_held(line: Line) -> None:
     assert len(line.hub.held) == 5
     line.hub.release()
     assert line.bodies == [b"held", b"2", b"slow", b"4", b"held"]
-    assert not (line.transport.paused or line.transport.closed)
+    assert not line.transport.paused
+    assert not line.transport.closed
     line.send(request(b"6"))
     assert line.bodies[-1] == b"6"
 
