@@ -191,6 +191,26 @@ def test_attack_with_an_access_key_that_is_gone(world: World) -> None:
         assert encrypt(world, dave)["__type"] == "UnrecognizedClientException"
 
 
+def test_attack_by_requests_sent_ahead(world: World) -> None:
+    """Each is decided and recorded by itself, where their events are one write as well."""
+    nobody = world.user("nobody", None)
+    callers = [world.admin, nobody, world.admin, world.admin, nobody, world.admin] * 10
+    for caller in (world.admin, nobody):
+        for _ in range(TIMES):
+            encrypt(world, caller)
+    before = len(list(world.kms.audit.search()))
+    sent = b"".join(world.wire(by=caller).bytes() for caller in callers)
+    replies = world.exchange(sent, len(callers))
+    assert [status for status, _ in replies] == [
+        200 if caller is world.admin else 400 for caller in callers
+    ]
+    events = list(world.kms.audit.search())[before:]
+    who = [each["userIdentity"]["accessKeyId"] for each in events]
+    assert sorted(who) == sorted(caller.id for caller in callers)
+    assert [each.get("errorCode") for each in events].count(DENIED) == callers.count(nobody)
+    assert len({each["requestID"] for each in events}) == len(callers)
+
+
 def test_every_answer_of_the_attacks_was_recorded(world: World) -> None:
     """Last in this file: also those of the short way, and none of who is not known."""
     encrypt(world, world.admin)
