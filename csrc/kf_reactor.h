@@ -20,7 +20,7 @@ enum {
     KF_OUT_LEN = 256 << 10,     /* of a group of answers */
     KF_ROOM_LEN = 96 << 10,     /* that making one answer takes in the loop */
     KF_RECORDS_LEN = 256 << 10, /* of the events of a group of answers */
-    KF_GROUP_MAX = 512,         /* answers in it */
+    KF_GROUP_MAX = KF_LOG_MAX_RECORDS, /* answers in it */
     KF_EVENT_MAX = 100 << 10,   /* bytes of one event, as the server has it */
     KF_ASSEMBLIES_MAX = 4,      /* requests of one connection whose chunks are awaited here */
     KF_WORKERS = 2
@@ -258,8 +258,8 @@ enum kf_hot kf_hot_answer(struct kf_reactor *r, kf_conn *c, const struct kf_text
 int kf_hot_fits(const struct kf_reactor *r, const kf_call *call, const kf_answer_plan *plan);
 /* Whether a ticket holds at a time, in microseconds since 1970-01-01 UTC. */
 int kf_hot_holds(const struct kf_reactor *r, const kf_ticket_entry *ticket, int64_t now);
-/* Appends events, at one place after another with room around them, to the audit log. */
-int kf_hot_record(struct kf_reactor *r, uint8_t *records, const uint32_t *body_lens, size_t num);
+/* Appends events, which lie back to back, to the audit log. */
+int kf_hot_record(struct kf_reactor *r, const uint8_t *events, const uint32_t *lens, size_t num);
 void kf_hot_count(struct kf_reactor *r, const kf_call *call, const kf_ticket_entry *ticket);
 int64_t kf_clock_us(int clock);
 

@@ -3,7 +3,7 @@
 
 #include "kf_reactor.h"
 
-enum { LOG_EVENT = 1, LOG_HEAD = 5, LOG_CHAIN = 32 /* docs/audit.md */ };
+enum { LOG_EVENT = 1 /* docs/audit.md */ };
 
 int64_t kf_clock_us(int clock) {
     struct timespec t;
@@ -25,13 +25,13 @@ void kf_hot_count(struct kf_reactor *r, const kf_call *call, const kf_ticket_ent
     if (!__atomic_load_n(used, __ATOMIC_RELAXED)) __atomic_store_n(used, 1, __ATOMIC_RELEASE);
 }
 
-int kf_hot_record(struct kf_reactor *r, uint8_t *records, const uint32_t *body_lens, size_t num) {
+int kf_hot_record(struct kf_reactor *r, const uint8_t *events, const uint32_t *lens, size_t num) {
     uint64_t count;
     int status = KF_ERR_STALE;
     pthread_mutex_lock(&r->log_lock);
     if (r->log.end)
-        status = kf_log_append_many(r->log.end, &count, r->log.lock_fd, r->log.fd, r->log.segment, r->log.max_offset,
-                                    LOG_EVENT, records, body_lens, num);
+        status = kf_log_append(r->log.end, &count, r->log.lock_fd, r->log.fd, r->log.segment, r->log.max_offset,
+                               LOG_EVENT, events, lens, num);
     pthread_mutex_unlock(&r->log_lock);
     if (status == KF_OK)
         __atomic_store_n(&r->is_dirty, 1, __ATOMIC_RELEASE);
@@ -55,11 +55,10 @@ int kf_hot_fits(const struct kf_reactor *r, const kf_call *call, const kf_answer
 /* Writes the event of the answer that comes next in the group. 0: it is too long, or does not fit any more. */
 static int add_event(struct kf_reactor *r, const kf_conn *c, const kf_ticket_entry *ticket, int64_t now) {
     kf_group *g = &r->group;
-    uint8_t *body = r->records + g->records_len + LOG_HEAD;
-    const size_t len = kf_answer_event(body, &r->call, ticket, (uint64_t)now, c->id);
+    const size_t len = kf_answer_event(r->records + g->records_len, &r->call, ticket, (uint64_t)now, c->id);
     if (len > KF_EVENT_MAX) return 0;
     g->body_lens[g->num] = (uint32_t)len;
-    g->records_len += LOG_HEAD + len + LOG_CHAIN;
+    g->records_len += len;
     return 1;
 }
 
@@ -79,7 +78,7 @@ enum kf_hot kf_hot_answer(struct kf_reactor *r, kf_conn *c, const struct kf_text
     if (!t || !kf_hot_holds(r, t, now)) return KF_HOT_COLD;
     if (r->call.more) return KF_HOT_JOB;
     if (!kf_answer_plan_for(&plan, &r->call, t) || !kf_hot_fits(r, &r->call, &plan)) return KF_HOT_COLD;
-    const size_t event_len = LOG_HEAD + kf_answer_event_bound(&r->call, t) + LOG_CHAIN;
+    const size_t event_len = kf_answer_event_bound(&r->call, t);
     if (event_len > KF_RECORDS_LEN) return KF_HOT_COLD;
     if (plan.cost > KF_INLINE_COST || plan.room > KF_ROOM_LEN || plan.bound > KF_OUT_LEN ||
         plan.bound > r->limits.max_frame)

@@ -11,8 +11,6 @@
 
 #include "kf_reactor.h"
 
-enum { LOG_HEAD = 5, LOG_CHAIN = 32 };
-
 void kf_job_free(kf_job *job) {
     kf_ticket_let_go(job->ticket);
     kf_buffer_free(&job->frame);
@@ -67,9 +65,9 @@ static int answer(struct kf_reactor *r, kf_job *job) {
 
 static int record(struct kf_reactor *r, const kf_job *job) {
     if (!job->ticket->facts.recorded) return 1;
-    uint8_t *event = malloc(LOG_HEAD + kf_answer_event_bound(&job->call, job->ticket) + LOG_CHAIN);
+    uint8_t *event = malloc(kf_answer_event_bound(&job->call, job->ticket));
     if (!event) return 0;
-    const uint32_t len = (uint32_t)kf_answer_event(event + LOG_HEAD, &job->call, job->ticket,
+    const uint32_t len = (uint32_t)kf_answer_event(event, &job->call, job->ticket,
                                                    (uint64_t)kf_clock_us(CLOCK_REALTIME), job->conn);
     const int recorded = len <= KF_EVENT_MAX && kf_hot_record(r, event, &len, 1) == KF_OK;
     free(event);
