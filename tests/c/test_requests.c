@@ -230,7 +230,7 @@ static void check_all_recorded(void) {
     uint8_t out[1000];
     size_t len = (size_t)sprintf(body, "{\"CiphertextBlob\":\"AAAA\",\"EncryptionContext\":{");
     for (size_t i = 0; i < sizeof RECORDED / sizeof RECORDED[0]; i++) check_recorded(&RECORDED[i]);
-    for (int i = 0; i < KF_REQUEST_PAIRS; i++) len += (size_t)sprintf(body + len, "%s\"%d\":\"\"", i ? "," : "", 10 + i);
+    for (int i = 0; i < KF_PAIRS_MAX; i++) len += (size_t)sprintf(body + len, "%s\"%d\":\"\"", i ? "," : "", 10 + i);
     len += (size_t)sprintf(body + len, "}}");
     CHECK(kf_request_recorded(out, sizeof out, D, (const uint8_t *)body, len) > 0 &&
               memcmp(out + 19, "\xde\x00\x10\xa2" "10\xa0", 7) == 0, "16 pairs are a map 16");
