@@ -209,6 +209,7 @@ int kf_reactor_run(struct kf_reactor *r) {
         serve_again(r);
         kf_group_end(r);
         kf_nonces_end(&r->nonces);
+        kf_wipe_below();
         kf_timers_check(r);
         notice(r);
         kf_conn_free_closed(r);

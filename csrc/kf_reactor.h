@@ -73,7 +73,8 @@ typedef struct kf_assembly {
     struct kf_assembly *next;
     uint64_t id, total;      /* total: bytes of payload; there are payload.used of them */
     size_t first_len;        /* of these, in the request itself */
-    kf_buffer frame, payload; /* frame: the request */
+    size_t frame_at;
+    kf_buffer frame, payload; /* frame: the request, from frame_at on */
 } kf_assembly;
 
 typedef struct kf_conn {
