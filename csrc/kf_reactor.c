@@ -13,7 +13,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { EVENTS_AT_ONCE = 128, GROUPS_MAX = 1024, SEND_ROOM = 1 << 20, NOTICE_US = 40 * 1000, ACCEPTS_AT_ONCE = 64 };
+enum { EVENTS_AT_ONCE = 128, GROUPS_MAX = 1024, SEND_ROOM = 1 << 20, NOTICE_US = 40 * 1000, ACCEPTS_AT_ONCE = 64,
+       LISTEN_US = 100 * 1000 /* to wait for descriptors or memory */ };
 
 /* ---- accepting --------------------------------------------------------------------------------------------- */
 
@@ -28,12 +29,33 @@ static size_t groups_of(int fd, const struct ucred *peer, uint32_t gids[GROUPS_M
     return num;
 }
 
+static int listen_to(struct kf_reactor *r, int operation) {
+    for (size_t i = 0; i < r->num_listening; i++) {
+        struct epoll_event e = {.events = EPOLLIN, .data.ptr = &r->listening[i]};
+        if (epoll_ctl(r->epoll_fd, operation, r->listening[i], &e) != 0 && operation == EPOLL_CTL_ADD) return 0;
+    }
+    return 1;
+}
+
+/* Who waits to be accepted would wake the loop for nothing. */
+static void pause_listening(struct kf_reactor *r) {
+    r->listen_at = r->now + LISTEN_US;
+    listen_to(r, EPOLL_CTL_DEL);
+}
+
+static void listen_again(struct kf_reactor *r) {
+    if (!r->listen_at || r->now < r->listen_at || r->stop_at) return;
+    r->listen_at = 0;
+    listen_to(r, EPOLL_CTL_ADD);
+}
+
 /* One connection, with who is at its other end; 0: there is none. */
 static int accept_one(struct kf_reactor *r, int listening) {
     uint32_t gids[GROUPS_MAX + 1];
     struct ucred peer;
     socklen_t len = sizeof peer;
     const int room = SEND_ROOM, fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) pause_listening(r);
     if (fd < 0) return errno == EINTR || errno == ECONNABORTED;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0) {
         close(fd);
@@ -49,14 +71,6 @@ static int accept_one(struct kf_reactor *r, int listening) {
 static void accept_some(struct kf_reactor *r, int listening) {
     for (int i = 0; i < ACCEPTS_AT_ONCE && accept_one(r, listening); i++) {
     }
-}
-
-static int listen_to(struct kf_reactor *r, int operation) {
-    for (size_t i = 0; i < r->num_listening; i++) {
-        struct epoll_event e = {.events = EPOLLIN, .data.ptr = &r->listening[i]};
-        if (epoll_ctl(r->epoll_fd, operation, r->listening[i], &e) != 0 && operation == EPOLL_CTL_ADD) return 0;
-    }
-    return 1;
 }
 
 /* ---- what others bring --------------------------------------------------------------------------------------- */
@@ -149,6 +163,7 @@ static int wait_ms(const struct kf_reactor *r) {
     if (r->hellos.first) until = earlier(until, r->hellos.first->timer_at);
     if (r->frames.first) until = earlier(until, r->frames.first->timer_at);
     if (r->stop_at) until = earlier(until, r->stop_at);
+    else if (r->listen_at) until = earlier(until, r->listen_at);
     if (__atomic_load_n(&r->is_dirty, __ATOMIC_ACQUIRE)) until = earlier(until, r->noticed_at + NOTICE_US);
     if (until == INT64_MAX) return -1;
     const int64_t left = until - r->now;
@@ -211,6 +226,7 @@ int kf_reactor_run(struct kf_reactor *r) {
         kf_nonces_end(&r->nonces);
         kf_wipe_below();
         kf_timers_check(r);
+        listen_again(r);
         notice(r);
         kf_conn_free_closed(r);
     }

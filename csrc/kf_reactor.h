@@ -85,7 +85,7 @@ typedef struct kf_conn {
     size_t in_len;
     kf_piece *out, **out_end;
     size_t unsent;
-    uint64_t pending;           /* bytes of requests that others work on */
+    uint64_t pending;           /* bytes of requests that others work on, and of what they will answer */
     kf_assembly *assemblies;    /* the first one takes the bytes that come next, while part_left */
     uint64_t part_left;
     int fd;
@@ -176,12 +176,13 @@ struct kf_reactor {
     kf_timers hellos, frames;
     kf_conn *again, **again_end, *closed; /* closed: to be freed when the round is over */
     int64_t now, stop_at, noticed_at;     /* stop_at 0: it is not to stop */
-    int listens, is_noticed;
+    int64_t listen_at;                    /* when it listens again, 0: it does */
 
     kf_tickets tickets;
     kf_nonces nonces;
     kf_group group;
     kf_call call;
+    kf_answer_plan plan;      /* of call, when it is for the workers */
     const kf_conn *reading;   /* whose requests are being answered */
     int is_alone;             /* this round is about one connection only */
     uint8_t *in, *out, *room, *records;

@@ -49,7 +49,9 @@ static int is_divisible(const kf_call *call, size_t max_frame) {
 }
 
 int kf_hot_fits(const struct kf_reactor *r, const kf_call *call, const kf_answer_plan *plan) {
-    return plan->bound <= r->limits.max_frame || is_divisible(call, r->limits.max_frame);
+    /* what a message of the greatest length becomes when it is encrypted is not too long */
+    const uint64_t whole = r->limits.max_message + 2 * KF_BLOB_OVERHEAD + KF_ANSWER_HEADS;
+    return plan->bound <= (is_divisible(call, r->limits.max_frame) ? whole : r->limits.max_frame);
 }
 
 /* Writes the event of the answer that comes next in the group. 0: it is too long, or does not fit any more. */
@@ -74,12 +76,14 @@ enum kf_hot kf_hot_answer(struct kf_reactor *r, kf_conn *c, const struct kf_text
     kf_answer_plan plan;
     kf_answer_data data;
     if (!c->caller || !kf_call_parse(&r->call, frame->at, frame->len)) return KF_HOT_COLD;
+    r->plan = (kf_answer_plan){.bound = 0};
     const kf_ticket_entry *t = *ticket = kf_tickets_find(&r->tickets, c->caller, &r->call);
     if (!t || !kf_hot_holds(r, t, now)) return KF_HOT_COLD;
     if (r->call.more) return KF_HOT_JOB;
     if (!kf_answer_plan_for(&plan, &r->call, t) || !kf_hot_fits(r, &r->call, &plan)) return KF_HOT_COLD;
     const size_t event_len = kf_answer_event_bound(&r->call, t);
     if (event_len > KF_RECORDS_LEN) return KF_HOT_COLD;
+    r->plan = plan;
     if (plan.cost > KF_INLINE_COST || plan.room > KF_ROOM_LEN || plan.bound > KF_OUT_LEN ||
         plan.bound > r->limits.max_frame)
         return KF_HOT_JOB;

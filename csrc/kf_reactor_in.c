@@ -129,7 +129,7 @@ static void give_job(struct kf_reactor *r, kf_conn *c, turn *t, const struct kf_
         if (job) kf_job_free(job);
         return;
     }
-    begin(c, frame->len);
+    begin(c, frame->len + r->plan.bound);
     kf_workers_give(r, job);
 }
 
