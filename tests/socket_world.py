@@ -48,9 +48,7 @@ def serving(directory: Path, *, in_c: bool, strict: bool = False, **door: Any) -
         kms.create_key(alias="alias/m", spec="HMAC_256", usage="GENERATE_VERIFY_MAC")
         place = claim(UnixPlace(str(directory / "socket")))
         recorder = kms._app.deployment.recorder(strict=strict)
-        made = socket_door(
-            kms._app, ServiceModel(kms_model()), recorder, place, open_to_all=False
-        )
+        made = socket_door(kms._app, ServiceModel(kms_model()), recorder, place, open_to_all=False)
         made.in_c = in_c
         for name, value in door.items():
             setattr(made, name, value)

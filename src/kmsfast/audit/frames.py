@@ -155,7 +155,7 @@ def frames(data: bytes | mmap, offset: int, before: bytes) -> Iterator[Frame]:
 
 
 def pack(values: Any) -> bytes:
-    """The body of a record, or of a part of one."""
+    """The body of a record, or a value in one."""
     packed: bytes = msgpack.packb(values, unicode_errors="surrogatepass")
     return packed
 

@@ -1,8 +1,8 @@
 """The audit log, lent to what appends to it in C beside this process's own way (docs/audit.md).
 
 Rules:
-- descriptors that are lent are copies of their own, which are closed when others are in their
-  place: no number may come to be that of another file while C writes to it;
+- C has copies of the descriptors that are lent, so that no number comes to be that of another file
+  while it writes;
 - the lock is that of a file opened for C alone, since it does not tell threads apart;
 - what C cannot append (the segment is full, or is another one now) this process does, and lends
   anew; a log that has failed is not lent any more.
@@ -13,11 +13,10 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 
 from kmsfast.audit.log import END, AuditLog
 from kmsfast.crypto.log import End, Segment
-from kmsfast.errors import AuditUnusable
+from kmsfast.errors import AuditUnusable, KmsError
 
 __all__ = ["Lend", "LentLog"]
 
@@ -39,30 +38,36 @@ class LentLog:
         self._log, self._lend, self._take_back = log, lend, take_back
         self._lock = threading.Lock()
         self._lock_fd = os.open(log.directory / END, os.O_RDWR | os.O_CLOEXEC)
-        self._file: Segment | None = None
+        self._lent: Segment | None = None
         self.follow()
 
     def follow(self) -> None:
-        """Lends the segment that takes records now, if it is another one."""
+        """Lends the segment that takes records now, if it is another one, or was repaired."""
         with self._lock:
             if self._lock_fd < 0:
                 return
-            if self._file is not None and self._file.number == self._log.segment:
+            now = self._log.segment
+            if self._lent == now:
                 return
-            before = self._file
             try:
-                self._file = self._log.copy_of_segment()
+                file = self._log.copy_of_segment()
             except (AuditUnusable, OSError):
                 self._let_go()
                 return
-            self._lend(self._log.end, self._lock_fd, self._file)
-            if before is not None:
-                os.close(before.fd)
+            try:
+                self._lend(self._log.end, self._lock_fd, file)
+                self._lent = now
+            except KmsError:
+                self._let_go()
+            finally:
+                os.close(file.fd)
 
     def appended(self) -> None:
         """C has appended: it is synced soon, as what this process appends."""
-        with suppress(AuditUnusable):
+        try:
             self._log.sync_soon()
+        except AuditUnusable:
+            self.close()
         self.follow()
 
     def close(self) -> None:
@@ -76,6 +81,3 @@ class LentLog:
         self._take_back()
         os.close(self._lock_fd)
         self._lock_fd = -1
-        if self._file is not None:
-            os.close(self._file.fd)
-            self._file = None

@@ -32,9 +32,7 @@ def check_alive(line: Line) -> None:
 def test_a_connection_asks_many_things_at_once(served: Served) -> None:
     with served.line() as line:
         number = 3000
-        data = b"".join(
-            frame(i, 1, "alias/a", {"i": str(i % 7)}, b"%d" % i) for i in range(number)
-        )
+        data = b"".join(frame(i, 1, "alias/a", {"i": str(i % 7)}, b"%d" % i) for i in range(number))
         sender = threading.Thread(target=line.socket.sendall, args=(data,))
         sender.start()
         answers = dict(_pair(line.recv()) for _ in range(number))
