@@ -1,19 +1,20 @@
 /* The loop: accepts, reads, takes what others bring, and ends (kf_reactor.h). */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "kf_reactor.h"
 
 #if defined(__linux__)
-#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
-enum { EVENTS_AT_ONCE = 128, GROUPS_MAX = 1024, SEND_ROOM = 1 << 20, NOTICE_US = 40 * 1000, ACCEPTS_AT_ONCE = 64 };
+enum { EVENTS_AT_ONCE = 128, GROUPS_MAX = 1024, SEND_ROOM = 1 << 20, NOTICE_US = 40 * 1000, ACCEPTS_AT_ONCE = 64,
+       LISTEN_US = 100 * 1000 /* to wait for descriptors or memory */ };
 
 /* ---- accepting --------------------------------------------------------------------------------------------- */
 
@@ -28,12 +29,33 @@ static size_t groups_of(int fd, const struct ucred *peer, uint32_t gids[GROUPS_M
     return num;
 }
 
+static int listen_to(struct kf_reactor *r, int operation) {
+    for (size_t i = 0; i < r->num_listening; i++) {
+        struct epoll_event e = {.events = EPOLLIN, .data.ptr = &r->listening[i]};
+        if (epoll_ctl(r->epoll_fd, operation, r->listening[i], &e) != 0 && operation == EPOLL_CTL_ADD) return 0;
+    }
+    return 1;
+}
+
+/* Who waits to be accepted would wake the loop for nothing. */
+static void pause_listening(struct kf_reactor *r) {
+    r->listen_at = r->now + LISTEN_US;
+    listen_to(r, EPOLL_CTL_DEL);
+}
+
+static void listen_again(struct kf_reactor *r) {
+    if (!r->listen_at || r->now < r->listen_at || r->stop_at) return;
+    r->listen_at = 0;
+    listen_to(r, EPOLL_CTL_ADD);
+}
+
 /* One connection, with who is at its other end; 0: there is none. */
 static int accept_one(struct kf_reactor *r, int listening) {
     uint32_t gids[GROUPS_MAX + 1];
     struct ucred peer;
     socklen_t len = sizeof peer;
     const int room = SEND_ROOM, fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) pause_listening(r);
     if (fd < 0) return errno == EINTR || errno == ECONNABORTED;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0) {
         close(fd);
@@ -49,14 +71,6 @@ static int accept_one(struct kf_reactor *r, int listening) {
 static void accept_some(struct kf_reactor *r, int listening) {
     for (int i = 0; i < ACCEPTS_AT_ONCE && accept_one(r, listening); i++) {
     }
-}
-
-static int listen_to(struct kf_reactor *r, int operation) {
-    for (size_t i = 0; i < r->num_listening; i++) {
-        struct epoll_event e = {.events = EPOLLIN, .data.ptr = &r->listening[i]};
-        if (epoll_ctl(r->epoll_fd, operation, r->listening[i], &e) != 0 && operation == EPOLL_CTL_ADD) return 0;
-    }
-    return 1;
 }
 
 /* ---- what others bring --------------------------------------------------------------------------------------- */
@@ -149,6 +163,7 @@ static int wait_ms(const struct kf_reactor *r) {
     if (r->hellos.first) until = earlier(until, r->hellos.first->timer_at);
     if (r->frames.first) until = earlier(until, r->frames.first->timer_at);
     if (r->stop_at) until = earlier(until, r->stop_at);
+    else if (r->listen_at) until = earlier(until, r->listen_at);
     if (__atomic_load_n(&r->is_dirty, __ATOMIC_ACQUIRE)) until = earlier(until, r->noticed_at + NOTICE_US);
     if (until == INT64_MAX) return -1;
     const int64_t left = until - r->now;
@@ -209,7 +224,9 @@ int kf_reactor_run(struct kf_reactor *r) {
         serve_again(r);
         kf_group_end(r);
         kf_nonces_end(&r->nonces);
+        kf_wipe_below();
         kf_timers_check(r);
+        listen_again(r);
         notice(r);
         kf_conn_free_closed(r);
     }
@@ -257,6 +274,7 @@ static void close_file(int fd) {
 
 static void free_all(struct kf_reactor *r) {
     close_file(r->epoll_fd), close_file(r->wake_fd), close_file(r->event_fd);
+    close_file(r->log.fd), close_file(r->log.lock_fd);
     free(r->listening), free(r->in), free(r->out), free(r->room), free(r->records);
     free((void *)(uintptr_t)r->limits.refusal.at);
     free(r->conns), free(r->serials), free(r->free_slots), free(r->uids);
@@ -277,7 +295,7 @@ int kf_reactor_open(struct kf_reactor **out, const int *listen_fds, size_t num_f
     struct kf_reactor *r = status == KF_OK ? calloc(1, sizeof *r) : NULL;
     if (!r) return status == KF_OK ? KF_ERR_MEMORY : status;
     r->limits = *limits, r->epoch = epoch;
-    r->epoll_fd = r->wake_fd = r->event_fd = -1;
+    r->epoll_fd = r->wake_fd = r->event_fd = r->log.fd = r->log.lock_fd = -1;
     r->hellos.length = (int64_t)limits->hello_ms * 1000, r->frames.length = (int64_t)limits->frame_ms * 1000;
     r->again_end = &r->again, r->events_end = &r->events, r->inbox_end = &r->inbox;
     pthread_mutex_init(&r->shared_lock, NULL);
@@ -349,11 +367,30 @@ size_t kf_reactor_used(struct kf_reactor *r, uint32_t *slots, size_t max) {
     return num;
 }
 
-void kf_reactor_record(struct kf_reactor *r, const struct kf_reactor_log *log) {
+static void close_log(struct kf_reactor_log *log) {
+    if (log->fd >= 0) close(log->fd);
+    if (log->lock_fd >= 0) close(log->lock_fd);
+}
+
+int kf_reactor_record(struct kf_reactor *r, const struct kf_reactor_log *log) {
+    struct kf_reactor_log ours = {.fd = -1, .lock_fd = -1}, old;
+    if (log) {
+        ours = *log;
+        ours.fd = fcntl(log->fd, F_DUPFD_CLOEXEC, 3);
+        ours.lock_fd = fcntl(log->lock_fd, F_DUPFD_CLOEXEC, 3);
+        if (ours.fd < 0 || ours.lock_fd < 0) {
+            const int reason = errno;
+            close_log(&ours);
+            errno = reason;
+            return KF_ERR_SYSTEM;
+        }
+    }
     pthread_mutex_lock(&r->log_lock);
-    r->has_log = log != NULL;
-    if (log) r->log = *log;
+    old = r->log;
+    r->log = ours;
     pthread_mutex_unlock(&r->log_lock);
+    close_log(&old);
+    return KF_OK;
 }
 
 void kf_reactor_counts(struct kf_reactor *r, struct kf_reactor_counts *out) {

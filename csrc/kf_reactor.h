@@ -20,7 +20,7 @@ enum {
     KF_OUT_LEN = 256 << 10,     /* of a group of answers */
     KF_ROOM_LEN = 96 << 10,     /* that making one answer takes in the loop */
     KF_RECORDS_LEN = 256 << 10, /* of the events of a group of answers */
-    KF_GROUP_MAX = 512,         /* answers in it */
+    KF_GROUP_MAX = KF_LOG_MAX_RECORDS, /* answers in it */
     KF_EVENT_MAX = 100 << 10,   /* bytes of one event, as the server has it */
     KF_ASSEMBLIES_MAX = 4,      /* requests of one connection whose chunks are awaited here */
     KF_WORKERS = 2
@@ -73,7 +73,8 @@ typedef struct kf_assembly {
     struct kf_assembly *next;
     uint64_t id, total;      /* total: bytes of payload; there are payload.used of them */
     size_t first_len;        /* of these, in the request itself */
-    kf_buffer frame, payload; /* frame: the request */
+    size_t frame_at;
+    kf_buffer frame, payload; /* frame: the request, from frame_at on */
 } kf_assembly;
 
 typedef struct kf_conn {
@@ -84,7 +85,7 @@ typedef struct kf_conn {
     size_t in_len;
     kf_piece *out, **out_end;
     size_t unsent;
-    uint64_t pending;           /* bytes of requests that others work on */
+    uint64_t pending;           /* bytes of requests that others work on, and of what they will answer */
     kf_assembly *assemblies;    /* the first one takes the bytes that come next, while part_left */
     uint64_t part_left;
     int fd;
@@ -175,12 +176,13 @@ struct kf_reactor {
     kf_timers hellos, frames;
     kf_conn *again, **again_end, *closed; /* closed: to be freed when the round is over */
     int64_t now, stop_at, noticed_at;     /* stop_at 0: it is not to stop */
-    int listens, is_noticed;
+    int64_t listen_at;                    /* when it listens again, 0: it does */
 
     kf_tickets tickets;
     kf_nonces nonces;
     kf_group group;
     kf_call call;
+    kf_answer_plan plan;      /* of call, when it is for the workers */
     const kf_conn *reading;   /* whose requests are being answered */
     int is_alone;             /* this round is about one connection only */
     uint8_t *in, *out, *room, *records;
@@ -191,9 +193,9 @@ struct kf_reactor {
     int stop;
     uint32_t patience_ms;
 
-    pthread_mutex_t log_lock;    /* of log, and while it is appended to */
+    pthread_mutex_t log_lock;    /* of log, and while it is appended to; its descriptors are ours */
     struct kf_reactor_log log;
-    int has_log, is_dirty;       /* is_dirty: atomic; what was appended has not been told of */
+    int is_dirty;                /* atomic: what was appended has not been told of */
 
     kf_workers workers;
     uint32_t used[KF_REACTOR_SLOTS];   /* atomic, as the next */
@@ -254,10 +256,12 @@ enum kf_hot { KF_HOT_DONE, KF_HOT_JOB, KF_HOT_COLD, KF_HOT_FULL };
 /* Answers a frame into the group; KF_HOT_JOB: r->call and *ticket are for the workers. *cost: what it took. */
 enum kf_hot kf_hot_answer(struct kf_reactor *r, kf_conn *c, const struct kf_text *frame, int alone, int64_t now,
                           const kf_ticket_entry **ticket, uint64_t *cost);
+/* Whether an answer can be sent in frames within the limit. */
+int kf_hot_fits(const struct kf_reactor *r, const kf_call *call, const kf_answer_plan *plan);
 /* Whether a ticket holds at a time, in microseconds since 1970-01-01 UTC. */
 int kf_hot_holds(const struct kf_reactor *r, const kf_ticket_entry *ticket, int64_t now);
-/* Appends events, at one place after another with room around them, to the audit log. */
-int kf_hot_record(struct kf_reactor *r, uint8_t *records, const uint32_t *body_lens, size_t num);
+/* Appends events, which lie back to back, to the audit log. */
+int kf_hot_record(struct kf_reactor *r, const uint8_t *events, const uint32_t *lens, size_t num);
 void kf_hot_count(struct kf_reactor *r, const kf_call *call, const kf_ticket_entry *ticket);
 int64_t kf_clock_us(int clock);
 

@@ -129,8 +129,9 @@ void kf_conn_settle(struct kf_reactor *r, kf_conn *c) {
         c->mask = mask;
     }
     if (c->state == KF_CONN_HELLO) return; /* its timer runs since it was accepted */
-    const int begun = c->in.at || c->part_left;
-    if (!begun || !is_read)
+    /* a frame that has begun, or a peer that does not take the last that it is sent */
+    const int waits = is_read ? c->in.at || c->part_left : c->state == KF_CONN_ENDING;
+    if (!waits)
         kf_timers_end(r, c);
     else if (!c->timer_at)
         kf_timers_start(r, &r->frames, c);

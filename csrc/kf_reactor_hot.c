@@ -3,7 +3,7 @@
 
 #include "kf_reactor.h"
 
-enum { LOG_EVENT = 1, LOG_HEAD = 5, LOG_CHAIN = 32 /* docs/audit.md */ };
+enum { LOG_EVENT = 1 /* docs/audit.md */ };
 
 int64_t kf_clock_us(int clock) {
     struct timespec t;
@@ -25,13 +25,13 @@ void kf_hot_count(struct kf_reactor *r, const kf_call *call, const kf_ticket_ent
     if (!__atomic_load_n(used, __ATOMIC_RELAXED)) __atomic_store_n(used, 1, __ATOMIC_RELEASE);
 }
 
-int kf_hot_record(struct kf_reactor *r, uint8_t *records, const uint32_t *body_lens, size_t num) {
+int kf_hot_record(struct kf_reactor *r, const uint8_t *events, const uint32_t *lens, size_t num) {
     uint64_t count;
     int status = KF_ERR_STALE;
     pthread_mutex_lock(&r->log_lock);
-    if (r->has_log)
-        status = kf_log_append_many(r->log.end, &count, r->log.lock_fd, r->log.fd, r->log.segment, r->log.max_offset,
-                                    LOG_EVENT, records, body_lens, num);
+    if (r->log.end)
+        status = kf_log_append(r->log.end, &count, r->log.lock_fd, r->log.fd, r->log.segment, r->log.max_offset,
+                               LOG_EVENT, events, lens, num);
     pthread_mutex_unlock(&r->log_lock);
     if (status == KF_OK)
         __atomic_store_n(&r->is_dirty, 1, __ATOMIC_RELEASE);
@@ -40,7 +40,7 @@ int kf_hot_record(struct kf_reactor *r, uint8_t *records, const uint32_t *body_l
     return status;
 }
 
-/* Whether a long answer can be sent in parts. */
+/* Whether an answer can be sent in parts. */
 static int is_divisible(const kf_call *call, size_t max_frame) {
     if (!call->many) return call->op <= KF_OP_DECRYPT || call->op == KF_OP_RANDOM;
     if (call->op == KF_OP_RANDOM) return 1;
@@ -48,14 +48,19 @@ static int is_divisible(const kf_call *call, size_t max_frame) {
     return call->columns[0].packed && 4 * call->columns[0].num + 2 * KF_ANSWER_HEADS < max_frame;
 }
 
+int kf_hot_fits(const struct kf_reactor *r, const kf_call *call, const kf_answer_plan *plan) {
+    /* what a message of the greatest length becomes when it is encrypted is not too long */
+    const uint64_t whole = r->limits.max_message + 2 * KF_BLOB_OVERHEAD + KF_ANSWER_HEADS;
+    return plan->bound <= (is_divisible(call, r->limits.max_frame) ? whole : r->limits.max_frame);
+}
+
 /* Writes the event of the answer that comes next in the group. 0: it is too long, or does not fit any more. */
 static int add_event(struct kf_reactor *r, const kf_conn *c, const kf_ticket_entry *ticket, int64_t now) {
     kf_group *g = &r->group;
-    uint8_t *body = r->records + g->records_len + LOG_HEAD;
-    const size_t len = kf_answer_event(body, &r->call, ticket, (uint64_t)now, c->id);
+    const size_t len = kf_answer_event(r->records + g->records_len, &r->call, ticket, (uint64_t)now, c->id);
     if (len > KF_EVENT_MAX) return 0;
     g->body_lens[g->num] = (uint32_t)len;
-    g->records_len += LOG_HEAD + len + LOG_CHAIN;
+    g->records_len += len;
     return 1;
 }
 
@@ -71,14 +76,17 @@ enum kf_hot kf_hot_answer(struct kf_reactor *r, kf_conn *c, const struct kf_text
     kf_answer_plan plan;
     kf_answer_data data;
     if (!c->caller || !kf_call_parse(&r->call, frame->at, frame->len)) return KF_HOT_COLD;
+    r->plan = (kf_answer_plan){.bound = 0};
     const kf_ticket_entry *t = *ticket = kf_tickets_find(&r->tickets, c->caller, &r->call);
     if (!t || !kf_hot_holds(r, t, now)) return KF_HOT_COLD;
     if (r->call.more) return KF_HOT_JOB;
-    if (!kf_answer_plan_for(&plan, &r->call, t)) return KF_HOT_COLD;
-    if (plan.bound > r->limits.max_frame && !is_divisible(&r->call, r->limits.max_frame)) return KF_HOT_COLD;
-    const size_t event_len = LOG_HEAD + kf_answer_event_bound(&r->call, t) + LOG_CHAIN;
+    if (!kf_answer_plan_for(&plan, &r->call, t) || !kf_hot_fits(r, &r->call, &plan)) return KF_HOT_COLD;
+    const size_t event_len = kf_answer_event_bound(&r->call, t);
     if (event_len > KF_RECORDS_LEN) return KF_HOT_COLD;
-    if (plan.cost > KF_INLINE_COST || plan.room > KF_ROOM_LEN || plan.bound > KF_OUT_LEN) return KF_HOT_JOB;
+    r->plan = plan;
+    if (plan.cost > KF_INLINE_COST || plan.room > KF_ROOM_LEN || plan.bound > KF_OUT_LEN ||
+        plan.bound > r->limits.max_frame)
+        return KF_HOT_JOB;
     if (r->call.deadline && kf_clock_us(CLOCK_MONOTONIC) - c->arrived >= (int64_t)r->call.deadline * 1000)
         return KF_HOT_COLD;
     if (!fits(r, &plan, event_len, t->facts.recorded)) return KF_HOT_FULL;

@@ -129,7 +129,7 @@ static void give_job(struct kf_reactor *r, kf_conn *c, turn *t, const struct kf_
         if (job) kf_job_free(job);
         return;
     }
-    begin(c, frame->len);
+    begin(c, frame->len + r->plan.bound);
     kf_workers_give(r, job);
 }
 
@@ -160,20 +160,23 @@ static int begin_assembly(struct kf_reactor *r, kf_conn *c, turn *t, const struc
     kf_assembly *a = calloc(1, sizeof *a);
     if (!a) return 0;
     *a = (kf_assembly){.id = r->call.id, .total = first.len + r->call.more, .first_len = first.len};
-    a->frame = kf_buffer_new(frame->len, frame->len);
     a->payload = kf_buffer_new((size_t)a->total, first.len);
-    if (!a->frame.at || !a->payload.at) {
+    if (!a->payload.at) {
         kf_assembly_free(a);
         return 0;
     }
-    memcpy(a->frame.at, frame->at, frame->len);
     if (first.len) memcpy(a->payload.at, first.at, first.len);
+    a->frame = detach(c, t, frame, &a->frame_at);
+    if (!a->frame.at) {
+        kf_assembly_free(a);
+        t->dead = 1;
+        return 1;
+    }
     begin(c, frame->len);
     /* behind the one that is being read */
     kf_assembly **place = &c->assemblies;
     while (*place) place = &(*place)->next;
     *place = a;
-    (void)t;
     return 1;
 }
 
@@ -186,10 +189,11 @@ static void end_assembly(struct kf_reactor *r, kf_conn *c, turn *t) {
         return;
     }
     c->assemblies = a->next;
-    job->frame = a->frame, job->payload = a->payload, job->first_len = a->first_len;
+    job->frame = a->frame, job->frame_at = a->frame_at;
+    job->payload = a->payload, job->first_len = a->first_len;
     a->frame = a->payload = (kf_buffer){0};
     kf_assembly_free(a);
-    if (kf_call_parse(&job->call, job->frame.at, job->frame.used)) {
+    if (kf_call_parse(&job->call, job->frame.at + job->frame_at, job->frame.used - job->frame_at)) {
         *growing(&job->call) = (struct kf_text){job->payload.at, job->payload.used};
         const kf_ticket_entry *ticket = kf_tickets_find(&r->tickets, c->caller, &job->call);
         if (ticket) job->ticket = kf_ticket_hold(ticket);
@@ -330,7 +334,6 @@ static void consume(struct kf_reactor *r, kf_conn *c, const uint8_t *base, size_
     pthread_rwlock_rdlock(&r->tickets.lock);
     while (step == STEP_ON && !t.dead) step = next_frame(r, c, &t);
     pthread_rwlock_unlock(&r->tickets.lock);
-    kf_wipe_below();
     /* what is not recorded need not wait, and a buffer of the connection's own cannot */
     if (r->group.num && (own || !r->group.recorded || r->group.cost > KF_GROUP_COST)) {
         kf_group_end(r); /* the group's input is wiped before this one's, of which some may be left */

@@ -11,8 +11,6 @@
 
 #include "kf_reactor.h"
 
-enum { LOG_HEAD = 5, LOG_CHAIN = 32 };
-
 void kf_job_free(kf_job *job) {
     kf_ticket_let_go(job->ticket);
     kf_buffer_free(&job->frame);
@@ -27,18 +25,22 @@ void kf_job_free(kf_job *job) {
 /* ---- one job ------------------------------------------------------------------------------------------------ */
 
 /* Finds the request in the buffer that it is in now. */
-static int parse(kf_job *job) {
+static int parse(const struct kf_reactor *r, kf_job *job) {
     const struct kf_text payload = {job->payload.at, job->payload.used};
     kf_call *call = &job->call;
     if (!kf_call_parse(call, job->frame.at + job->frame_at, job->frame.used - job->frame_at)) return 0;
     if (payload.at) *(call->many ? &call->columns[0].data : &call->payload[0]) = payload;
-    return kf_answer_plan_for(&job->plan, call, job->ticket);
+    return kf_answer_plan_for(&job->plan, call, job->ticket) && kf_hot_fits(r, call, &job->plan);
 }
 
 static int is_begun(const struct kf_reactor *r, const kf_job *job) {
     const int64_t waited = kf_clock_us(CLOCK_MONOTONIC) - job->arrived;
     return kf_hot_holds(r, job->ticket, kf_clock_us(CLOCK_REALTIME)) &&
            (!job->call.deadline || waited < (int64_t)job->call.deadline * 1000);
+}
+
+static int has_secrets(const kf_call *call) {
+    return call->op == KF_OP_DECRYPT || call->op == KF_OP_DATA_KEY || call->op == KF_OP_RANDOM;
 }
 
 static int answer(struct kf_reactor *r, kf_job *job) {
@@ -56,7 +58,8 @@ static int answer(struct kf_reactor *r, kf_job *job) {
     free(room);
     kf_wipe_below();
     if (job->answer_len >= 0) {
-        shared->bytes.used = (size_t)job->answer_len;
+        /* blobs, signatures and MACs are no secrets, and their bytes need not be wiped */
+        shared->bytes.used = has_secrets(&job->call) ? (size_t)job->answer_len : 0;
         job->answer = shared;
         return 1;
     }
@@ -67,9 +70,9 @@ static int answer(struct kf_reactor *r, kf_job *job) {
 
 static int record(struct kf_reactor *r, const kf_job *job) {
     if (!job->ticket->facts.recorded) return 1;
-    uint8_t *event = malloc(LOG_HEAD + kf_answer_event_bound(&job->call, job->ticket) + LOG_CHAIN);
+    uint8_t *event = malloc(kf_answer_event_bound(&job->call, job->ticket));
     if (!event) return 0;
-    const uint32_t len = (uint32_t)kf_answer_event(event + LOG_HEAD, &job->call, job->ticket,
+    const uint32_t len = (uint32_t)kf_answer_event(event, &job->call, job->ticket,
                                                    (uint64_t)kf_clock_us(CLOCK_REALTIME), job->conn);
     const int recorded = len <= KF_EVENT_MAX && kf_hot_record(r, event, &len, 1) == KF_OK;
     free(event);
@@ -78,7 +81,7 @@ static int record(struct kf_reactor *r, const kf_job *job) {
 
 /* Whether the answer is there, and may leave. */
 static int run(struct kf_reactor *r, kf_job *job) {
-    if (!job->ticket || !parse(job) || !is_begun(r, job) || !answer(r, job)) return 0;
+    if (!job->ticket || !parse(r, job) || !is_begun(r, job) || !answer(r, job)) return 0;
     if (record(r, job)) {
         kf_hot_count(r, &job->call, job->ticket);
         return 1;

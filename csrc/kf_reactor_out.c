@@ -2,6 +2,7 @@
  * What a connection is sent. Pieces wait in a list while the peer does not read; whatever can be, is sent at once, and
  * by one system call for as many pieces as it takes.
  */
+#if defined(__linux__)
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -190,3 +191,4 @@ int kf_conn_send_answer(struct kf_reactor *r, kf_conn *c, kf_job *job) {
     job->answer = NULL;
     return ok && kf_conn_flush(r, c);
 }
+#endif

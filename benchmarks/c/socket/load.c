@@ -1,7 +1,7 @@
 /*
  * The load client: encrypts by number over the socket, one request at a time or many, on one connection or many, and
  * prints rates and latencies as JSON. It says hello as any client does, and takes every answer for an error that is none.
- *   load PATH [-k KEY] [-s PAYLOAD] [-c CHUNK] [-n CONNECTIONS] [-d DEPTH] [-t SECONDS]
+ *   load PATH [-k KEY] [-s PAYLOAD] [-c CHUNK] [-n CONNECTIONS] [-d DEPTH] [-r REQUESTS | -t SECONDS]
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,6 +15,7 @@ enum { EVENTS = 64, IN_LEN = 256 << 10, MOST_LATENCIES = 8 << 20 };
 
 static const char *key = "alias/bench";
 static size_t payload_len = 64, chunk_len = (size_t)8 << 20, num_conns = 1, depth = 1;
+static uint64_t num_requests = UINT64_MAX, num_done;
 static double seconds = 1;
 
 /* One request with all of its chunks, whose id is filled in where its frames have it. */
@@ -30,7 +31,7 @@ typedef struct {
     uint8_t *in, *out;
     size_t len, need_at, out_len, out_at;
     uint64_t *sent; /* when, by id modulo depth */
-    uint32_t next_id, done;
+    uint32_t next_id;
 } conn;
 
 /* ---- the request --------------------------------------------------------------------------------------------- */
@@ -161,14 +162,14 @@ static size_t take_answers(conn *c, uint64_t now) {
     }
     memmove(c->in, c->in + at, c->len - at);
     c->len -= at;
-    c->done += (uint32_t)answered;
+    num_done += answered;
     return answered;
 }
 
 /* ---- one at a time ------------------------------------------------------------------------------------------------ */
 
 static void ping_pong(conn *c, uint64_t until) {
-    for (uint64_t now = wire_now(); now < until;) {
+    for (uint64_t now = wire_now(); now < until && num_done < num_requests;) {
         number(request, c->next_id);
         c->sent[c->next_id++ % depth] = now;
         send_all(c->fd, request, request_len);
@@ -222,7 +223,7 @@ static void pipeline(conn *conns, uint64_t until) {
         for (size_t k = 0; k < depth; k++) add_request(c, now);
         flush(epoll, c);
     }
-    while (wire_now() < until) {
+    while (wire_now() < until && num_done < num_requests) {
         const int num = epoll_wait(epoll, events, EVENTS, 1000);
         for (int i = 0; i < num; i++) serve(epoll, events[i].data.ptr, events[i].events);
     }
@@ -248,12 +249,13 @@ static void report(uint64_t done, double elapsed) {
 }
 
 static void read_options(int argc, char **argv) {
-    for (int option; (option = getopt(argc, argv, "k:s:c:n:d:t:")) != -1;) switch (option) {
+    for (int option; (option = getopt(argc, argv, "k:s:c:n:d:r:t:")) != -1;) switch (option) {
         case 'k': key = optarg; break;
         case 's': payload_len = (size_t)atoll(optarg); break;
         case 'c': chunk_len = (size_t)atoll(optarg); break;
         case 'n': num_conns = (size_t)atoll(optarg); break;
         case 'd': depth = (size_t)atoll(optarg); break;
+        case 'r': num_requests = (uint64_t)atoll(optarg), seconds = 3600; break;
         case 't': seconds = atof(optarg); break;
         default: exit(2);
     }
@@ -261,7 +263,7 @@ static void read_options(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-    if (argc < 2) return fprintf(stderr, "usage: load PATH [-k KEY] [-s PAYLOAD] [-c CHUNK] [-n CONNECTIONS] [-d DEPTH] [-t SECONDS]\n"), 2;
+    if (argc < 2) return fprintf(stderr, "usage: load PATH [-k KEY] [-s PAYLOAD] [-c CHUNK] [-n CONNECTIONS] [-d DEPTH] [-r REQUESTS | -t SECONDS]\n"), 2;
     const char *path = argv[1];
     read_options(argc - 1, argv + 1);
     make_request();
@@ -274,8 +276,6 @@ int main(int argc, char **argv) {
         ping_pong(conns, until);
     else
         pipeline(conns, until);
-    uint64_t done = 0;
-    for (size_t i = 0; i < num_conns; i++) done += conns[i].done;
-    report(done, (double)(wire_now() - start) / 1e9);
+    report(num_done, (double)(wire_now() - start) / 1e9);
     return 0;
 }

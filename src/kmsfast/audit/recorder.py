@@ -6,9 +6,11 @@ The log is opened by the first event, so that who only reads the store makes non
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from kmsfast.audit.event import Event
+from kmsfast.audit.lent import Lend, LentLog
 from kmsfast.audit.log import AuditLog
 from kmsfast.audit.trail import Trail
 
@@ -57,6 +59,14 @@ class Recorder:
             body = event._replace(request=_OMITTED, response=_OMITTED).pack()
         log.append(body, sync=self.waits_for(event.name))
 
+    def append(self, bodies: Sequence[bytes]) -> None:
+        """The same with packed events of operations that wait for nothing, by one write.
+
+        Raises:
+            AuditUnusable: one could not be written; then the answer of none must leave.
+        """
+        (self._log or self._opened()).append_all(bodies)
+
     def waits_for(self, operation: str) -> bool:
         """Whether recording an operation waits for the disk."""
         return self._strict or self.is_change(operation)
@@ -68,6 +78,19 @@ class Recorder:
             AuditUnusable: it cannot.
         """
         self._opened()
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether every record is synced before its answer leaves."""
+        return self._strict
+
+    def lent(self, lend: Lend, take_back: Callable[[], object]) -> LentLog:
+        """The log, for what appends to it in C; it is to be closed before this.
+
+        Raises:
+            AuditUnusable: it cannot be written.
+        """
+        return LentLog(self._opened(), lend, take_back)
 
     def close(self) -> None:
         """Signs and closes the log, if there was an event."""

@@ -39,6 +39,13 @@ _ADDRESS = "127.0.0.1:4599"
     type=OctalMode(),
     help="Permissions of the socket: who may write to it may connect.  [default: 0600]",
 )
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="warning",
+    show_default=True,
+    help="What goes to standard error.",
+)
 @click.option("--socket-group", metavar="NAME", help="Group that the socket shall belong to.")
 @click.option(
     "--store",
@@ -102,6 +109,7 @@ def serve(
     local: str | None,
     socket_mode: int | None,
     socket_group: str | None,
+    log_level: str,
     store: Path | None,
     insecure_no_auth: bool,
     regions: tuple[str, ...] | None,
@@ -135,7 +143,7 @@ def serve(
             "--audit off is for development and tests: it needs --insecure-no-auth"
         )
     tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
-    logging.basicConfig(format="kmsfast: %(message)s", level=logging.WARNING)
+    logging.basicConfig(format="kmsfast: %(message)s", level=log_level.upper())
     session.store = store or session.store
     if regions and region and region not in regions:
         raise click.UsageError(f"--region {region} is not one of --regions {','.join(regions)}")

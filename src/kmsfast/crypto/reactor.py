@@ -105,7 +105,7 @@ class Log(NamedTuple):
     Attributes:
         end: of the log.
         lock_fd: its lock file, opened for the reactor alone: a lock is that of an open file and
-            does not tell threads apart.
+            does not tell threads apart. It and that of ``file`` are duplicated.
         file: the segment that takes records.
     """
 
@@ -268,9 +268,16 @@ class Reactor:
         return list(self._slots[0:num])
 
     def record(self, log: Log | None) -> None:
-        """Where events are recorded; None: nowhere, and tickets with ``recorded`` do not hold."""
+        """Where events are recorded; None: nowhere, and tickets with ``recorded`` do not hold.
+
+        It is to be said anew whenever the log has begun a segment or was repaired, and None when a
+        sync has failed.
+
+        Raises:
+            StoreUnusable: there are too many open files.
+        """
         if log is None:
-            lib.kf_reactor_record(self._reactor, ffi.NULL)
+            check(lib.kf_reactor_record(self._reactor, ffi.NULL))
             self._log = None
             return
         file = log.file
@@ -278,7 +285,7 @@ class Reactor:
             "struct kf_reactor_log *",
             (log.end.struct, log.lock_fd, file.fd, file.number, file.max_offset),
         )
-        lib.kf_reactor_record(self._reactor, given)
+        check(lib.kf_reactor_record(self._reactor, given), "the audit log cannot be recorded to")
         self._log = log.end  # of the one before nobody reads any more
 
     def counts(self) -> Counts:

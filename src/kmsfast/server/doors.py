@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from kmsfast.app import Application
+from kmsfast.crypto.reactor import Reactor
 from kmsfast.errors import ValidationError
 from kmsfast.server.activation import activated
 from kmsfast.server.addresses import url_of
 from kmsfast.server.socket_door import Door
+from kmsfast.server.socket_reactor import ReactorServer
 from kmsfast.server.socket_recording import SocketRecording
 from kmsfast.server.unix import PER_UID, UnixServer
 from kmsfast.server.unix_place import Place, UnixPlace, claim
@@ -90,11 +92,17 @@ class HttpDoor:
 
 @dataclass(slots=True)
 class SocketDoor:
-    """The Unix socket of docs/socket.md."""
+    """The Unix socket of docs/socket.md.
+
+    Attributes:
+        in_c: by the reactor, where the system has what that needs; else by the event loop alone.
+    """
 
     door: Door
     place: Place
+    recorder: Recorder | None = None
     per_uid: int = PER_UID
+    in_c: bool = True
     _listener: asyncio.AbstractServer | None = field(default=None, init=False)
 
     @property
@@ -105,6 +113,10 @@ class SocketDoor:
     async def begin(self) -> Serving:
         """Lets clients connect."""
         loop = asyncio.get_running_loop()
+        if self.in_c and Reactor.is_available():
+            reactor = ReactorServer(self.door, self.place, self.recorder, per_uid=self.per_uid)
+            reactor.begin(loop)
+            return reactor
         server = UnixServer(self.door, loop, per_uid=self.per_uid)
         self._listener = await loop.create_unix_server(server.connection, sock=self.place.listening)
         return server
@@ -195,4 +207,5 @@ def socket_door(
     recording = None
     if recorder is not None:
         recording = SocketRecording(recorder, model.recordable(), app.ring.clock)
-    return SocketDoor(Door(app, socket_model(model), not open_to_all, recording), place)
+    door = Door(app, socket_model(model), not open_to_all, recording)
+    return SocketDoor(door, place, recorder)

@@ -6,12 +6,13 @@ Order: signature, region, caller, permissions. Each failure is AWS's, and says n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kmsfast.app import Application
 from kmsfast.errors import PrincipalNotFound
 from kmsfast.model.arn import Home
-from kmsfast.server.permits import Admitted, Permits
+from kmsfast.model.policy_principal import Principal
+from kmsfast.server.permits import Permits
 from kmsfast.wire.refusals import UnrecognizedClient
 from kmsfast.wire.sigv4 import Signed, Verifier
 
@@ -19,6 +20,25 @@ if TYPE_CHECKING:
     from kmsfast.server.endpoint import Request
 
 __all__ = ["Admitted", "Guard"]
+
+
+class Admitted(NamedTuple):
+    """What is known of a request whose signature is right.
+
+    Attributes:
+        app: the service of the region and the caller's account.
+        access_key: that signed it.
+    """
+
+    app: Application
+    caller: Principal
+    access_key: str
+    request: Request
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """Condition keys of the connection and the headers."""
+        return _values(self.request)
 
 
 class Guard(Permits):
@@ -30,6 +50,7 @@ class Guard(Permits):
         self._access = app.deployment.access
         regions = {app.store.home.region, *app.deployment.served_regions()}
         self._verifier = Verifier(regions, self._access.signing_key)
+        self._apps: dict[tuple[str, str], Application] = {}  # of callers that there are
 
     def admit(self, request: Request) -> Admitted:
         """Who makes a request.
@@ -46,8 +67,11 @@ class Guard(Permits):
             raise UnrecognizedClient(
                 "The security token included in the request is invalid."
             ) from None
-        home = Home(signer.region, caller.account or "")
-        return Admitted(self._deployment.at(home), caller, _values(request), signer.access_key)
+        place = signer.region, caller.account or ""
+        app = self._apps.get(place)
+        if app is None:
+            app = self._apps[place] = self._deployment.at(Home(*place))
+        return Admitted(app, caller, signer.access_key, request)
 
 
 def _address(peer: str) -> str:

@@ -6,7 +6,7 @@ Every door that knows callers asks here; how it came to know them is its own.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from kmsfast.app import Application, Deployment
 from kmsfast.errors import AccessDenied, ForeignArn, KeyNotFound
@@ -14,7 +14,7 @@ from kmsfast.model.arn import Home
 from kmsfast.model.policy_principal import Principal
 from kmsfast.operations.permissions import permitted
 
-__all__ = ["Admitted", "Permits"]
+__all__ = ["Admitted", "Asking", "Permits"]
 
 _ELSEWHERE: Final = (
     "because the resource does not exist in this Region, no resource-based policies allow access, "
@@ -23,19 +23,28 @@ _ELSEWHERE: Final = (
 _NAMING: Final = ("KeyId", "SourceKeyId", "TargetKeyId")
 
 
-class Admitted(NamedTuple):
-    """What is known of a request whose caller is known.
+class Asking(Protocol):
+    """What is known of a request whose caller is known."""
 
-    Attributes:
-        app: the service of the region and the caller's account.
-        values: condition keys of the connection and the headers.
-        access_key: that signed it; empty where no signature is asked for.
-    """
+    @property
+    def app(self) -> Application:
+        """The service of the region and the caller's account."""
+
+    @property
+    def caller(self) -> Principal:
+        """Who makes it."""
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """Condition keys that the door knows."""
+
+
+class Admitted(NamedTuple):
+    """The same, said; see :class:`Asking`."""
 
     app: Application
     caller: Principal
     values: Mapping[str, Any]
-    access_key: str = ""
 
 
 class Permits:
@@ -46,14 +55,14 @@ class Permits:
         self._homes: set[Home] = set()  # that have keys; they do for ever
 
     def permitted(
-        self, admitted: Admitted, operation: str, given: Mapping[str, Any]
+        self, admitted: Asking, operation: str, given: Mapping[str, Any]
     ) -> tuple[Application, Mapping[str, Any]]:
         """The service that has the key, and the request with its key's ARN in it.
 
         Raises:
             AccessDenied: the caller may not do it; other errors as of the operation's names.
         """
-        app, caller, values, _ = admitted
+        app, caller, values = admitted.app, admitted.caller, admitted.values
         account = _account_in(given)
         if account in {None, caller.account}:
             return app, permitted(app, caller, operation, given, values)

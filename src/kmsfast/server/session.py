@@ -14,14 +14,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from kmsfast.errors import KmsError, UnsupportedOperation
 from kmsfast.operations import MISSING, OPERATIONS, refuse_long_contexts
 from kmsfast.operations.batches import BATCHES, Batch, given_of, names_its_keys
 from kmsfast.operations.numbered import SINGLES, with_algorithm
 from kmsfast.operations.requests import Given, check_tokens
-from kmsfast.server.socket_chunks import Chunks, Whole
+from kmsfast.server.socket_chunks import Chunks, Whole, continued
 from kmsfast.server.socket_door import Door, Peer, Visitor
 from kmsfast.server.socket_recording import Outcome
 from kmsfast.service.usage import request_of
@@ -47,11 +47,15 @@ from kmsfast.wire.socket_requests import (
     read_request,
 )
 
+if TYPE_CHECKING:
+    from kmsfast.server.socket_tickets import Tickets
+
 __all__ = ["Closing", "Later", "Session"]
 
 Later = Callable[[], bytes]
 """The frames of an answer that takes the disk, another process, or long."""
 
+_ABOUT_USES: Final = "GetKeyLastUsage"
 _HEADER: Final = 24  # bytes of a blob that name its key version
 _MOST_SEEN: Final = 1024
 _LOG: Final = logging.getLogger(__name__)
@@ -71,13 +75,20 @@ class Session:
     Args:
         peer: who has connected.
         clock: seconds, monotonic; of deadlines.
+        tickets: learns of requests that were answered; None: nobody does.
 
     Attributes:
         visitor: who asks, once the hello is over.
     """
 
-    def __init__(self, door: Door, peer: Peer, clock: Callable[[], float]) -> None:
-        self._door, self._peer, self._clock = door, peer, clock
+    def __init__(
+        self,
+        door: Door,
+        peer: Peer,
+        clock: Callable[[], float],
+        tickets: Tickets | None = None,
+    ) -> None:
+        self._door, self._peer, self._clock, self._tickets = door, peer, clock, tickets
         self.visitor: Visitor | None = None
         self._chunks = Chunks(door.announced, peer.uid)
         self._seen_in, self._seen = -1, set[Any]()
@@ -86,8 +97,8 @@ class Session:
         """The connection is gone."""
         self._chunks.clear()
 
-    def hello(self, body: bytes) -> tuple[bytes, str]:
-        """The server's hello, to the client's, and the ARN of the caller.
+    def hello(self, body: bytes) -> tuple[bytes, Visitor]:
+        """The server's hello, to the client's, and who asks.
 
         Raises:
             Closing: it is none, or the peer is nobody.
@@ -98,13 +109,14 @@ class Session:
         except KmsError as error:
             raise Closing(error) from None
         self.visitor = visitor
-        return _hello(said.version, visitor), visitor.arn
+        return _hello(said.version, visitor), visitor
 
-    def receive(self, body: bytes, arrived: float) -> bytes | Later | None:
+    def receive(self, body: bytes, arrived: float, rest: bytes = b"") -> bytes | Later | None:
         """The frames of an answer, or what makes them; None: more of the request must come first.
 
         Args:
             arrived: when the frame came, by the clock.
+            rest: what the chunks of the request brought, where they are received already.
 
         Raises:
             Closing: it is malformed.
@@ -117,7 +129,9 @@ class Session:
             if isinstance(request, Chunk):
                 whole = self._chunks.add(request)
                 return None if whole is None else self._whole(visitor, whole)
-            if isinstance(request, ByNumber) and request.options.more:
+            if rest and isinstance(request, ByNumber):
+                request = continued(request, rest)
+            elif isinstance(request, ByNumber) and request.options.more:
                 return self._growing(request, arrived)
         except MalformedFrame as error:
             raise Closing(error) from None
@@ -151,13 +165,14 @@ class Session:
 
     def _begun(self, visitor: Visitor, request: ByName | ByNumber, arrived: float) -> bytes | Later:
         call = _Call(self._door, visitor, request, self._due(request, arrived), self._clock)
-        number = request.number if isinstance(request, ByNumber) else 0
-        if not number or request.operation.many:  # type: ignore[union-attr]
+        if isinstance(request, ByName):
             return call.run
+        if request.operation.many or self._tickets is not None:
+            return self._teaching(visitor, request, call)
         epoch = self._door.app.ring.epoch[0]
         if epoch != self._seen_in or len(self._seen) >= _MOST_SEEN:
             self._seen_in, self._seen = epoch, set()
-        kind = _kind(request)  # type: ignore[arg-type]
+        kind = _kind(request)
         if kind in self._seen and not call.waits_to_record:
             done = call.at_once()
             if done is not None:
@@ -171,6 +186,20 @@ class Session:
             return done
 
         return learning
+
+    def _teaching(self, visitor: Visitor, request: ByNumber, call: _Call) -> Later:
+        """The work, after which the reactor may know how such requests are answered."""
+        tickets = self._tickets
+        if tickets is None:
+            return call.run
+
+        def teaching() -> bytes:
+            done = call.run()
+            if call.succeeded:
+                tickets.issue(visitor, request)
+            return done
+
+        return teaching
 
     def _due(self, request: ByName | ByNumber, arrived: float) -> float | None:
         wanted = request.deadline if isinstance(request, ByName) else request.options.deadline
@@ -279,6 +308,8 @@ class _Call:
             why = MISSING.get(request.name, "AWS has added it since")
             raise UnsupportedOperation(f"{request.name} is not supported by this release: {why}")
         given = shape.checked(request.members)
+        if request.name == _ABOUT_USES:
+            self._door.before_usage()
         refuse_long_contexts(given)
         app, settled = self._visitor.permitted(request.name, given)
         self._outcome.keys = _settled(settled)

@@ -20,7 +20,7 @@ from kmsfast.wire.socket_frames import MAX_INFLIGHT, MAX_MESSAGE, MalformedFrame
 from kmsfast.wire.socket_operations import Payload
 from kmsfast.wire.socket_requests import ByNumber, Chunk
 
-__all__ = ["Announced", "Chunks", "Whole"]
+__all__ = ["Announced", "Chunks", "Whole", "continued"]
 
 _PIECE: Final = 1 << 20
 
@@ -141,6 +141,17 @@ class Chunks:
         for each in self._growing.values():
             self._announced.give(self._uid, each.size)
         self._growing.clear()
+
+
+def continued(request: ByNumber, rest: bytes) -> ByNumber:
+    """A request with what its chunks brought, where somebody else has received them.
+
+    Raises:
+        MalformedFrame: not as much as it announced.
+    """
+    if len(rest) != request.options.more:
+        raise MalformedFrame(f"The chunks of the request {request.id} are not what it announced")
+    return _with_data(request, _data(request) + rest)
 
 
 def _data(request: ByNumber) -> bytes:

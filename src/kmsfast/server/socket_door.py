@@ -56,6 +56,7 @@ class Door:
         recording: writes events; None: nobody does.
         threads: of the C core for a batch.
         announced: payloads in chunks that have begun.
+        before_usage: called before somebody asks when a key was last used.
     """
 
     app: Application
@@ -64,6 +65,7 @@ class Door:
     recording: SocketRecording | None = None
     threads: int = field(default_factory=lambda: min(_MOST_THREADS, usable_processors()))
     announced: Announced = field(default_factory=Announced)
+    before_usage: Callable[[], object] = lambda: None
     permits: Permits = field(init=False)
     next_id: Callable[[], str] = field(init=False)
 

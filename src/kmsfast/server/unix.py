@@ -243,10 +243,10 @@ class _Connection(asyncio.BufferedProtocol):
     def _begun(self, body: bytes) -> bytes | None:
         session = self._session
         if session.visitor is None:
-            said, who = session.hello(body)
+            said, visitor = session.hello(body)
             self._reader.limit = MAX_FRAME
             self.deadline = _NEVER
-            _LOG.info("opened uid=%s principal=%s", self._uid, who)
+            _LOG.info("opened uid=%s principal=%s", self._uid, visitor.arn)
             return said
         made = session.receive(body, self._server.now())
         if made is None or isinstance(made, bytes):

@@ -105,10 +105,10 @@ def admin(world: World) -> Session:
 
 def test_the_hello_says_who_and_where(world: World) -> None:
     session = Session(world.door, Peer(ADA, ()), lambda: 0.0)
-    answer, who = session.hello(frame("kmsfast", 0, 9, {"x": 1, "region": "us-east-1"})[4:])
+    answer, visitor = session.hello(frame("kmsfast", 0, 9, {"x": 1, "region": "us-east-1"})[4:])
     [[magic, version, facts]] = frames_of(answer)
     assert (magic, version) == ("kmsfast", 1)
-    assert facts["principal"] == who == "arn:aws:iam::000000000000:user/ada"
+    assert facts["principal"] == visitor.arn == "arn:aws:iam::000000000000:user/ada"
     assert (facts["region"], facts["account"]) == ("us-east-1", "000000000000")
     assert facts["max_frame"] == 16 << 20
 
