@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["env", "serve"]
 
 _ADDRESS = "127.0.0.1:4599"
+_AWS = "aws"
 
 
 @click.command(short_help="Serve the AWS KMS API over HTTP.")
@@ -82,6 +83,12 @@ _ADDRESS = "127.0.0.1:4599"
     help="Record each request in the audit log; strict: on the disk before it is answered."
     "  [default: on, without authentication off]",
 )
+@click.option(
+    "--quotas",
+    metavar="aws|FILE",
+    help="Limit the requests per second of each account, as AWS does. FILE (TOML) says which quotas"
+    " are not AWS's, instead of quotas.toml of the store.",
+)
 @pass_session
 def serve(
     session: Session,
@@ -98,6 +105,7 @@ def serve(
     seed: Path | None,
     allow_reset: bool,
     audit: str | None,
+    quotas: str | None,
 ) -> None:
     """Serve the AWS KMS API over HTTP until SIGTERM or SIGINT."""
     from kmsfast.model.arn import Home
@@ -118,6 +126,7 @@ def serve(
     tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
     logging.basicConfig(format="kmsfast: %(message)s", level=logging.WARNING)
     session.store = store or session.store
+    session.quotas = None if quotas in {None, _AWS} else Path(quotas or "")
     if regions and region and region not in regions:
         raise click.UsageError(f"--region {region} is not one of --regions {','.join(regions)}")
     usual = Home()
@@ -140,6 +149,7 @@ def serve(
         seed=seed,
         allow_reset=allow_reset,
         audit=audit or ("off" if insecure_no_auth else "on"),
+        limited=quotas is not None,
     )
 
 

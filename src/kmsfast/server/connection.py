@@ -284,7 +284,7 @@ class Connection(asyncio.Protocol):
         hub = self._hub
         body = reply.body
         keep = request.keep_alive and not hub.stopping and not (self._last and not self._queue)
-        error = b"" if not reply.error else f"x-amzn-ErrorType: {reply.error}\r\n".encode()
+        error = b"" if not reply.error else _error_headers(reply)
         self._transport.write(
             b"%b%b%b%b%bDate: %b\r\nContent-Length: %d\r\n\r\n%b"
             % (
@@ -323,6 +323,12 @@ class Connection(asyncio.Protocol):
         self._last = True
         if not self._working:
             self._transport.close()
+
+
+def _error_headers(reply: Reply) -> bytes:
+    """The name of an error, and when to try again, as AWS's SDKs read it: in milliseconds."""
+    retry = f"x-amz-retry-after: {reply.retry_after}\r\n" if reply.retry_after else ""
+    return f"x-amzn-ErrorType: {reply.error}\r\n{retry}".encode()
 
 
 _HEADERS: Final[Mapping[bytes, str]] = {

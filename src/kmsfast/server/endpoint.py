@@ -7,6 +7,7 @@ done at once is; for anything else the caller gets a function to call where wait
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from kmsfast.app import Application
-from kmsfast.errors import KmsError, UnsupportedOperation
+from kmsfast.errors import KmsError, Throttled, UnsupportedOperation
 from kmsfast.model.arn import Home
 from kmsfast.model.policy_principal import Principal
 from kmsfast.operations import (
@@ -28,6 +29,8 @@ from kmsfast.operations import (
 from kmsfast.server.gate import Gate
 from kmsfast.server.guard import Admitted, Guard
 from kmsfast.server.recording import Recording
+from kmsfast.server.throttling import Usual, limited, limited_usual
+from kmsfast.service.request_quotas import RequestQuotas
 from kmsfast.wire.credentials import Credential, credential_of, scope_of
 from kmsfast.wire.faults import INTERNAL, fault_of
 from kmsfast.wire.model import OperationShape, ServiceModel
@@ -59,11 +62,13 @@ class Reply(NamedTuple):
 
     Attributes:
         error: the error's name, or empty.
+        retry_after: milliseconds after which the same request may succeed; 0: nobody knows.
     """
 
     status: int
     body: bytes
     error: str = ""
+    retry_after: int = 0
 
     def __repr__(self) -> str:
         """Without the body, which may have a plaintext or a key."""
@@ -123,16 +128,23 @@ class _Bound:
     app: Application
     shape: OperationShape
     operation: Operation | None
-    usual: Callable[[bytes], bytes | None] | None
+    usual: Usual | None
 
 
+Quotas = RequestQuotas | None
 _Targets = Mapping[bytes, _Bound]
 """The operations of a region and account by the header X-Amz-Target."""
 
 
-def _bound(app: Application, shape: OperationShape, operation: Operation | None) -> _Bound:
+def _bound(
+    app: Application, shape: OperationShape, operation: Operation | None, quotas: Quotas
+) -> _Bound:
     make = None if operation is None else operation.usual
-    return _Bound(app, shape, operation, None if make is None else make(app, shape).answer)
+    usual: Usual | None = None if make is None else make(app, shape).answer
+    if operation is not None and quotas is not None:
+        operation = limited(operation, shape.name, quotas)
+        usual = None if usual is None else limited_usual(usual, app.store.home, quotas)
+    return _Bound(app, shape, operation, usual)
 
 
 class Endpoint:
@@ -142,6 +154,7 @@ class Endpoint:
         guard: asks who makes a request and whether it may; None: whoever connects is the owner.
         reset: empties the store, for ``POST /_kmsfast/reset``; None: nothing does.
         recording: writes the event of each request; None: nobody does.
+        quotas: of requests that nobody authenticates; a guard has its own. None: there are none.
     """
 
     def __init__(
@@ -151,8 +164,11 @@ class Endpoint:
         guard: Guard | None = None,
         reset: Callable[[], object] | None = None,
         recording: Recording | None = None,
+        *,
+        quotas: Quotas = None,
     ) -> None:
         self._app, self._home, self._guard = app, app.store.home, guard
+        self._quotas = None if guard is not None else quotas
         self._regions = {self._home.region, *app.deployment.served_regions()}
         self._model = model
         self._served: dict[Home, _Targets] = {}
@@ -273,7 +289,7 @@ class Endpoint:
             app = self._app.deployment.at(home)
             self._served[home] = {
                 f"{self._model.target_prefix}.{name}".encode(): _bound(
-                    app, shape, OPERATIONS.get(name)
+                    app, shape, OPERATIONS.get(name), self._quotas
                 )
                 for name, shape in self._model.operations.items()
             }
@@ -438,4 +454,5 @@ def _refusal(error: Exception, request_id: str) -> Reply:
         # Our own errors say what is wrong and what to do, as that the disk is full.
         trace = None if isinstance(error, KmsError) else error
         _LOG.error("request %s failed: %s", request_id, error, exc_info=trace)
-    return Reply(fault.status, fault.body, fault.code)
+    wait = error.retry_after if isinstance(error, Throttled) else 0
+    return Reply(fault.status, fault.body, fault.code, math.ceil(1000 * wait))

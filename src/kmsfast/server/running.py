@@ -20,6 +20,8 @@ from kmsfast.server.guard import Guard
 from kmsfast.server.recording import Recording
 from kmsfast.server.seed_file import read_seed
 from kmsfast.server.service_model import load_service_model
+from kmsfast.server.throttling import QuotaGuard
+from kmsfast.service.request_quotas import RequestQuotas
 
 __all__ = ["serve"]
 
@@ -34,6 +36,7 @@ def serve(
     seed: Path | None = None,
     allow_reset: bool = False,
     audit: str = "on",
+    limited: bool = False,
 ) -> None:
     """Serves a store at an address until SIGTERM or SIGINT; requests in work are finished then.
 
@@ -46,6 +49,7 @@ def serve(
             whoever wrote it knows their material.
         allow_reset: ``POST /_kmsfast/reset`` empties the store, and fills it with the seed again.
         audit: ``on``, ``strict`` or ``off``: whether requests are recorded.
+        limited: accounts can make no more requests than their quotas say.
 
     Raises:
         ValidationError: an address or option that cannot be served, or the packages of
@@ -75,7 +79,8 @@ def serve(
                 app.deployment.forget_keys()  # of all regions
 
         fill()
-        guard = None if insecure_no_auth else _guard(app)
+        quotas = RequestQuotas(app.deployment.quotas) if limited else None
+        guard = None if insecure_no_auth else _guard(app, quotas)
         reset = partial(fill, emptied=True) if allow_reset else None
         recording = None
         if audit != "off":
@@ -85,7 +90,7 @@ def serve(
         with runner:
             runner.run(
                 _serve(
-                    Endpoint(app, model, guard, reset, recording),
+                    Endpoint(app, model, guard, reset, recording, quotas=quotas),
                     listening,
                     context,
                     lambda: started(app, url_of(listening, tls=context is not None)),
@@ -98,7 +103,7 @@ def serve(
             Path(place.path).unlink(missing_ok=True)
 
 
-def _guard(app: Application) -> Guard:
+def _guard(app: Application, quotas: RequestQuotas | None) -> Guard:
     """Asks who makes requests.
 
     Raises:
@@ -110,7 +115,7 @@ def _guard(app: Application) -> Guard:
             "principal create NAME --administrator' and 'kmsfast access-key create NAME', or serve "
             "everyone on this machine with --insecure-no-auth"
         )
-    return Guard(app)
+    return Guard(app) if quotas is None else QuotaGuard(app, quotas)
 
 
 def _runner() -> asyncio.Runner:
