@@ -359,7 +359,7 @@ def start(
         raise ValidationError(
             f"busy_timeout must be between 0 and {_MAX_TIMEOUT} seconds, not {busy_timeout!r}"
         )
-    limits = load_quotas(Path(quotas or Path(path) / QUOTAS), missing_ok=quotas is None)
+    limits = AWS if quotas is None else load_quotas(Path(quotas))
     ticking = clock or time.time
     directory = Path(path)
     chosen = Home(region or Home().region, account or Home().account)
@@ -370,6 +370,8 @@ def start(
         store = open_store(directory, root, busy_timeout=busy_timeout)
     deployment = Deployment(store, ticking, Path(key_stores or directory / KEY_STORES), limits)
     try:
+        if quotas is None:
+            deployment.quotas = load_quotas(directory / QUOTAS, missing_ok=True)
         for home in deployment.homes():
             deployment.at(home).ring.purge_due()
         return deployment.at(Home(region or store.home.region, account or store.home.account))

@@ -88,6 +88,32 @@ class Trail:
         """
         return AuditLog(self.directory, self._store_key, self._store_id)
 
+    def remove_before(self, when: datetime) -> list[int]:
+        """Removes the segments whose last event lies before a time; the newest one stays.
+
+        That they are gone is noted in the log, and verifying it finds nothing missing.
+
+        Args:
+            when: aware.
+
+        Returns:
+            The numbers of the removed segments.
+
+        Raises:
+            AuditUnusable: there is no log, it was cut or changed, or cannot be written.
+        """
+        self._require()
+        log = self.open()
+        try:
+            return log.remove_before(int(when.timestamp() * 1_000_000))
+        finally:
+            log.close()
+
+    @property
+    def has_log(self) -> bool:
+        """Whether anything was ever recorded."""
+        return bool(self._segments())
+
     def restart(self) -> Path:
         """Puts the log aside, so that the next one who appends begins a new one.
 
