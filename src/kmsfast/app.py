@@ -117,7 +117,7 @@ class Deployment:
         from kmsfast.audit.trail import Trail
 
         store = self.directory
-        return Trail(store.path / AUDIT, store.store_key, store.store_id)
+        return Trail(store.path / AUDIT, store.store_key, store.store_id, self._clock)
 
     def recorder(self, *, strict: bool = False) -> Recorder:
         """What writes events of a door to the audit log; it is closed with the store."""

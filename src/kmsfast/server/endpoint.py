@@ -28,6 +28,7 @@ from kmsfast.operations import (
 )
 from kmsfast.server.gate import Gate
 from kmsfast.server.guard import Admitted, Guard
+from kmsfast.server.lookups import TARGET, Lookups
 from kmsfast.server.recording import Recording
 from kmsfast.server.throttling import Usual, limited, limited_usual
 from kmsfast.service.request_quotas import RequestQuotas
@@ -154,7 +155,7 @@ class Endpoint:
         guard: asks who makes a request and whether it may; None: whoever connects is the owner.
         reset: empties the store, for ``POST /_kmsfast/reset``; None: nothing does.
         recording: writes the event of each request; None: nobody does.
-        quotas: of requests that nobody authenticates; a guard has its own. None: there are none.
+        quotas: of requests; None: there are none. A guard of KMS has them as well.
     """
 
     def __init__(
@@ -169,6 +170,7 @@ class Endpoint:
     ) -> None:
         self._app, self._home, self._guard = app, app.store.home, guard
         self._quotas = None if guard is not None else quotas
+        self._lookups = Lookups(app, self._home_of, quotas, guarded=guard is not None)
         self._regions = {self._home.region, *app.deployment.served_regions()}
         self._model = model
         self._served: dict[Home, _Targets] = {}
@@ -216,7 +218,10 @@ class Endpoint:
         if request.too_long:
             raise RequestTooLarge(f"The request has more than {MAX_BODY} bytes")
         if request.target not in self._targets:
-            raise UnknownOperation
+            if request.target != TARGET:
+                raise UnknownOperation
+            lookups = self._lookups
+            return _guarded(lambda: Reply(200, lookups.answer(request)), request.request_id)
         guard = self._guard
         if guard is not None:
             return self._signed(guard, self._targets[request.target], request)
