@@ -27,7 +27,7 @@ from kmsfast.errors import FrameError
 __all__ = ["RESOURCE_TYPE", "Page", "Place", "Wanted", "newest_first"]
 
 RESOURCE_TYPE: Final = "AWS::KMS::Key"
-_BUDGET: Final = 16 << 20  # bytes of records that one page looks at
+_BUDGET: Final = 8 << 20  # bytes of records that one page looks at
 _APART: Final = 60_000_000  # µs by which clocks may differ
 
 
