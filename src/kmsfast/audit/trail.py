@@ -20,7 +20,7 @@ from kmsfast.audit.segments import segments, sync_directory
 from kmsfast.audit.signer import Signer
 from kmsfast.audit.verify import Report, verify
 from kmsfast.crypto.keys import StoreKey
-from kmsfast.errors import AuditUnusable
+from kmsfast.errors import AuditUnusable, ValidationError
 
 __all__ = ["Trail"]
 
@@ -127,7 +127,10 @@ class Trail:
 
         Raises:
             AuditUnusable: there is no log, it was cut or changed, or cannot be written.
+            ValidationError: a time without a zone.
         """
+        if when.tzinfo is None:
+            raise ValidationError(f"the time needs a zone: {when.isoformat()}")
         self._require()
         log = self.open()
         try:

@@ -38,7 +38,7 @@ class Age(click.ParamType):  # type: ignore[type-arg]
         """The time."""
         if isinstance(value, timedelta):
             return value
-        found = re.fullmatch(r"([1-9][0-9]{0,5})([hdw])", str(value))
+        found = re.fullmatch(r"([1-9][0-9]{0,4})([hdw])", str(value))
         if found is None:
             self.fail(f"{value!r} is no age: a number with h, d or w, such as 90d", param, ctx)
         return int(found[1]) * _UNITS[found[2]]

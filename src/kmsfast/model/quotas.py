@@ -17,7 +17,6 @@ Rules:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -31,7 +30,7 @@ __all__ = ["AWS", "Quotas", "aws_rate", "exceeded", "quotas_of"]
 _SECTIONS: Final = ("resources", "requests")
 # AWS KMS takes no longer policy whatever the quota says (API reference, PolicyType).
 _HIGHEST: Final[Mapping[str, int]] = {"key-policy-bytes": 131_072}
-_MOST: Final = 1 << 53
+_LEAST, _MOST = 1e-6, 1 << 53  # one in eleven days, and more than there will be
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +119,7 @@ def _figures(
     for key, value in flat.items():
         _known(key, known, "quota", where)
         right = isinstance(value, int | float) and not isinstance(value, bool)
-        if not (right and math.isfinite(value) and 0 < value <= _MOST):
+        if not (right and _LEAST <= value <= _MOST):
             raise ValidationError(f"{where}: {key} must be a number above 0, not {value!r}")
         yield key, value
 

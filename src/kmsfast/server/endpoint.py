@@ -138,11 +138,18 @@ _Targets = Mapping[bytes, _Bound]
 
 
 def _bound(
-    app: Application, shape: OperationShape, operation: Operation | None, quotas: Quotas
+    app: Application,
+    shape: OperationShape,
+    operation: Operation | None,
+    quotas: Quotas,
+    *,
+    guarded: bool,
 ) -> _Bound:
     make = None if operation is None else operation.usual
     usual: Usual | None = None if make is None else make(app, shape).answer
     if operation is not None and quotas is not None:
+        if guarded:  # the guard counts, and nothing goes round it
+            return _Bound(app, shape, operation, None)
         operation = limited(operation, shape.name, quotas)
         usual = None if usual is None else limited_usual(usual, app.store.home, quotas)
     return _Bound(app, shape, operation, usual)
@@ -169,7 +176,7 @@ class Endpoint:
         quotas: Quotas = None,
     ) -> None:
         self._app, self._home, self._guard = app, app.store.home, guard
-        self._quotas = None if guard is not None else quotas
+        self._quotas = quotas
         self._lookups = Lookups(app, self._home_of, quotas, guarded=guard is not None)
         self._regions = {self._home.region, *app.deployment.served_regions()}
         self._model = model
@@ -294,7 +301,7 @@ class Endpoint:
             app = self._app.deployment.at(home)
             self._served[home] = {
                 f"{self._model.target_prefix}.{name}".encode(): _bound(
-                    app, shape, OPERATIONS.get(name), self._quotas
+                    app, shape, OPERATIONS.get(name), self._quotas, guarded=self._guard is not None
                 )
                 for name, shape in self._model.operations.items()
             }

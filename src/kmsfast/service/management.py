@@ -90,7 +90,6 @@ class Management:
                 as of what is wrong.
         """
         now = self._begin(None if alias is None else checked_own_alias(alias))
-        self._require_room(now)
         raw_id = _new_id(multi_region)
         known = checked_spec(spec)
         external = checked_origin(origin, known) is Origin.EXTERNAL
@@ -117,8 +116,9 @@ class Management:
         )
         if key.rotation.enabled:
             _require_rotates_by_itself(key)
+        _require_fits_key_store(key)
+        self._require_room(now)
         if backing is not None:
-            _require_fits_key_store(key)
             with self._outside.made(key) as in_key_store:
                 return self._added(key, in_key_store, alias)
         made = None
@@ -408,11 +408,13 @@ def _check_backing(rows: Reader, key: KeyMetadata) -> None:
 
 
 def _require_fits_key_store(key: KeyMetadata) -> None:
-    """Passes for the kind of keys that custom key stores have.
+    """Passes for the kind of keys that custom key stores have, and for those that are in none.
 
     Raises:
         UnsupportedOperation: no symmetric encryption key, or a multi-Region key.
     """
+    if key.backing is None:
+        return
     if key.spec is not KeySpec.SYMMETRIC_DEFAULT or key.multi_region:
         raise UnsupportedOperation(
             "Custom key stores have symmetric encryption keys of a single Region alone"

@@ -18,7 +18,7 @@ from kmsfast.audit.frames import segment_name
 from kmsfast.audit.log import AuditLog
 from kmsfast.audit.reading import Filter
 from kmsfast.audit.segments import read_header, segments
-from kmsfast.errors import AuditUnusable, FrameError
+from kmsfast.errors import AuditUnusable, FrameError, ValidationError
 from kmsfast.server.retention import retain
 
 DAY = 86_400_000_000
@@ -99,6 +99,8 @@ def test_programs_remove(path: Path) -> None:
     with kmsfast.open(path, create=True) as kms:
         with pytest.raises(AuditUnusable, match="there is no audit log"):
             kms.audit.remove_before(datetime.now(UTC))
+        with pytest.raises(ValidationError, match="needs a zone"):
+            kms.audit.remove_before(datetime(2026, 1, 1))  # noqa: DTZ001 - what is refused
         assert not kms.audit.has_log
         time = Time()
         log = _log(kms, time)

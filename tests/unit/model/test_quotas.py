@@ -64,6 +64,8 @@ def test_a_file_says_what_is_other() -> None:
         ("[requests]\nrsa = -1", "above 0, not -1"),
         ("[requests]\nrsa = nan", "above 0, not nan"),
         ("[requests]\nrsa = inf", "above 0, not inf"),
+        ("[requests]\nrsa = 1e-300", "above 0, not 1e-300"),
+        (f"[resources]\nkeys = {10**400}", "above 0, not 1000"),
         ("[requests]\nrsa = '1'", "above 0, not '1'"),
         ("[resources]\nkey-policy-bytes = 131073", "can be 131072 at most"),
     ],
