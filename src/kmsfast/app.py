@@ -175,13 +175,21 @@ class Application:
         self.store: StoreScope = deployment.directory.at(ring.store.home)
         self.outside = OutsideKeys(ring, self._found_outside)
         ring.when_purged = self.outside.forget
-        self.management = Management(ring, self.outside)
+        self.management = Management(ring, self.outside, self._checked_policy)
         self.encryption = Encryption(ring, self.outside)
 
     def _found_outside(self, kind: KeyStoreType) -> Outside:
         from kmsfast.external import outside
 
         return outside(kind, self.deployment.key_stores, self.store.home, self.ring.clock)
+
+    def _checked_policy(self, document: str | None) -> str | None:
+        """A key policy that can be put; None is the default one, and imports nothing."""
+        if document is None:
+            return None
+        from kmsfast.service.policies import checked_to_put
+
+        return checked_to_put(document, self.deployment.principals.known)
 
     @cached_property
     def key_stores(self) -> KeyStores:
@@ -230,7 +238,7 @@ class Application:
         """Key policies."""
         from kmsfast.service.policies import Policies
 
-        return Policies(self.ring)
+        return Policies(self.ring, self._checked_policy, self.deployment.principals.arn)
 
     @cached_property
     def principals(self) -> Principals:
@@ -273,7 +281,7 @@ class Application:
         """Replicas of multi-Region keys."""
         from kmsfast.service.multi_region import MultiRegion
 
-        return MultiRegion(self.ring)
+        return MultiRegion(self.ring, self._checked_policy)
 
     @cached_property
     def singles(self) -> Singles:

@@ -5,6 +5,7 @@ Rules: those of :mod:`kmsfast.local`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn, Self
 
@@ -77,6 +78,8 @@ class Kms(KeyStoreUses):
         rotation_period_days: int | None = None,
         multi_region: bool = False,
         policy: str | None = None,
+        administrators: Sequence[str] = (),
+        users: Sequence[str] = (),
         custom_key_store_id: str | None = None,
         xks_key_id: str | None = None,
     ) -> Key:
@@ -95,16 +98,29 @@ class Kms(KeyStoreUses):
             multi_region: the id starts with ``mrk-``, as that of a multi-Region key.
             policy: the key policy, kept as it is when its grammar is right. It binds
                 requests over HTTP (docs/policies.md).
+            administrators: instead of a policy: who manages the key and cannot use it. ARNs of
+                users and roles of the key's account, or names of those that the store knows. The
+                policy is the one that the AWS console writes.
+            users: likewise, who uses the key and cannot manage it; also other accounts, by their
+                root ARN or 12 digits.
             custom_key_store_id: in which the material is to be.
             xks_key_id: the external key, of origin EXTERNAL_KEY_STORE.
 
         Raises:
             InvalidAliasName, AliasExists, TagError, ValidationError: a parameter is not allowed.
             MalformedPolicyDocument, LimitExceeded: the policy is malformed, or too long.
+            PrincipalNotFound: an administrator or user is named whom the store does not know.
             UnsupportedOperation: a spec that is not offered, or one that does not rotate.
             CustomKeyStoreNotFound, CustomKeyStoreInvalidState, XksKeyNotFound, XksKeyAlreadyInUse,
             XksKeyInvalidConfiguration: the key cannot be made in a custom key store.
         """
+        if administrators or users:
+            if policy is not None:
+                raise ValidationError("give either a policy, or administrators and users")
+            policy = self._app.policies.console(
+                administrators, users, spec=spec, usage=usage, origin=origin,
+                multi_region=multi_region,
+            )  # fmt: skip
         key = self._management.create_key(
             spec=spec, usage=usage, origin=origin, description=description, alias=alias, tags=tags,
             policy=policy, rotation_period_days=rotation_period_days, multi_region=multi_region,

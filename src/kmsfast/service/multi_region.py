@@ -15,14 +15,13 @@ from kmsfast.model.key import (
     KeyMetadata,
     KeyState,
     checked_description,
-    checked_policy,
     require,
     require_primary,
 )
 from kmsfast.model.keyspec import Origin
 from kmsfast.model.tags import checked_tags
 from kmsfast.service.keyring import Keyring
-from kmsfast.service.ports import Writer
+from kmsfast.service.ports import PolicyCheck, Writer
 from kmsfast.service.related import change_related
 
 __all__ = ["MultiRegion"]
@@ -33,8 +32,8 @@ Tags = Mapping[str, str] | Iterable[tuple[str, str]]
 class MultiRegion:
     """Replicates the keys of one region into others."""
 
-    def __init__(self, ring: Keyring) -> None:
-        self._ring, self._store = ring, ring.store
+    def __init__(self, ring: Keyring, checked_policy: PolicyCheck) -> None:
+        self._ring, self._store, self._checked_policy = ring, ring.store, checked_policy
 
     def settled(self, key: KeyMetadata) -> KeyMetadata:
         """The key, when related ones whose waiting period is over are gone."""
@@ -59,7 +58,7 @@ class MultiRegion:
         """
         home = self._elsewhere(region)
         words, own_tags, own_policy = (
-            checked_description(description), checked_tags(tags), checked_policy(policy),
+            checked_description(description), checked_tags(tags), self._checked_policy(policy),
         )  # fmt: skip
         require_primary(self.settled(self._ring.key(raw_id)))
         with self._store.write() as rows:

@@ -27,6 +27,7 @@ __all__ = [
     "IdentityWriter",
     "Outside",
     "Place",
+    "PolicyCheck",
     "Reader",
     "Store",
     "UsageTable",
@@ -36,6 +37,9 @@ __all__ = [
 
 Clock = Callable[[], float]
 """Unix time in seconds."""
+
+PolicyCheck = Callable[[str | None], str | None]
+"""A key policy that can be put, as it was given; None: the default one. Raises what is wrong."""
 
 
 class Reader(Protocol):
