@@ -212,7 +212,7 @@ class IdentityWriter(IdentityReader, Protocol):
     """A transaction on whom a store knows."""
 
     def add(self, identity: Identity) -> None:
-        """A new principal."""
+        """A new principal, or its new tags."""
 
     def drop(self, arn: str) -> None:
         """Removes a principal and all that belongs to it."""
