@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from kmsfast.service.access import Access
     from kmsfast.service.asymmetric import Asymmetric
     from kmsfast.service.authorization import Authorizer
+    from kmsfast.service.billing import Billing
     from kmsfast.service.encapsulation import Encapsulation
     from kmsfast.service.grants import Grants
     from kmsfast.service.importing import Importing
@@ -239,6 +240,13 @@ class Application:
         from kmsfast.service.policies import Policies
 
         return Policies(self.ring, self._checked_policy, self.deployment.principals.arn)
+
+    @cached_property
+    def billing(self) -> Billing:
+        """What there is to bill."""
+        from kmsfast.service.billing import Billing
+
+        return Billing(self.ring)
 
     @cached_property
     def principals(self) -> Principals:

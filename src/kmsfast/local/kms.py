@@ -5,6 +5,7 @@ Rules: those of :mod:`kmsfast.local`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn, Self
@@ -25,7 +26,10 @@ from kmsfast.service.encryption import Errors, SealedBatch
 from kmsfast.store.roots import Root
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from kmsfast.audit.trail import Trail
+    from kmsfast.local.costs import Costs
     from kmsfast.local.principals import Principals
     from kmsfast.model.policy_grant import Grant
 
@@ -346,6 +350,31 @@ class Kms(KeyStoreUses):
         return self._encryption.sealed_reader(header, context)
 
     # ---- the store --------------------------------------------------------------------------
+
+    def cost(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        region: str | None = None,
+        prices: str | os.PathLike[str] | None = None,
+    ) -> Costs:
+        """What the keys and the recorded requests of this account would have cost on AWS.
+
+        Args:
+            since: an aware time; None: when its first key was made, or its first request.
+            until: likewise, exclusive; None: now.
+            region: only this one; None: all.
+            prices: a file of prices (docs/cost.md); None: those of AWS.
+
+        Raises:
+            ValidationError: a wrong time, or no file of prices. OSError: it cannot be read.
+        """
+        from kmsfast.local import costs
+
+        return costs.cost(
+            self._app, since=since, until=until, region=region, price_list=costs.prices(prices)
+        )
 
     def change_root(self, new_root: Root) -> None:
         """Wraps the store by another root key: one record changes, atomically.
