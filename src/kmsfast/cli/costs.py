@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["cost"]
 
-_SHOWN: Final = Decimal("0.0001")
-_EXACT: Final = Decimal("0.00000001")
 _MONTH: Final = "%Y-%m"
 _HEADS: Final = ("REQUESTS", "FOR KEYS", "FOR ROTATIONS", "FOR REQUESTS", "TOTAL")
 
@@ -88,13 +86,13 @@ def _show(found: Costs) -> None:
 
 def _named(arn: str, found: Costs) -> tuple[str, str, str]:
     if not arn:
-        return "no key", "", ""
+        return "no key recorded", "", ""
     parts = arn.split(":", 5)
     return parts[5].removeprefix("key/"), parts[3], ",".join(found.aliases.get(arn, ()))
 
 
 def _amount(value: Decimal) -> str:
-    return str(value.quantize(_SHOWN, ROUND_HALF_UP))
+    return f"{value:.4f}"
 
 
 def _amounts(each: Sum) -> tuple[str, ...]:
@@ -139,7 +137,5 @@ def _sum(each: Sum) -> dict[str, Any]:
         "rotation_hours": each.rotation_hours,
         "requests": {str(of): count for of, count in sorted(each.counts.items())},
         "failed": each.failed,
-        "cost": {
-            name: str(value.quantize(_EXACT, ROUND_HALF_UP)) for name, value in amounts.items()
-        },
+        "cost": {name: f"{value:.8f}" for name, value in amounts.items()},
     }

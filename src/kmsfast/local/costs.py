@@ -20,6 +20,7 @@ from typing import Final
 from kmsfast import app
 from kmsfast.audit.counting import Counted, count
 from kmsfast.errors import ValidationError
+from kmsfast.model.arn import Home
 from kmsfast.model.cost import Bill, KeyLife, Use, Window, billed
 from kmsfast.model.key import WAITING, KeyManager, KeyMetadata, KeyState
 from kmsfast.model.keyspec import KeySpec
@@ -78,11 +79,13 @@ def cost(
         until: None: now.
 
     Raises:
-        ValidationError: a time without a zone, or the end before the beginning.
+        ValidationError: no region, a time without a zone, or the end before the beginning.
     """
     account = application.store.home.account
     deployment = application.deployment
     homes = [home for home in deployment.homes() if home.account == account]
+    if region is not None:
+        Home(region)
     kept = [each for home in homes for each in deployment.at(home).billing.keys()]
     counted = count(deployment.trail.directory)
     notes: list[str] = []
@@ -94,6 +97,8 @@ def cost(
     uses = tuple(_uses(counted, account))
     bill = billed(price_list or prices(), window, lives, uses, _specs(counted))
     notes += _unknown(bill, first, window)
+    if region is not None and region not in {home.region for home in homes}:
+        notes.append(f"the store has no keys in {region}")
     aliases = {each.key.arn: each.key.aliases for each in kept}
     return Costs(bill, aliases, first, tuple(filter(window.has, uses)), tuple(dict.fromkeys(notes)))
 

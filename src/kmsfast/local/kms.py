@@ -368,7 +368,8 @@ class Kms(KeyStoreUses):
             prices: a file of prices (docs/cost.md); None: those of AWS.
 
         Raises:
-            ValidationError: a wrong time, or no file of prices. OSError: it cannot be read.
+            ValidationError: a wrong time or region, or no file of prices. OSError: it cannot be
+                read.
         """
         from kmsfast.local import costs
 

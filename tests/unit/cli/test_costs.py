@@ -56,7 +56,7 @@ def test_what_a_person_sees(used: Cli) -> None:
     assert lines[3].split() == ["2026-01", "1119720", "1.0000", "0.0000", "3.2992", "4.2992"]
     assert lines[4].split() == ["all", *lines[3].split()[1:]]
     assert lines[7].split()[1:4] == ["us-east-1", "alias/orders", "870790"]
-    assert lines[8].split()[:2] == ["no", "key"]
+    assert lines[8].split()[:4] == ["no", "key", "recorded", "-"]
     assert len(lines) == 9
     assert used.ok("cost", *JANUARY, "--region", "eu-west-1").startswith("0.0000 USD")
 
@@ -65,6 +65,7 @@ def test_json(used: Cli) -> None:
     found = json.loads(used.ok("cost", *JANUARY, "--json"))
     assert (found["currency"], found["recorded_since"]) == ("USD", "2026-01-01T00:00:00Z")
     assert found["total"]["cost"]["keys"] == "1.00000000"
+    assert found["total"]["cost"]["rotations"] == "0.00000000"
     assert found["total"]["requests"] == {"standard": 1_119_720}
     assert [each["month"] for each in found["months"]] == ["2026-01"]
     assert [each["aliases"] for each in found["keys"]] == [[], ["alias/orders"]]

@@ -195,6 +195,12 @@ def test_times_that_are_none(world: World) -> None:
     assert world.kms.cost().bill.lines == ()
 
 
+def test_regions_that_are_none(world: World) -> None:
+    with pytest.raises(ValidationError, match="is no region"):
+        world.kms.cost(region="Paris")
+    assert world.kms.cost(region="eu-west-9").notes[-1] == "the store has no keys in eu-west-9"
+
+
 def test_other_prices(world: World, tmp_path: Path) -> None:
     world.kms.create_key()
     world.clock.forward(days=31)
