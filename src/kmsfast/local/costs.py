@@ -30,6 +30,7 @@ from kmsfast.service.billing import Kept
 __all__ = ["Costs", "cost", "prices"]
 
 _LONGEST_WAIT: Final = timedelta(days=30)
+_SLACK: Final = timedelta(hours=1)  # between the times of an event and of what it did
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,17 +127,22 @@ def _ended(key: KeyMetadata, counted: Counted, notes: list[str]) -> datetime | N
     """When the deletion was scheduled of a key that waits for it, or is gone."""
     if key.state not in {*WAITING, KeyState.DELETED}:
         return None
-    recorded = counted.scheduled.get(key.arn)
-    if recorded is not None:
-        return _moment(recorded)
-    if key.deletion_date is None:
+    micros, gone = counted.scheduled.get(key.arn), key.deletion_date
+    recorded = None if micros is None else _moment(micros)
+    if recorded is not None and (
+        key.state is KeyState.DELETED  # which has the time at which it went: that may be later
+        or gone is None
+        or gone - _LONGEST_WAIT - _SLACK <= recorded  # else another one, that was cancelled since
+    ):
+        return recorded
+    if gone is None:
         notes.append("keys that wait for the deletion of their replicas count as if they stayed")
         return None
     notes.append(
         "for some keys the log does not have when their deletion was scheduled: they are counted "
         "until 30 days before it"
     )
-    return max(key.created_at, key.deletion_date - _LONGEST_WAIT)
+    return max(key.created_at, gone - _LONGEST_WAIT)
 
 
 def _uses(counted: Counted, account: str) -> Iterator[Use]:
@@ -162,8 +168,8 @@ def _unknown(bill: Bill, first: datetime | None, window: Window) -> Iterator[str
         yield f"requests before {first:%Y-%m-%dT%H:%M:%SZ} were not recorded: they are not in it"
     if bill.unknown_keys:
         yield (
-            f"{len(bill.unknown_keys)} keys that were used are not in the store any more; their "
-            "requests are priced as of symmetric keys"
+            "requests with keys that are not in the store any more are priced as of symmetric "
+            f"keys: {len(bill.unknown_keys)} such keys were used"
         )
 
 
