@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from clocks import Clock
+from importer import OAEP
+from wrapping import wrap
 
 import kmsfast
 from kmsfast import app
@@ -141,10 +143,23 @@ def test_replicas_and_regions(world: World) -> None:
 
 def test_imported_material_is_billed_by_rotation(world: World) -> None:
     key = world.kms.create_key(origin="EXTERNAL")
-    world.clock.forward(days=1)
-    total = world.kms.cost().bill.total()
-    assert (total.key_hours, total.rotation_hours) == (24, 0)
-    assert key.state == "PendingImport"
+    asked = key.get_parameters_for_import(wrapping_key_spec="RSA_2048", wrapping_algorithm=OAEP)
+
+    def hours() -> tuple[int, int]:
+        world.clock.forward(seconds=3600)
+        total = world.kms.cost().bill.total()
+        return total.key_hours, total.rotation_hours
+
+    assert hours() == (1, 0)
+    for number in (1, 2):
+        key.import_key_material(
+            asked.import_token, wrap(asked.public_key, OAEP, bytes([number] * 32)),
+            expiration_model="KEY_MATERIAL_DOES_NOT_EXPIRE",
+            **({"import_type": "NEW_KEY_MATERIAL"} if number > 1 else {}),
+        )  # fmt: skip
+        assert hours() == (1 + number, 0)  # the second waits for its rotation
+    key.rotate()
+    assert hours() == (4, 1)
 
 
 def test_without_a_log_requests_are_not_known(world: World) -> None:
