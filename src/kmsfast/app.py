@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from kmsfast.service.access import Access
     from kmsfast.service.asymmetric import Asymmetric
     from kmsfast.service.authorization import Authorizer
+    from kmsfast.service.billing import Billing
     from kmsfast.service.encapsulation import Encapsulation
     from kmsfast.service.grants import Grants
     from kmsfast.service.importing import Importing
@@ -181,13 +182,22 @@ class Application:
         self.store: StoreScope = deployment.directory.at(ring.store.home)
         self.outside = OutsideKeys(ring, self._found_outside)
         ring.when_purged = self.outside.forget
-        self.management = Management(ring, self.outside)
+        self.management = Management(ring, self.outside, self._checked_policy)
         self.encryption = Encryption(ring, self.outside)
 
     def _found_outside(self, kind: KeyStoreType) -> Outside:
         from kmsfast.external import outside
 
         return outside(kind, self.deployment.key_stores, self.store.home, self.ring.clock)
+
+    def _checked_policy(self, document: str | None) -> str | None:
+        """A key policy that can be put; None is the default one, and imports nothing."""
+        if document is None:
+            return None
+        from kmsfast.service.policies import checked_to_put
+
+        most = self.ring.quotas.key_policy_bytes
+        return checked_to_put(document, self.deployment.principals.known, most)
 
     @cached_property
     def key_stores(self) -> KeyStores:
@@ -236,7 +246,14 @@ class Application:
         """Key policies."""
         from kmsfast.service.policies import Policies
 
-        return Policies(self.ring)
+        return Policies(self.ring, self._checked_policy, self.deployment.principals.arn)
+
+    @cached_property
+    def billing(self) -> Billing:
+        """What there is to bill."""
+        from kmsfast.service.billing import Billing
+
+        return Billing(self.ring)
 
     @cached_property
     def principals(self) -> Principals:
@@ -279,7 +296,7 @@ class Application:
         """Replicas of multi-Region keys."""
         from kmsfast.service.multi_region import MultiRegion
 
-        return MultiRegion(self.ring)
+        return MultiRegion(self.ring, self._checked_policy)
 
     @cached_property
     def singles(self) -> Singles:

@@ -41,6 +41,7 @@ __all__ = [
     "body_of",
     "checkpoint_message",
     "ends_of",
+    "event_bodies",
     "frames",
     "pack",
     "record",
@@ -65,6 +66,9 @@ class Kind(IntEnum):
     EVENT = 1
     CHECKPOINT = 2
     NOTE = 3
+
+
+_EVENT: Final = int(Kind.EVENT)
 
 
 class Header(NamedTuple):
@@ -221,3 +225,16 @@ def segment_number(name: str) -> int | None:
         return None
     number = int(stem)
     return number if number > 0 and segment_name(number) == name else None
+
+
+def event_bodies(data: bytes | mmap, offset: int = len(MAGIC)) -> Iterator[bytes]:
+    """The bodies of a segment's events, up to what is no record; hashes are not looked at."""
+    size, from_bytes = len(data), int.from_bytes
+    while offset + _HEAD_LEN <= size:
+        length = from_bytes(data[offset : offset + 4], "little")
+        end = offset + 4 + length
+        if not 1 + _CHAIN_LEN <= length <= _MAX_LEN or end > size:
+            return
+        if data[offset + 4] == _EVENT:
+            yield data[offset + _HEAD_LEN : end - _CHAIN_LEN]
+        offset = end

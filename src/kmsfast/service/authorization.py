@@ -202,6 +202,23 @@ class Authorizer:
         request = self._request(caller, "PutKeyPolicy", facts, asked, None)
         check_lockout(policy, request, self._policies(caller, None).identity, bypass=bypass)
 
+    def check_new_key(self, caller: Principal, action: str, facts: KeyFacts, asked: Asked) -> None:
+        """Passes when identity policies allow an action on a key that is still to be made.
+
+        Args:
+            facts: of the key that it will be; it has no policy and no grants yet.
+
+        Raises:
+            AccessDenied: they do not.
+        """
+        request = self._request(caller, action, facts, asked, None)
+        home = self._ring.store.home
+        leaving_it_to_them = _default_policy(facts.account, home.partition)
+        identity = self._policies(caller, None).identity
+        decision = decide(request, Policies(leaving_it_to_them, identity))
+        if not decision.allowed:
+            raise denial(request, decision)
+
     # ---- within -----------------------------------------------------------------------------
 
     def _check(

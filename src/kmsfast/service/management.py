@@ -28,7 +28,6 @@ from kmsfast.model.key import (
     KeyVersion,
     RotationStatus,
     checked_description,
-    checked_policy,
     checked_rotation_period,
     checked_waiting_period,
     format_key_id,
@@ -49,7 +48,7 @@ from kmsfast.service import material
 from kmsfast.service.keyring import Keyring
 from kmsfast.service.material import Made
 from kmsfast.service.outside import OutsideKeys
-from kmsfast.service.ports import Reader, Writer
+from kmsfast.service.ports import PolicyCheck, Reader, Writer
 from kmsfast.service.related import change_related
 from kmsfast.service.versions import lacks_material
 
@@ -63,8 +62,9 @@ Tags = Mapping[str, str] | Iterable[tuple[str, str]]
 class Management:
     """Creates, changes, lists and deletes keys and aliases of one store."""
 
-    def __init__(self, ring: Keyring, outside: OutsideKeys) -> None:
+    def __init__(self, ring: Keyring, outside: OutsideKeys, checked_policy: PolicyCheck) -> None:
         self._ring, self._store, self._outside = ring, ring.store, outside
+        self._checked_policy = checked_policy
 
     # ---- keys -------------------------------------------------------------------------------
 
@@ -108,7 +108,7 @@ class Management:
             deletion_date=None,
             aliases=() if alias is None else (alias,),
             tags=checked_tags(tags),
-            policy=checked_policy(policy, self._ring.quotas.key_policy_bytes),
+            policy=self._checked_policy(policy),
             spec=known,
             usage=checked_usage(known, usage),
             origin=Origin(origin),

@@ -15,7 +15,6 @@ from kmsfast.model.key import (
     KeyMetadata,
     KeyState,
     checked_description,
-    checked_policy,
     require,
     require_primary,
 )
@@ -23,7 +22,7 @@ from kmsfast.model.keyspec import Origin
 from kmsfast.model.tags import checked_tags
 from kmsfast.service.key_count import KeyCount
 from kmsfast.service.keyring import Keyring
-from kmsfast.service.ports import Writer
+from kmsfast.service.ports import PolicyCheck, Writer
 from kmsfast.service.related import change_related
 
 __all__ = ["MultiRegion"]
@@ -34,8 +33,8 @@ Tags = Mapping[str, str] | Iterable[tuple[str, str]]
 class MultiRegion:
     """Replicates the keys of one region into others."""
 
-    def __init__(self, ring: Keyring) -> None:
-        self._ring, self._store = ring, ring.store
+    def __init__(self, ring: Keyring, checked_policy: PolicyCheck) -> None:
+        self._ring, self._store, self._checked_policy = ring, ring.store, checked_policy
         self._counts: dict[str, KeyCount] = {}  # by region, which are few
 
     def settled(self, key: KeyMetadata) -> KeyMetadata:
@@ -62,8 +61,7 @@ class MultiRegion:
         """
         home = self._elsewhere(region)
         words, own_tags, own_policy = (
-            checked_description(description), checked_tags(tags),
-            checked_policy(policy, self._ring.quotas.key_policy_bytes),
+            checked_description(description), checked_tags(tags), self._checked_policy(policy),
         )  # fmt: skip
         require_primary(self.settled(self._ring.key(raw_id)))
         with self._store.write() as rows:

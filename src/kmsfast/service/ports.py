@@ -27,6 +27,7 @@ __all__ = [
     "IdentityWriter",
     "Outside",
     "Place",
+    "PolicyCheck",
     "Reader",
     "Store",
     "UsageTable",
@@ -36,6 +37,9 @@ __all__ = [
 
 Clock = Callable[[], float]
 """Unix time in seconds."""
+
+PolicyCheck = Callable[[str | None], str | None]
+"""A key policy that can be put, as it was given; None: the default one. Raises what is wrong."""
 
 
 class Reader(Protocol):
@@ -217,7 +221,7 @@ class IdentityWriter(IdentityReader, Protocol):
     """A transaction on whom a store knows."""
 
     def add(self, identity: Identity) -> None:
-        """A new principal."""
+        """A new principal, or its new tags."""
 
     def drop(self, arn: str) -> None:
         """Removes a principal and all that belongs to it."""
