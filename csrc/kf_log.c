@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "kf.h"
+#include "kf_metrics.h"
 #include "kf_sha256.h"
 
 enum { HEAD_LEN = 5, CHAIN_LEN = 32 };
@@ -114,6 +115,7 @@ int kf_log_append_locked(struct kf_log_end *end, int fd, int kind, const uint8_t
 
 int kf_log_append(struct kf_log_end *end, uint64_t *num, int lock_fd, int fd, uint64_t segment, uint64_t max_offset,
                   int kind, const uint8_t *body, size_t body_len) {
+    const uint64_t begun = kf_metrics_now();
     int status = kf_init();
     if (status == KF_OK) status = lock(lock_fd);
     if (status != KF_OK) return status;
@@ -123,7 +125,10 @@ int kf_log_append(struct kf_log_end *end, uint64_t *num, int lock_fd, int fd, ui
     *num = end->num;
     const int reason = errno;
     const int unlocked = unlock(lock_fd);
-    if (status == KF_OK) return unlocked;
+    if (status == KF_OK) {
+        kf_metrics_request(KF_TIMER_AUDIT, begun);
+        return unlocked;
+    }
     errno = reason;
     return status;
 }
