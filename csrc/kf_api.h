@@ -417,7 +417,7 @@ struct kf_timer {
     uint64_t sizes[KF_SIZES];
 };
 
-/* A monotonic clock, in nanoseconds: that of Python's time.monotonic_ns and, on Linux, perf_counter_ns. */
+/* A monotonic clock, in nanoseconds: that of Python's time.monotonic_ns. */
 uint64_t kf_metrics_now(void);
 /* What counts may be called by any thread at any time, and fails never: numbers out of range are not counted.
  * begun: kf_metrics_now() when the call began. failed: of the records, those that were refused. */

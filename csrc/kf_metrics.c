@@ -83,8 +83,13 @@ static inline void add(const block *b, uint64_t *to, uint64_t num) {
 /* ---- counting ---------------------------------------------------------------------------------- */
 
 uint64_t kf_metrics_now(void) {
+#ifdef CLOCK_UPTIME_RAW
+    const clockid_t clock = CLOCK_UPTIME_RAW;
+#else
+    const clockid_t clock = CLOCK_MONOTONIC;
+#endif
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 

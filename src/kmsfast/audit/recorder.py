@@ -11,6 +11,7 @@ from typing import Final
 from kmsfast.audit.event import Event
 from kmsfast.audit.log import AuditLog
 from kmsfast.audit.trail import Trail
+from kmsfast.crypto.counters import AUDIT_FAILURES, add, counter
 
 __all__ = ["Recorder"]
 
@@ -23,6 +24,7 @@ _CHANGES: Final = (
 # parameters that make a record longer are left out, so that nobody can fill the disk with refusals.
 _LONGEST: Final = 100 << 10  # bytes
 _LONGEST_MESSAGE: Final = 1024
+_FAILURES: Final = counter(AUDIT_FAILURES)
 _OMITTED: Final = {"Omitted": "they are longer than 100 KiB"}
 
 
@@ -49,6 +51,13 @@ class Recorder:
         Raises:
             AuditUnusable: it could not be written; then its answer must not leave.
         """
+        try:
+            self._record(event)
+        except BaseException:
+            add(_FAILURES, 1)
+            raise
+
+    def _record(self, event: Event) -> None:
         log = self._log or self._opened()
         if len(event.message) > _LONGEST_MESSAGE:
             event = event._replace(message=event.message[:_LONGEST_MESSAGE])

@@ -82,6 +82,20 @@ _ADDRESS = "127.0.0.1:4599"
     help="Record each request in the audit log; strict: on the disk before it is answered."
     "  [default: on, without authentication off]",
 )
+@click.option(
+    "--metrics",
+    metavar="ADDRESS",
+    help="Serve metrics for Prometheus at GET /metrics of this address as well, to everyone who "
+    "reaches it: HOST:PORT, [IPV6]:PORT, unix:PATH or fd:NUMBER.",
+)
+@click.option(
+    "--metrics-keys",
+    type=click.IntRange(0, 1_000_000),
+    default=1000,
+    show_default=True,
+    metavar="NUMBER",
+    help="How many keys that expire or are deleted the metrics name at most; the first to end.",
+)
 @pass_session
 def serve(
     session: Session,
@@ -98,6 +112,8 @@ def serve(
     seed: Path | None,
     allow_reset: bool,
     audit: str | None,
+    metrics: str | None,
+    metrics_keys: int,
 ) -> None:
     """Serve the AWS KMS API over HTTP until SIGTERM or SIGINT."""
     from kmsfast.model.arn import Home
@@ -140,6 +156,8 @@ def serve(
         seed=seed,
         allow_reset=allow_reset,
         audit=audit or ("off" if insecure_no_auth else "on"),
+        metrics=metrics,
+        metrics_keys=metrics_keys,
     )
 
 
@@ -174,10 +192,12 @@ def env(session: Session, address: str, tls: bool) -> None:
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
-def _announce(app: Application, url: str, *, authenticated: bool) -> None:
+def _announce(app: Application, url: str, metrics: str = "", *, authenticated: bool) -> None:
     home = app.store.home
     how = "" if authenticated else "; INSECURE: requests are not authenticated"
     click.echo(
         f"serving {app.store.directory.path} at {url}, region {home.region}, account "
         f"{home.account}{how}"
     )
+    if metrics:
+        click.echo(f"metrics at {metrics}")

@@ -16,15 +16,25 @@ from typing import Final, Generic, NamedTuple, TypeVar
 from kmsfast.crypto.native import check, ffi, lib
 
 __all__ = [
-    "ARENA_LOADS", "ARENA_USES", "AUDIT", "CORE", "SIZE_BOUNDS", "TIME_BOUNDS", "USUAL", "Error",
-    "Timer", "add", "counter", "errors", "failed", "finished", "named_counters", "read", "request",
-    "timer", "timers", "value",
+    "ACCEPTED", "ARENA_LOADS", "ARENA_USES", "AUDIT", "AUDIT_FAILURES", "CLOSED", "CORE",
+    "DECISIONS_MADE", "DECISIONS_USED", "REFUSED", "SIZE_BOUNDS", "TEMPLATES_MADE", "TIME_BOUNDS",
+    "USUAL", "Error", "Timer", "add", "counter", "errors",
+    "failed", "read", "request", "timer", "timers", "value",
 ]  # fmt: skip
 
 ARENA_USES: Final[int] = lib.KF_COUNTER_ARENA_USES
 ARENA_LOADS: Final[int] = lib.KF_COUNTER_ARENA_LOADS
 USUAL: Final[int] = lib.KF_COUNTER_USUAL
 AUDIT: Final[int] = lib.KF_TIMER_AUDIT
+
+AUDIT_FAILURES: Final = "audit failures"
+DECISIONS_USED: Final = "decisions used"
+DECISIONS_MADE: Final = "decisions made"
+TEMPLATES_MADE: Final = "templates made"
+ACCEPTED: Final = "connections accepted: "
+REFUSED: Final = "connections refused: "
+CLOSED: Final = "connections closed: "
+"""Names of counters; those of connections are completed by the name of their door."""
 
 CORE: Final[Mapping[str, int]] = {
     "seal": lib.KF_TIMER_SEAL,
@@ -52,10 +62,7 @@ add: Final = lib.kf_metrics_count
 """``add(counter, num)``: counts, from any thread."""
 
 request: Final = lib.kf_metrics_request
-"""``request(timer, begun)``: counts a call of one record that began then, as ``time.monotonic_ns()``."""
-
-finished: Final = lib.kf_metrics_batch
-"""``finished(timer, begun, num, failed, bytes)``: counts a call on several records."""
+"""``request(timer, begun)``: counts a call of one record that began at ``time.monotonic_ns()``."""
 
 Name = TypeVar("Name", bound=Hashable)
 
@@ -131,11 +138,6 @@ def timer(door: str, operation: str) -> int:
 def failed(door: str, operation: str, code: str) -> None:
     """Counts a request that was answered by an error."""
     add(_errors.number(Error(door, operation, code)), 1)
-
-
-def named_counters() -> dict[str, int]:
-    """The values of all named counters."""
-    return {name: value(number) for name, number in _counters.given().items()}
 
 
 def errors() -> dict[Error, int]:

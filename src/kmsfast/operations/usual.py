@@ -17,7 +17,7 @@ from binascii import a2b_base64
 from typing import Any, Final, NamedTuple, cast
 
 from kmsfast.app import Application
-from kmsfast.crypto import bodies
+from kmsfast.crypto import bodies, counters
 from kmsfast.crypto.bodies import Template
 from kmsfast.errors import StaleHandle
 from kmsfast.operations.requests import Given, Result
@@ -31,6 +31,7 @@ __all__ = ["BlobsOfDataKeys", "DataKeys", "Decrypting", "Encrypting", "RandomByt
 
 _HEADER_CHARS: Final = 32  # of base64: the 24 bytes of a blob that name its key version
 _LONGEST_BODY: Final = 64  # of GenerateRandom, to be remembered
+_MADE: Final = counters.counter(counters.TEMPLATES_MADE)
 _NEVER_DUE: Final = float("inf")
 
 
@@ -70,6 +71,7 @@ class _Names:
             template = _template_of(of.handle, self._shape, empty)
         except StaleHandle:
             return None
+        counters.add(_MADE, 1)
         due = of.due if isinstance(of, Sealing) else None
         self._key_arn = of.key_arn
         keep_few(

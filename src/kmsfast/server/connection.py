@@ -39,8 +39,7 @@ _STATUS: Final[Mapping[int, bytes]] = {
     )
 }  # fmt: skip
 _CONTENT: Final = (
-    b"\r\nCache-Control: no-cache, no-store, must-revalidate, private\r\n"
-    b"Content-Type: application/x-amz-json-1.1\r\n"
+    b"\r\nCache-Control: no-cache, no-store, must-revalidate, private\r\nContent-Type: "
 )
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -286,11 +285,12 @@ class Connection(asyncio.Protocol):
         keep = request.keep_alive and not hub.stopping and not (self._last and not self._queue)
         error = b"" if not reply.error else f"x-amzn-ErrorType: {reply.error}\r\n".encode()
         self._transport.write(
-            b"%b%b%b%b%bDate: %b\r\nContent-Length: %d\r\n\r\n%b"
+            b"%b%b%b%b\r\n%b%bDate: %b\r\nContent-Length: %d\r\n\r\n%b"
             % (
                 _STATUS[reply.status],
                 request.request_id.encode(),
                 _CONTENT,
+                reply.content_type,
                 error,
                 b"" if keep else b"Connection: close\r\n",
                 hub.date,

@@ -64,6 +64,7 @@ class Reply(NamedTuple):
     status: int
     body: bytes
     error: str = ""
+    content_type: bytes = b"application/x-amz-json-1.1"
 
     def __repr__(self) -> str:
         """Without the body, which may have a plaintext or a key."""
@@ -142,6 +143,7 @@ class Endpoint:
         guard: asks who makes a request and whether it may; None: whoever connects is the owner.
         reset: empties the store, for ``POST /_kmsfast/reset``; None: nothing does.
         recording: writes the event of each request; None: nobody does.
+        metrics: the page of metrics, for everyone on this machine; None: it is not here.
     """
 
     def __init__(
@@ -151,6 +153,8 @@ class Endpoint:
         guard: Guard | None = None,
         reset: Callable[[], object] | None = None,
         recording: Recording | None = None,
+        *,
+        metrics: Later | None = None,
     ) -> None:
         self._app, self._home, self._guard = app, app.store.home, guard
         self._regions = {self._home.region, *app.deployment.served_regions()}
@@ -164,6 +168,8 @@ class Endpoint:
             ("GET", "/healthz"): Reply(200, b'{"status":"ok"}'),
             ("GET", "/readyz"): self._ready,
         }
+        if metrics is not None:
+            self._pages = {**self._pages, ("GET", "/metrics"): metrics}
         if recording is not None:
             self._recording = recording
             self.answer = self._recorded  # type: ignore[method-assign]

@@ -13,13 +13,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from email.utils import formatdate
-from typing import Final
+from typing import Final, Protocol
 
 from kmsfast.server.connection import Connection
-from kmsfast.server.endpoint import Endpoint, Later, Reply
+from kmsfast.server.endpoint import Later, Reply, Request
+from kmsfast.server.metering import Metering
 from kmsfast.server.signed import SignedConnection
 
-__all__ = ["Server"]
+__all__ = ["Answering", "Server"]
 
 _THREADS: Final = 8
 _MOST_CONNECTIONS: Final = 4096
@@ -27,17 +28,31 @@ GRACE: Final = 10.0
 _SWEEP: Final = 1.0
 
 
+class Answering(Protocol):
+    """What a server serves."""
+
+    def answer(self, request: Request) -> Reply | Later:
+        """The reply, or what makes it."""
+
+
 class Server:
     """Serves an endpoint to connections; see :class:`kmsfast.server.connection.Hub`.
 
     Args:
         keep_headers: the endpoint asks for signatures, or records who asked.
+        metering: counts requests and connections; None: nobody does.
     """
 
     def __init__(
-        self, endpoint: Endpoint, loop: asyncio.AbstractEventLoop, *, keep_headers: bool = False
+        self,
+        endpoint: Answering,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        keep_headers: bool = False,
+        metering: Metering | None = None,
     ) -> None:
-        self.answer = endpoint.answer
+        self.answer = endpoint.answer if metering is None else metering.counted(endpoint.answer)
+        self._metering = metering
         self._kind = SignedConnection if keep_headers else Connection
         self._loop = loop
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="kmsfast")
@@ -58,11 +73,16 @@ class Server:
     def opened(self, connection: Connection) -> bool:
         """Counts a connection in; False: there are too many."""
         self._connections.add(connection)
-        return len(self._connections) <= _MOST_CONNECTIONS and not self.stopping
+        welcome = len(self._connections) <= _MOST_CONNECTIONS and not self.stopping
+        if self._metering is not None:
+            self._metering.opened(refused=not welcome)
+        return welcome
 
     def closed(self, connection: Connection) -> None:
         """Counts it out."""
         self._connections.discard(connection)
+        if self._metering is not None:
+            self._metering.closed()
         if self.stopping and not self._connections:
             self._empty.set()
 

@@ -9,17 +9,30 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from kmsfast.app import Application
 from kmsfast.errors import ValidationError
-from kmsfast.server.addresses import Tls, listening_socket, parse_address, require_loopback, url_of
-from kmsfast.server.endpoint import Endpoint
+from kmsfast.server.addresses import (
+    Address,
+    Tls,
+    listening_socket,
+    parse_address,
+    require_loopback,
+    url_of,
+)
+from kmsfast.server.endpoint import Endpoint, Later
 from kmsfast.server.guard import Guard
+from kmsfast.server.metering import Metering
 from kmsfast.server.recording import Recording
 from kmsfast.server.seed_file import read_seed
 from kmsfast.server.service_model import load_service_model
+
+if TYPE_CHECKING:
+    from kmsfast.server.hub import Answering
 
 __all__ = ["serve"]
 
@@ -30,10 +43,12 @@ def serve(
     *,
     insecure_no_auth: bool,
     tls: Tls | None,
-    started: Callable[[Application, str], None],
+    started: Callable[..., None],
     seed: Path | None = None,
     allow_reset: bool = False,
     audit: str = "on",
+    metrics: str | None = None,
+    metrics_keys: int = 0,
 ) -> None:
     """Serves a store at an address until SIGTERM or SIGINT; requests in work are finished then.
 
@@ -41,11 +56,14 @@ def serve(
         open_store: called when the socket is there, so that two servers cannot both come so far.
         insecure_no_auth: whoever connects is the owner; else requests are signed, and policies
             decide.
-        started: told the store and the URL when clients can connect.
+        started: told the store, the URL, and that of metrics if they have one, when clients can
+            connect.
         seed: a file of keys that are made if they are not there; without authentication only, since
             whoever wrote it knows their material.
         allow_reset: ``POST /_kmsfast/reset`` empties the store, and fills it with the seed again.
         audit: ``on``, ``strict`` or ``off``: whether requests are recorded.
+        metrics: the address that serves metrics, for everyone who reaches it.
+        metrics_keys: how many keys that end are in them by name.
 
     Raises:
         ValidationError: an address or option that cannot be served, or the packages of
@@ -59,8 +77,8 @@ def serve(
         )
     context = None if tls is None else tls.context()
     place = parse_address(address)
-    listening = listening_socket(place)
-    try:
+    with ExitStack() as stack:
+        listening = _listening(stack, place)
         if insecure_no_auth:
             require_loopback(listening)
         model = load_service_model()
@@ -82,20 +100,55 @@ def serve(
             recorder = app.deployment.recorder(strict=audit == "strict")
             recorder.open()
             recording = Recording(recorder, model.recordable(), app.ring.clock)
+        from kmsfast.server.metrics_page import metrics_page
+
+        page = metrics_page(app, metrics_keys)
+        own = None if metrics is None else _metrics_door(stack, metrics, page)
+        endpoint = Endpoint(
+            app, model, guard, reset, recording, metrics=page if guard is None else None
+        )
+        urls = url_of(listening, tls=context is not None), *([] if own is None else [own.url])
         with runner:
             runner.run(
                 _serve(
-                    Endpoint(app, model, guard, reset, recording),
+                    endpoint,
                     listening,
                     context,
-                    lambda: started(app, url_of(listening, tls=context is not None)),
+                    lambda: started(app, *urls),
                     keep_headers=guard is not None or recording is not None,
+                    metering=Metering("http", model),
+                    metrics=own,
                 )
             )
-    finally:
-        listening.close()
-        if place.path:
-            Path(place.path).unlink(missing_ok=True)
+
+
+class _MetricsDoor(NamedTuple):
+    """The listener of metrics."""
+
+    endpoint: Answering
+    listening: socket.socket
+
+    @property
+    def url(self) -> str:
+        """What Prometheus is told; of a Unix socket its path."""
+        at = url_of(self.listening, tls=False)
+        return at if self.listening.family == socket.AF_UNIX else f"{at}/metrics"
+
+
+def _metrics_door(stack: ExitStack, address: str, page: Later) -> _MetricsDoor:
+    from kmsfast.server.metrics_page import MetricsEndpoint
+
+    place = parse_address(address)
+    return _MetricsDoor(MetricsEndpoint(page, place.host), _listening(stack, place))
+
+
+def _listening(stack: ExitStack, place: Address) -> socket.socket:
+    """A socket that listens there until the stack ends."""
+    listening = listening_socket(place)
+    stack.enter_context(listening)
+    if place.path:
+        stack.callback(Path(place.path).unlink, missing_ok=True)
+    return listening
 
 
 def _guard(app: Application) -> Guard:
@@ -116,6 +169,7 @@ def _guard(app: Application) -> Guard:
 def _runner() -> asyncio.Runner:
     try:
         import httptools  # noqa: F401 - connections need it
+        import prometheus_client  # noqa: F401 - metrics need it
         import uvloop
     except ImportError as error:
         raise ValidationError(
@@ -132,6 +186,8 @@ async def _serve(
     started: Callable[[], None],
     *,
     keep_headers: bool,
+    metering: Metering,
+    metrics: _MetricsDoor | None,
 ) -> None:
     from kmsfast.server.hub import Server
 
@@ -139,16 +195,23 @@ async def _serve(
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
-    server = Server(endpoint, loop, keep_headers=keep_headers)
-    listener = await loop.create_server(server.connection, sock=listening, ssl=context)
-    sweeper = asyncio.create_task(server.sweep())
+    server = Server(endpoint, loop, keep_headers=keep_headers, metering=metering)
+    servers = [server]
+    listeners = [await loop.create_server(server.connection, sock=listening, ssl=context)]
+    if metrics is not None:
+        servers.append(beside := Server(metrics.endpoint, loop))
+        listeners.append(await loop.create_server(beside.connection, sock=metrics.listening))
+    sweepers = [asyncio.create_task(each.sweep()) for each in servers]
     gc.collect()
     gc.freeze()  # what is there now stays: later collections need not look at it
     started()
     await stop.wait()
-    listener.close()
-    await server.drain()
-    sweeper.cancel()
+    for listener in listeners:
+        listener.close()
+    for each in servers:
+        await each.drain()
+    for sweeper in sweepers:
+        sweeper.cancel()
 
 
 def _no_core_dumps() -> None:
