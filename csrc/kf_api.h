@@ -244,9 +244,11 @@ struct kf_text {
 };
 
 /* How usual requests are answered: with which key version, and the texts of the answer around its base64. between:
- * before the plaintext of a data key; none: it is not written. */
+ * before the plaintext of a data key; none: it is not written. timer: of the operation, which counts requests that were
+ * answered (kf_metrics_begin); less than KF_TIMER_DOORS: nobody does. */
 struct kf_reply {
     struct kf_binding binding; /* to the empty context */
+    int timer;
     struct kf_text before, between, after;
 };
 
@@ -422,6 +424,11 @@ uint64_t kf_metrics_now(void);
 /* What counts may be called by any thread at any time, and fails never: numbers out of range are not counted.
  * begun: kf_metrics_now() when the call began. failed: of the records, those that were refused. */
 void kf_metrics_count(int counter, uint64_t num);
+/* A request begins in this thread. What answers it here (kf_reply_*) counts it; kf_metrics_begun gives the time when it
+ * began to whoever counts it otherwise, or 0: it was counted. So does a second call. */
+void kf_metrics_begin(void);
+uint64_t kf_metrics_begun(void);
+/* begun 0: the time that it took is not known. */
 void kf_metrics_request(int timer, uint64_t begun);
 void kf_metrics_batch(int timer, uint64_t begun, uint64_t num, uint64_t failed, uint64_t bytes);
 /* What all threads of this process have counted, those that have ended as well. */

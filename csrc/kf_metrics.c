@@ -27,6 +27,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t at_exit;
 static int has_key;
 static _Thread_local block *mine;
+static _Thread_local uint64_t request_begun;
 
 /* ---- whose block ------------------------------------------------------------------------------- */
 
@@ -126,7 +127,19 @@ void kf_metrics_request(int timer, uint64_t begun) {
     struct kf_timer *t = &b->timers[timer];
     add(b, &t->calls, 1);
     add(b, &t->records, 1);
-    add_time(b, t, begun);
+    if (begun) add_time(b, t, begun);
+}
+
+void kf_metrics_begin(void) { request_begun = kf_metrics_now(); }
+
+uint64_t kf_metrics_begun(void) {
+    const uint64_t begun = request_begun;
+    request_begun = 0;
+    return begun;
+}
+
+void kf_metrics_answered(int timer) {
+    if (timer >= KF_TIMER_DOORS) kf_metrics_request(timer, kf_metrics_begun());
 }
 
 void kf_metrics_batch(int timer, uint64_t begun, uint64_t num, uint64_t failed, uint64_t bytes) {

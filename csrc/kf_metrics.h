@@ -11,6 +11,8 @@
 
 /* One call on one record, whose time is not taken; failed: 1 when its record did not pass. */
 void kf_metrics_single(int timer, int failed);
+/* The request that began in this thread (kf_metrics_begin) was answered. */
+void kf_metrics_answered(int timer);
 /* A batch of num records. num_bad: how many did not pass; -1: it failed as a whole. */
 void kf_metrics_records(int timer, uint64_t begun, int64_t num, int64_t num_bad);
 

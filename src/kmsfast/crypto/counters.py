@@ -18,8 +18,8 @@ from kmsfast.crypto.native import check, ffi, lib
 __all__ = [
     "ACCEPTED", "ARENA_LOADS", "ARENA_USES", "AUDIT", "AUDIT_FAILURES", "CLOSED", "CORE",
     "DECISIONS_MADE", "DECISIONS_USED", "REFUSED", "SIZE_BOUNDS", "TEMPLATES_MADE", "TIME_BOUNDS",
-    "USUAL", "Error", "Timer", "add", "counter", "errors",
-    "failed", "read", "request", "timer", "timers", "value",
+    "USUAL", "Error", "Timer", "add", "begin", "begun", "counter",
+    "errors", "failed", "read", "request", "timer", "timers", "value",
 ]  # fmt: skip
 
 ARENA_USES: Final[int] = lib.KF_COUNTER_ARENA_USES
@@ -61,8 +61,14 @@ SIZE_BOUNDS: Final = tuple(2**i for i in range(lib.KF_SIZES - 1))
 add: Final = lib.kf_metrics_count
 """``add(counter, num)``: counts, from any thread."""
 
+begin: Final = lib.kf_metrics_begin
+"""``begin()``: a request begins in this thread."""
+
+begun: Final = lib.kf_metrics_begun
+"""``begun()``: when it did, for :data:`request`; 0: it was answered and counted in C."""
+
 request: Final = lib.kf_metrics_request
-"""``request(timer, begun)``: counts a call of one record that began at ``time.monotonic_ns()``."""
+"""``request(timer, begun)``: counts a request; of 0 its time is not known."""
 
 Name = TypeVar("Name", bound=Hashable)
 

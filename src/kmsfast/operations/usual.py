@@ -5,7 +5,8 @@ Rules:
   key was used lately (:mod:`kmsfast.service.singles`); everything else is None, and goes there;
 - answers are written by the same writers: once for each name of a key, around values of no bytes,
   which C fills in;
-- what is known of a name is good as long as what it was made of.
+- what is known of a name is good as long as what it was made of;
+- what is answered here C has counted (docs/metrics.md).
 
 A request is answered in two steps: its key is found, then C does the work. Who may do it, and what
 is to be recorded of it, belongs between them.
@@ -31,6 +32,7 @@ __all__ = ["BlobsOfDataKeys", "DataKeys", "Decrypting", "Encrypting", "RandomByt
 
 _HEADER_CHARS: Final = 32  # of base64: the 24 bytes of a blob that name its key version
 _LONGEST_BODY: Final = 64  # of GenerateRandom, to be remembered
+_DOOR: Final = "http"  # by which JSON comes
 _MADE: Final = counters.counter(counters.TEMPLATES_MADE)
 _NEVER_DUE: Final = float("inf")
 
@@ -52,6 +54,7 @@ class _Names:
     def __init__(self, app: Application, shape: OperationShape) -> None:
         self._epoch, self._clock, self._singles = app.ring.epoch, app.ring.clock, app.singles
         self._usage, self._shape = app.ring.usage, shape
+        self._timer = counters.timer(_DOOR, self._OPERATION)
         self._key_arn = ""  # of the template that was found last
         self._known: dict[Any, _Known] = {}
 
@@ -68,7 +71,7 @@ class _Names:
     def _learn(self, name: Any, of: Sealing | Opening, empty: Result) -> Template | None:
         """Makes the template of an answer without bytes."""
         try:
-            template = _template_of(of.handle, self._shape, empty)
+            template = _template_of(of.handle, self._shape, empty, self._timer)
         except StaleHandle:
             return None
         counters.add(_MADE, 1)
@@ -214,7 +217,8 @@ class RandomBytes:
 
     def __init__(self, _app: Application, shape: OperationShape) -> None:
         self._shape = shape
-        self._template = _template_of(None, shape, {"Plaintext": b""})
+        timer = counters.timer(_DOOR, "GenerateRandom")
+        self._template = _template_of(None, shape, {"Plaintext": b""}, timer)
         self._sizes: dict[bytes, int] = {}  # by whole bodies
 
     def answer(self, body: bytes) -> bytes | None:
@@ -232,8 +236,8 @@ class RandomBytes:
         return size
 
 
-def _template_of(handle: int | None, shape: OperationShape, empty: Result) -> Template:
+def _template_of(handle: int | None, shape: OperationShape, empty: Result, timer: int) -> Template:
     """An answer cut where its empty values stand: one, or two, of which the second is secret."""
     first, *middle, last = shape.write(empty).split(b'""')
     between = b'"' + middle[0] + b'"' if middle else b""
-    return Template(handle, first + b'"', between, b'"' + last)
+    return Template(handle, first + b'"', between, b'"' + last, timer)

@@ -19,6 +19,7 @@ from typing import Final, Protocol, cast
 
 import httptools
 
+from kmsfast.crypto.counters import begin, begun
 from kmsfast.server.endpoint import MAX_BODY, Later, Reply, Request
 
 __all__ = ["IDLE", "NEVER", "Connection", "Hub"]
@@ -68,6 +69,9 @@ class Hub(Protocol):
 
     def answer(self, request: Request) -> Reply | Later:
         """The reply, or what makes it."""
+
+    def count(self, request: Request, reply: Reply) -> None:
+        """Counts a request that was not counted when it was answered."""
 
     def start(self, work: Later) -> asyncio.Future[Reply]:
         """Does work where waiting does no harm."""
@@ -260,10 +264,14 @@ class Connection(asyncio.Protocol):
 
     def _serve(self, request: Request) -> None:
         request.request_id = self._hub.next_id()
+        begin()
         reply = self._hub.answer(request)
         if isinstance(reply, Reply):
+            if not reply.counted:
+                request.begun = begun()
             self._write(request, reply)
             return
+        request.begun = begun()
         self._working = True
         if not self._choked:  # else the client still has to take earlier replies in time
             self.deadline = NEVER
@@ -281,6 +289,8 @@ class Connection(asyncio.Protocol):
 
     def _write(self, request: Request, reply: Reply) -> None:
         hub = self._hub
+        if not reply.counted:
+            hub.count(request, reply)
         body = reply.body
         keep = request.keep_alive and not hub.stopping and not (self._last and not self._queue)
         error = b"" if not reply.error else f"x-amzn-ErrorType: {reply.error}\r\n".encode()

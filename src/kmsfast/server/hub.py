@@ -17,7 +17,7 @@ from typing import Final, Protocol
 
 from kmsfast.server.connection import Connection
 from kmsfast.server.endpoint import Later, Reply, Request
-from kmsfast.server.metering import Metering
+from kmsfast.server.metering import Uncounted
 from kmsfast.server.signed import SignedConnection
 
 __all__ = ["Answering", "Server"]
@@ -26,6 +26,7 @@ _THREADS: Final = 8
 _MOST_CONNECTIONS: Final = 4096
 GRACE: Final = 10.0
 _SWEEP: Final = 1.0
+_UNCOUNTED: Final = Uncounted()
 
 
 class Answering(Protocol):
@@ -40,7 +41,7 @@ class Server:
 
     Args:
         keep_headers: the endpoint asks for signatures, or records who asked.
-        metering: counts requests and connections; None: nobody does.
+        metering: counts requests and connections.
     """
 
     def __init__(
@@ -49,10 +50,11 @@ class Server:
         loop: asyncio.AbstractEventLoop,
         *,
         keep_headers: bool = False,
-        metering: Metering | None = None,
+        metering: Uncounted = _UNCOUNTED,
     ) -> None:
-        self.answer = endpoint.answer if metering is None else metering.counted(endpoint.answer)
+        self.answer = endpoint.answer
         self._metering = metering
+        self.count = metering.count
         self._kind = SignedConnection if keep_headers else Connection
         self._loop = loop
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="kmsfast")
@@ -74,15 +76,13 @@ class Server:
         """Counts a connection in; False: there are too many."""
         self._connections.add(connection)
         welcome = len(self._connections) <= _MOST_CONNECTIONS and not self.stopping
-        if self._metering is not None:
-            self._metering.opened(refused=not welcome)
+        self._metering.opened(refused=not welcome)
         return welcome
 
     def closed(self, connection: Connection) -> None:
         """Counts it out."""
         self._connections.discard(connection)
-        if self._metering is not None:
-            self._metering.closed()
+        self._metering.closed()
         if self.stopping and not self._connections:
             self._empty.set()
 
