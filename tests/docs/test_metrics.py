@@ -1,0 +1,45 @@
+"""docs/metrics.md has every metric, and its examples are about metrics that there are."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import yaml
+
+from kmsfast.metrics.table import TABLE
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+import metrics_table
+
+PAGE = (ROOT / "docs" / "metrics.md").read_text()
+ALERTS = ROOT / "examples" / "prometheus" / "alerts.yml"
+
+
+def test_the_table_of_metrics_is_that_of_the_code() -> None:
+    assert metrics_table.table() in PAGE, "run: python tools/metrics_table.py"
+
+
+def known() -> set[str]:
+    """Names of samples."""
+    names = set(TABLE)
+    for each in TABLE.values():
+        ends = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}
+        names |= {each.name + end for end in ends.get(each.kind, [])}
+    return names
+
+
+def test_every_metric_that_is_named_is_one() -> None:
+    named = set(re.findall(r"\bkmsfast_\w+", PAGE + ALERTS.read_text()))
+    assert named <= known(), named - known()
+
+
+def test_the_alerts_are_rules_of_prometheus() -> None:
+    (group,) = yaml.safe_load(ALERTS.read_text())["groups"]
+    for rule in group["rules"]:
+        assert set(rule) == {"alert", "expr", "for", "labels", "annotations"}, rule
+        assert re.search(r"\bkmsfast_\w+", rule["expr"]), rule["alert"]
+        assert rule["annotations"]["summary"]
