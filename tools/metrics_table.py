@@ -1,30 +1,31 @@
-"""Writes the table of metrics in docs/metrics.md anew, from kmsfast.metrics.table."""
+"""Prints the table of metrics of docs/metrics.md, or writes it there with --write."""
 
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 from kmsfast.metrics.table import TABLE, Described
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "metrics.md"
-_BETWEEN = re.compile(r"(?<=\n\| metric \| kind \| labels \| what it says \|\n)(\|.*\n)+")
-_SHOWN = {"counter": "_total"}
+HEAD = "| metric | kind | labels | what it says |\n|---|---|---|---|\n"
 
 
-def table() -> str:
-    """The lines of the table, with those under its head."""
-    return "|---|---|---|---|\n" + "".join(map(_line, TABLE.values()))
-
-
-def _line(each: Described) -> str:
-    name = each.name + _SHOWN.get(each.kind, "")
-    labels = ", ".join(f"`{label}`" for label in each.labels) or "–"
+def line(each: Described) -> str:
+    name = f"{each.name}_total" if each.kind == "counter" else each.name
+    labels = ", ".join(f"`{label}`" for label in each.labels)
     return f"| `{name}` | {each.kind} | {labels} | {each.help} |\n"
 
 
+def main() -> None:
+    made = HEAD + "".join(map(line, TABLE.values()))
+    if sys.argv[1:] != ["--write"]:
+        sys.stdout.write(made)
+        return
+    parts = re.split(r"(<!-- metrics -->\n|<!-- end -->)", PAGE.read_text())
+    PAGE.write_text("".join([*parts[:2], made, *parts[3:]]))
+
+
 if __name__ == "__main__":
-    page, number = _BETWEEN.subn(lambda _: table(), PAGE.read_text())
-    if number != 1:
-        raise SystemExit(f"{PAGE} has no table of metrics")
-    PAGE.write_text(page)
+    main()

@@ -1,43 +1,19 @@
-"""The page of metrics, and the listener that serves nothing else.
-
-Rules:
-- whoever reads the page is not asked who it is: it has no secrets, and its listener is where the
-  operator put it;
-- pages in browsers do not read it: a name that its owner had resolved to this machine stands in the
-  Host header, and only addresses, ``localhost``, the machine's own name and the name in the
-  listener's address are answered;
-- it is made in a thread, never in the event loop.
-"""
+"""The page of metrics. It is made in a thread, never in the event loop."""
 
 from __future__ import annotations
 
-import re
-import socket
-from collections.abc import Callable
 from typing import Final
 
-from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
 from kmsfast.app import Application
 from kmsfast.local.kms import Kms
 from kmsfast.metrics import Collector
-from kmsfast.server.endpoint import Later, Reply, Request
+from kmsfast.server.endpoint import Later, Reply
 
-__all__ = ["MetricsEndpoint", "metrics_page"]
+__all__ = ["metrics_page"]
 
-_CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4.encode()
-_ADDRESS: Final = re.compile(
-    r"(\[[0-9a-f:.]+\]|[0-9]{1,3}(\.[0-9]{1,3}){3}|([a-z0-9_-]+\.)*localhost)\.?", re.ASCII
-)
-_PORT: Final = re.compile(r":[0-9]{0,5}\Z", re.ASCII)
-_NOWHERE: Final = Reply(404, b"The metrics are at /metrics\n", "", b"text/plain")
-_FORBIDDEN: Final = Reply(
-    403,
-    b"The Host header names another machine: ask by address, or put the name into --metrics\n",
-    "",
-    b"text/plain",
-)
+_CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 def metrics_page(app: Application, most_keys: int) -> Later:
@@ -50,26 +26,3 @@ def metrics_page(app: Application, most_keys: int) -> Later:
     registry.register(Collector(Kms(app), most_keys=most_keys))
     ProcessCollector(registry=registry)
     return lambda: Reply(200, generate_latest(registry), "", _CONTENT_TYPE)
-
-
-class MetricsEndpoint:
-    """Answers ``GET /metrics``.
-
-    Args:
-        page: makes it.
-        host: of the listener's address, by which it may be asked.
-    """
-
-    def __init__(self, page: Callable[[], Reply], host: str) -> None:
-        self._page = page
-        name = socket.gethostname().lower()
-        self._names = {"", host.lower(), name, name.partition(".")[0]}
-
-    def answer(self, request: Request) -> Reply | Later:
-        """The page, or why not."""
-        host = _PORT.sub("", request.host.decode("latin-1")).lower()
-        if host not in self._names and not _ADDRESS.fullmatch(host):
-            return _FORBIDDEN
-        if request.method != "GET" or request.path != "/metrics":
-            return _NOWHERE
-        return self._page

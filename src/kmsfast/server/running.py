@@ -12,7 +12,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 from kmsfast.app import Application
 from kmsfast.errors import ValidationError
@@ -27,12 +26,10 @@ from kmsfast.server.addresses import (
 from kmsfast.server.endpoint import Endpoint, Later
 from kmsfast.server.guard import Guard
 from kmsfast.server.metering import Metering
+from kmsfast.server.metrics_door import MetricsEndpoint
 from kmsfast.server.recording import Recording
 from kmsfast.server.seed_file import read_seed
 from kmsfast.server.service_model import load_service_model
-
-if TYPE_CHECKING:
-    from kmsfast.server.hub import Answering
 
 __all__ = ["serve"]
 
@@ -76,9 +73,10 @@ def serve(
             "or leave --seed and --allow-reset out"
         )
     context = None if tls is None else tls.context()
-    place = parse_address(address)
+    place, own = parse_address(address), None if metrics is None else parse_address(metrics)
     with ExitStack() as stack:
         listening = _listening(stack, place)
+        own_listening = None if own is None else _listening(stack, own)
         if insecure_no_auth:
             require_loopback(listening)
         model = load_service_model()
@@ -100,14 +98,13 @@ def serve(
             recorder = app.deployment.recorder(strict=audit == "strict")
             recorder.open()
             recording = Recording(recorder, model.recordable(), app.ring.clock)
-        from kmsfast.server.metrics_page import metrics_page
-
-        page = metrics_page(app, metrics_keys)
-        own = None if metrics is None else _metrics_door(stack, metrics, page)
+        page = _metrics_page(app, metrics_keys)
         endpoint = Endpoint(
             app, model, guard, reset, recording, metrics=page if guard is None else None
         )
-        urls = url_of(listening, tls=context is not None), *([] if own is None else [own.url])
+        urls = [url_of(listening, tls=context is not None)]
+        if own_listening is not None:
+            urls.append(_metrics_url(own_listening))
         with runner:
             runner.run(
                 _serve(
@@ -117,38 +114,30 @@ def serve(
                     lambda: started(app, *urls),
                     keep_headers=guard is not None or recording is not None,
                     metering=Metering("http", model),
-                    metrics=own,
+                    metrics=None if own is None else MetricsEndpoint(page, own.host),
+                    metrics_listening=own_listening,
                 )
             )
 
 
-class _MetricsDoor(NamedTuple):
-    """The listener of metrics."""
+def _metrics_page(app: Application, most_keys: int) -> Later:
+    from kmsfast.server.metrics_page import metrics_page  # its packages may not be there
 
-    endpoint: Answering
-    listening: socket.socket
-
-    @property
-    def url(self) -> str:
-        """What Prometheus is told; of a Unix socket its path."""
-        at = url_of(self.listening, tls=False)
-        return at if self.listening.family == socket.AF_UNIX else f"{at}/metrics"
+    return metrics_page(app, most_keys)
 
 
-def _metrics_door(stack: ExitStack, address: str, page: Later) -> _MetricsDoor:
-    from kmsfast.server.metrics_page import MetricsEndpoint
-
-    place = parse_address(address)
-    return _MetricsDoor(MetricsEndpoint(page, place.host), _listening(stack, place))
+def _metrics_url(listening: socket.socket) -> str:
+    """What Prometheus is told; of a Unix socket its path."""
+    at = url_of(listening, tls=False)
+    return at if listening.family == socket.AF_UNIX else f"{at}/metrics"
 
 
 def _listening(stack: ExitStack, place: Address) -> socket.socket:
     """A socket that listens there until the stack ends."""
     listening = listening_socket(place)
-    stack.enter_context(listening)
     if place.path:
         stack.callback(Path(place.path).unlink, missing_ok=True)
-    return listening
+    return stack.enter_context(listening)
 
 
 def _guard(app: Application) -> Guard:
@@ -187,7 +176,8 @@ async def _serve(
     *,
     keep_headers: bool,
     metering: Metering,
-    metrics: _MetricsDoor | None,
+    metrics: MetricsEndpoint | None,
+    metrics_listening: socket.socket | None,
 ) -> None:
     from kmsfast.server.hub import Server
 
@@ -198,9 +188,9 @@ async def _serve(
     server = Server(endpoint, loop, keep_headers=keep_headers, metering=metering)
     servers = [server]
     listeners = [await loop.create_server(server.connection, sock=listening, ssl=context)]
-    if metrics is not None:
-        servers.append(beside := Server(metrics.endpoint, loop))
-        listeners.append(await loop.create_server(beside.connection, sock=metrics.listening))
+    if metrics is not None and metrics_listening is not None:
+        servers.append(own := Server(metrics, loop))
+        listeners.append(await loop.create_server(own.connection, sock=metrics_listening))
     sweepers = [asyncio.create_task(each.sweep()) for each in servers]
     gc.collect()
     gc.freeze()  # what is there now stays: later collections need not look at it
@@ -208,8 +198,7 @@ async def _serve(
     await stop.wait()
     for listener in listeners:
         listener.close()
-    for each in servers:
-        await each.drain()
+    await asyncio.gather(*(each.drain() for each in servers))
     for sweeper in sweepers:
         sweeper.cancel()
 

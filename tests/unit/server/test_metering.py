@@ -79,7 +79,7 @@ class Client:
         )
 
         async def sent() -> bytes:
-            self.transport.replied.clear()
+            self.transport.replied = asyncio.Event()
             self.connection.data_received(head.encode() + body)
             await self.transport.replied.wait()
             return self.transport.written
