@@ -13,12 +13,14 @@ HEAD = "| metric | kind | labels | what it says |\n|---|---|---|---|\n"
 
 
 def line(each: Described) -> str:
+    """The line of a metric, by the name that its samples have."""
     name = f"{each.name}_total" if each.kind == "counter" else each.name
     labels = ", ".join(f"`{label}`" for label in each.labels)
     return f"| `{name}` | {each.kind} | {labels} | {each.help} |\n"
 
 
 def main() -> None:
+    """Prints or writes the table."""
     made = HEAD + "".join(map(line, TABLE.values()))
     if sys.argv[1:] != ["--write"]:
         sys.stdout.write(made)
