@@ -1,11 +1,12 @@
 """The keys of a store counted by the database, not one by one: see :mod:`kmsfast.model.census`.
 
-Two passes over the table of keys, in SQLite, which lets other threads of the interpreter run. A
-hundred thousand keys take some hundred milliseconds.
+Some passes over the table of keys in its order, in SQLite, which lets other threads of the
+interpreter run. Other reads of the store by this process wait until they are done.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from kmsfast.errors import StoreIntegrity
@@ -13,44 +14,46 @@ from kmsfast.model.arn import Home
 from kmsfast.model.census import Census, KeyEnd, KeyKind
 from kmsfast.model.key import FLAG_MULTI_REGION, KeyState, format_key_id
 from kmsfast.model.key_store import ConnectionState
+from kmsfast.model.keyspec import Origin
 from kmsfast.store.moments import from_micros
 from kmsfast.store.table import CHANGED, Connection
 
 __all__ = ["take"]
 
-# A key in a custom key store that is not connected is unavailable (KeyMetadata.shown_state).
+# Scopes and key stores are few: they are joined with what is left when keys were counted. A key in
+# a custom key store that is not connected is unavailable (KeyMetadata.shown_state).
 _KINDS: Final = """
 SELECT scopes.region, scopes.account,
-       CASE WHEN stores.state <> :connected AND keys.state IN (:enabled, :disabled)
-            THEN :unavailable ELSE keys.state END AS shown,
-       keys.spec, keys.origin, keys.manager, count(*)
-FROM keys
-JOIN scopes ON scopes.scope = keys.scope
-LEFT JOIN backings ON backings.scope = keys.scope AND backings.key_id = keys.key_id
+       CASE WHEN stores.state <> :connected AND found.state IN (:enabled, :disabled)
+            THEN :unavailable ELSE found.state END,
+       found.spec, found.origin, found.manager, found.number
+FROM (SELECT scope, state, spec, origin, manager, NULL AS key_store_id, count(*) AS number
+      FROM keys NOT INDEXED WHERE origin IN (:here, :imported) AND state <> :deleted
+      GROUP BY scope, state, spec, origin, manager
+      UNION ALL
+      SELECT keys.scope, state, spec, origin, manager, key_store_id, count(*)
+      FROM keys NOT INDEXED
+      LEFT JOIN backings ON backings.scope = keys.scope AND backings.key_id = keys.key_id
+      WHERE origin NOT IN (:here, :imported) AND state <> :deleted
+      GROUP BY keys.scope, state, spec, origin, manager, key_store_id) AS found
+JOIN scopes ON scopes.scope = found.scope
 LEFT JOIN key_stores AS stores
-    ON stores.scope = backings.scope AND stores.key_store_id = backings.key_store_id
-WHERE keys.state <> :deleted
-GROUP BY scopes.region, scopes.account, shown, keys.spec, keys.origin, keys.manager
+    ON stores.scope = found.scope AND stores.key_store_id = found.key_store_id
 """
 
-_EXPIRING: Final = """
-FROM keys
-JOIN key_versions AS versions
-    ON versions.scope = keys.scope AND versions.key_id = keys.key_id
-WHERE keys.origin = 'EXTERNAL' AND keys.state <> :deleted
-    AND versions.valid_to IS NOT NULL AND versions.wrapped <> x''
-"""
-
-_FIRST_TO_EXPIRE: Final = f"""
-SELECT scopes.region, scopes.account, found.flags, found.key_id, found.ends
-FROM (SELECT keys.scope, keys.flags, keys.key_id, min(versions.valid_to) AS ends {_EXPIRING}
-      GROUP BY keys.scope, keys.key_id ORDER BY ends LIMIT :most) AS found
+# The number of all that expire is in every row.
+_FIRST_TO_EXPIRE: Final = """
+SELECT scopes.region, scopes.account, found.flags, found.key_id, found.ends, found.number
+FROM (SELECT keys.scope, keys.flags, keys.key_id, min(versions.valid_to) AS ends,
+             count(*) OVER () AS number
+      FROM keys NOT INDEXED
+      JOIN key_versions AS versions
+          ON versions.scope = keys.scope AND versions.key_id = keys.key_id
+      WHERE keys.origin = :imported AND keys.state <> :deleted
+          AND versions.valid_to IS NOT NULL AND versions.wrapped <> x''
+      GROUP BY keys.scope, keys.key_id ORDER BY ends LIMIT max(:most, 1)) AS found
 JOIN scopes ON scopes.scope = found.scope ORDER BY found.ends
-"""  # noqa: S608 - of constants
-
-_NUM_EXPIRING: Final = (
-    f"SELECT count(*) FROM (SELECT 1 {_EXPIRING} GROUP BY keys.scope, keys.key_id)"  # noqa: S608
-)
+"""
 
 _FIRST_DELETED: Final = """
 SELECT scopes.region, scopes.account, keys.flags, keys.key_id, keys.deletion_date
@@ -65,6 +68,8 @@ _NAMES: Final = {
     "disabled": KeyState.DISABLED.value,
     "unavailable": KeyState.UNAVAILABLE.value,
     "deleted": KeyState.DELETED.value,
+    "here": Origin.AWS_KMS.value,
+    "imported": Origin.EXTERNAL.value,
 }
 
 
@@ -87,16 +92,19 @@ def _taken(connection: Connection, most: int) -> Census:
     values = {**_NAMES, "most": most}
     kinds: dict[KeyKind, int] = {}
     for region, account, state, spec, origin, manager, number in connection.execute(_KINDS, values):
-        kinds[KeyKind(Home(region, account), state, spec, origin, manager)] = number
+        kind = KeyKind(Home(region, account), state, spec, origin, manager)
+        kinds[kind] = kinds.get(kind, 0) + number  # of several key stores
+    expiring = connection.execute(_FIRST_TO_EXPIRE, values).fetchall()
+    deleted = connection.execute(_FIRST_DELETED, values)
     return Census(
         kinds,
-        connection.execute(_NUM_EXPIRING, values).fetchone()[0],
-        _ends(connection.execute(_FIRST_TO_EXPIRE, values)),
-        _ends(connection.execute(_FIRST_DELETED, values)),
+        expiring[0][-1] if expiring else 0,
+        _ends(row[:-1] for row in expiring[:most]),
+        _ends(deleted),
     )
 
 
-def _ends(rows: Any) -> tuple[KeyEnd, ...]:
+def _ends(rows: Iterable[tuple[Any, ...]]) -> tuple[KeyEnd, ...]:
     return tuple(
         KeyEnd(
             Home(region, account).arn(
