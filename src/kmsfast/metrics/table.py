@@ -42,8 +42,7 @@ TABLE: Final = {
         Described("kmsfast_request_errors", "counter", (*_DOOR, "code"),
                   "Requests that were answered by an error, by its name."),
         Described("kmsfast_request_duration_seconds", "histogram", _DOOR,
-                  "From a request's last byte to its answer, audit and waiting for a thread "
-                  "included."),
+                  "From a request's last byte to its answer, waiting for a thread included."),
         Described("kmsfast_request_records", "histogram", _DOOR,
                   "Records of requests that are batches."),
         Described("kmsfast_request_bytes", "counter", _DOOR,
