@@ -248,8 +248,8 @@ struct kf_text {
  * answered (kf_metrics_begin); less than KF_TIMER_DOORS: nobody does. */
 struct kf_reply {
     struct kf_binding binding; /* to the empty context */
-    int timer;
     struct kf_text before, between, after;
+    int timer;
 };
 
 /* The answer to a request that kf_request_scan found usual. Return its length, or a negative enum kf_status, with

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kf_base64.h"
 #include "kft.h"
 #include "kft_calls.h"
 
@@ -121,6 +122,33 @@ static void check_calls(void) {
     kft_library_close(&l);
 }
 
+/* What a template answers is counted by its timer, timed once since the request began, and not when it is refused. */
+static void check_answers(void) {
+    static const char body[] = "{\"KeyId\":\"k\",\"Plaintext\":\"AAAA\"}";
+    uint8_t answer[400];
+    kft_library l;
+    CHECK(kft_library_open(&l) == KF_OK, "the library does not open");
+    struct kf_reply reply = {.binding = l.binding, .timer = TIMER};
+    const size_t len = KF_BASE64_LEN(3 + KF_BLOB_OVERHEAD);
+    const struct kf_timer before = timer_of(TIMER);
+    const uint64_t usual = kf_metrics_counter(KF_COUNTER_USUAL);
+    kf_metrics_begin();
+    CHECK(kf_reply_encrypt(&reply, answer, len - 1, (const uint8_t *)body, sizeof body - 1) == KF_ERR_ARGUMENT, "room");
+    CHECK(kf_reply_encrypt(&reply, answer, len, (const uint8_t *)body, sizeof body - 1) == (int)len, "encrypt");
+    CHECK(kf_metrics_begun() == 0, "the request was counted");
+    CHECK(kf_reply_encrypt(&reply, answer, len, (const uint8_t *)body, sizeof body - 1) == (int)len, "encrypt");
+    const struct kf_timer after = timer_of(TIMER);
+    uint64_t timed = 0;
+    for (int i = 0; i < KF_TIMES; i++) timed += after.times[i] - before.times[i];
+    CHECK(after.calls == before.calls + 2 && timed == 1, "two answers, one of them timed");
+    CHECK(kf_metrics_counter(KF_COUNTER_USUAL) == usual + 2, "answers from templates");
+    kf_metrics_begin();
+    reply.timer = 0;
+    CHECK(kf_reply_encrypt(&reply, answer, len, (const uint8_t *)body, sizeof body - 1) == (int)len, "encrypt");
+    CHECK(kf_metrics_begun() != 0, "nobody has counted it");
+    kft_library_close(&l);
+}
+
 void test_metrics(const kft_env *env) {
     (void)env;
     check_sizes();
@@ -129,4 +157,5 @@ void test_metrics(const kft_env *env) {
     check_threads();
     check_child();
     check_calls();
+    check_answers();
 }
