@@ -11,6 +11,7 @@ include tests/c/tests.mk
 include tests/clients/clients.mk
 include benchmarks/bench.mk
 include examples/demo/demo.mk
+include tools/wheels/wheels.mk
 
 .PHONY: help install test test-slow lint format clean
 
