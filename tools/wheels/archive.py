@@ -101,6 +101,19 @@ def write_wheel(path: Path, members: Members) -> None:
             wheel.writestr(info, members[member].data, compresslevel=LEVEL)
 
 
+def retagged(path: Path, platform: str) -> Path:
+    """The wheel with another platform in its name and in WHEEL; the file is renamed."""
+    members = read_wheel(path)
+    name, version, python, abi, _ = path.stem.split("-")
+    about = f"{dist_info(members)}/WHEEL"
+    kept = [line for line in members[about].data.decode().splitlines() if line and not line.startswith("Tag:")]
+    members[about] = Member("\n".join([*kept, f"Tag: {python}-{abi}-{platform}", ""]).encode())
+    path.unlink()
+    renamed = path.with_name("-".join([name, version, python, abi, platform]) + ".whl")
+    write_wheel(renamed, members)
+    return renamed
+
+
 def rewrite_sdist(path: Path) -> None:
     """Writes a .tar.gz anew: sorted, dated, without owners."""
     members: Members = {}

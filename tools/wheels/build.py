@@ -48,11 +48,10 @@ def run(*command: str | Path, env: dict[str, str], log: Path) -> None:
         raise SystemExit(f"{' '.join(map(str, command))} failed: {done.returncode}; all of it: {log}")
 
 
-def build(what: str, source: Path, out: Path, env: dict[str, str], log: Path) -> Path:
+def build(*what: str, source: Path, out: Path, env: dict[str, str], log: Path) -> Path:
     """Builds ``--sdist`` or ``--wheel`` of a directory; the one file that was made."""
     out.mkdir()
-    frontend = [sys.executable, "-m", "build", "--dependency-constraints-txt", CONSTRAINTS]
-    run(*frontend, what, "--outdir", out, source, env=env, log=log)
+    run(sys.executable, "-m", "build", *what, "--outdir", out, source, env=env, log=log)
     (made,) = out.iterdir()
     return made
 
@@ -65,11 +64,10 @@ def unpacked(sdist: Path, directory: Path) -> Path:
     return source
 
 
-def repaired(wheel: Path, out: Path, env: dict[str, str], log: Path, target: Target | None) -> Path:
-    """The wheel with the tag of the oldest Linux that it runs on, or that its target asks for."""
+def repaired(wheel: Path, out: Path, env: dict[str, str], log: Path) -> Path:
+    """The wheel with the tag of the oldest Linux that it runs on, by the symbols that it needs."""
     out.mkdir()
-    tag = ["--plat", target.tag] if target else []
-    run(sys.executable, "-m", "auditwheel", "repair", *tag, "-w", out, wheel, env=env, log=log)
+    run(sys.executable, "-m", "auditwheel", "repair", "-w", out, wheel, env=env, log=log)
     (made,) = out.iterdir()
     return made
 
@@ -78,16 +76,22 @@ def make(name: str, work: Path, output: Path, target: Target | None) -> list[Pat
     """Builds in ``work``, puts sdist and wheel into ``output``; their paths there."""
     when = commit.time_of(name)
     os.environ["SOURCE_DATE_EPOCH"] = str(when)
-    env = environment(when, target)
     log = work / "build.log"
+    isolated = ("--dependency-constraints-txt", str(CONSTRAINTS))
     commit.export(name, work / "commit")
-    sdist = build("--sdist", work / "commit", work / "sdist", env, log)
+    native = environment(when, None)
+    sdist = build("--sdist", *isolated, source=work / "commit", out=work / "sdist", env=native, log=log)
     archive.rewrite_sdist(sdist)
     source = unpacked(sdist, work / "source")
-    wheel = build("--wheel", source, work / "wheel", env, log)
+    # pip would bring cffi for the target, which this machine cannot run: the tools' own is taken instead.
+    how = ("--no-isolation",) if target else isolated
+    env = environment(when, target)
+    wheel = build("--wheel", *how, source=source, out=work / "wheel", env=env, log=log)
     baseline.check(source / "build")
-    if sys.platform == "linux":
-        wheel = repaired(wheel, work / "repaired", env, log, target)
+    if target and target.musl:  # auditwheel asks the machine's own musl for its version: there is none
+        wheel = archive.retagged(wheel, target.tag)
+    elif sys.platform == "linux":
+        wheel = repaired(wheel, work / "repaired", env, log)
     finish.finish(wheel)
     output.mkdir(parents=True, exist_ok=True)
     return [Path(shutil.copy(made, output)) for made in (sdist, wheel)]

@@ -68,7 +68,7 @@ def environment(python: Python, wheel: Path, directory: Path, *, tests: bool = T
     subprocess.run([python.path, "-m", "venv", directory], check=True)
     inside = directory / "bin" / "python"
     what = [f"{wheel}[{EXTRAS}]", *TESTING] if tests else [str(wheel)]
-    command = [inside, "-m", "pip", "install", "--quiet", "--only-binary", ":all:", *what]
+    command = [inside, "-m", "pip", "install", "-qq", "--only-binary", ":all:", *what]
     subprocess.run(command, check=True, env=without_repository())
     return inside
 

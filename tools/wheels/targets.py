@@ -22,7 +22,11 @@ class Target:
     zig: str
     machine: str
     tag: str
-    emulator: str
+
+    @property
+    def musl(self) -> bool:
+        """Whether its libc is musl."""
+        return self.tag.startswith("musllinux")
 
     def environment(self) -> dict[str, str]:
         """What setuptools takes for a compiler and a platform of this target."""
@@ -37,9 +41,9 @@ class Target:
 TARGETS = {
     target.tag: target
     for target in (
-        Target("x86_64-linux-gnu.2.28", "x86_64", "manylinux_2_28_x86_64", "qemu-x86_64"),
-        Target("aarch64-linux-gnu.2.28", "aarch64", "manylinux_2_28_aarch64", "qemu-aarch64"),
-        Target("x86_64-linux-musl", "x86_64", "musllinux_1_2_x86_64", "qemu-x86_64"),
-        Target("aarch64-linux-musl", "aarch64", "musllinux_1_2_aarch64", "qemu-aarch64"),
+        Target("x86_64-linux-gnu.2.28", "x86_64", "manylinux_2_28_x86_64"),
+        Target("aarch64-linux-gnu.2.28", "aarch64", "manylinux_2_28_aarch64"),
+        Target("x86_64-linux-musl", "x86_64", "musllinux_1_2_x86_64"),
+        Target("aarch64-linux-musl", "aarch64", "musllinux_1_2_aarch64"),
     )
 }

