@@ -27,7 +27,7 @@ $(STAMP): $(BIN)/python pyproject.toml setup.py $(wildcard csrc/*.[ch] csrc/*.tx
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
-test: install $(CLIENTS_STAMP) lint ## everything that must pass, in a few minutes
+test: install $(CLIENTS_STAMP) $(WHEELS_STAMP) lint ## everything that must pass, in a few minutes
 	$(BIN)/python -m pytest
 
 test-python: install ## the tests in Python alone: no C suite, no clients of others

@@ -20,7 +20,10 @@ import cffi
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 LIMITED = not sysconfig.get_config_var("Py_GIL_DISABLED")
-BASELINE = {"linux-x86_64": ["-march=x86-64", "-mtune=generic"], "linux-aarch64": ["-march=armv8-a"]}
+BASELINE = {
+    "linux-x86_64": ["-march=x86-64", "-mtune=generic"],
+    "linux-aarch64": ["-march=armv8-a"],
+}
 
 
 def release() -> tuple[list[str], list[str]]:

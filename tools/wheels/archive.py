@@ -106,7 +106,11 @@ def retagged(path: Path, platform: str) -> Path:
     members = read_wheel(path)
     name, version, python, abi, _ = path.stem.split("-")
     about = f"{dist_info(members)}/WHEEL"
-    kept = [line for line in members[about].data.decode().splitlines() if line and not line.startswith("Tag:")]
+    kept = [
+        line
+        for line in members[about].data.decode().splitlines()
+        if line and not line.startswith("Tag:")
+    ]
     members[about] = Member("\n".join([*kept, f"Tag: {python}-{abi}-{platform}", ""]).encode())
     path.unlink()
     renamed = path.with_name("-".join([name, version, python, abi, platform]) + ".whl")
@@ -126,6 +130,10 @@ def rewrite_sdist(path: Path) -> None:
     with tarfile.open(fileobj=text, mode="w", format=tarfile.PAX_FORMAT) as sdist:
         for name in sorted(members):
             entry = tarfile.TarInfo(name)
-            entry.size, entry.mode, entry.mtime = len(members[name].data), members[name].mode, epoch()
+            entry.size, entry.mode, entry.mtime = (
+                len(members[name].data),
+                members[name].mode,
+                epoch(),
+            )
             sdist.addfile(entry, io.BytesIO(members[name].data))
     path.write_bytes(gzip.compress(text.getvalue(), LEVEL, mtime=epoch()))

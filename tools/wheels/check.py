@@ -20,7 +20,9 @@ PYPROJECT = str(Path(__file__).resolve().parents[2] / "pyproject.toml")
 MAX_BYTES = 1_500_000
 TAG = re.compile(r"-cp311-abi3-|-cp314-cp314t-")
 # glibc 2.17 to 2.33 still has threads in a library of their own; musl's one library has the machine in its name.
-LIBC = re.compile(r"^(libc\.so\.6|libpthread\.so\.0|ld-linux-[\w-]+\.so\.\d|libc\.so|libc\.musl-\w+\.so\.1)$")
+LIBC = re.compile(
+    r"^(libc\.so\.6|libpthread\.so\.0|ld-linux-[\w-]+\.so\.\d|libc\.so|libc\.musl-\w+\.so\.1)$"
+)
 HOMES = re.compile(rb"/(?:home|root|Users|tmp|work|build|project|builds|runner)/[\x21-\x7e]*")
 ONLY_EXPORT = "PyInit__kmsfast"
 
@@ -34,7 +36,9 @@ class Fault(SystemExit):
 
 def tool(path: Path, *command: str) -> str:
     """What a tool says of a file; Fault when it finds something."""
-    done = subprocess.run([sys.executable, "-m", *command, str(path)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", *command, str(path)], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise Fault(path, f"{command[0]} found:\n{done.stdout}{done.stderr}")
     return done.stdout + done.stderr
@@ -91,7 +95,9 @@ def check_elf(path: Path, name: str, data: bytes) -> str:
         raise Fault(path, f"{name} is without {', '.join(lacks)}")
     exported = set(elf.exports) - {"_init", "_fini"}
     if exported != {ONLY_EXPORT}:
-        raise Fault(path, f"{name} exports {sorted(exported)}; only {ONLY_EXPORT} is meant to be seen")
+        raise Fault(
+            path, f"{name} exports {sorted(exported)}; only {ONLY_EXPORT} is meant to be seen"
+        )
     return f"{elf.machine}, needs {', '.join(elf.needed)}"
 
 
@@ -110,14 +116,23 @@ def check_wheel(path: Path) -> list[str]:
     if "-linux_" in path.name:
         raise Fault(path, "not repaired by auditwheel: PyPI takes manylinux and musllinux alone")
     members = archive.read_wheel(path)
-    said = [check_size(path), check_record(path, members), check_sbom(path, members), check_paths(path, members)]
+    said = [
+        check_size(path),
+        check_record(path, members),
+        check_sbom(path, members),
+        check_paths(path, members),
+    ]
     native = {name: member.data for name, member in members.items() if name.endswith(sbom.NATIVE)}
     if len(native) != 1:
         raise Fault(path, f"{len(native)} extensions: {sorted(native)}")
     said += [check_elf(path, name, data) for name, data in native.items() if data[:4] == b"\x7fELF"]
     limited = "-abi3-" in path.name  # then the extension's name is known, and pyproject.toml has it
     said.append("check-wheel-contents")
-    tool(path, "check_wheel_contents", *(["--config", PYPROJECT] if limited else ["--no-config", "--ignore", "W009"]))
+    tool(
+        path,
+        "check_wheel_contents",
+        *(["--config", PYPROJECT] if limited else ["--no-config", "--ignore", "W009"]),
+    )
     if limited:
         tool(path, "abi3audit", "--strict")
         said.append("abi3audit")

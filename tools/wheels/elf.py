@@ -25,7 +25,11 @@ class Elf:
             if isinstance(section, DynamicSection):
                 for tag in section.iter_tags():
                     name = tag.entry.d_tag
-                    text = {"DT_NEEDED": "needed", "DT_RPATH": "rpath", "DT_RUNPATH": "runpath"}.get(name)
+                    text = {
+                        "DT_NEEDED": "needed",
+                        "DT_RPATH": "rpath",
+                        "DT_RUNPATH": "runpath",
+                    }.get(name)
                     yield name, getattr(tag, text) if text else tag.entry.d_val
 
     @property
@@ -41,7 +45,9 @@ class Elf:
     @property
     def search_path(self) -> str:
         """Where the loader would look for libraries before its own places."""
-        return ":".join(str(value) for name, value in self._tags if name in ("DT_RPATH", "DT_RUNPATH"))
+        return ":".join(
+            str(value) for name, value in self._tags if name in ("DT_RPATH", "DT_RUNPATH")
+        )
 
     @property
     def sections(self) -> list[str]:
@@ -59,8 +65,13 @@ class Elf:
     def hardening(self) -> dict[str, bool]:
         """What a loader can do to make an attack harder, and whether this file lets it."""
         flags = {name: value for name, value in self._tags if name in ("DT_FLAGS", "DT_FLAGS_1")}
-        now = int(str(flags.get("DT_FLAGS", 0))) & DF_BIND_NOW or int(str(flags.get("DT_FLAGS_1", 0))) & DF_1_NOW
-        types = {segment.header.p_type: segment.header.p_flags for segment in self._file.iter_segments()}
+        now = (
+            int(str(flags.get("DT_FLAGS", 0))) & DF_BIND_NOW
+            or int(str(flags.get("DT_FLAGS_1", 0))) & DF_1_NOW
+        )
+        types = {
+            segment.header.p_type: segment.header.p_flags for segment in self._file.iter_segments()
+        }
         return {
             "a read-only table of addresses (RELRO)": "PT_GNU_RELRO" in types,
             "binding at load (BIND_NOW)": bool(now),

@@ -54,7 +54,9 @@ def pythons(given: list[str]) -> list[Python]:
         places += sorted(root.glob("versions/*/bin/python"))
     found = {python.name: python for place in places if (python := asked(place))}
     if not found:
-        raise SystemExit(f"no CPython from {'.'.join(map(str, OLDEST))} on in {[str(p) for p in places]}")
+        raise SystemExit(
+            f"no CPython from {'.'.join(map(str, OLDEST))} on in {[str(p) for p in places]}"
+        )
     return sorted(found.values())
 
 
@@ -75,13 +77,17 @@ def environment(python: Python, wheel: Path, directory: Path, *, tests: bool = T
 
 def without_repository() -> dict[str, str]:
     """The environment variables of a user who has no sources of kmsfast."""
-    return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV", "PYTHONHOME")}
+    return {
+        k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV", "PYTHONHOME")
+    }
 
 
 def one_wheel(names: list[str]) -> Path:
     """The wheel that is named; SystemExit unless there is exactly one."""
     if len(names) != 1 or not names[0].endswith(".whl") or not Path(names[0]).is_file():
-        raise SystemExit(f"one wheel is wanted, given: {names or 'none'}; `make wheel` makes it in dist")
+        raise SystemExit(
+            f"one wheel is wanted, given: {names or 'none'}; `make wheel` makes it in dist"
+        )
     return Path(names[0]).resolve()
 
 

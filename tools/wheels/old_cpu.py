@@ -66,8 +66,12 @@ def main() -> None:
         for where, what in said.items():
             print(f"{where}: {what}")
             if not what.startswith("portable"):
-                raise SystemExit(f"{where}: chose {what}, not the portable implementation: is the CPU really without AES?")
-        print(emulated(qemu, WITHOUT_AES, python, HERE / "run_tests.py", "vectors").splitlines()[-1])
+                raise SystemExit(
+                    f"{where}: chose {what}, not the portable implementation: is the CPU really without AES?"
+                )
+        print(
+            emulated(qemu, WITHOUT_AES, python, HERE / "run_tests.py", "vectors").splitlines()[-1]
+        )
 
 
 if __name__ == "__main__":

@@ -38,7 +38,9 @@ def built(name: str, at: Path, environment: dict[str, str], mask: int) -> dict[s
 def difference(first: Path, second: Path) -> str:
     """What is not the same in two wheels, by name."""
     ours, theirs = archive.read_wheel(first), archive.read_wheel(second)
-    names = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
+    names = sorted(
+        name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name)
+    )
     return ", ".join(names) or "the archive's own bytes"
 
 
@@ -46,7 +48,9 @@ def main() -> None:
     """Builds, compares, prints the hashes."""
     name = sys.argv[1] if len(sys.argv) > 1 else "HEAD"
     name = commit.git("rev-parse", name).decode().strip()
-    planted = {"KMSFAST_PLANT": "", "CC": "gcc -fno-inline"} if os.environ.get("KMSFAST_PLANT") else {}
+    planted = (
+        {"KMSFAST_PLANT": "", "CC": "gcc -fno-inline"} if os.environ.get("KMSFAST_PLANT") else {}
+    )
     with tempfile.TemporaryDirectory(prefix="kmsfast-") as directory:
         one, two = Path(directory, "one"), Path(directory, "two", "and", "deeper")
         first = built(name, one, {}, 0o022)
@@ -57,7 +61,9 @@ def main() -> None:
         for file in sorted(first):
             if first[file] != second[file]:
                 wheel = file.endswith(".whl")
-                where = difference(one / "out" / file, two / "out" / file) if wheel else "the archive"
+                where = (
+                    difference(one / "out" / file, two / "out" / file) if wheel else "the archive"
+                )
                 raise SystemExit(f"{file} is not the same twice: {where}")
             print(f"{hashlib.sha256(first[file]).hexdigest()}  {file}")
     print(f"reproducible: commit {name[:12]} was built twice, with the same bytes")

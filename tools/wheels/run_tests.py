@@ -31,7 +31,9 @@ def installed(name: str) -> Path:
     module = importlib.import_module(name)
     path = Path(module.__file__ or "").resolve()
     if path.is_relative_to(ROOT / "src") or path.is_relative_to(ROOT / "build"):
-        raise SystemExit(f"{name} is {path}: not what is installed, but the sources; install the wheel, not -e")
+        raise SystemExit(
+            f"{name} is {path}: not what is installed, but the sources; install the wheel, not -e"
+        )
     return path
 
 
@@ -52,7 +54,9 @@ def main() -> int:
     directories = named or (QUICK if "--quick" in sys.argv else ALL)
     with tempfile.TemporaryDirectory(prefix="kmsfast-tests-") as directory:
         os.chdir(directory)
-        sys.path[:] = [entry for entry in sys.path if entry and Path(entry).resolve() != Path(__file__).parent]
+        sys.path[:] = [
+            entry for entry in sys.path if entry and Path(entry).resolve() != Path(__file__).parent
+        ]
         for name in ("kmsfast", "_kmsfast"):
             print(f"{name}: {installed(name)}", flush=True)
         shutil.copytree(ROOT / "tests", "tests", ignore=shutil.ignore_patterns("__pycache__"))
@@ -62,8 +66,19 @@ def main() -> int:
         import pytest
 
         options += [option for module in OPTIONAL for option in without(Path("tests"), module)]
-        where = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", directory, "-p", "no:cacheprovider"]
-        chosen = ["-m", "not slow and not sources", *(option for option in options if option not in ALL)]
+        where = [
+            "-c",
+            str(ROOT / "pyproject.toml"),
+            "--rootdir",
+            directory,
+            "-p",
+            "no:cacheprovider",
+        ]
+        chosen = [
+            "-m",
+            "not slow and not sources",
+            *(option for option in options if option not in ALL),
+        ]
         return pytest.main([*where, *chosen, *(f"tests/{name}" for name in directories)])
 
 

@@ -45,7 +45,9 @@ def _native(members: Members) -> list[dict[str, Any]]:
             "type": "file",
             "bom-ref": path,
             "name": path,
-            "hashes": [{"alg": "SHA-256", "content": hashlib.sha256(members[path].data).hexdigest()}],
+            "hashes": [
+                {"alg": "SHA-256", "content": hashlib.sha256(members[path].data).hexdigest()}
+            ],
         }
         for path in sorted(members)
         if path.endswith(NATIVE)
@@ -68,7 +70,10 @@ def _external(requirements: list[str]) -> list[dict[str, Any]]:
             "purl": purl(match["name"]),
             "isExternal": True,
         }
-        found.append(entry | ({"versionRange": f"vers:pypi/{versions.replace(',', '|')}"} if versions else {}))
+        found.append(
+            entry
+            | ({"versionRange": f"vers:pypi/{versions.replace(',', '|')}"} if versions else {})
+        )
     return sorted(found, key=lambda entry: str(entry["name"]))
 
 

@@ -3,6 +3,7 @@
 Rules of the project, which the tools do not have:
 - permissions are empty at the top and given to jobs, one by one;
 - actions are pinned by a full hash with the version beside it; no job runs without a time limit;
+- a checkout leaves no token behind;
 - runners are named by their version: "latest" would change what is tested;
 - a ``run`` step is one command of this repository: what CI does can be done on any machine.
 Usage: workflows.py [FILE...], by default those of .github/workflows.
@@ -58,6 +59,12 @@ def broken(text: str) -> Iterator[str]:
                 yield f"{name}: {step['run']!r} is no single command of this repository"
             if "uses" in step and not PINNED.match(step["uses"]):
                 yield f"{name}: {step['uses']} is not pinned by a hash"
+            options = step.get("with", {})
+            if (
+                "checkout" in step.get("uses", "")
+                and options.get("persist-credentials") is not False
+            ):
+                yield f"{name}: the checkout keeps the token: persist-credentials must be false"
     for line in text.splitlines():
         if re.search(r"uses: [^.\s]", line) and not VERSION.search(line):
             yield f"no version beside the hash: {line.strip()}"
@@ -66,7 +73,14 @@ def broken(text: str) -> Iterator[str]:
 def tools(files: list[str]) -> Iterator[list[str]]:
     """The linters' commands."""
     bin_directory = Path(sys.executable).parent
-    yield [str(bin_directory / "zizmor"), "--offline", "--no-progress", "--persona", "regular", *files]
+    yield [
+        str(bin_directory / "zizmor"),
+        "--offline",
+        "--no-progress",
+        "--persona",
+        "pedantic",
+        *files,
+    ]
     yield [
         str(bin_directory / "check-jsonschema"), "--builtin-schema", "vendor.github-workflows", *files,
     ]  # fmt: skip
@@ -90,7 +104,9 @@ def main() -> None:
             print(done.stdout + done.stderr)
     if faults:
         raise SystemExit(f"workflows: {len(faults)} faults")
-    print(f"workflows: {len(files)} files, none of zizmor, check-jsonschema, actionlint and the project's rules broken")
+    print(
+        f"workflows: {len(files)} files, none of zizmor, check-jsonschema, actionlint and the project's rules broken"
+    )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,13 @@ import os
 import sys
 
 # gcc's own, of csrc/cflags.txt; and names of CPUs, which zig spells in its own way (-mcpu=baseline).
-GCC_ONLY = {"-fno-tree-ter", "-fno-schedule-insns2", "-march=x86-64", "-mtune=generic", "-march=armv8-a"}
+GCC_ONLY = {
+    "-fno-tree-ter",
+    "-fno-schedule-insns2",
+    "-march=x86-64",
+    "-mtune=generic",
+    "-march=armv8-a",
+}
 
 
 def cpu(target: str) -> str:
@@ -25,7 +31,16 @@ def main() -> None:
     """Becomes the compiler."""
     target, *flags = sys.argv[1:]
     kept = [flag for flag in flags if flag not in GCC_ONLY]
-    command = [sys.executable, "-m", "ziglang", "cc", "-target", target, cpu(target), "-fno-sanitize=undefined"]
+    command = [
+        sys.executable,
+        "-m",
+        "ziglang",
+        "cc",
+        "-target",
+        target,
+        cpu(target),
+        "-fno-sanitize=undefined",
+    ]
     os.execv(sys.executable, command + kept)
 
 
