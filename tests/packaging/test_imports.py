@@ -1,4 +1,4 @@
-"""What importing kmsfast and opening a store bring with them: modules, not milliseconds, are bounded."""
+"""What importing kmsfast brings with it: modules, not milliseconds, are bounded."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 AT_IMPORT = {"kmsfast"}
 # The in-process door: no HTTP, no Arrow, no command line.
 NEVER_IN_PROCESS = {
-    "asyncio", "boto3", "botocore", "click", "http.server", "httptools", "kmsfast.cli", "kmsfast.server",
-    "kmsfast.tables", "pkcs11", "pyarrow", "urllib.request", "uvloop", "yaml",
+    "asyncio", "boto3", "botocore", "click", "http.server", "httptools", "kmsfast.cli",
+    "kmsfast.server", "kmsfast.tables", "pkcs11", "pyarrow", "urllib.request", "uvloop", "yaml",
 }  # fmt: skip
 # What the command line may need to say what its commands are.
 NEVER_FOR_HELP = {

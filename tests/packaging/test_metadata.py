@@ -11,7 +11,7 @@ from typing import Any
 
 from wheel_tools import PYTHON, ROOT, needs_wheel_tools
 
-# The core's binding, cryptography for what C does not compute, batches, the command line, blobs' headers, Ed25519ph.
+# The core's binding, the command line, what C does not compute, headers, batches, Ed25519ph.
 DEPENDENCIES = {"cffi", "click", "cryptography", "msgpack", "numpy", "pynacl"}
 EXTRAS = {"all", "arrow", "dev", "http", "pkcs11"}
 

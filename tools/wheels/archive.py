@@ -113,7 +113,7 @@ def retagged(path: Path, platform: str) -> Path:
     ]
     members[about] = Member("\n".join([*kept, f"Tag: {python}-{abi}-{platform}", ""]).encode())
     path.unlink()
-    renamed = path.with_name("-".join([name, version, python, abi, platform]) + ".whl")
+    renamed = path.with_name(f"{name}-{version}-{python}-{abi}-{platform}.whl")
     write_wheel(renamed, members)
     return renamed
 

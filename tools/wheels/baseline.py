@@ -16,9 +16,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Reached through kf_dispatch.c and kf_p256_dispatch.c, or after asking kf_cpu(); see ARCHITECTURE.md.
+# Reached through kf_dispatch.c and kf_p256_dispatch.c, or after asking kf_cpu().
 DISPATCHED = re.compile(r"_(aesni|vaes|shani|mulx|fma|ifma)\.o$|^kf_(aead_x86|xaes_short)\.o$")
-# Not in x86-64 as such (psABI 1.0, table 3.1, its first row): VEX and EVEX, AES, SHA, SSE3 and later, BMI, ADX.
+# Not in x86-64 as such (psABI 1.0, table 3.1, its first row): VEX and EVEX, AES, SHA, SSE3 and
+# later, BMI, ADX.
 FOREIGN = re.compile(
     r"^(v[a-z0-9]+|aes\w+|pclmul\w*|sha(1|256)\w+|gf2p8\w+|mulx|ad[co]x|rorx|s[ah]rx|shlx|andn|bextr|bls\w+|bzhi"
     r"|pdep|pext|popcnt|lzcnt|movbe|crc32\w*|pshufb|palignr|pinsr[bdq]|pextr[bdq]|pmulld|pmaxu[dw]|pminu[dw]|ptest"
@@ -32,7 +33,7 @@ _FUNCTION = re.compile(r"^[0-9a-f]+ <([^>]+)>:$")
 
 
 def foreign(text: str) -> tuple[set[str], int]:
-    """What a disassembly has that the baseline lacks, as "mnemonic in function", and its functions."""
+    """What a disassembly has that the baseline lacks, and how many functions it shows."""
     found, function, functions = set(), "?", 0
     for line in text.splitlines():
         if named := _FUNCTION.match(line):
@@ -77,7 +78,8 @@ def check(directory: Path) -> None:
             f"{functions} functions in {checked} objects: the disassembly was not understood"
         )
     print(
-        f"baseline: {checked} objects, {functions} functions, x86-64 alone; {len(objects) - checked} dispatched"
+        f"baseline: {checked} objects, {functions} functions, x86-64 alone; "
+        f"{len(objects) - checked} dispatched"
     )
 
 

@@ -1,7 +1,7 @@
 """Builds the sdist and the wheel of a commit, as they are given to others.
 
-The sdist is made of the commit's files, the wheel of the sdist alone, in a directory of its own with
-the pinned build requirements; auditwheel says which Linux it runs on, and finish.py does the rest.
+The sdist is made of the commit's files, the wheel of the sdist alone, in a directory of its own
+with the pinned build requirements. auditwheel says which Linux it runs on; finish.py does the rest.
 Usage: build.py [--commit COMMIT] [--at DIRECTORY] [--target TARGET] OUTPUT
 """
 
@@ -27,7 +27,7 @@ CONSTRAINTS = HERE / "build-constraints.txt"
 
 
 def environment(when: int, target: Target | None) -> dict[str, str]:
-    """What the build sees: the time, the locale, the release's flags, and nothing of the user's own."""
+    """What the build sees: the time, the locale, the release's flags, nothing of the user's own."""
     dropped = ("CFLAGS", "CPPFLAGS", "LDFLAGS", "PYTHONPATH", "KMSFAST_")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
     kept |= {
@@ -96,7 +96,7 @@ def make(name: str, work: Path, output: Path, target: Target | None) -> list[Pat
     )
     archive.rewrite_sdist(sdist)
     source = unpacked(sdist, work / "source")
-    # pip would bring cffi for the target, which this machine cannot run: the tools' own is taken instead.
+    # pip would bring cffi for the target, which this machine cannot run: the tools' own is taken.
     how = ("--no-isolation",) if target else isolated
     env = environment(when, target)
     wheel = build("--wheel", *how, source=source, out=work / "wheel", env=env, log=log)

@@ -19,7 +19,7 @@ from elf import Elf
 PYPROJECT = str(Path(__file__).resolve().parents[2] / "pyproject.toml")
 MAX_BYTES = 1_500_000
 TAG = re.compile(r"-cp311-abi3-|-cp314-cp314t-")
-# glibc 2.17 to 2.33 still has threads in a library of their own; musl's one library has the machine in its name.
+# glibc before 2.34 has threads in a library of their own; musl's name may have the machine in it.
 LIBC = re.compile(
     r"^(libc\.so\.6|libpthread\.so\.0|ld-linux-[\w-]+\.so\.\d|libc\.so|libc\.musl-\w+\.so\.1)$"
 )

@@ -1,6 +1,6 @@
 """Builds wheels for other Linuxes with zig's C compiler and checks each as a native one.
 
-Usage: cross.py OUTPUT; `make wheel-cross` then runs the C suite on musl, natively and for ARMv8 under emulation.
+Usage: cross.py OUTPUT (`make c-test-musl` runs the C suite on musl).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _TAG = re.compile(r"(manylinux_2|musllinux_1)_(\d+)_(\w+?)(?:\.|$)")
 
 
 def fits(made: str, asked: str) -> bool:
-    """Whether a wheel runs where its target asks: the same libc and machine, and no newer version of libc."""
+    """Whether a wheel runs where its target asks: same libc and machine, no newer libc."""
     libc, version, machine = _TAG.search(made).groups()  # type: ignore[union-attr]
     wanted, most, where = _TAG.search(asked).groups()  # type: ignore[union-attr]
     return (libc, machine) == (wanted, where) and int(version) <= int(most)

@@ -1,4 +1,4 @@
-"""What an extension for Linux asks of the machine: read from its ELF file (System V gABI, chapters 4 and 5)."""
+"""What an extension for Linux asks of the machine: its ELF file (System V gABI, chapters 4, 5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Virtual environments with a wheel in them, one for each Python of the machine that kmsfast runs on."""
+"""Virtual environments with a wheel in them, for the Pythons of the machine."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ OLDEST = (3, 11)
 TESTING = ("pytest>=8.3", "hypothesis>=6.100", "cryptography-vectors>=50", "boto3>=1.44")
 EXTRAS = "arrow,http"
 _ASK = (
-    "import sys, sysconfig; print(*sys.version_info[:3], int(bool(sysconfig.get_config_var('Py_GIL_DISABLED'))), "
-    "sys.implementation.name)"
+    "import sys, sysconfig; free = bool(sysconfig.get_config_var('Py_GIL_DISABLED')); "
+    "print(*sys.version_info[:3], int(free), sys.implementation.name)"
 )
 
 
@@ -43,7 +43,7 @@ def asked(path: Path) -> Python | None:
 
 
 def pythons(given: list[str]) -> list[Python]:
-    """The interpreters that are given, or else one of each version on PATH or in pyenv. SystemExit when none."""
+    """Those that are given, or one of each version on PATH or in pyenv. SystemExit when none."""
     places = [Path(name) for name in given]
     if not places:
         names = re.compile(r"python3\.\d+t?$")
@@ -66,7 +66,7 @@ def accepts(python: Python, wheel: Path) -> bool:
 
 
 def environment(python: Python, wheel: Path, directory: Path, *, tests: bool = True) -> Path:
-    """Makes a virtual environment with the wheel, from the package index as users do; its interpreter."""
+    """Makes an environment with the wheel, by pip as users do; the interpreter in it."""
     subprocess.run([python.path, "-m", "venv", directory], check=True)
     inside = directory / "bin" / "python"
     what = [f"{wheel}[{EXTRAS}]", *TESTING] if tests else [str(wheel)]

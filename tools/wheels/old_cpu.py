@@ -3,7 +3,7 @@
 Rules:
 - qemu-user takes the place of the CPU; where it is not, there is no proof, and the run fails;
 - the core alone is loaded on the oldest CPU of the architecture (SSE2); the whole package on the
-  oldest that numpy takes (x86-64-v2: Nehalem, 2008), where the tests on published vectors run as well;
+  oldest that numpy takes (x86-64-v2: Nehalem, 2008), where the published vectors run as well;
 - the core must say that its portable implementation was chosen: on a CPU with more it would not be.
 Usage: old_cpu.py WHEEL
 """
@@ -20,7 +20,7 @@ from environments import emulator, environment, one_wheel, pythons, without_repo
 HERE = Path(__file__).resolve().parent
 OLDEST = "qemu64,-sse3,-cx16,-svm"
 WITHOUT_AES = "Nehalem"
-# The self-test runs when the library is opened: known answers of every primitive on the chosen implementation.
+# kf_init runs the self-test: known answers of every primitive on the chosen implementation.
 CORE = """
 import _kmsfast
 lib, ffi = _kmsfast.lib, _kmsfast.ffi
@@ -67,7 +67,7 @@ def main() -> None:
             print(f"{where}: {what}")
             if not what.startswith("portable"):
                 raise SystemExit(
-                    f"{where}: chose {what}, not the portable implementation: is the CPU really without AES?"
+                    f"{where}: chose {what}, not the portable implementation: has it AES after all?"
                 )
         print(
             emulated(qemu, WITHOUT_AES, python, HERE / "run_tests.py", "vectors").splitlines()[-1]

@@ -18,7 +18,7 @@ import archive
 import commit
 
 HERE = Path(__file__).resolve().parent
-# What another machine may have otherwise: names, places, time zone, language, order of hashes, creation mask.
+# What another machine may have otherwise: names, places, time zone, language, order of hashes.
 OTHERWISE = {
     "HOME": "/nonexistent",
     "USER": "somebody",

