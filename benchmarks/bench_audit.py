@@ -1,4 +1,4 @@
-"""Signed requests over HTTP with the audit log on, beside the same server with it off."""
+"""Signed requests over HTTP: what recording and deciding cost, beside the same server without."""
 
 import json
 import sys
@@ -28,10 +28,20 @@ serve(partial(app.start, Path(sys.argv[1])), "127.0.0.1:0", insecure_no_auth=Fal
 """
 
 
+# Nobody is asked whether a request is allowed.
+UNDECIDED = """
+from kmsfast.service.authorization import Authorizer
+Authorizer.allows_all = lambda *_: True
+"""
+
+
 @contextmanager
-def _load(store: Path, audit: str, credentials: Credentials) -> Iterator[Load]:
-    """Requests to encrypt to a server that verifies signatures."""
-    command = [sys.executable, "-c", SERVER, str(store), audit]
+def _load(store: Path, audit: str, credentials: Credentials, more: str = "") -> Iterator[Load]:
+    """Requests to encrypt to a server that verifies signatures.
+
+    more: what else its program does.
+    """
+    command = [sys.executable, "-c", more + SERVER, str(store), audit]
     with process(command, lambda started: int(started.stdout.readline())) as port:
         url = f"http://127.0.0.1:{port}/"
         body = json.dumps(BODIES["Encrypt"]("")).encode()
@@ -45,19 +55,40 @@ def _load(store: Path, audit: str, credentials: Credentials) -> Iterator[Load]:
             yield load
 
 
-def test_audit(compare: Compare) -> None:
-    """What recording leaves of the rate; it may cost 15 %."""
-    with tempfile.TemporaryDirectory(prefix="kmsfast-bench-") as folder, ExitStack() as stack:
+@contextmanager
+def _store() -> Iterator[tuple[Path, Credentials]]:
+    """A store with a key and an administrator."""
+    with tempfile.TemporaryDirectory(prefix="kmsfast-bench-") as folder:
         store = Path(folder) / "store"
         with kmsfast.open(store, create=True) as kms:
             kms.create_key(alias="alias/bench")
             made = kms.principals.create_administrator()
-        credentials = Credentials(made.id, made.secret)
+        yield store, Credentials(made.id, made.secret)
+
+
+def test_audit(compare: Compare) -> None:
+    """What recording leaves of the rate; it may cost 15 %."""
+    with _store() as (store, credentials), ExitStack() as stack:
         ours, peer = (
             stack.enter_context(_load(store, mode, credentials)) for mode in ("on", "off")
         )
         compare(
             Row("HTTP signed Encrypt: audit on vs off", 0.85, 0.95, unit="requests/s"),
+            lambda: ours.run(REQUESTS),
+            lambda: peer.run(REQUESTS),
+            units=REQUESTS,
+            rounds=9,
+        )
+
+
+def test_decisions(compare: Compare) -> None:
+    """What deciding leaves of the rate; it may cost 5 %."""
+    with _store() as (store, credentials), ExitStack() as stack:
+        ours, peer = (
+            stack.enter_context(_load(store, "off", credentials, more)) for more in ("", UNDECIDED)
+        )
+        compare(
+            Row("HTTP signed Encrypt: decided vs not", 0.95, unit="requests/s"),
             lambda: ours.run(REQUESTS),
             lambda: peer.run(REQUESTS),
             units=REQUESTS,
