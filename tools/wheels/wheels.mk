@@ -40,6 +40,7 @@ wheel-cross: $(WHEELS_ZIG_STAMP) ## wheels for aarch64 and musl by a cross compi
 	$(WHEELS_PYTHON) tools/wheels/cross.py build/cross
 
 # The C suite on musl: natively, and for ARMv8 under emulation. Static: nothing of this machine's libc is used.
+# What depends on libc is run, and the kernels' known answers; their longest tests do not know one libc from another.
 WHEELS_ZIG := $(WHEELS_PYTHON) tools/wheels/zig_cc.py
 $(eval $(call ct_program,musl,$(CT_CORE) $(CT_TESTS),$(WHEELS_ZIG) x86_64-linux-musl,-DKF_TESTING,-static))
 $(eval $(call ct_program,musl-arm,$(CT_CORE) $(CT_TESTS),$(WHEELS_ZIG) aarch64-linux-musl,-DKF_TESTING,-static))
@@ -47,9 +48,8 @@ $(eval $(call ct_program,musl-arm,$(CT_CORE) $(CT_TESTS),$(WHEELS_ZIG) aarch64-l
 c-test-musl: $(WHEELS_ZIG_STAMP) ## the C suite on musl, on x86-64 and, under emulation, ARMv8
 	$(call ct_needs,qemu-aarch64,qemu-user)
 	@$(MAKE) --no-print-directory $(CT_BUILD)/musl/run $(CT_BUILD)/musl-arm/run
-	$(CT_BUILD)/musl/run
-	$(CT_EMULATED) qemu-aarch64 $(CT_BUILD)/musl-arm/run --impl armv8
-	$(CT_EMULATED) qemu-aarch64 $(CT_BUILD)/musl-arm/run --only $(CT_LIBRARY) --expect armv8
+	$(CT_BUILD)/musl/run --only $(CT_SOON),$(CT_LIBRARY)
+	$(CT_EMULATED) qemu-aarch64 $(CT_BUILD)/musl-arm/run --only $(CT_SOON),$(CT_LIBRARY) --expect armv8
 
 reproducible: $(WHEELS_STAMP) ## builds the last commit twice and compares every byte
 	$(WHEELS_PYTHON) tools/wheels/reproducible.py
