@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING
 
 from kmsfast.errors import ValidationError
 from kmsfast.model.arn import Home
+from kmsfast.model.quotas import AWS, Quotas
 from kmsfast.service.encryption import Encryption
 from kmsfast.service.keyring import Keyring
 from kmsfast.service.management import Management
 from kmsfast.service.outside import OutsideKeys
 from kmsfast.service.ports import Clock
 from kmsfast.store.directory import StoreDirectory, StoreScope, create_store, open_store
+from kmsfast.store.quotas import QUOTAS, load_quotas
 from kmsfast.store.roots import Passphrase, Root, RootKeyFile
 
 if TYPE_CHECKING:
@@ -69,10 +71,14 @@ class Deployment:
 
     Attributes:
         key_stores: the configuration of key stores outside, whether it is there or not.
+        quotas: of each account in each region.
     """
 
-    def __init__(self, directory: StoreDirectory, clock: Clock, key_stores: Path) -> None:
+    def __init__(
+        self, directory: StoreDirectory, clock: Clock, key_stores: Path, quotas: Quotas = AWS
+    ) -> None:
         self.directory, self._clock, self.key_stores = directory, clock, key_stores
+        self.quotas = quotas
         self._regions: tuple[str, ...] = ()
         self._made: dict[Home, Application] = {}
         self._recorders: list[Recorder] = []
@@ -86,7 +92,7 @@ class Deployment:
         """
         made = self._made.get(home)
         if made is None:
-            ring = Keyring(self.directory.at(home), self._clock)
+            ring = Keyring(self.directory.at(home), self._clock, self.quotas)
             made = self._made.setdefault(home, Application(self, ring))
         if self._closed:  # meanwhile; close may have been here before this one was
             made.ring.close()
@@ -111,7 +117,7 @@ class Deployment:
         from kmsfast.audit.trail import Trail
 
         store = self.directory
-        return Trail(store.path / AUDIT, store.store_key, store.store_id)
+        return Trail(store.path / AUDIT, store.store_key, store.store_id, self._clock)
 
     def recorder(self, *, strict: bool = False) -> Recorder:
         """What writes events of a door to the audit log; it is closed with the store."""
@@ -335,6 +341,7 @@ def start(
     clock: Clock | None = None,
     busy_timeout: float = BUSY_TIMEOUT,
     key_stores: str | os.PathLike[str] | None = None,
+    quotas: str | os.PathLike[str] | None = None,
 ) -> Application:
     """Opens or creates the store at ``path`` and puts the service of a region and account on it.
 
@@ -342,6 +349,7 @@ def start(
         region: by default that of the store, which is us-east-1 for a new one.
         account: likewise; 000000000000 for a new one.
         key_stores: the configuration of key stores outside; None: ``key-stores.toml`` in ``path``.
+        quotas: the quotas that are not AWS's; None: ``quotas.toml`` in ``path``, if it is there.
     """
     if root is not None:
         checked_root(root)
@@ -351,6 +359,7 @@ def start(
         raise ValidationError(
             f"busy_timeout must be between 0 and {_MAX_TIMEOUT} seconds, not {busy_timeout!r}"
         )
+    limits = AWS if quotas is None else load_quotas(Path(quotas))
     ticking = clock or time.time
     directory = Path(path)
     chosen = Home(region or Home().region, account or Home().account)
@@ -359,8 +368,10 @@ def start(
         store = create_store(directory, root, chosen, now, busy_timeout=busy_timeout)
     else:
         store = open_store(directory, root, busy_timeout=busy_timeout)
-    deployment = Deployment(store, ticking, Path(key_stores or directory / KEY_STORES))
+    deployment = Deployment(store, ticking, Path(key_stores or directory / KEY_STORES), limits)
     try:
+        if quotas is None:
+            deployment.quotas = load_quotas(directory / QUOTAS, missing_ok=True)
         for home in deployment.homes():
             deployment.at(home).ring.purge_due()
         return deployment.at(Home(region or store.home.region, account or store.home.account))

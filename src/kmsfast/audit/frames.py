@@ -30,6 +30,7 @@ import msgpack
 from kmsfast.errors import FrameError
 
 __all__ = [
+    "KIND_AT",
     "MAGIC",
     "NO_CHAIN",
     "Checkpoint",
@@ -37,7 +38,9 @@ __all__ = [
     "Header",
     "Kind",
     "Note",
+    "body_of",
     "checkpoint_message",
+    "ends_of",
     "frames",
     "pack",
     "record",
@@ -49,6 +52,7 @@ __all__ = [
 MAGIC: Final = b"kmsfast audit 1\n"
 NO_CHAIN: Final = bytes(32)
 _HEAD_LEN, _CHAIN_LEN = 5, 32
+KIND_AT: Final = 4  # from where a record begins
 _MAX_LEN: Final = 1 + (1 << 20) + _CHAIN_LEN
 _SUFFIX: Final = ".log"
 _DIGITS: Final = 8
@@ -152,6 +156,25 @@ def frames(data: bytes | mmap, offset: int, before: bytes) -> Iterator[Frame]:
         computed = hashlib.sha256(before + covered).digest()
         yield Frame(offset, end, covered[4], covered[_HEAD_LEN:], chain, computed)
         offset, before = end, chain
+
+
+def ends_of(data: bytes) -> Iterator[int]:
+    """Where the records of a segment end, by their lengths alone, as far as there are whole ones.
+
+    The first one begins behind MAGIC.
+    """
+    offset, size = len(MAGIC), len(data)
+    while offset + 4 <= size:
+        length = int.from_bytes(data[offset : offset + 4], "little")
+        offset += 4 + length
+        if not 1 + _CHAIN_LEN <= length <= _MAX_LEN or offset > size:
+            return
+        yield offset
+
+
+def body_of(data: bytes, start: int, end: int) -> bytes:
+    """The body of a record that begins and ends there."""
+    return data[start + _HEAD_LEN : end - _CHAIN_LEN]
 
 
 def pack(values: tuple[Any, ...] | dict[str, Any]) -> bytes:

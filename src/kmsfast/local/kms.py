@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kmsfast.audit.trail import Trail
     from kmsfast.local.principals import Principals
     from kmsfast.model.policy_grant import Grant
+    from kmsfast.service.quota_uses import QuotaUse
 
 __all__ = ["Kms"]
 
@@ -343,6 +344,12 @@ class Kms(KeyStoreUses):
         """
         self._ring.check_open()
         self._app.store.directory.change_root(app.checked_root(new_root))
+
+    def quotas(self) -> list[QuotaUse]:
+        """The quotas of the region and account, and how much of them is used (docs/quotas.md)."""
+        from kmsfast.service.quota_uses import quota_uses
+
+        return quota_uses(self._ring)
 
     def describe(self) -> dict[str, Any]:
         """Facts about the store for a diagnosis: path, schema, region, account, keys, root."""

@@ -197,7 +197,7 @@ class Authorizer:
         Raises:
             MalformedPolicyDocument: it would lock itself out, or the document is malformed.
         """
-        policy = key_policy(document)
+        policy = key_policy(document, most=self._ring.quotas.key_policy_bytes)
         facts = KeyFacts(self._ring.store.home.arn("key/new")) if key is None else facts_of(key)
         request = self._request(caller, "PutKeyPolicy", facts, asked, None)
         check_lockout(policy, request, self._policies(caller, None).identity, bypass=bypass)
@@ -339,7 +339,11 @@ def _key_policy(key: KeyMetadata) -> Policy | None:
         return None
 
 
-_compiled_key_policy: Final = lru_cache(maxsize=_DOCUMENTS)(key_policy)
+@lru_cache(maxsize=_DOCUMENTS)
+def _compiled_key_policy(text: str) -> Policy:
+    return key_policy(text, most=None)
+
+
 _default_policy: Final = lru_cache(maxsize=_DOCUMENTS)(default_policy)
 
 

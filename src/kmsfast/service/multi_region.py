@@ -21,6 +21,7 @@ from kmsfast.model.key import (
 )
 from kmsfast.model.keyspec import Origin
 from kmsfast.model.tags import checked_tags
+from kmsfast.service.key_count import KeyCount
 from kmsfast.service.keyring import Keyring
 from kmsfast.service.ports import Writer
 from kmsfast.service.related import change_related
@@ -35,6 +36,7 @@ class MultiRegion:
 
     def __init__(self, ring: Keyring) -> None:
         self._ring, self._store = ring, ring.store
+        self._counts: dict[str, KeyCount] = {}  # by region, which are few
 
     def settled(self, key: KeyMetadata) -> KeyMetadata:
         """The key, when related ones whose waiting period is over are gone."""
@@ -56,10 +58,12 @@ class MultiRegion:
             UnsupportedOperation: not a primary key. ReplicaExists: the region has one.
             KeyDisabled, InvalidState: the primary is not enabled.
             ValidationError: no region, one of another partition, or another wrong parameter.
+            LimitExceeded: the region has as many keys as it may.
         """
         home = self._elsewhere(region)
         words, own_tags, own_policy = (
-            checked_description(description), checked_tags(tags), checked_policy(policy),
+            checked_description(description), checked_tags(tags),
+            checked_policy(policy, self._ring.quotas.key_policy_bytes),
         )  # fmt: skip
         require_primary(self.settled(self._ring.key(raw_id)))
         with self._store.write() as rows:
@@ -67,6 +71,8 @@ class MultiRegion:
             there = rows.beside(region)
             if region in key.regions:
                 raise ReplicaExists(f"{home.arn(f'key/{key.id}')} already exists.")
+            count = self._counts.setdefault(region, KeyCount())
+            count.require_room(there, self._ring.quotas.keys, self._ring.now())
             regions = (*key.regions, region)
             key = change_related(rows, key, lambda each: replace(each, regions=regions))
             brought = key.origin is Origin.EXTERNAL

@@ -44,7 +44,7 @@ class Policies:
         """
         self._ring.key(raw_id)
         _check_name(name)
-        checked = checked_policy(document)
+        checked = checked_policy(document, self._ring.quotas.key_policy_bytes)
         with self._ring.store.write() as rows:
             key = replace(self._ring.writable(rows, raw_id), policy=checked)
             rows.save(key)

@@ -50,6 +50,15 @@ class Reader(Protocol):
     def all_keys(self) -> list[KeyMetadata]:
         """All keys, oldest first, those that were deleted as well."""
 
+    def num_keys(self) -> int:
+        """How many keys there have ever been, but for replicas that are gone."""
+
+    def num_customer_keys(self) -> int:
+        """How many customer managed keys there are, by counting them."""
+
+    def num_overdue_keys(self, now: datetime) -> int:
+        """How many of them are only still there because nobody noticed that they are to go."""
+
     def waiting_keys(self) -> list[bytes]:
         """Ids of the keys that wait for their deletion."""
 

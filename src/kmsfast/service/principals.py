@@ -24,6 +24,7 @@ from kmsfast.errors import LimitExceeded, PrincipalExists, PrincipalNotFound, Va
 from kmsfast.model.arn import Home
 from kmsfast.model.identities import Identities
 from kmsfast.model.peer import PeerKind, checked_peer
+from kmsfast.model.policy_actions import LOOKUP_EVENTS
 from kmsfast.model.policy_document import identity_policy
 from kmsfast.model.policy_principal import ACCOUNT, root_arn
 from kmsfast.model.principal import (
@@ -55,7 +56,7 @@ ADMINISTRATOR: Final = "AdministratorAccess"
 ADMINISTRATOR_POLICY: Final = json.dumps(
     {
         "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}],
+        "Statement": [{"Effect": "Allow", "Action": ["kms:*", LOOKUP_EVENTS], "Resource": "*"}],
     }
 )
 
