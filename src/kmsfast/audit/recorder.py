@@ -13,6 +13,7 @@ from kmsfast.audit.event import Event
 from kmsfast.audit.lent import Lend, LentLog
 from kmsfast.audit.log import AuditLog
 from kmsfast.audit.trail import Trail
+from kmsfast.crypto.counters import AUDIT_FAILURES, add, counter
 
 __all__ = ["Recorder"]
 
@@ -25,6 +26,8 @@ _CHANGES: Final = (
 # parameters that make a record longer are left out, so that nobody can fill the disk with refusals.
 _LONGEST: Final = 100 << 10  # bytes
 _LONGEST_MESSAGE: Final = 1024
+_DAY: Final = 86_400_000_000  # µs
+_FAILURES: Final = counter(AUDIT_FAILURES)
 _OMITTED: Final = {"Omitted": "they are longer than 100 KiB"}
 
 
@@ -51,6 +54,13 @@ class Recorder:
         Raises:
             AuditUnusable: it could not be written; then its answer must not leave.
         """
+        try:
+            self._record(event)
+        except BaseException:
+            add(_FAILURES, 1)
+            raise
+
+    def _record(self, event: Event) -> None:
         log = self._log or self._opened()
         if len(event.message) > _LONGEST_MESSAGE:
             event = event._replace(message=event.message[:_LONGEST_MESSAGE])
@@ -65,11 +75,29 @@ class Recorder:
         Raises:
             AuditUnusable: one could not be written; then the answer of none must leave.
         """
-        (self._log or self._opened()).append_all(bodies)
+        try:
+            (self._log or self._opened()).append_all(bodies)
+        except BaseException:
+            add(_FAILURES, len(bodies))
+            raise
 
     def waits_for(self, operation: str) -> bool:
         """Whether recording an operation waits for the disk."""
         return self._strict or self.is_change(operation)
+
+    def retain(self, days: float) -> list[int]:
+        """Removes what is older; whole segments alone, which are of a day each from now on.
+
+        Returns:
+            The numbers of the removed segments.
+
+        Raises:
+            AuditUnusable: the log cannot be written.
+        """
+        log = self._log or self._opened()
+        now = log.now
+        log.begin_anew(now - _DAY)
+        return log.remove_before(now - int(days * _DAY))
 
     def open(self) -> None:
         """Opens the log now, to learn whether it can be written.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kmsfast.cli.arguments import ColumnNames, OctalMode
+from kmsfast.cli.moments import Age
 from kmsfast.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["env", "serve"]
 
 _ADDRESS = "127.0.0.1:4599"
+_AWS = "aws"
+_FOR_TESTS = "{} is for development and tests: it needs --insecure-no-auth"
 
 
 @click.command(short_help="Serve the AWS KMS API over HTTP, or programs on a Unix socket.")
@@ -100,6 +104,32 @@ _ADDRESS = "127.0.0.1:4599"
     help="Record each request in the audit log; strict: on the disk before it is answered."
     "  [default: on, without authentication off]",
 )
+@click.option(
+    "--audit-retention",
+    "retention",
+    type=Age(),
+    help="Remove events of the audit log that are older than this, such as 90d, every day.",
+)
+@click.option(
+    "--quotas",
+    metavar="aws|FILE",
+    help="Limit the requests per second of each account, as AWS does. FILE (TOML) says which quotas"
+    " are not AWS's, instead of quotas.toml of the store.",
+)
+@click.option(
+    "--metrics",
+    metavar="ADDRESS",
+    help="Serve metrics for Prometheus at GET /metrics of this address as well, to everyone who "
+    "reaches it: HOST:PORT, [IPV6]:PORT, unix:PATH or fd:NUMBER.",
+)
+@click.option(
+    "--metrics-keys",
+    type=click.IntRange(0, 1_000_000),
+    default=1000,
+    show_default=True,
+    metavar="NUMBER",
+    help="How many keys that expire or are deleted the metrics name at most; the first to end.",
+)
 @pass_session
 def serve(
     session: Session,
@@ -120,6 +150,10 @@ def serve(
     seed: Path | None,
     allow_reset: bool,
     audit: str | None,
+    retention: timedelta | None,
+    quotas: str | None,
+    metrics: str | None,
+    metrics_keys: int,
 ) -> None:
     """Serve keys over HTTP, on a Unix socket, or both, until SIGTERM or SIGINT."""
     from kmsfast.model.arn import Home
@@ -127,24 +161,28 @@ def serve(
     from kmsfast.server.doors import LocalSocket
     from kmsfast.server.running import serve as run
 
-    if address is None and local is None:
-        raise click.UsageError("give --http ADDRESS, --socket PATH, or both")
-    if local is None and (socket_mode is not None or socket_group is not None):
-        raise click.UsageError("--socket-mode and --socket-group need --socket")
-    if (tls_cert is None) != (tls_key is None):
-        raise click.UsageError("--tls-cert and --tls-key go together")
-    for given, name in ((seed is not None, "--seed"), (allow_reset, "--allow-reset")):
-        if given and not insecure_no_auth:
-            raise click.UsageError(
-                f"{name} is for development and tests: it needs --insecure-no-auth"
-            )
-    if audit == "off" and not insecure_no_auth:
-        raise click.UsageError(
-            "--audit off is for development and tests: it needs --insecure-no-auth"
-        )
+    recorded = audit or ("off" if insecure_no_auth else "on")
+    for wrong, why in (
+        (address is None and local is None, "give --http ADDRESS, --socket PATH, or both"),
+        (
+            local is None and not (socket_mode is None and socket_group is None),
+            "--socket-mode and --socket-group need --socket",
+        ),
+        ((tls_cert is None) != (tls_key is None), "--tls-cert and --tls-key go together"),
+        (seed is not None and not insecure_no_auth, _FOR_TESTS.format("--seed")),
+        (allow_reset and not insecure_no_auth, _FOR_TESTS.format("--allow-reset")),
+        (audit == "off" and not insecure_no_auth, _FOR_TESTS.format("--audit off")),
+        (
+            retention is not None and recorded == "off",
+            "--audit-retention is for an audit log: add --audit on",
+        ),
+    ):
+        if wrong:
+            raise click.UsageError(why)
     tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
     logging.basicConfig(format="kmsfast: %(message)s", level=log_level.upper())
     session.store = store or session.store
+    session.quotas = None if quotas in {None, _AWS} else Path(quotas or "")
     if regions and region and region not in regions:
         raise click.UsageError(f"--region {region} is not one of --regions {','.join(regions)}")
     usual = Home()
@@ -166,8 +204,12 @@ def serve(
         started=partial(_announce, authenticated=not insecure_no_auth),
         seed=seed,
         allow_reset=allow_reset,
-        audit=audit or ("off" if insecure_no_auth else "on"),
         local=None if local is None else LocalSocket(local, socket_mode, socket_group),
+        audit=recorded,
+        retention=None if retention is None else retention / timedelta(days=1),
+        limited=quotas is not None,
+        metrics=metrics,
+        metrics_keys=metrics_keys,
     )
 
 
@@ -202,10 +244,14 @@ def env(session: Session, address: str, tls: bool) -> None:
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
-def _announce(app: Application, places: list[str], *, authenticated: bool) -> None:
+def _announce(
+    app: Application, places: list[str], metrics: list[str], *, authenticated: bool
+) -> None:
     home = app.store.home
     how = "" if authenticated else "; INSECURE: requests are not authenticated"
     click.echo(
         f"serving {app.store.directory.path} at {' and '.join(places)}, region {home.region}, "
         f"account {home.account}{how}"
     )
+    for place in metrics:
+        click.echo(f"metrics at {place}")

@@ -41,6 +41,7 @@ class Session:
     Attributes:
         store: directory of the store.
         root_key_path: the root key file that the options name, or None.
+        quotas: the file that says which quotas are not AWS's; None: that of the store.
         region: whose keys; None: that of the store. account: likewise.
         socket: of the server whose keys are meant instead of those of a store.
     """
@@ -58,6 +59,7 @@ class Session:
     ) -> None:
         self.store, self.region, self.account = store, region, account
         self._key_stores, self._socket = key_stores, socket
+        self.quotas: Path | None = None
         self.root_key_path = root_key
         self._passphrase = passphrase
         self._kms: Kms | None = None
@@ -115,7 +117,7 @@ class Session:
 
         start = partial(
             app.start, self.store, root=self.root(), region=self.region, account=self.account,
-            key_stores=self._key_stores,
+            key_stores=self._key_stores, quotas=self.quotas,
         )  # fmt: skip
         try:
             opened = start()

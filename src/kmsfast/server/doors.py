@@ -13,7 +13,7 @@ from kmsfast.app import Application
 from kmsfast.crypto.reactor import Reactor
 from kmsfast.errors import ValidationError
 from kmsfast.server.activation import activated
-from kmsfast.server.addresses import url_of
+from kmsfast.server.addresses import Address, url_of
 from kmsfast.server.socket_door import Door
 from kmsfast.server.socket_reactor import ReactorServer
 from kmsfast.server.socket_recording import SocketRecording
@@ -28,8 +28,20 @@ if TYPE_CHECKING:
     from kmsfast.audit.recorder import Recorder
     from kmsfast.server.endpoint import Endpoint
     from kmsfast.server.guard import Guard
+    from kmsfast.server.metering import Metering
+    from kmsfast.server.metrics_door import MetricsEndpoint
+    from kmsfast.service.request_quotas import RequestQuotas
 
-__all__ = ["HttpDoor", "LocalSocket", "Running", "SocketDoor", "http_door", "socket_door"]
+__all__ = [
+    "HttpDoor",
+    "LocalSocket",
+    "MetricsDoor",
+    "Running",
+    "SocketDoor",
+    "http_door",
+    "metrics_door",
+    "socket_door",
+]
 
 _ACTIVATED = "systemd"
 
@@ -66,6 +78,7 @@ class HttpDoor:
     listening: socket.socket
     context: ssl.SSLContext | None
     keep_headers: bool
+    metering: Metering
     _listener: asyncio.AbstractServer | None = field(default=None, init=False)
 
     @property
@@ -78,7 +91,7 @@ class HttpDoor:
         from kmsfast.server.hub import Server
 
         loop = asyncio.get_running_loop()
-        server = Server(self.endpoint, loop, keep_headers=self.keep_headers)
+        server = Server(self.endpoint, loop, keep_headers=self.keep_headers, metering=self.metering)
         self._listener = await loop.create_server(
             server.connection, sock=self.listening, ssl=self.context
         )
@@ -86,6 +99,35 @@ class HttpDoor:
 
     def end(self) -> None:
         """Lets no more of them connect."""
+        if self._listener is not None:
+            self._listener.close()
+
+
+@dataclass(slots=True)
+class MetricsDoor:
+    """Metrics for Prometheus, on a socket that listens."""
+
+    endpoint: MetricsEndpoint
+    listening: socket.socket
+    _listener: asyncio.AbstractServer | None = field(default=None, init=False)
+
+    @property
+    def where(self) -> str:
+        """What Prometheus is told; of a Unix socket its path."""
+        at = url_of(self.listening, tls=False)
+        return at if self.listening.family == socket.AF_UNIX else f"{at}/metrics"
+
+    async def begin(self) -> Serving:
+        """Lets Prometheus connect."""
+        from kmsfast.server.hub import Server
+
+        loop = asyncio.get_running_loop()
+        server = Server(self.endpoint, loop)
+        self._listener = await loop.create_server(server.connection, sock=self.listening)
+        return server
+
+    def end(self) -> None:
+        """Lets it connect no more."""
         if self._listener is not None:
             self._listener.close()
 
@@ -172,17 +214,47 @@ def http_door(  # noqa: PLR0917 - in the order in which they come to be
     context: ssl.SSLContext | None,
     guard: Guard | None,
     reset: Callable[[], object] | None,
+    quotas: RequestQuotas | None,
+    metrics_keys: int,
 ) -> HttpDoor:
-    """HTTP for a store."""
+    """HTTP for a store.
+
+    Args:
+        metrics_keys: how many keys that end are in its metrics by name.
+    """
     from kmsfast.server.endpoint import Endpoint
+    from kmsfast.server.metering import Metering
+    from kmsfast.server.metrics_page import metrics_page
     from kmsfast.server.recording import Recording
 
     recording = None
     if recorder is not None:
         recording = Recording(recorder, model.recordable(), app.ring.clock)
-    endpoint = Endpoint(app, model, guard, reset, recording)
+    metrics = metrics_page(app, metrics_keys) if guard is None else None
+    endpoint = Endpoint(app, model, guard, reset, recording, quotas=quotas, metrics=metrics)
     keep_headers = guard is not None or recording is not None
-    return HttpDoor(endpoint, listening, context, keep_headers)
+    return HttpDoor(endpoint, listening, context, keep_headers, Metering("http", model))
+
+
+def metrics_door(
+    app: Application, address: Address, listening: socket.socket, most_keys: int
+) -> MetricsDoor:
+    """Metrics of a store, by themselves.
+
+    Args:
+        most_keys: how many keys that end are in them by name.
+
+    Raises:
+        ValidationError: the packages of ``kmsfast[metrics]`` are not there.
+    """
+    try:
+        from kmsfast.server.metrics_door import MetricsEndpoint
+        from kmsfast.server.metrics_page import metrics_page
+    except ImportError as error:
+        raise ValidationError(
+            f"metrics need {error.name}, which is not installed: pip install 'kmsfast[http]'"
+        ) from error
+    return MetricsDoor(MetricsEndpoint(metrics_page(app, most_keys), address.host), listening)
 
 
 def socket_door(
@@ -190,10 +262,14 @@ def socket_door(
     model: ServiceModel,
     recorder: Recorder | None,
     place: Place,
+    quotas: RequestQuotas | None,
     *,
     open_to_all: bool,
 ) -> SocketDoor:
     """The Unix socket for a store.
+
+    Args:
+        quotas: of requests; None: there are none.
 
     Raises:
         ValidationError: nobody could connect.
@@ -207,5 +283,5 @@ def socket_door(
     recording = None
     if recorder is not None:
         recording = SocketRecording(recorder, model.recordable(), app.ring.clock)
-    door = Door(app, socket_model(model), not open_to_all, recording)
+    door = Door(app, socket_model(model), not open_to_all, recording, quotas)
     return SocketDoor(door, place, recorder)

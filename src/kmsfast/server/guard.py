@@ -6,12 +6,14 @@ Order: signature, region, caller, permissions. Each failure is AWS's, and says n
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kmsfast.app import Application
 from kmsfast.errors import PrincipalNotFound
 from kmsfast.model.arn import Home
 from kmsfast.model.policy_principal import Principal
+from kmsfast.model.signing_key import SERVICE
 from kmsfast.server.permits import Permits
 from kmsfast.wire.refusals import UnrecognizedClient
 from kmsfast.wire.sigv4 import Signed, Verifier
@@ -42,14 +44,21 @@ class Admitted(NamedTuple):
 
 
 class Guard(Permits):
-    """Admits requests to one deployment."""
+    """Admits requests to one deployment.
 
-    def __init__(self, app: Application) -> None:
+    Args:
+        service: for which they are signed.
+    """
+
+    def __init__(self, app: Application, service: str = SERVICE) -> None:
         super().__init__(app.deployment)
         self._clock = app.ring.clock
         self._access = app.deployment.access
         regions = {app.store.home.region, *app.deployment.served_regions()}
-        self._verifier = Verifier(regions, self._access.signing_key)
+        keys = self._access.signing_key
+        if service != SERVICE:
+            keys = partial(keys, service=service)
+        self._verifier = Verifier(regions, keys, service)
         self._apps: dict[tuple[str, str], Application] = {}  # of callers that there are
 
     def admit(self, request: Request) -> Admitted:

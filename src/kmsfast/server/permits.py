@@ -63,15 +63,13 @@ class Permits:
             AccessDenied: the caller may not do it; other errors as of the operation's names.
         """
         app, caller, values = admitted.app, admitted.caller, admitted.values
-        account = _account_in(given)
-        if account in {None, caller.account}:
+        there = self.service_of(admitted, given)
+        if there is app:
             return app, permitted(app, caller, operation, given, values)
         # A key of another account: what is not there is refused like what is not allowed.
-        home = Home(app.store.home.region, account or "")
         try:
-            if self._has_keys(home):
-                elsewhere = self._deployment.at(home)
-                return elsewhere, permitted(elsewhere, caller, operation, given, values)
+            if there is not None:
+                return there, permitted(there, caller, operation, given, values)
         except (KeyNotFound, ForeignArn):
             pass
         arn = next(given[name] for name in _NAMING if name in given)
@@ -79,6 +77,14 @@ class Permits:
             f"User: {caller.arn} is not authorized to perform: kms:{operation} on resource: {arn} "
             f"{_ELSEWHERE}"
         )
+
+    def service_of(self, admitted: Asking, given: Mapping[str, Any]) -> Application | None:
+        """The service that has the key which a request names; None: nobody has it."""
+        account = _account_in(given)
+        if account in {None, admitted.caller.account}:
+            return admitted.app
+        home = Home(admitted.app.store.home.region, account or "")
+        return self._deployment.at(home) if self._has_keys(home) else None
 
     def _has_keys(self, home: Home) -> bool:
         """Whether somebody has made a key there."""

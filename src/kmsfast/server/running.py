@@ -8,7 +8,7 @@ import logging
 import resource
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -23,11 +23,20 @@ from kmsfast.server.addresses import (
     parse_address,
     require_loopback,
 )
-from kmsfast.server.doors import LocalSocket, Running, http_door, socket_door
+from kmsfast.server.doors import (
+    LocalSocket,
+    Running,
+    http_door,
+    metrics_door,
+    socket_door,
+)
 from kmsfast.server.guard import Guard
+from kmsfast.server.retention import retain
 from kmsfast.server.seed_file import read_seed
 from kmsfast.server.service_model import load_service_model
+from kmsfast.server.throttling import QuotaGuard
 from kmsfast.server.unix_place import Place
+from kmsfast.service.request_quotas import RequestQuotas
 
 __all__ = ["serve"]
 
@@ -40,10 +49,14 @@ def serve(
     *,
     insecure_no_auth: bool,
     tls: Tls | None,
-    started: Callable[[Application, list[str]], None],
+    started: Callable[[Application, list[str], list[str]], None],
     seed: Path | None = None,
     allow_reset: bool = False,
     audit: str = "on",
+    limited: bool = False,
+    retention: float | None = None,
+    metrics: str | None = None,
+    metrics_keys: int = 0,
     local: LocalSocket | None = None,
 ) -> None:
     """Serves a store at an address until SIGTERM or SIGINT; requests in work are finished then.
@@ -53,11 +66,16 @@ def serve(
         address: of the HTTP door; None: there is none.
         insecure_no_auth: whoever connects is the owner; else requests are signed, peers of the
             socket are mapped, and policies decide.
-        started: told the store and where it is served when clients can connect.
+        started: told the store, where it is served, and where metrics are, when clients can
+            connect.
         seed: a file of keys that are made if they are not there; without authentication only, since
             whoever wrote it knows their material.
         allow_reset: ``POST /_kmsfast/reset`` empties the store, and fills it with the seed again.
         audit: ``on``, ``strict`` or ``off``: whether requests are recorded.
+        retention: days after which events of the audit log go; None: they stay.
+        limited: accounts can make no more requests than their quotas say.
+        metrics: the address that serves metrics, for everyone who reaches it.
+        metrics_keys: how many keys that end are in them by name.
         local: the Unix socket of docs/socket.md; None: there is none.
 
     Raises:
@@ -73,6 +91,8 @@ def serve(
     context = None if tls is None else tls.context()
     with ExitStack() as closing:
         listening, place = _places(address, local, closing, open_to_all=insecure_no_auth)
+        own = None if metrics is None else parse_address(metrics)
+        own_listening = None if own is None else _listening(own, closing)
         model = load_service_model()
         runner = _runner(http=address is not None)
         _no_core_dumps()
@@ -85,19 +105,32 @@ def serve(
                 app.deployment.forget_keys()  # of all regions
 
         fill()
-        recorder = None
+        recorder, daily = None, None
         if audit != "off":
             recorder = app.deployment.recorder(strict=audit == "strict")
             recorder.open()
+            daily = None if retention is None else partial(retain, recorder, retention)
+        quotas = RequestQuotas(app.deployment.quotas) if limited else None
         doors: list[Running] = []
         if listening is not None:
-            guard = None if insecure_no_auth else _guard(app)
+            guard = None if insecure_no_auth else _guard(app, quotas)
             reset = partial(fill, emptied=True) if allow_reset else None
-            doors.append(http_door(app, model, recorder, listening, context, guard, reset))
+            doors.append(
+                http_door(
+                    app, model, recorder, listening, context, guard, reset, quotas, metrics_keys
+                )
+            )
         if place is not None:
-            doors.append(socket_door(app, model, recorder, place, open_to_all=insecure_no_auth))
+            doors.append(
+                socket_door(app, model, recorder, place, quotas, open_to_all=insecure_no_auth)
+            )
+        places = [door.where for door in doors]
+        measured = []
+        if own is not None and own_listening is not None:
+            doors.append(metrics_door(app, own, own_listening, metrics_keys))
+            measured = [doors[-1].where]
         with runner:
-            runner.run(_serve(doors, app, lambda: started(app, [door.where for door in doors])))
+            runner.run(_serve(doors, app, daily, lambda: started(app, places, measured)))
 
 
 def _places(
@@ -122,7 +155,7 @@ def _listening(place: Address, closing: ExitStack) -> socket.socket:
     return listening
 
 
-def _guard(app: Application) -> Guard:
+def _guard(app: Application, quotas: RequestQuotas | None) -> Guard:
     """Asks who makes requests.
 
     Raises:
@@ -134,7 +167,7 @@ def _guard(app: Application) -> Guard:
             "principal create NAME --administrator' and 'kmsfast access-key create NAME', or serve "
             "everyone on this machine with --insecure-no-auth"
         )
-    return Guard(app)
+    return Guard(app) if quotas is None else QuotaGuard(app, quotas)
 
 
 def _runner(*, http: bool) -> asyncio.Runner:
@@ -154,14 +187,21 @@ def _runner(*, http: bool) -> asyncio.Runner:
     return asyncio.Runner(loop_factory=uvloop.new_event_loop)
 
 
-async def _serve(doors: list[Running], app: Application, started: Callable[[], None]) -> None:
+async def _serve(
+    doors: list[Running],
+    app: Application,
+    daily: Callable[[], Coroutine[None, None, None]] | None,
+    started: Callable[[], None],
+) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, partial(_reload, app))
     running = [await door.begin() for door in doors]
-    sweepers = [asyncio.create_task(server.sweep()) for server in running]
+    tasks = [asyncio.create_task(server.sweep()) for server in running]
+    if daily is not None:
+        tasks.append(asyncio.create_task(daily()))
     gc.collect()
     gc.freeze()  # what is there now stays: later collections need not look at it
     started()
@@ -169,8 +209,8 @@ async def _serve(doors: list[Running], app: Application, started: Callable[[], N
     for door in doors:
         door.end()
     await asyncio.gather(*(server.drain() for server in running))
-    for sweeper in sweepers:
-        sweeper.cancel()
+    for task in tasks:
+        task.cancel()
 
 
 def _reload(app: Application) -> None:

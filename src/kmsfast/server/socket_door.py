@@ -20,12 +20,14 @@ from kmsfast.model.arn import Home
 from kmsfast.model.identities import Identities
 from kmsfast.model.peer import principal_of_peer
 from kmsfast.model.policy_principal import Principal, root_arn
+from kmsfast.operations.charges import charges
 from kmsfast.operations.requests import Given
 from kmsfast.server.permits import Admitted, Permits
 from kmsfast.server.recording import UNIX_SOCKET, caller_of
 from kmsfast.server.request_ids import RequestIds
 from kmsfast.server.socket_chunks import Announced
 from kmsfast.server.socket_recording import SocketRecording
+from kmsfast.service.request_quotas import RequestQuotas
 from kmsfast.wire.model import ServiceModel
 
 __all__ = ["Door", "Peer", "Visitor"]
@@ -54,6 +56,7 @@ class Door:
         model: operations by name, in the form that the socket has them.
         authenticated: peers are principals; else everybody is the owner.
         recording: writes events; None: nobody does.
+        quotas: of requests, of which a batch is one for each key; None: there are none.
         threads: of the C core for a batch.
         announced: payloads in chunks that have begun.
         before_usage: called before somebody asks when a key was last used.
@@ -63,6 +66,7 @@ class Door:
     model: ServiceModel
     authenticated: bool
     recording: SocketRecording | None = None
+    quotas: RequestQuotas | None = None
     threads: int = field(default_factory=lambda: min(_MOST_THREADS, usable_processors()))
     announced: Announced = field(default_factory=Announced)
     before_usage: Callable[[], object] = lambda: None
@@ -155,9 +159,13 @@ class Visitor:
         """The service that has the key, and the request with its ARN, when it may be made.
 
         Raises:
-            AccessDenied: it may not. Errors of the names of keys.
+            AccessDenied: it may not. Errors of the names of keys. Throttled: its account has made
+                too many.
         """
-        caller = self.caller()
+        caller, quotas = self.caller(), self._door.quotas
+        if quotas is not None:
+            home = self.home
+            quotas.take(home.account, home.region, charges(self.app, operation, given))
         if caller is None:
             return self.app, given
         return self._door.permits.permitted(Admitted(self.app, caller, _VALUES), operation, given)

@@ -65,7 +65,8 @@ class ReactorServer:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="kmsfast-socket")
         self._tickets: Tickets | None = None
         self._log: LentLog | None = None
-        if recorder is None or not recorder.is_strict:
+        # What C answers counts towards no quota.
+        if door.quotas is None and (recorder is None or not recorder.is_strict):
             self._tickets = Tickets(self._reactor, recorded=recorder is not None)
             door.before_usage = self._tickets.note_uses
         if recorder is not None and self._tickets is not None:

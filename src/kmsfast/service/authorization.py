@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from kmsfast.crypto.counters import DECISIONS_MADE, DECISIONS_USED, add, counter
 from kmsfast.errors import AccessDenied, KmsError, ValidationError
 from kmsfast.model.key import KeyMetadata
 from kmsfast.model.policy_compiled import Compiled, compiled, is_fixed
@@ -42,6 +43,8 @@ ALL: Final = "*"
 
 _MOST: Final = 4096
 _DOCUMENTS: Final = 1024
+_USED: Final = counter(DECISIONS_USED)
+_MADE: Final = counter(DECISIONS_MADE)
 _LOG: Final = logging.getLogger(__name__)
 GrantsOf = Callable[[KeyMetadata, Principal], Sequence[Grant]]
 
@@ -140,13 +143,16 @@ class Authorizer:
             resource: the ARN of a key or an alias, or ALL.
         """
         entry = self._entries.get((id(caller), resource, action))
-        return (
-            entry is not None
-            and entry.allowed
-            and entry.until is None
-            and entry.epoch == self._epoch[0]
-            and entry.caller is caller
-        )
+        if (
+            entry is None
+            or not entry.allowed
+            or entry.until is not None
+            or entry.epoch != self._epoch[0]
+            or entry.caller is not caller
+        ):
+            return False
+        add(_USED, 1)
+        return True
 
     def lasting(self, caller: Principal, action: str, key: KeyMetadata | None = None) -> int | None:
         """The epoch while which every request of this kind is allowed, whatever it brings.
@@ -208,10 +214,27 @@ class Authorizer:
         Raises:
             MalformedPolicyDocument: it would lock itself out, or the document is malformed.
         """
-        policy = key_policy(document)
+        policy = key_policy(document, most=self._ring.quotas.key_policy_bytes)
         facts = KeyFacts(self._ring.store.home.arn("key/new")) if key is None else facts_of(key)
         request = self._request(caller, "PutKeyPolicy", facts, asked, None)
         check_lockout(policy, request, self._policies(caller, None).identity, bypass=bypass)
+
+    def check_new_key(self, caller: Principal, action: str, facts: KeyFacts, asked: Asked) -> None:
+        """Passes when identity policies allow an action on a key that is still to be made.
+
+        Args:
+            facts: of the key that it will be; it has no policy and no grants yet.
+
+        Raises:
+            AccessDenied: they do not.
+        """
+        request = self._request(caller, action, facts, asked, None)
+        home = self._ring.store.home
+        leaving_it_to_them = _default_policy(facts.account, home.partition)
+        identity = self._policies(caller, None).identity
+        decision = decide(request, Policies(leaving_it_to_them, identity))
+        if not decision.allowed:
+            raise denial(request, decision)
 
     # ---- within -----------------------------------------------------------------------------
 
@@ -257,9 +280,12 @@ class Authorizer:
             and entry.caller is caller
             and (entry.until is None or entry.since <= now < entry.until)
         ):
+            add(_USED, 1)
             return entry
         epoch = self._ring.settled()  # before anything is read
         entry = self._made(epoch, now, caller, action, key, alias_arn)
+        add(_USED, 1)
+        add(_MADE, 1)
         if len(self._entries) >= _MOST:
             self._entries = {}
         self._entries[name] = entry
@@ -350,7 +376,11 @@ def _key_policy(key: KeyMetadata) -> Policy | None:
         return None
 
 
-_compiled_key_policy: Final = lru_cache(maxsize=_DOCUMENTS)(key_policy)
+@lru_cache(maxsize=_DOCUMENTS)
+def _compiled_key_policy(text: str) -> Policy:
+    return key_policy(text, most=None)
+
+
 _default_policy: Final = lru_cache(maxsize=_DOCUMENTS)(default_policy)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -59,19 +59,26 @@ class ServiceModel:
 
     Args:
         readers: of members that are no structures, lists and enumerations; None: those of JSON.
+        operations: that are compiled; None: all.
 
     Attributes:
         target_prefix: what comes before the operation in X-Amz-Target.
         operations: by name.
     """
 
-    def __init__(self, model: Mapping[str, Any], readers: Readers | None = None) -> None:
+    def __init__(
+        self,
+        model: Mapping[str, Any],
+        readers: Readers | None = None,
+        operations: Collection[str] | None = None,
+    ) -> None:
         self._model, self._readers = model, readers or JSON
         self._shapes: Mapping[str, Mapping[str, Any]] = model["shapes"]
         self.target_prefix: str = model["metadata"]["targetPrefix"]
         self.operations = {
             name: OperationShape(name, self._request(each), self._answer(each))
             for name, each in model["operations"].items()
+            if operations is None or name in operations
         }
 
     def reading(self, readers: Readers) -> ServiceModel:
