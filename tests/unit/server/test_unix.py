@@ -191,7 +191,6 @@ def test_an_answer_or_one_error_or_a_closed_connection(served: Served) -> None:
             [5, "alias/s", None, b"m", {"algorithm": "ECDSA_SHA_256"}], [42, None, None, [3, 9]],
             ["DescribeKey", {"KeyId": "alias/a"}], [3, "alias/a", None, 32],
             [39, "alias/m", None, [3, 1, b"abc"], {"deadline": 9000, "tokens": []}],
-            [1, "alias/a", None, b"ab", {"more": 3}], [0, b"cde"],
         ]  # fmt: skip
         for _ in range(150):
             _play(served.path, good, drawn)
