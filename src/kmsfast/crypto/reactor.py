@@ -207,7 +207,9 @@ class Reactor:
         """Closes all connections; :meth:`run` has returned, and nothing else is called any more."""
         if self._reactor is not None:
             lib.kf_reactor_close(self._reactor)
-            self._reactor = self._log = None
+            # A view and what was made of it must not be left to the collector of cycles together:
+            # it clears the one before the other gives it back.
+            self._reactor = self._log = self._epoch = None
 
     def take(self) -> Event | None:
         """The next event, if there is one."""

@@ -274,8 +274,9 @@ class _Call:
             frames = answer(request.id, body)
             self.succeeded = True
         except Exception as error:  # noqa: BLE001 - one request must not end the server
-            self._outcome.error = error
             self._note(error)
+            # Its traceback has this frame, and so the request, for as long as no collector comes.
+            self._outcome.error = error.with_traceback(None)
             frames = error_frame(request.id, error)
         try:
             self._record()

@@ -70,9 +70,9 @@ class ReactorServer:
             self._tickets = Tickets(self._reactor, recorded=recorder is not None)
             door.before_usage = self._tickets.note_uses
         if recorder is not None and self._tickets is not None:
+            record = self._reactor.record
             self._log = recorder.lent(
-                lambda end, lock_fd, file: self._reactor.record(Log(end, lock_fd, file)),
-                lambda: self._reactor.record(None),
+                lambda end, lock_fd, file: record(Log(end, lock_fd, file)), lambda: record(None)
             )
         self._running: asyncio.Future[None] | None = None
 
@@ -102,6 +102,7 @@ class ReactorServer:
         self._door.before_usage = _nothing
         _LOG.info("served %s", _sums(self._reactor))
         self._reactor.close()
+        self._sessions.clear()
 
     # ---- within -----------------------------------------------------------------------------
 

@@ -83,7 +83,7 @@ def test_a_cut_frame_and_a_client_that_dies(served: Served) -> None:
                 line.socket.sendall(whole[:cut])
             check_alive(other)
         with served.line() as line:  # it goes without its answers
-            for i in range(200):
+            for i in range(6):
                 line.send(i, 33, "alias/a", None, [1000, 64, bytes(64_000)])
         check_alive(other)
 
@@ -191,7 +191,6 @@ def test_an_answer_or_one_error_or_a_closed_connection(served: Served) -> None:
             [5, "alias/s", None, b"m", {"algorithm": "ECDSA_SHA_256"}], [42, None, None, [3, 9]],
             ["DescribeKey", {"KeyId": "alias/a"}], [3, "alias/a", None, 32],
             [39, "alias/m", None, [3, 1, b"abc"], {"deadline": 9000, "tokens": []}],
-            [1, "alias/a", None, b"ab", {"more": 3}], [0, b"cde"],
         ]  # fmt: skip
         for _ in range(150):
             _play(served.path, good, drawn)
