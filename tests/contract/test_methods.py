@@ -11,7 +11,7 @@ from kmsfast.client import aio, sync
 from kmsfast.local import Key, Kms
 
 # What only the owner of a store can do, and what is asked otherwise of a server.
-OWN = {"audit", "change_root", "describe", "principals", "at"}
+OWN = {"audit", "change_root", "cost", "describe", "principals", "quotas", "at"}
 # Of the asynchronous client: properties are awaited by other names, files are written by threads.
 AWAITED_OTHERWISE = {
     "state", "spec", "usage", "origin", "backing", "algorithms", "description", "aliases", "tags",

@@ -26,6 +26,7 @@ from kmsfast.errors import (
     ServerUnreachable,
     ValidationError,
 )
+from kmsfast.model.arn import Home
 
 __all__ = ["AsyncKey", "AsyncKms", "connect_async"]
 
@@ -281,6 +282,9 @@ class AsyncKms(KmsCalls[AsyncKey], Async):
         except StopIteration as end:
             result: T = end.value
             return result
+
+    def _home(self) -> Home:
+        return Home(self.server.region, self.server.account)
 
     def _key(self, arn: str) -> AsyncKey:
         return AsyncKey(self, arn)

@@ -16,9 +16,13 @@ from kmsfast.client.keys import KeyCalls, Tags
 from kmsfast.client.naming import every, named, pairs_of
 from kmsfast.client.rewrapping import rewrapped
 from kmsfast.client.sealing import OpeningCalls
+from kmsfast.errors import ValidationError
 from kmsfast.model.alias import Alias
-from kmsfast.model.keyspec import KeySpec, Origin
+from kmsfast.model.arn import Home
+from kmsfast.model.console_policy import NewKey, console_policy
+from kmsfast.model.keyspec import KeySpec, Origin, checked_origin, checked_spec, checked_usage
 from kmsfast.model.policy_grant import Grant
+from kmsfast.model.policy_principal import ACCOUNT
 from kmsfast.service.encryption import Errors, as_bytes
 
 __all__ = ["KmsCalls"]
@@ -31,6 +35,10 @@ class KmsCalls(OpeningCalls, KeyStoreCalls, Generic[K]):
 
     def _key(self, arn: str) -> K:
         """The key of an ARN."""
+        raise NotImplementedError
+
+    def _home(self) -> Home:
+        """The region and account of the keys."""
         raise NotImplementedError
 
     # ---- keys -------------------------------------------------------------------------------
@@ -48,27 +56,37 @@ class KmsCalls(OpeningCalls, KeyStoreCalls, Generic[K]):
         rotation_period_days: int | None = None,
         multi_region: bool = False,
         policy: str | None = None,
+        administrators: Sequence[str] = (),
+        users: Sequence[str] = (),
         custom_key_store_id: str | None = None,
         xks_key_id: str | None = None,
     ) -> Call[K]:
         """A new, enabled key with one version; see :meth:`kmsfast.Kms.create_key`.
 
+        Administrators and users are given by their ARNs, or accounts by their 12 digits.
         The alias and the rotation are requests of their own: when one of them fails, the key is
         there without, and its deletion is not scheduled.
         """
+        if administrators or users:
+            if policy is not None:
+                raise ValidationError("give either a policy, or administrators and users")
+            known, home = checked_spec(spec), self._home()
+            kind = checked_usage(known, usage), checked_origin(origin, known)
+            key = NewKey(home.account, home.partition, known, *kind, multi_region)
+            policy = console_policy(key, _by_arn(administrators), _by_arn(users))
         answer = yield from named(
             "CreateKey", KeySpec=str(spec), KeyUsage=None if usage is None else str(usage),
             Origin=str(origin), Description=description, Tags=pairs_of(tags), Policy=policy,
             MultiRegion=multi_region, CustomKeyStoreId=custom_key_store_id, XksKeyId=xks_key_id,
         )  # fmt: skip
-        key = self._key(answer["KeyMetadata"]["Arn"])
+        made = self._key(answer["KeyMetadata"]["Arn"])
         if alias is not None:
-            yield from named("CreateAlias", AliasName=alias, TargetKeyId=key.arn)
+            yield from named("CreateAlias", AliasName=alias, TargetKeyId=made.arn)
         if rotation_period_days is not None:
             yield from named(
-                "EnableKeyRotation", KeyId=key.arn, RotationPeriodInDays=rotation_period_days
+                "EnableKeyRotation", KeyId=made.arn, RotationPeriodInDays=rotation_period_days
             )
-        return key
+        return made
 
     @method
     def key(self, name: str) -> Call[K]:
@@ -199,6 +217,21 @@ class KmsCalls(OpeningCalls, KeyStoreCalls, Generic[K]):
     def generate_random(self, num_bytes: int) -> Call[bytes]:
         """1 to 1,024 random bytes from the operating system of the server."""
         return (yield from one_bin(Number.GENERATE_RANDOM, None, None, num_bytes))
+
+
+def _by_arn(given: Sequence[str]) -> list[str]:
+    """Principals, when they are named so that a server needs not look them up.
+
+    Raises:
+        ValidationError: one is not.
+    """
+    texts = [given] if isinstance(given, str) else list(given)
+    for text in texts:
+        if not (text.startswith("arn:") or ACCOUNT.fullmatch(text)):
+            raise ValidationError(
+                f"{text!r} is neither an ARN nor an account; a server is told principals by ARN"
+            )
+    return texts
 
 
 def _name(key: Any) -> str:

@@ -34,6 +34,7 @@ from kmsfast.errors import (
     ServerUnreachable,
     ValidationError,
 )
+from kmsfast.model.arn import Home
 from kmsfast.model.key import KeyManager, KeyState, RotationStatus
 from kmsfast.model.key_store import Backing
 from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
@@ -432,6 +433,9 @@ class Kms(KmsCalls[Key], Sync):
         except StopIteration as end:
             result: T = end.value
             return result
+
+    def _home(self) -> Home:
+        return Home(self.server.region, self.server.account)
 
     def _key(self, arn: str) -> Key:
         return Key(self, arn)

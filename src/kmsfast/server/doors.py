@@ -262,9 +262,9 @@ def socket_door(
     model: ServiceModel,
     recorder: Recorder | None,
     place: Place,
-    quotas: RequestQuotas | None,
     *,
     open_to_all: bool,
+    quotas: RequestQuotas | None = None,
 ) -> SocketDoor:
     """The Unix socket for a store.
 

@@ -122,7 +122,9 @@ def serve(
             )
         if place is not None:
             doors.append(
-                socket_door(app, model, recorder, place, quotas, open_to_all=insecure_no_auth)
+                socket_door(
+                    app, model, recorder, place, open_to_all=insecure_no_auth, quotas=quotas
+                )
             )
         places = [door.where for door in doors]
         measured = []
