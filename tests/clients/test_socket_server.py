@@ -151,7 +151,7 @@ def test_both_doors_in_one_process(store: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--socket-mode", "0660"], "--socket-group need --socket"),
+        (["--http", "127.0.0.1:0", "--socket-mode", "0660"], "need --socket"),
         ([], "give --http ADDRESS, --socket PATH, or both"),
         (["--socket", "s", "--insecure-no-auth", "--socket-mode", "0660"], "its mode is 0600"),
         (["--socket", "s", "--socket-mode", "9"], "no mode"),

@@ -172,7 +172,7 @@ def test_a_server_that_stops_answers_what_it_has_read(tmp_path: Path) -> None:
     for in_c in (True, False):
         with serving(tmp_path / str(in_c), in_c=in_c) as served:
             line = served.line()
-            line.send(1, 33, "alias/a", None, [20_000, 64, bytes(20_000 * 64)])
+            line.send(1, 33, "alias/a", None, [500, 64, bytes(500 * 64)])  # fits what nobody reads
             line.send(2, "DescribeKey", {"KeyId": "alias/a"})
             time.sleep(0.3)
         assert {line.recv()[0], line.recv()[0]} == {1, 2}
