@@ -5,6 +5,7 @@ Rules: those of :mod:`.keys`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 from kmsfast.client.asking import OVERHEAD, Context, Number, checked, many, one_bin, settled
