@@ -12,16 +12,21 @@ from uuid import UUID, uuid5
 
 from kmsfast.audit.event import Caller, Event
 
-__all__ = ["event_id", "record"]
+__all__ = ["SOURCE", "event_id", "record", "user_name"]
 
 _VERSION: Final = "1.11"
-_SOURCE: Final = "kms.amazonaws.com"
+SOURCE: Final = "kms.amazonaws.com"
 _ORIGIN: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def event_id(store_id: bytes, number: int) -> str:
     """The id of the event that is record ``number`` of the log of this store (16 bytes)."""
     return str(uuid5(UUID(bytes=store_id), str(number)))
+
+
+def user_name(caller: Caller) -> str:
+    """What CloudTrail's event history calls the caller: a user's or a session's name, or root."""
+    return "root" if caller.kind == "Root" else caller.arn.rpartition("/")[2]
 
 
 def record(event: Event, store_id: bytes, number: int) -> dict[str, Any]:
@@ -35,7 +40,7 @@ def record(event: Event, store_id: bytes, number: int) -> dict[str, Any]:
         "eventVersion": _VERSION,
         "userIdentity": _identity(event.caller),
         "eventTime": _iso(event.time),
-        "eventSource": _SOURCE,
+        "eventSource": SOURCE,
         "eventName": event.name,
         "awsRegion": event.region,
         "sourceIPAddress": event.caller.source,

@@ -42,6 +42,7 @@ def open(  # noqa: A001 - kmsfast.open is to a store what open is to a file
     clock: Clock | None = None,
     busy_timeout: float = app.BUSY_TIMEOUT,
     key_stores: str | os.PathLike[str] | None = None,
+    quotas: str | os.PathLike[str] | None = None,
 ) -> Kms:
     """Opens the key store in the directory ``path``.
 
@@ -56,6 +57,8 @@ def open(  # noqa: A001 - kmsfast.open is to a store what open is to a file
         busy_timeout: seconds to wait for another process that writes.
         key_stores: the file that says what stands behind custom key stores
             (docs/custom-key-stores.md); None: ``key-stores.toml`` in the directory.
+        quotas: the file that says which quotas are not AWS's (docs/quotas.md); None:
+            ``quotas.toml`` in the directory, if it is there.
 
     Raises:
         StoreNotFound, StoreExists: there is no store, or with ``create`` there is one.
@@ -67,6 +70,6 @@ def open(  # noqa: A001 - kmsfast.open is to a store what open is to a file
     return Kms(
         app.start(
             path, create=create, root=root, region=region, account=account, clock=clock,
-            busy_timeout=busy_timeout, key_stores=key_stores,
+            busy_timeout=busy_timeout, key_stores=key_stores, quotas=quotas,
         )
     )  # fmt: skip

@@ -5,6 +5,7 @@ Rules: those of :mod:`kmsfast.local`. Whoever can open the store is its owner, a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from kmsfast.model.policy_principal import Principal
 from kmsfast.model.principal import AccessKey, Identity, IdentityKind
 
 if TYPE_CHECKING:
+    from kmsfast.model.principal_file import Change
     from kmsfast.service.principals import NewAccessKey
 
 __all__ = ["Principals"]
@@ -27,10 +29,10 @@ class Principals:
     PrincipalNotFound when the store does not know it.
     """
 
-    __slots__ = ("_service",)
+    __slots__ = ("_home", "_service")
 
     def __init__(self, application: app.Application) -> None:
-        self._service = application.principals
+        self._service, self._home = application.principals, application.store.home
 
     # ---- principals -------------------------------------------------------------------------
 
@@ -195,6 +197,37 @@ class Principals:
     def of_peer(self, uid: int, gids: Iterable[int]) -> str | None:
         """The ARN of whom a process of this user and these groups is; None: nobody."""
         return principal_of_peer(self._service.known().peers, uid, gids)
+
+    # ---- files ------------------------------------------------------------------------------
+
+    def apply(
+        self, file: str | os.PathLike[str], *, prune: bool = False, dry_run: bool = False
+    ) -> list[Change]:
+        """Makes the store have what a TOML file says (docs/principals.md), all of it or nothing.
+
+        Args:
+            prune: also remove what the file does not say; without it nothing is ever removed.
+            dry_run: change nothing.
+
+        Returns:
+            What has changed, or would change; applied again, nothing does.
+
+        Raises:
+            ValidationError: the file is wrong; the message says where.
+            PrincipalNotFound: it names a group that is nowhere.
+            LimitExceeded, TagError: more groups or tags than a principal can have.
+            OSError: it, or a policy that it names, cannot be read.
+        """
+        from kmsfast.local.principal_files import read_principals
+
+        wanted = read_principals(file, self._home)
+        return self._service.apply(wanted, prune=prune, dry_run=dry_run)
+
+    def export(self) -> str:
+        """The TOML file that makes these principals again; access keys are not in it."""
+        from kmsfast.model.principal_export import exported
+
+        return exported(self._service.known(), self._home)
 
     def _member(self, user: str, group: str) -> tuple[str, str]:
         return (
