@@ -19,6 +19,7 @@ static size_t view_room(const kf_call *call, int i) {
 static int plan_records(kf_answer_plan *plan, const kf_call *call, const kf_ticket_entry *ticket, uint64_t width,
                         uint64_t cost) {
     const uint64_t num = kf_call_records(call), bytes = bytes_of(call, 0);
+    if (!call->many && !bytes) return 0; /* one empty message is refused, which has its words elsewhere */
     if (bytes > ticket->facts.max_record && !(call->many && bytes / (num ? num : 1) <= ticket->facts.max_record))
         return 0;
     if (num * (width + 8) > most_bytes) return 0;

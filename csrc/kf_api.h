@@ -413,8 +413,8 @@ struct kf_reactor_limits {
     struct kf_text refusal;    /* a frame for who has too many connections; may be empty */
 };
 
-/* listen_fds: sockets that listen, which stay the caller's. epoch: the word that says which tickets hold (struct
- * kf_ticket), readable until kf_reactor_close. */
+/* listen_fds: sockets that listen, which stay the caller's, and do not block any more. epoch: the word that says which
+ * tickets hold (struct kf_ticket), readable until kf_reactor_close. */
 int kf_reactor_open(struct kf_reactor **out, const int *listen_fds, size_t num_fds, const uint64_t *epoch,
                     const struct kf_reactor_limits *limits);
 /* Runs until kf_reactor_stop was called and what was read is answered. KF_ERR_SYSTEM: see errno. */

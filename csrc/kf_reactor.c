@@ -252,6 +252,10 @@ static int open_files(struct kf_reactor *r) {
     r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     r->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (r->epoll_fd < 0 || r->wake_fd < 0 || r->event_fd < 0) return 0;
+    for (size_t i = 0; i < r->num_listening; i++) { /* who has gone again must not make the loop wait */
+        const int flags = fcntl(r->listening[i], F_GETFL);
+        if (flags < 0 || fcntl(r->listening[i], F_SETFL, flags | O_NONBLOCK) != 0) return 0;
+    }
     return epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, r->wake_fd, &e) == 0 && listen_to(r, EPOLL_CTL_ADD);
 }
 
