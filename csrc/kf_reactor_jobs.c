@@ -22,7 +22,7 @@ void kf_job_free(kf_job *job) {
     free(job);
 }
 
-/* ---- one job ------------------------------------------------------------------------------------------------ */
+/* ---- one job ------------------------------------------------------------------------------------ */
 
 /* Finds the request in the buffer that it is in now. */
 static int parse(const struct kf_reactor *r, kf_job *job) {
@@ -92,7 +92,7 @@ static int run(struct kf_reactor *r, kf_job *job) {
     return 0;
 }
 
-/* ---- threads --------------------------------------------------------------------------------------------------- */
+/* ---- threads ------------------------------------------------------------------------------------ */
 
 static kf_job *next_job(kf_workers *w) {
     pthread_mutex_lock(&w->lock);
