@@ -184,6 +184,7 @@ struct kf_reactor {
     kf_call call;
     kf_answer_plan plan;      /* of call, when it is for the workers */
     const kf_conn *reading;   /* whose requests are being answered */
+    uint64_t begun;           /* since when, in nanoseconds */
     int is_alone;             /* this round is about one connection only */
     uint8_t *in, *out, *room, *records;
 
@@ -262,7 +263,8 @@ int kf_hot_fits(const struct kf_reactor *r, const kf_call *call, const kf_answer
 int kf_hot_holds(const struct kf_reactor *r, const kf_ticket_entry *ticket, int64_t now);
 /* Appends events, which lie back to back, to the audit log. */
 int kf_hot_record(struct kf_reactor *r, const uint8_t *events, const uint32_t *lens, size_t num);
-void kf_hot_count(struct kf_reactor *r, const kf_call *call, const kf_ticket_entry *ticket);
+/* begun: kf_metrics_now() of then. */
+void kf_hot_count(struct kf_reactor *r, const kf_call *call, const kf_ticket_entry *ticket, uint64_t begun);
 int64_t kf_clock_us(int clock);
 
 /* ---- workers (kf_reactor_jobs.c) ---------------------------------------------------------------- */

@@ -331,6 +331,7 @@ static void consume(struct kf_reactor *r, kf_conn *c, const uint8_t *base, size_
     enum step step = STEP_ON;
     const int own = base == c->in.at;
     r->reading = c;
+    r->begun = kf_metrics_now();
     pthread_rwlock_rdlock(&r->tickets.lock);
     while (step == STEP_ON && !t.dead) step = next_frame(r, c, &t);
     pthread_rwlock_unlock(&r->tickets.lock);

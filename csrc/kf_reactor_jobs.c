@@ -81,9 +81,10 @@ static int record(struct kf_reactor *r, const kf_job *job) {
 
 /* Whether the answer is there, and may leave. */
 static int run(struct kf_reactor *r, kf_job *job) {
+    const uint64_t begun = kf_metrics_now();
     if (!job->ticket || !parse(r, job) || !is_begun(r, job) || !answer(r, job)) return 0;
     if (record(r, job)) {
-        kf_hot_count(r, &job->call, job->ticket);
+        kf_hot_count(r, &job->call, job->ticket, begun);
         return 1;
     }
     kf_buffer_free(&job->answer->bytes);

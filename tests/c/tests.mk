@@ -204,7 +204,7 @@ $(eval $(call ct_program,x86,$(CT_CORE) $(CT_TESTS),$(CT_CC),-DKF_TESTING,-stati
 # Emulation is slow: the longest tests of the kernels are left to the machine's own CPU, except on ARMv8.
 CT_SOON := aes_blocks,nist_vectors,xaes_vectors,selftest_of_impl,aad,unaligned,page_ends,in_place,corruption,tiny,residue
 CT_P256 := p256_scalars,p256_rfc6979,p256_nonces,p256_signing,p256_faults,p256_encodings,p256_dispatch,p256_selftest
-CT_LIBRARY := selftest_faults,arena,hashes,hmac_many,dispatch,blobs,bound,mac,mac_residue,private,tiny_columns,import,room,workroom,fork,$(CT_P256)
+CT_LIBRARY := selftest_faults,arena,hashes,hmac_many,dispatch,blobs,bound,mac,mac_residue,private,tiny_columns,import,room,metrics,workroom,fork,$(CT_P256)
 CT_EMULATED := KFT_EMULATED=1 timeout 300
 
 .PHONY: qemu
