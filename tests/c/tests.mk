@@ -228,7 +228,7 @@ qemu: ## the ARMv8 path, and x86-64 CPUs with AES-NI and without, under emulatio
 ct_warnings = for file in $(CT_CORE) csrc/kf_pylist.c; do \
 	$(1) $(call ct_flags,$(1)) $(2) -Werror $(CT_PYTHON_FLAGS) -c $$file -o /dev/null || exit 1; done
 CT_PYTHON ?= $(or $(wildcard .venv/bin/python),python3)
-CT_PYTHON_FLAGS = -DPy_LIMITED_API=0x030B0000 \
+CT_PYTHON_FLAGS = -DKF_PYTHON -DPy_LIMITED_API=0x030B0000 \
 	-isystem $(shell $(CT_PYTHON) -c 'import sysconfig; print(sysconfig.get_paths()["include"])')
 
 .PHONY: c-warnings

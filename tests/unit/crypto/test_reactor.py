@@ -209,7 +209,7 @@ def test_answers_are_counted(server: Server, version: Version) -> None:
     assert client.call(7, ENCRYPT, "other", None, b"x")[1] == 1
     after = counters.read(timer)
     assert after.calls == before.calls + 3
-    assert after.nanoseconds > before.nanoseconds
+    assert after.seconds > before.seconds
     client.close()
 
 
