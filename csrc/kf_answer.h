@@ -54,7 +54,7 @@ int64_t kf_answer(uint8_t *out, kf_answer_data *data, const kf_answering *a);
 size_t kf_answer_event_bound(const kf_call *call, const kf_ticket_entry *ticket);
 size_t kf_answer_event(uint8_t *out, const kf_call *call, const kf_ticket_entry *ticket, uint64_t now, uint64_t conn);
 
-/* ---- what the files of answers share ---------------------------------------------------------------- */
+/* ---- what the files of answers share ------------------------------------------------------------ */
 
 /* The plan of an operation, whose answers are written by its maker. Makers return where the next byte goes, or NULL and
  * *status: why not. */

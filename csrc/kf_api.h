@@ -421,8 +421,8 @@ struct kf_reactor_limits {
     struct kf_text refusal;    /* a frame for who has too many connections; may be empty */
 };
 
-/* listen_fds: sockets that listen, which stay the caller's. epoch: the word that says which tickets hold (struct
- * kf_ticket), readable until kf_reactor_close. */
+/* listen_fds: sockets that listen, which stay the caller's, and do not block any more. epoch: the word that says which
+ * tickets hold (struct kf_ticket), readable until kf_reactor_close. */
 int kf_reactor_open(struct kf_reactor **out, const int *listen_fds, size_t num_fds, const uint64_t *epoch,
                     const struct kf_reactor_limits *limits);
 /* Runs until kf_reactor_stop was called and what was read is answered. KF_ERR_SYSTEM: see errno. */
@@ -482,6 +482,7 @@ struct kf_ticket {
     struct kf_text event, members;
     uint32_t num_members;
     int32_t is_read_only;
+    int32_t timer; /* counts what is answered; less than KF_TIMER_DOORS: nobody does */
 };
 
 enum { KF_REACTOR_SLOTS = 4096 };

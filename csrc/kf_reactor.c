@@ -16,7 +16,7 @@
 enum { EVENTS_AT_ONCE = 128, GROUPS_MAX = 1024, SEND_ROOM = 1 << 20, NOTICE_US = 40 * 1000, ACCEPTS_AT_ONCE = 64,
        LISTEN_US = 100 * 1000 /* to wait for descriptors or memory */ };
 
-/* ---- accepting --------------------------------------------------------------------------------------------- */
+/* ---- accepting ---------------------------------------------------------------------------------- */
 
 /* The gids of a peer: the primary one, and the others, which old kernels do not tell. Returns their number. */
 static size_t groups_of(int fd, const struct ucred *peer, uint32_t gids[GROUPS_MAX + 1]) {
@@ -73,7 +73,7 @@ static void accept_some(struct kf_reactor *r, int listening) {
     }
 }
 
-/* ---- what others bring --------------------------------------------------------------------------------------- */
+/* ---- what others bring -------------------------------------------------------------------------- */
 
 /* num of its requests are answered. What each of them holds is not kept: they count alike. */
 static void answered(kf_conn *c, uint32_t num) {
@@ -140,7 +140,7 @@ static void notice(struct kf_reactor *r) {
     kf_event_push(r, KF_EVENT_RECORDED, NULL, NULL);
 }
 
-/* ---- the loop ---------------------------------------------------------------------------------------------------- */
+/* ---- the loop ----------------------------------------------------------------------------------- */
 
 static void begin_to_stop(struct kf_reactor *r) {
     pthread_mutex_lock(&r->shared_lock);
@@ -244,7 +244,7 @@ void kf_reactor_stop(struct kf_reactor *r, uint32_t patience_ms) {
     kf_wake(r->wake_fd);
 }
 
-/* ---- beginning and end ---------------------------------------------------------------------------------------------- */
+/* ---- beginning and end -------------------------------------------------------------------------- */
 
 static int open_files(struct kf_reactor *r) {
     struct epoll_event e = {.events = EPOLLIN, .data.ptr = &r->wake_fd};
@@ -252,6 +252,10 @@ static int open_files(struct kf_reactor *r) {
     r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     r->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (r->epoll_fd < 0 || r->wake_fd < 0 || r->event_fd < 0) return 0;
+    for (size_t i = 0; i < r->num_listening; i++) { /* who has gone again must not make the loop wait */
+        const int flags = fcntl(r->listening[i], F_GETFL);
+        if (flags < 0 || fcntl(r->listening[i], F_SETFL, flags | O_NONBLOCK) != 0) return 0;
+    }
     return epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, r->wake_fd, &e) == 0 && listen_to(r, EPOLL_CTL_ADD);
 }
 
@@ -347,7 +351,7 @@ void kf_reactor_close(struct kf_reactor *r) { (void)r; }
 
 #endif
 
-/* ---- for any thread ---------------------------------------------------------------------------------------------------- */
+/* ---- for any thread ----------------------------------------------------------------------------- */
 
 int kf_reactor_event_fd(const struct kf_reactor *r) { return r->event_fd; }
 

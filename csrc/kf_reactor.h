@@ -29,7 +29,7 @@ enum {
  * group that is recorded before its answers leave. */
 enum { KF_INLINE_COST = 100 * 1000, KF_TURN_COST = 400 * 1000, KF_GROUP_COST = 50 * 1000 };
 
-/* ---- memory (kf_reactor_memory.c) -------------------------------------------------------------------- */
+/* ---- memory (kf_reactor_memory.c) --------------------------------------------------------------- */
 
 /* A buffer of len bytes, of which used ones have been written, that is wiped when it is freed. Long ones take memory
  * only as far as they are written; of these some are kept for the next who asks. */
@@ -59,7 +59,7 @@ typedef struct kf_piece {
     kf_buffer own;
 } kf_piece;
 
-/* ---- connections --------------------------------------------------------------------------------------- */
+/* ---- connections -------------------------------------------------------------------------------- */
 
 enum kf_conn_state {
     KF_CONN_HELLO,  /* nothing has come yet */
@@ -105,7 +105,7 @@ typedef struct {
     uint32_t uid, num;
 } kf_uid_count;
 
-/* ---- what others have to do with ----------------------------------------------------------------------- */
+/* ---- what others have to do with ---------------------------------------------------------------- */
 
 typedef struct kf_event_node {
     struct kf_event_node *next;
@@ -184,6 +184,7 @@ struct kf_reactor {
     kf_call call;
     kf_answer_plan plan;      /* of call, when it is for the workers */
     const kf_conn *reading;   /* whose requests are being answered */
+    uint64_t begun;           /* since when, in nanoseconds */
     int is_alone;             /* this round is about one connection only */
     uint8_t *in, *out, *room, *records;
 
@@ -202,7 +203,7 @@ struct kf_reactor {
     struct kf_reactor_counts counts;
 };
 
-/* ---- connections (kf_reactor_conn.c) ------------------------------------------------------------------- */
+/* ---- connections (kf_reactor_conn.c) ------------------------------------------------------------ */
 
 kf_conn *kf_conn_of(struct kf_reactor *r, uint64_t id); /* NULL: it is closed */
 kf_conn *kf_conn_open(struct kf_reactor *r, int fd, uint32_t uid);
@@ -217,7 +218,7 @@ void kf_timers_start(struct kf_reactor *r, kf_timers *timers, kf_conn *c);
 void kf_timers_end(struct kf_reactor *r, kf_conn *c);
 void kf_timers_check(struct kf_reactor *r);
 
-/* ---- input (kf_reactor_in.c) ---------------------------------------------------------------------------- */
+/* ---- input (kf_reactor_in.c) -------------------------------------------------------------------- */
 
 /* Reads once, and answers or hands on what is whole. */
 void kf_conn_read(struct kf_reactor *r, kf_conn *c);
@@ -227,7 +228,7 @@ void kf_assembly_free(kf_assembly *assembly);
 /* Records what was answered in this round, then sends it. */
 void kf_group_end(struct kf_reactor *r);
 
-/* ---- output (kf_reactor_out.c): 0: the connection is dead -------------------------------------------------- */
+/* ---- output (kf_reactor_out.c): 0: the connection is dead --------------------------------------- */
 
 int kf_conn_send(struct kf_reactor *r, kf_conn *c, const uint8_t *bytes, size_t len);
 /* Takes the buffer. */
@@ -237,7 +238,7 @@ int kf_conn_send_answer(struct kf_reactor *r, kf_conn *c, kf_job *job);
 int kf_conn_flush(struct kf_reactor *r, kf_conn *c);
 void kf_pieces_free(kf_conn *c);
 
-/* ---- events and commands (kf_reactor_queue.c) --------------------------------------------------------------- */
+/* ---- events and commands (kf_reactor_queue.c) --------------------------------------------------- */
 
 /* text: copied; or NULL. 0: there is no memory. */
 int kf_event_push(struct kf_reactor *r, enum kf_event_kind kind, const kf_conn *c, const struct kf_text *text);
@@ -249,7 +250,7 @@ kf_command *kf_inbox_take(struct kf_reactor *r);
 void kf_command_free(kf_command *command);
 void kf_wake(int fd);
 
-/* ---- hot requests (kf_reactor_hot.c) ------------------------------------------------------------------------- */
+/* ---- hot requests (kf_reactor_hot.c) ------------------------------------------------------------ */
 
 enum kf_hot { KF_HOT_DONE, KF_HOT_JOB, KF_HOT_COLD, KF_HOT_FULL };
 
@@ -262,10 +263,11 @@ int kf_hot_fits(const struct kf_reactor *r, const kf_call *call, const kf_answer
 int kf_hot_holds(const struct kf_reactor *r, const kf_ticket_entry *ticket, int64_t now);
 /* Appends events, which lie back to back, to the audit log. */
 int kf_hot_record(struct kf_reactor *r, const uint8_t *events, const uint32_t *lens, size_t num);
-void kf_hot_count(struct kf_reactor *r, const kf_call *call, const kf_ticket_entry *ticket);
+/* begun: kf_metrics_now() of then. */
+void kf_hot_count(struct kf_reactor *r, const kf_call *call, const kf_ticket_entry *ticket, uint64_t begun);
 int64_t kf_clock_us(int clock);
 
-/* ---- workers (kf_reactor_jobs.c) ------------------------------------------------------------------------------ */
+/* ---- workers (kf_reactor_jobs.c) ---------------------------------------------------------------- */
 
 int kf_workers_init(kf_workers *workers);
 void kf_workers_destroy(struct kf_reactor *r);

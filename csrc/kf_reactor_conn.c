@@ -7,7 +7,7 @@
 
 #include "kf_reactor.h"
 
-/* ---- numbers --------------------------------------------------------------------------------------------- */
+/* ---- numbers ------------------------------------------------------------------------------------ */
 
 kf_conn *kf_conn_of(struct kf_reactor *r, uint64_t id) {
     const uint32_t slot = (uint32_t)id;
@@ -32,7 +32,7 @@ static int grow_slots(struct kf_reactor *r) {
     return 1;
 }
 
-/* ---- connections of a uid -------------------------------------------------------------------------------- */
+/* ---- connections of a uid ----------------------------------------------------------------------- */
 
 static kf_uid_count *uid_count(struct kf_reactor *r, uint32_t uid) {
     for (uint32_t i = 0; i < r->num_uids; i++)
@@ -59,7 +59,7 @@ static void remove_uid(struct kf_reactor *r, uint32_t uid) {
     if (--known->num == 0) *known = r->uids[--r->num_uids];
 }
 
-/* ---- timers ------------------------------------------------------------------------------------------------ */
+/* ---- timers ------------------------------------------------------------------------------------- */
 
 static kf_timers *timers_of(struct kf_reactor *r, const kf_conn *c) {
     return c->state == KF_CONN_HELLO ? &r->hellos : &r->frames;
@@ -94,7 +94,7 @@ void kf_timers_check(struct kf_reactor *r) {
     check(r, &r->frames);
 }
 
-/* ---- the kernel's part --------------------------------------------------------------------------------------- */
+/* ---- the kernel's part -------------------------------------------------------------------------- */
 
 int kf_conn_may_begin(const struct kf_reactor *r, const kf_conn *c) {
     return (c->state == KF_CONN_HELLO || c->state == KF_CONN_READY) && c->unsent <= r->limits.max_unsent &&
@@ -145,7 +145,7 @@ void kf_conn_again(struct kf_reactor *r, kf_conn *c) {
     r->again_end = &c->again_next;
 }
 
-/* ---- beginning and end ------------------------------------------------------------------------------------------ */
+/* ---- beginning and end -------------------------------------------------------------------------- */
 
 /* Takes the descriptor. NULL: it was closed. */
 kf_conn *kf_conn_open(struct kf_reactor *r, int fd, uint32_t uid) {
@@ -155,7 +155,8 @@ kf_conn *kf_conn_open(struct kf_reactor *r, int fd, uint32_t uid) {
     e.data.ptr = c;
     if (!c || epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, fd, &e) != 0) {
         if (counted) remove_uid(r, uid);
-        if (r->limits.refusal.len) (void)!send(fd, r->limits.refusal.at, r->limits.refusal.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        const struct kf_text *refusal = &r->limits.refusal;
+        if (refusal->len) (void)!send(fd, refusal->at, refusal->len, MSG_NOSIGNAL | MSG_DONTWAIT);
         __atomic_add_fetch(&r->counts.refused, 1, __ATOMIC_RELAXED);
         free(c);
         close(fd);

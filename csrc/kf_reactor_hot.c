@@ -15,7 +15,7 @@ int kf_hot_holds(const struct kf_reactor *r, const kf_ticket_entry *ticket, int6
     return __atomic_load_n(r->epoch, __ATOMIC_ACQUIRE) == ticket->facts.epoch && now < ticket->facts.due;
 }
 
-void kf_hot_count(struct kf_reactor *r, const kf_call *call, const kf_ticket_entry *ticket) {
+void kf_hot_count(struct kf_reactor *r, const kf_call *call, const kf_ticket_entry *ticket, uint64_t begun) {
     const int i = call->op + (call->many ? KF_OP_BATCH : 0);
     const uint64_t bytes = call->many ? call->columns[0].data.len : call->payload[0].len;
     __atomic_add_fetch(&r->counts.hot[i], 1, __ATOMIC_RELAXED);
@@ -23,6 +23,11 @@ void kf_hot_count(struct kf_reactor *r, const kf_call *call, const kf_ticket_ent
     __atomic_add_fetch(&r->counts.bytes[i], bytes, __ATOMIC_RELAXED);
     uint32_t *used = &r->used[ticket->facts.slot];
     if (!__atomic_load_n(used, __ATOMIC_RELAXED)) __atomic_store_n(used, 1, __ATOMIC_RELEASE);
+    if (ticket->facts.timer < KF_TIMER_DOORS) return;
+    if (call->many)
+        kf_metrics_batch(ticket->facts.timer, begun, kf_call_records(call), 0, bytes);
+    else
+        kf_metrics_request(ticket->facts.timer, begun);
 }
 
 int kf_hot_record(struct kf_reactor *r, const uint8_t *events, const uint32_t *lens, size_t num) {
@@ -104,6 +109,6 @@ enum kf_hot kf_hot_answer(struct kf_reactor *r, kf_conn *c, const struct kf_text
     g->answers[g->num].conn = c, g->answers[g->num].frame = *frame, g->answers[g->num].out_end = g->out_len;
     g->num++;
     c->is_grouped = 1;
-    kf_hot_count(r, &r->call, t);
+    kf_hot_count(r, &r->call, t, r->begun);
     return KF_HOT_DONE;
 }

@@ -24,7 +24,7 @@ typedef struct {
 
 enum step { STEP_ON, STEP_WAIT, STEP_BLOCKED, STEP_AGAIN };
 
-/* ---- handing on ------------------------------------------------------------------------------------------ */
+/* ---- handing on --------------------------------------------------------------------------------- */
 
 static void begin(kf_conn *c, size_t len) {
     c->inflight++;
@@ -76,7 +76,7 @@ static void malformed(struct kf_reactor *r, kf_conn *c, turn *t) {
     t->at = t->len;
 }
 
-/* ---- groups ------------------------------------------------------------------------------------------------ */
+/* ---- groups ------------------------------------------------------------------------------------- */
 
 /* The answers from one to the next connection's: sent, or, when they could not be recorded, requests for the server. */
 static size_t end_run(struct kf_reactor *r, size_t first, int recorded) {
@@ -109,7 +109,7 @@ void kf_group_end(struct kf_reactor *r) {
     g->cost = 0;
 }
 
-/* ---- work for others ------------------------------------------------------------------------------------------ */
+/* ---- work for others ---------------------------------------------------------------------------- */
 
 static kf_job *job_of(struct kf_reactor *r, kf_conn *c, const kf_ticket_entry *ticket) {
     kf_job *job = calloc(1, sizeof *job);
@@ -133,7 +133,7 @@ static void give_job(struct kf_reactor *r, kf_conn *c, turn *t, const struct kf_
     kf_workers_give(r, job);
 }
 
-/* ---- chunks ----------------------------------------------------------------------------------------------------- */
+/* ---- chunks ------------------------------------------------------------------------------------- */
 
 void kf_assembly_free(kf_assembly *assembly) {
     kf_buffer_free(&assembly->frame);
@@ -232,7 +232,7 @@ static int begin_part(struct kf_reactor *r, kf_conn *c, turn *t, const uint8_t *
     return 1;
 }
 
-/* ---- frames ---------------------------------------------------------------------------------------------------------- */
+/* ---- frames ------------------------------------------------------------------------------------- */
 
 static void hello(struct kf_reactor *r, kf_conn *c, turn *t, const struct kf_text *frame) {
     kf_timers_end(r, c);
@@ -331,6 +331,7 @@ static void consume(struct kf_reactor *r, kf_conn *c, const uint8_t *base, size_
     enum step step = STEP_ON;
     const int own = base == c->in.at;
     r->reading = c;
+    r->begun = kf_metrics_now();
     pthread_rwlock_rdlock(&r->tickets.lock);
     while (step == STEP_ON && !t.dead) step = next_frame(r, c, &t);
     pthread_rwlock_unlock(&r->tickets.lock);
@@ -352,7 +353,7 @@ static void consume(struct kf_reactor *r, kf_conn *c, const uint8_t *base, size_
     kf_conn_settle(r, c);
 }
 
-/* ---- reading -------------------------------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------------------ */
 
 /* Bytes read; 0: none are there; -1: there will be none. */
 static ssize_t receive(const kf_conn *c, uint8_t *to, size_t len) {

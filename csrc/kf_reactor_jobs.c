@@ -22,7 +22,7 @@ void kf_job_free(kf_job *job) {
     free(job);
 }
 
-/* ---- one job ------------------------------------------------------------------------------------------------ */
+/* ---- one job ------------------------------------------------------------------------------------ */
 
 /* Finds the request in the buffer that it is in now. */
 static int parse(const struct kf_reactor *r, kf_job *job) {
@@ -81,9 +81,10 @@ static int record(struct kf_reactor *r, const kf_job *job) {
 
 /* Whether the answer is there, and may leave. */
 static int run(struct kf_reactor *r, kf_job *job) {
+    const uint64_t begun = kf_metrics_now();
     if (!job->ticket || !parse(r, job) || !is_begun(r, job) || !answer(r, job)) return 0;
     if (record(r, job)) {
-        kf_hot_count(r, &job->call, job->ticket);
+        kf_hot_count(r, &job->call, job->ticket, begun);
         return 1;
     }
     kf_buffer_free(&job->answer->bytes);
@@ -92,7 +93,7 @@ static int run(struct kf_reactor *r, kf_job *job) {
     return 0;
 }
 
-/* ---- threads --------------------------------------------------------------------------------------------------- */
+/* ---- threads ------------------------------------------------------------------------------------ */
 
 static kf_job *next_job(kf_workers *w) {
     pthread_mutex_lock(&w->lock);

@@ -8,7 +8,7 @@
 
 #include "kf_reactor.h"
 
-enum { MAPPED_FROM = 128 << 10, NUM_KEPT = 8, PAGE = 4096, LOOSE = 4 /* how many times as long as asked for it may be */ };
+enum { MAPPED_FROM = 128 << 10, NUM_KEPT = 8, PAGE = 4096, LOOSE = 4 /* a kept one may be so many times too long */ };
 static const size_t most_kept = (size_t)160 << 20; /* bytes: in and out of a message of 64 MiB */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

@@ -12,7 +12,7 @@
 
 enum { AT_ONCE = 64 /* pieces of one system call */ };
 
-/* ---- pieces ---------------------------------------------------------------------------------------------- */
+/* ---- pieces ------------------------------------------------------------------------------------- */
 
 static void free_piece(kf_piece *piece) {
     kf_buffer_free(&piece->own);
@@ -68,7 +68,7 @@ static int append_part(kf_conn *c, kf_shared_answer *answer, const uint8_t *at, 
     return 1;
 }
 
-/* ---- sending ----------------------------------------------------------------------------------------------- */
+/* ---- sending ------------------------------------------------------------------------------------ */
 
 /* What is sent is gone from the list. */
 static void advance(kf_conn *c, size_t sent) {
@@ -135,7 +135,7 @@ int kf_conn_send_buffer(struct kf_reactor *r, kf_conn *c, kf_buffer *buffer) {
     return append_own(c, buffer, buffer->at, len) && kf_conn_flush(r, c);
 }
 
-/* ---- answers in parts ---------------------------------------------------------------------------------------- */
+/* ---- answers in parts --------------------------------------------------------------------------- */
 
 /* A frame's length, [id, status, and the header of a bin of len bytes. */
 static size_t put_part_head(uint8_t head[KF_ANSWER_HEADS], uint64_t id, uint64_t status, uint64_t len) {

@@ -17,7 +17,7 @@ static void drain(int fd) {
     }
 }
 
-/* ---- events ---------------------------------------------------------------------------------------------- */
+/* ---- events ------------------------------------------------------------------------------------- */
 
 static void push(struct kf_reactor *r, kf_event_node *node) {
     pthread_mutex_lock(&r->shared_lock);
@@ -98,7 +98,7 @@ void kf_events_free(struct kf_reactor *r) {
     r->events_end = &r->events;
 }
 
-/* ---- commands -------------------------------------------------------------------------------------------- */
+/* ---- commands ----------------------------------------------------------------------------------- */
 
 static int give(struct kf_reactor *r, kf_command command) {
     kf_command *c = malloc(sizeof *c);

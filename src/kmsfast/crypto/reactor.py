@@ -83,6 +83,7 @@ class Ticket(NamedTuple):
         members: pairs of its request, in msgpack; how many: ``num_members``. The encryption
             context, NumberOfBytes and MessageType are added to them.
         is_read_only: as CloudTrail has it.
+        timer: counts what is answered (:mod:`kmsfast.crypto.counters`); 0: nobody does.
     """
 
     key: int
@@ -97,6 +98,7 @@ class Ticket(NamedTuple):
     members: bytes = b""
     num_members: int = 0
     is_read_only: bool = True
+    timer: int = 0
 
 
 class Log(NamedTuple):

@@ -21,7 +21,7 @@ from kmsfast.audit.event import Caller, Event
 from kmsfast.audit.frames import pack
 from kmsfast.audit.log import AuditLog
 from kmsfast.audit.reading import Filter, read
-from kmsfast.crypto import blob
+from kmsfast.crypto import blob, counters
 from kmsfast.crypto.reactor import EventKind, Limits, Log, Reactor, Ticket
 from kmsfast.model.context import canonical
 
@@ -196,6 +196,20 @@ def test_a_ticket_holds_while_nothing_changes(server: Server, version: Version) 
     counts = server.reactor.counts()
     assert counts.hot[ENCRYPT] == counts.records[ENCRYPT] == counts.bytes[ENCRYPT] == 3
     assert counts.handed == 6  # the hello among them
+    client.close()
+
+
+def test_answers_are_counted(server: Server, version: Version) -> None:
+    timer = counters.timer("reactor", "Encrypt")
+    before = counters.read(timer)
+    teach(server, version, timer=timer)
+    client = Client(server.path)
+    for _ in range(3):
+        assert client.call(7, ENCRYPT, "alias/a", None, b"x")[1] == 0
+    assert client.call(7, ENCRYPT, "other", None, b"x")[1] == 1
+    after = counters.read(timer)
+    assert after.calls == before.calls + 3
+    assert after.seconds > before.seconds
     client.close()
 
 
