@@ -13,9 +13,11 @@ from botocore_model import kms_model
 from socket_line import frame, frames_of
 
 import kmsfast
+from kmsfast.crypto import counters
 from kmsfast.operations import OPERATIONS
 from kmsfast.server.session import Closing, Session
 from kmsfast.server.socket_door import Door, Peer
+from kmsfast.server.socket_metering import DOOR
 from kmsfast.server.socket_recording import SocketRecording
 from kmsfast.wire.model import ServiceModel
 from kmsfast.wire.socket_members import socket_model
@@ -704,3 +706,38 @@ def test_uses_are_counted(world: World, admin: Session) -> None:
     used = world.other.last_usage()
     assert used.use is not None
     assert used.use.operation == "Encrypt"
+
+
+# ---- metrics --------------------------------------------------------------------------------
+
+
+def test_requests_are_counted(world: World, admin: Session) -> None:
+    def counted(name: str) -> tuple[int, int]:
+        found = counters.timers()[DOOR, name]
+        return found.calls, sum(found.sizes)
+
+    def errors(name: str, code: str) -> int:
+        return counters.errors().get(counters.Error(DOOR, name, code), 0)
+
+    single, many = counted("Encrypt")
+    body(admin, 1, "alias/a", None, b"x")
+    body(admin, "Encrypt", {"KeyId": "alias/a", "Plaintext": b"x"})
+    body(admin, 33, "alias/a", None, [b"x", b"y"])
+    assert counted("Encrypt") == (single + 3, many + 1)
+
+    before = errors("Encrypt", "NotFoundException"), errors("unknown", "UnknownOperationException")
+    refused(admin, 1, "alias/none", None, b"x")
+    refused(admin, "Nothing", {})
+    after = errors("Encrypt", "NotFoundException"), errors("unknown", "UnknownOperationException")
+    assert [b - a for a, b in zip(before, after, strict=True)] == [1, 1]
+
+
+def test_connections_are_counted(world: World) -> None:
+    accepted, closed = (
+        counters.counter(what + DOOR) for what in (counters.ACCEPTED, counters.CLOSED)
+    )
+    before = counters.value(accepted), counters.value(closed)
+    session = world.session()
+    assert (counters.value(accepted), counters.value(closed)) == (before[0] + 1, before[1])
+    session.close()
+    assert counters.value(closed) == before[1] + 1
