@@ -7,7 +7,10 @@ Rules:
   it has fewer events, perhaps none, and the place where the next one goes on;
 - segments that begin after the last moment that is asked for are passed over, and nothing is read
   of those that end before the first one. Clocks of processes may differ by a minute;
-- as with all reading no hashes are checked.
+- as with all reading no hashes are checked;
+- of a caller of another account, who used a key of this one, an account sees what CloudTrail shows
+  to the owner of a resource: account, principal id and where it came from, no name and no access
+  key (user guide, "CloudTrail userIdentity element", type AWSAccount).
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from kmsfast.audit.cloudtrail import SOURCE, event_id, user_name
-from kmsfast.audit.event import Event
+from kmsfast.audit.event import Caller, Event
 from kmsfast.audit.frames import KIND_AT, Kind, body_of, ends_of, segment_name
 from kmsfast.audit.reading import Found
 from kmsfast.audit.segments import read_header, segments
@@ -48,8 +51,18 @@ class Wanted:
     until: int | None = None
     attribute: tuple[str, str] | None = None
 
+    def seen(self, event: Event) -> Event:
+        """The event as the account may see it."""
+        who = event.caller
+        if who.account == self.account:
+            return event
+        stranger = Caller(
+            "AWSAccount", "", who.account, who.principal_id, "", who.source, who.user_agent
+        )
+        return event._replace(caller=stranger, message="")  # which may have the caller's ARN
+
     def takes(self, found: Found, store_id: bytes) -> bool:
-        """Whether the event is wanted."""
+        """Whether the event is wanted, as the account sees it."""
         event = found.event
         return (
             event.region == self.region
@@ -199,7 +212,8 @@ class _Search:
         if data[start + KIND_AT] != Kind.EVENT or data.find(self._needle, start, stop) < 0:
             return None
         try:
-            found = Found(number, Event.unpack(body_of(data, start, stop)))
+            event = Event.unpack(body_of(data, start, stop))
         except FrameError:
             return None
+        found = Found(number, self._wanted.seen(event))
         return found if self._wanted.takes(found, self._store_id) else None

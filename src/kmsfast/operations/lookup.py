@@ -121,10 +121,9 @@ def _shown(event: Event, record: Mapping[str, Any]) -> Result:
         "ReadOnly": "true" if event.is_read_only else "false",
         "EventTime": datetime.fromtimestamp(event.time // 1_000_000, UTC),
         "EventSource": record["eventSource"],
-        "Username": user_name(event.caller),
         "Resources": [{"ResourceType": RESOURCE_TYPE, "ResourceName": arn} for arn in event.keys],
         "CloudTrailEvent": json.dumps(record, separators=(",", ":")),
     }
-    if event.caller.access_key_id:
-        shown["AccessKeyId"] = event.caller.access_key_id
-    return shown
+    caller = event.caller
+    known = {"Username": user_name(caller), "AccessKeyId": caller.access_key_id}
+    return shown | {name: value for name, value in known.items() if value}

@@ -67,10 +67,10 @@ class RequestQuotas:
         if places is None:
             places = self._found(account, region, charges)
         now = self._clock()
-        for rate, tokens in places:
+        for taken, (rate, tokens) in enumerate(places):
             wait = rate.take(now, tokens)
             if wait:
-                _give_back(places[: places.index((rate, tokens))])
+                _give_back(places[:taken])
                 raise Throttled(_MESSAGE, retry_after=wait)
 
     def give_back(self, account: str, region: str, charges: tuple[Charge, ...]) -> None:

@@ -115,7 +115,8 @@ def of(**members: Any) -> Event:
 ANN = CALLER._replace(access_key_id="AKIA1")
 ROOT = Caller("Root", f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT)
 SESSION = Caller("AssumedRole", f"arn:aws:sts::{ACCOUNT}:assumed-role/r/bob", ACCOUNT)
-STRANGER = Caller("IAMUser", f"arn:aws:iam::{OTHER}:user/eve", OTHER)
+STRANGER = Caller("AWSAccount", "", OTHER, "AIDAEVE")
+EVE = Caller("IAMUser", f"arn:aws:iam::{OTHER}:user/eve", OTHER, "AIDAEVE", "AKIA2")
 
 
 @pytest.mark.parametrize(
@@ -126,7 +127,11 @@ STRANGER = Caller("IAMUser", f"arn:aws:iam::{OTHER}:user/eve", OTHER)
         (of(), Wanted(ACCOUNT, "eu-west-1"), False),
         (of(region="eu-west-1"), MINE, False),
         (of(caller=STRANGER), MINE, True),  # of another account, with this one's key
-        (of(caller=STRANGER), Wanted(OTHER, HERE), True),
+        (of(caller=EVE), Wanted(OTHER, HERE), True),
+        (of(caller=EVE, keys=()), Wanted(OTHER, HERE), True),
+        (of(caller=EVE), Wanted(OTHER, HERE, attribute=("Username", "eve")), True),
+        (of(caller=EVE), Wanted(ACCOUNT, HERE, attribute=("Username", "eve")), False),
+        (of(caller=EVE), Wanted(ACCOUNT, HERE, attribute=("AccessKeyId", "AKIA2")), False),
         (of(caller=STRANGER, keys=()), MINE, False),
         (of(), Wanted(ACCOUNT, HERE, since=10 * SECOND, until=10 * SECOND), True),
         (of(), Wanted(ACCOUNT, HERE, since=10 * SECOND + 1), False),
@@ -163,6 +168,18 @@ def test_which_events_are_wanted(
     page = newest_first(log.directory, STORE_ID, wanted, 5)
     assert [each.event for each in page.found] == ([kept] if expected else [])
     assert page.rest is None
+
+
+def test_of_strangers_an_account_sees_the_account_alone(opened: Opener) -> None:
+    log = opened(clock=lambda: 10.0)
+    kept = of(caller=EVE, error="AccessDeniedException", message=f"User: {EVE.arn} is not")
+    log.append(kept.pack())
+    own, theirs = (
+        newest_first(log.directory, STORE_ID, Wanted(account, HERE), 5).found[0].event
+        for account in (OTHER, ACCOUNT)
+    )
+    assert own == kept
+    assert theirs == kept._replace(caller=STRANGER, message="")
 
 
 def test_a_log_that_is_not_there_and_one_that_loses_segments(

@@ -213,8 +213,14 @@ def test_an_account_sees_its_own_events_and_uses_of_its_keys(world: World) -> No
     world.calls("ListKeys", bob)
     world.calls("DescribeKey", bob, KeyId=key.arn)
     events = world.found()["Events"]
-    mine = [(each["EventName"], each["Username"]) for each in events]
-    assert mine == [("DescribeKey", "bob"), ("ListKeys", "administrator")]
+    mine = [(each["EventName"], each.get("Username")) for each in events]
+    assert mine == [("DescribeKey", None), ("ListKeys", "administrator")]
+    assert "AccessKeyId" not in events[0]
+    assert json.loads(events[0]["CloudTrailEvent"])["userIdentity"] == {
+        "type": "AWSAccount", "principalId": kms.principals.get(bob_arn).unique_id,
+        "accountId": "111122223333",
+    }  # fmt: skip
+    assert bob_arn not in events[0]["CloudTrailEvent"]
     assert [json.loads(each["CloudTrailEvent"])["recipientAccountId"] for each in events] == (
         [ACCOUNT] * 2
     )

@@ -56,6 +56,13 @@ def test_each_account_region_and_family_has_its_own(clock: Seconds) -> None:
     assert left(quotas, A, HERE, RSA) == 3
 
 
+def test_what_takes_twice_from_one_quota_takes_both_or_none(clock: Seconds) -> None:
+    quotas = quotas_with(clock, CreateKey=3)
+    twice = (KEY, Charge("CreateKey", HERE))
+    assert left(quotas, A, HERE, *twice) == 1
+    assert left(quotas, A, HERE, KEY) == 1
+
+
 def test_the_refusal_is_that_of_aws_and_says_when_to_come_back(clock: Seconds) -> None:
     quotas = quotas_with(clock, CreateKey=0.1)
     quotas.take(A, HERE, (KEY,))
