@@ -15,7 +15,23 @@ from kmsfast.audit.event import Caller, Event
 __all__ = ["event_id", "record"]
 
 _VERSION: Final = "1.11"
-_SOURCE: Final = "kms.amazonaws.com"
+_KMS, _IAM, _OWN = "kms.amazonaws.com", "iam.amazonaws.com", "kmsfast"
+# What is no operation of AWS KMS: managing principals, and what only this program has.
+_SOURCES: Final = {
+    **dict.fromkeys(
+        "AddUserToGroup CreateAccessKey CreateGroup CreateRole CreateUser DeleteAccessKey "
+        "DeleteGroup DeleteGroupPolicy DeleteRole DeleteRolePolicy DeleteUser DeleteUserPolicy "
+        "GetAccountAuthorizationDetails GetGroup GetGroupPolicy GetRole GetRolePolicy GetUser "
+        "GetUserPolicy ListAccessKeys ListGroupsForUser PutGroupPolicy PutRolePolicy "
+        "PutUserPolicy RemoveUserFromGroup UpdateAccessKey".split(),
+        _IAM,
+    ),
+    **dict.fromkeys(
+        "ChangeRootKey CreateAccount DeletePeer DeleteRoot GetPeer GetRoot ListPeers "
+        "PutPeer".split(),
+        _OWN,
+    ),
+}
 _ORIGIN: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -35,7 +51,7 @@ def record(event: Event, store_id: bytes, number: int) -> dict[str, Any]:
         "eventVersion": _VERSION,
         "userIdentity": _identity(event.caller),
         "eventTime": _iso(event.time),
-        "eventSource": _SOURCE,
+        "eventSource": _SOURCES.get(event.name, _KMS),
         "eventName": event.name,
         "awsRegion": event.region,
         "sourceIPAddress": event.caller.source,

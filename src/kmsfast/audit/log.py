@@ -136,8 +136,8 @@ class AuditLog:
             self._sync()
         elif not self._dirty.is_set():
             self._dirty.set()
-            if self._syncer is None:
-                self._start_syncer()
+            if self._syncer is None and not self._start_syncer():
+                self._sync()
         return num
 
     def checkpoint(self) -> None:
@@ -367,13 +367,20 @@ class AuditLog:
             self._failure = error  # as above
             raise
 
-    def _start_syncer(self) -> None:
+    def _start_syncer(self) -> bool:
+        """Starts the thread; False: that cannot be done, as at the end of the interpreter."""
         with self._lock:
             if self._syncer is None:
-                self._syncer = threading.Thread(
+                thread = threading.Thread(
                     target=self._sync_often, name="kmsfast-audit", daemon=True
                 )
-                self._syncer.start()
+                try:
+                    thread.start()
+                except RuntimeError:
+                    self._dirty.clear()
+                    return False
+                self._syncer = thread
+            return True
 
     def _stop_syncer(self) -> None:
         self._closing.set()
@@ -387,6 +394,8 @@ class AuditLog:
             if self._closing.wait(_SYNC_WITHIN) or self._failure is not None:
                 return
             self._dirty.clear()
+            if self._closing.is_set():  # meanwhile; that it is dirty was said before that was cleared
+                return
             try:
                 if time.monotonic() - self._last_checkpoint >= _CHECKPOINT_EVERY:
                     self.checkpoint()

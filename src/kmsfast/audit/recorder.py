@@ -16,8 +16,9 @@ __all__ = ["Recorder"]
 
 # What operations that change something begin with; their records are synced before the answer.
 _CHANGES: Final = (
-    "Cancel", "Connect", "Create", "Delete", "Disable", "Disconnect", "Enable", "Import", "Put",
-    "Replicate", "Retire", "Revoke", "Rotate", "Schedule", "Tag", "Untag", "Update",
+    "Add", "Cancel", "Change", "Connect", "Create", "Delete", "Disable", "Disconnect", "Enable",
+    "Import", "Put", "Remove", "Replicate", "Retire", "Revoke", "Rotate", "Schedule", "Tag",
+    "Untag", "Update",
 )  # fmt: skip
 # As CloudTrail has it (user guide, "CloudTrail record contents"): longer messages are cut, and
 # parameters that make a record longer are left out, so that nobody can fill the disk with refusals.
@@ -67,7 +68,8 @@ class Recorder:
         Raises:
             AuditUnusable: it cannot.
         """
-        self._opened()
+        if self._log is None:
+            self._opened()
 
     def close(self) -> None:
         """Signs and closes the log, if there was an event."""

@@ -41,6 +41,10 @@ class Session:
         store: directory of the store.
         root_key_path: the root key file that the options name, or None.
         region: whose keys; None: that of the store. account: likewise.
+
+    Args:
+        principal: whom policies decide about; None: the owner.
+        audit: whether operations are recorded, as :func:`kmsfast.open` has it.
     """
 
     def __init__(
@@ -52,7 +56,10 @@ class Session:
         region: str | None = None,
         account: str | None = None,
         key_stores: Path | None = None,
+        principal: str | None = None,
+        audit: str = "on",
     ) -> None:
+        self._principal, self._audit = principal, audit
         self.store, self.region, self.account = store, region, account
         self._key_stores = key_stores
         self.root_key_path = root_key
@@ -68,13 +75,29 @@ class Session:
             KmsError: there is none, or the root key is missing or wrong.
         """
         if self._kms is None:
-            import kmsfast
-
-            self._kms = kmsfast.open(
-                self.store, root=self.root(), region=self.region, account=self.account,
-                key_stores=self._key_stores,
-            )  # fmt: skip
+            self._kms = self.open()
         return self._kms
+
+    def open(self, **settings: Any) -> Kms:
+        """The store, for a door that says in events which command it is.
+
+        Args:
+            settings: of :func:`kmsfast.open`, in place of what the options say.
+
+        Raises:
+            KmsError: as :attr:`kms`.
+        """
+        from kmsfast.local import Source, open_for
+
+        chosen = {
+            "root": self.root, "region": self.region, "account": self.account,
+            "key_stores": self._key_stores, "principal": self._principal, "audit": self._audit,
+            **settings,
+        }  # fmt: skip
+        if callable(chosen["root"]):
+            chosen["root"] = chosen["root"]()
+        agent = f"{click.get_current_context().command_path} uid/{os.getuid()}"
+        return open_for(self.store, Source("command line", agent), **chosen)
 
     def application(self, *, create: bool) -> Application:
         """The running service on the store, for its region and account.

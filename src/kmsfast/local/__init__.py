@@ -10,8 +10,10 @@ Rules:
 from __future__ import annotations
 
 import os
+from typing import Any, NamedTuple
 
 from kmsfast import app
+from kmsfast.doors import Door, Visitor, checked_mode
 from kmsfast.local.key import Key
 from kmsfast.local.kms import Kms
 from kmsfast.service.encryption import BatchResult, DataKey, SealedBatch
@@ -27,8 +29,10 @@ __all__ = [
     "Passphrase",
     "RootKeyFile",
     "SealedBatch",
+    "Source",
     "inspect",
     "open",
+    "open_for",
 ]
 
 
@@ -42,6 +46,8 @@ def open(  # noqa: A001 - kmsfast.open is to a store what open is to a file
     clock: Clock | None = None,
     busy_timeout: float = app.BUSY_TIMEOUT,
     key_stores: str | os.PathLike[str] | None = None,
+    principal: str | None = None,
+    audit: str = "on",
 ) -> Kms:
     """Opens the key store in the directory ``path``.
 
@@ -56,17 +62,58 @@ def open(  # noqa: A001 - kmsfast.open is to a store what open is to a file
         busy_timeout: seconds to wait for another process that writes.
         key_stores: the file that says what stands behind custom key stores
             (docs/custom-key-stores.md); None: ``key-stores.toml`` in the directory.
+        principal: whom policies and grants decide about: the name or ARN of a user or role that the
+            store knows, or the ARN of a session; None: the owner of the store, who may do
+            everything (docs/principals.md).
+        audit: "on": every operation is recorded before its result is there (docs/audit.md);
+            "strict": each one by itself and on the disk; "off": none.
 
     Raises:
+        PrincipalNotFound: the store knows nobody of that name.
         StoreNotFound, StoreExists: there is no store, or with ``create`` there is one.
         RootKeyMissing, RootKeyWrong: the root key is gone, or not the one of this store.
         StoreIntegrity: the store was changed from outside.
         StoreUnusable: read-only directory, full disk, damaged or newer store.
         StoreBusy: another process was writing for longer than ``busy_timeout``.
     """
-    return Kms(
-        app.start(
-            path, create=create, root=root, region=region, account=account, clock=clock,
-            busy_timeout=busy_timeout, key_stores=key_stores,
-        )
+    return open_for(
+        path, Source("in-process", f"kmsfast-python uid/{os.getuid()}"), create=create, root=root,
+        region=region, account=account, clock=clock, busy_timeout=busy_timeout,
+        key_stores=key_stores, principal=principal, audit=audit,
     )  # fmt: skip
+
+
+class Source(NamedTuple):
+    """Where calls come from, as events say it.
+
+    Attributes:
+        address: the door.
+        agent: the program, and the user of the operating system.
+    """
+
+    address: str
+    agent: str
+
+
+def open_for(
+    path: str | os.PathLike[str],
+    source: Source,
+    *,
+    principal: str | None = None,
+    audit: str = "on",
+    **settings: Any,
+) -> Kms:
+    """As :func:`open`, for a door that stands on this one."""
+    checked_mode(audit)
+    application = app.start(path, **settings)
+    deployment = application.deployment
+    try:
+        visitor = Visitor(
+            lambda: deployment.principals, principal, source=source.address, agent=source.agent
+        )
+        strict = audit == "strict"
+        recorder = None if audit == "off" else deployment.recorder(strict=strict)
+        return Kms(Door(application, visitor, recorder, counts=not strict))
+    except BaseException:
+        deployment.close()
+        raise

@@ -136,6 +136,10 @@ class Authorizer:
             return
         self._check(caller, action, key, ask, alias_arn)
 
+    def lasts(self, caller: Principal, action: str, key: KeyMetadata) -> bool:
+        """Whether decisions stand until something in the store changes, and not by the clock."""
+        return self._entry(caller, action, key, None).until is None
+
     def decide(
         self,
         caller: Principal,

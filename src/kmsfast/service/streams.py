@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from functools import partial
 from itertools import cycle
@@ -24,7 +24,6 @@ from kmsfast.crypto.native import TAG_LEN
 from kmsfast.crypto.sealed import HEADER_LEN, SealedReader, SealedWriter
 from kmsfast.errors import InvalidCiphertext, ValidationError
 from kmsfast.service.ahead import ahead
-from kmsfast.service.encryption import Encryption
 
 __all__ = ["RECORD_SIZE", "decrypt_stream", "encrypt_stream"]
 
@@ -32,26 +31,30 @@ RECORD_SIZE: Final = 65_536
 _RECORDS: Final = 16
 _WIDTH: Final = RECORD_SIZE + TAG_LEN
 
-Context = Mapping[str, str] | None
 _Block = tuple[memoryview, bool]
 _Pieces = Generator[memoryview, None, None]
 _Change = Callable[[Iterable[_Block], int, int], _Pieces]
 
 
 def encrypt_stream(
-    encryption: Encryption, raw_id: bytes, src: BinaryIO, dst: BinaryIO, context: Context, *,
-    threads: int = 1,
-) -> None:  # fmt: skip
-    """Seals all that ``src`` gives and writes the stream to ``dst``."""
-    with encryption.sealed_writer(raw_id, context, RECORD_SIZE) as writer:
-        _write(dst, writer.header)
-        _pass(src, RECORD_SIZE, partial(_sealed, writer), dst, threads)
+    writer: SealedWriter, src: BinaryIO, dst: BinaryIO, *, threads: int = 1
+) -> None:
+    """Seals all that ``src`` gives and writes the stream to ``dst``.
+
+    Args:
+        writer: of a batch whose records have RECORD_SIZE bytes.
+    """
+    _write(dst, writer.header)
+    _pass(src, RECORD_SIZE, partial(_sealed, writer), dst, threads)
 
 
 def decrypt_stream(
-    encryption: Encryption, src: BinaryIO, dst: BinaryIO, context: Context, *, threads: int = 1
+    reader_of: Callable[[bytes], SealedReader], src: BinaryIO, dst: BinaryIO, *, threads: int = 1
 ) -> None:
     """Opens a sealed stream and writes its plaintext to ``dst``.
+
+    Args:
+        reader_of: opens the batch of a header.
 
     Raises:
         FrameError: not a sealed stream.
@@ -60,7 +63,7 @@ def decrypt_stream(
     """
     header = memoryview(bytearray(HEADER_LEN))
     size = _fill(src, header)
-    with encryption.sealed_reader(bytes(header[:size]), context) as reader:
+    with reader_of(bytes(header[:size])) as reader:
         if reader.record_size != RECORD_SIZE:
             raise ValidationError(
                 f"not a stream: its records have {reader.record_size} bytes (0: they vary), those "
