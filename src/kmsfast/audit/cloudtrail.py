@@ -15,22 +15,22 @@ from kmsfast.audit.event import Caller, Event
 __all__ = ["event_id", "record"]
 
 _VERSION: Final = "1.11"
-_KMS, _IAM, _OWN = "kms.amazonaws.com", "iam.amazonaws.com", "kmsfast"
+_KMS: Final = "kms.amazonaws.com"
 # What is no operation of AWS KMS: managing principals, and what only this program has.
+_OF_IAM: Final = (
+    "AddUserToGroup CreateAccessKey CreateGroup CreateRole CreateUser DeleteAccessKey DeleteGroup "
+    "DeleteGroupPolicy DeleteRole DeleteRolePolicy DeleteUser DeleteUserPolicy "
+    "GetAccountAuthorizationDetails GetGroup GetGroupPolicy GetRole GetRolePolicy GetUser "
+    "GetUserPolicy ListAccessKeys ListGroupsForUser PutGroupPolicy PutRolePolicy PutUserPolicy "
+    "RemoveUserFromGroup UpdateAccessKey"
+)
+_OWN: Final = (
+    "ChangeRootKey CreateAccount DeletePeer DeleteRoot DeleteRootPolicy GetPeer GetRoot "
+    "GetRootPolicy ListPeers PutPeer PutRootPolicy"
+)
 _SOURCES: Final = {
-    **dict.fromkeys(
-        "AddUserToGroup CreateAccessKey CreateGroup CreateRole CreateUser DeleteAccessKey "
-        "DeleteGroup DeleteGroupPolicy DeleteRole DeleteRolePolicy DeleteUser DeleteUserPolicy "
-        "GetAccountAuthorizationDetails GetGroup GetGroupPolicy GetRole GetRolePolicy GetUser "
-        "GetUserPolicy ListAccessKeys ListGroupsForUser PutGroupPolicy PutRolePolicy "
-        "PutUserPolicy RemoveUserFromGroup UpdateAccessKey".split(),
-        _IAM,
-    ),
-    **dict.fromkeys(
-        "ChangeRootKey CreateAccount DeletePeer DeleteRoot GetPeer GetRoot ListPeers "
-        "PutPeer".split(),
-        _OWN,
-    ),
+    **dict.fromkeys(_OF_IAM.split(), "iam.amazonaws.com"),
+    **dict.fromkeys(_OWN.split(), "kmsfast"),
 }
 _ORIGIN: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

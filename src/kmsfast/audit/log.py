@@ -394,7 +394,9 @@ class AuditLog:
             if self._closing.wait(_SYNC_WITHIN) or self._failure is not None:
                 return
             self._dirty.clear()
-            if self._closing.is_set():  # meanwhile; that it is dirty was said before that was cleared
+            if (
+                self._closing.is_set()
+            ):  # meanwhile; that it is dirty was said before that was cleared
                 return
             try:
                 if time.monotonic() - self._last_checkpoint >= _CHECKPOINT_EVERY:

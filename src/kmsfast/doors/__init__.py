@@ -1,4 +1,4 @@
-"""What every door to the operations has in common: who comes by it, whether he may, what is recorded.
+"""What every door has in common: who comes by it, whether he may, and what is recorded of it.
 
 Rules:
 - a door lets an operation be done when its caller may do it, and hands out what came of it when its

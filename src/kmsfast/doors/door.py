@@ -6,6 +6,7 @@ only then its result.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
@@ -34,9 +35,21 @@ _HEADER_LEN: Final = 24
 _INTERNAL: Final = KmsError.code
 _NAMING: Final = ("KeyId", "TargetKeyId", "CiphertextBlob", "GrantToken")
 _untold: Final[Callable[[], int]] = count().__next__
+# Of requests of this process: a random UUID's first four parts, and a number for the last.
+_process = str(uuid4())[:-12]
+_number: Final = count(1)
 _nothing: Final[AbstractContextManager[None]] = nullcontext()
 
 T = TypeVar("T")
+
+
+def _rename() -> None:
+    """In a child of a fork, whose requests are others."""
+    global _process  # noqa: PLW0603 - it is that of the process
+    _process = str(uuid4())[:-12]
+
+
+os.register_at_fork(after_in_child=_rename)
 
 
 class Outcome(NamedTuple):
@@ -93,7 +106,7 @@ class Call:
     __slots__ = ("afterwards", "heard", "id")
 
     def __init__(self) -> None:
-        self.id = str(uuid4())
+        self.id = f"{_process}{next(_number):012x}"
         self.heard: dict[str, None] = {}
         self.afterwards: Callable[[Callable[[], int]], object] | None = None
 

@@ -59,9 +59,7 @@ class Tally:
         write: writes an event; raises AuditUnusable.
     """
 
-    def __init__(
-        self, usage: UsageRecorder, write: Callable[[Event], None], clock: Clock
-    ) -> None:
+    def __init__(self, usage: UsageRecorder, write: Callable[[Event], None], clock: Clock) -> None:
         self._usage, self._write, self._clock = usage, write, clock
         self._lock = threading.RLock()
         self._entries: dict[Hashable, Entry] = {}

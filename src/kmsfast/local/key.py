@@ -58,7 +58,8 @@ class Key(PairUses, MacUses, ImportUses, GrantUses):
         self._app, self._door = application, door
         self._ring, self._epoch = application.ring, application.ring.epoch
         self._clock, self._usage = application.ring.clock, application.ring.usage
-        self.forget_remembered()
+        self._ready, self._sealing = NOT_READY, NOTHING_TO_SEAL
+        super().forget_remembered()
 
     def __repr__(self) -> str:
         return f"<kmsfast key {self.arn}>"

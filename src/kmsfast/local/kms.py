@@ -165,7 +165,7 @@ class Kms(KeyStoreUses):
         },
         outcome=_of_key,
     )
-    def _create_key(  # noqa: PLR0913 - those of create_key
+    def _create_key(
         self,
         *,
         spec: str,
@@ -297,9 +297,7 @@ class Kms(KeyStoreUses):
             return plaintext
         return self._decrypt(blob, context, aad)
 
-    @operation_with_call(
-        "Decrypt", members={"context": CONTEXT}, ciphertext="blob", secret=True
-    )
+    @operation_with_call("Decrypt", members={"context": CONTEXT}, ciphertext="blob", secret=True)
     def _decrypt(self, call: Call, blob: bytes, context: Context, aad: bytes | None) -> bytes:
         """With another version or context than the last one, or what only the service can do."""
         epoch, window = self._epoch[0], self._usage.window

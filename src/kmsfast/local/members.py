@@ -1,4 +1,4 @@
-"""Arguments of Python's methods as members of AWS's requests: what events keep and policies ask for.
+"""Arguments of Python's methods as members of AWS's requests, for events and for policies.
 
 Rules:
 - only what a method's row names is kept, so no plaintext, message, signature, password or token is;
@@ -93,7 +93,7 @@ class Members:
 
 def records_of(values: Any) -> int:
     """How many records a batch has; 1 of what is none, which the method refuses."""
-    if isinstance(values, list):
+    if isinstance(values, list) or hasattr(values, "nbytes"):  # of numpy and Arrow
         return len(values)
     try:
         return num_records(values)

@@ -85,7 +85,7 @@ class PairUses(KeyBase):
         return self._sign(message, *said)
 
     @operation_with_call("Sign", members=SIGNING)
-    def _sign(
+    def _sign(  # noqa: PLR0917 - as the public one, in the order of what is remembered
         self,
         call: Call,
         message: bytes,
@@ -139,7 +139,7 @@ class PairUses(KeyBase):
         self._verify(message, signature, *said)
 
     @operation_with_call("Verify", members=SIGNING)
-    def _verify(
+    def _verify(  # noqa: PLR0917 - as the public one, in the order of what is remembered
         self,
         call: Call,
         message: bytes,

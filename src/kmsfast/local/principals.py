@@ -58,7 +58,9 @@ class Principals:
 
     # ---- principals -------------------------------------------------------------------------
 
-    @operation("CreateUser", members={"name": "UserName", "tags": ("Tags", tag_members)}, service="iam")
+    @operation(
+        "CreateUser", members={"name": "UserName", "tags": ("Tags", tag_members)}, service="iam"
+    )
     def create_user(self, name: str, tags: Mapping[str, str] | None = None) -> Identity:
         """A new user, without policies and access keys.
 
@@ -67,7 +69,9 @@ class Principals:
         """
         return self._service.create(name, IdentityKind.USER, tags)
 
-    @operation("CreateRole", members={"name": "RoleName", "tags": ("Tags", tag_members)}, service="iam")
+    @operation(
+        "CreateRole", members={"name": "RoleName", "tags": ("Tags", tag_members)}, service="iam"
+    )
     def create_role(self, name: str, tags: Mapping[str, str] | None = None) -> Identity:
         """A new role; raises as :meth:`create_user`."""
         return self._service.create(name, IdentityKind.ROLE, tags)
@@ -108,7 +112,12 @@ class Principals:
 
     # ---- access keys ------------------------------------------------------------------------
 
-    @operation("CreateAccessKey", members={**_NAME, "session": "RoleSessionName"}, outcome=_of_access_key, service="iam")
+    @operation(
+        "CreateAccessKey",
+        members={**_NAME, "session": "RoleSessionName"},
+        outcome=_of_access_key,
+        service="iam",
+    )
     def create_access_key(self, name: str, session: str | None = None) -> NewAccessKey:
         """A new access key; its secret is never told again.
 
@@ -125,7 +134,11 @@ class Principals:
         """The access keys of a principal, oldest first."""
         return self._service.known().access_keys_of(self._service.arn(name))
 
-    @operation("UpdateAccessKey", members={"access_key_id": "AccessKeyId", "active": "Active"}, service="iam")
+    @operation(
+        "UpdateAccessKey",
+        members={"access_key_id": "AccessKeyId", "active": "Active"},
+        service="iam",
+    )
     def set_access_key(self, access_key_id: str, *, active: bool) -> AccessKey:
         """Activates or deactivates an access key.
 
@@ -145,7 +158,11 @@ class Principals:
 
     # ---- policies and groups ----------------------------------------------------------------
 
-    @operation(_of_kind("Put{}Policy"), members={**_NAME, "policy_name": "PolicyName", "document": "PolicyDocument"}, service="iam")
+    @operation(
+        _of_kind("Put{}Policy"),
+        members={**_NAME, "policy_name": "PolicyName", "document": "PolicyDocument"},
+        service="iam",
+    )
     def attach_policy(self, name: str, policy_name: str, document: str) -> None:
         """Puts an identity policy on a user, a role or a group, or replaces the one of that name.
 
@@ -155,7 +172,9 @@ class Principals:
         """
         self._service.attach_policy(self._service.arn(name), policy_name, document)
 
-    @operation(_of_kind("Delete{}Policy"), members={**_NAME, "policy_name": "PolicyName"}, service="iam")
+    @operation(
+        _of_kind("Delete{}Policy"), members={**_NAME, "policy_name": "PolicyName"}, service="iam"
+    )
     def detach_policy(self, name: str, policy_name: str) -> None:
         """Takes an identity policy away.
 

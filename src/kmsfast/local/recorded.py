@@ -111,11 +111,12 @@ def operation(
             if of._door.is_open:
                 return function(*args, **kwargs)
             request, called = row.request(of, Arguments(args[1:], kwargs))
-            return of._door.call(
-                request,
-                lambda _call: cast(Any, function)(of, *called.positional, **called.named),
-                row.outcome,
-            )
+
+            def work(_call: Call) -> R:
+                made: R = cast(Any, function)(of, *called.positional, **called.named)
+                return made
+
+            return of._door.call(request, work, row.outcome)
 
         through.row = row  # type: ignore[attr-defined]
         return through
@@ -138,11 +139,12 @@ def operation_with_call(
         def through(of: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
             door = cast(_OfDoor, of)._door
             request, called = row.request(of, Arguments(args, kwargs))
-            return door.call(
-                request,
-                lambda call: cast(Any, function)(of, call, *called.positional, **called.named),
-                row.outcome,
-            )
+
+            def work(call: Call) -> R:
+                made: R = cast(Any, function)(of, call, *called.positional, **called.named)
+                return made
+
+            return door.call(request, work, row.outcome)
 
         through.row = row  # type: ignore[attr-defined]
         return through

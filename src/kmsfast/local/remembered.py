@@ -123,6 +123,4 @@ NOTHING_TO_OPEN: Final = Opening(NEVER, None, None, int)
 NOTHING_TO_MAC: Final = Macking(NEVER, bytes, int)
 NOTHING_TO_CHECK: Final = Checking(NEVER, 0, lambda _message, _mac: None, int)
 NOTHING_TO_SIGN: Final = Signing(NEVER, (), range(0), bytes, int)
-NOTHING_TO_VERIFY: Final = Verifying(
-    NEVER, (), range(0), lambda _message, _signature: False, int
-)
+NOTHING_TO_VERIFY: Final = Verifying(NEVER, (), range(0), lambda _message, _signature: False, int)

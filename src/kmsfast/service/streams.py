@@ -36,9 +36,7 @@ _Pieces = Generator[memoryview, None, None]
 _Change = Callable[[Iterable[_Block], int, int], _Pieces]
 
 
-def encrypt_stream(
-    writer: SealedWriter, src: BinaryIO, dst: BinaryIO, *, threads: int = 1
-) -> None:
+def encrypt_stream(writer: SealedWriter, src: BinaryIO, dst: BinaryIO, *, threads: int = 1) -> None:
     """Seals all that ``src`` gives and writes the stream to ``dst``.
 
     Args:

@@ -14,7 +14,7 @@ from typing import Final
 __all__ = ["Hear", "tell", "telling"]
 
 Hear = Callable[[bytes], None]
-"""Is told the first bytes of blobs; a KmsError that it raises is that of all blobs that start so."""
+"""Is told the first bytes of blobs; what it raises is the error of all blobs that start so."""
 
 _hear: Final[ContextVar[Hear | None]] = ContextVar("kmsfast_hear", default=None)
 
