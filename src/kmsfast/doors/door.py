@@ -237,14 +237,14 @@ class Door:
 
         def hear(start: bytes) -> None:
             arn = self._arn_of(start)
+            if arn is not None:
+                call.heard[arn] = None
             if who is not None:
                 given = {**request.given, "CiphertextBlob": start}
                 if request.operation == "ReEncrypt":
                     given["DestinationKeyId"] = arn or self._would_be(start)
                     given["DestinationEncryptionContext"] = given.get("SourceEncryptionContext")
                 self._ask(who, request.operation, given)
-            if arn is not None:
-                call.heard[arn] = None
 
         return telling(hear)
 

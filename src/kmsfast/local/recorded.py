@@ -113,10 +113,11 @@ def operation(
             request, called = row.request(of, Arguments(args[1:], kwargs))
 
             def work(_call: Call) -> R:
-                made: R = cast(Any, function)(of, *called.positional, **called.named)
+                made: R = cast(Callable[..., R], function)(of, *called.positional, **called.named)
                 return made
 
-            return of._door.call(request, work, row.outcome)
+            outcome: Callable[[R], Outcome] = row.outcome
+            return of._door.call(request, work, outcome)
 
         through.row = row  # type: ignore[attr-defined]
         return through
@@ -141,10 +142,13 @@ def operation_with_call(
             request, called = row.request(of, Arguments(args, kwargs))
 
             def work(call: Call) -> R:
-                made: R = cast(Any, function)(of, call, *called.positional, **called.named)
+                made: R = cast(Callable[..., R], function)(
+                    of, call, *called.positional, **called.named
+                )
                 return made
 
-            return door.call(request, work, row.outcome)
+            outcome: Callable[[R], Outcome] = row.outcome
+            return door.call(request, work, outcome)
 
         through.row = row  # type: ignore[attr-defined]
         return through
