@@ -103,7 +103,8 @@ def contract(w: World) -> dict[str, tuple[Callable[[], object], dict[str, Any]]]
             key.generate_data_key_without_plaintext, {**of, "KeySpec": "AES_256"},
         ),
         "GenerateDataKeyPair": (
-            lambda: key.generate_data_key_pair("ECC_NIST_P256"), {**of, "KeyPairSpec": "ECC_NIST_P256"},
+            lambda: key.generate_data_key_pair("ECC_NIST_P256"),
+            {**of, "KeyPairSpec": "ECC_NIST_P256"},
         ),
         "GenerateRandom": (lambda: w.ada.generate_random(8), {"NumberOfBytes": 8}),
         "Sign": (lambda: pair.sign(b"x"), signing),
@@ -266,9 +267,11 @@ def test_nobody_else_is_a_principal(world: World) -> None:
         kmsfast.open(world.path, principal="staff")
     world.owner.principals.create_role("nightly")
     session = "arn:aws:sts::000000000000:assumed-role/nightly/host-1"
-    with kmsfast.open(world.path, principal=session) as kms:
-        with pytest.raises(AccessDenied, match="assumed-role/nightly/host-1"):
-            kms.keys()
+    with (
+        kmsfast.open(world.path, principal=session) as kms,
+        pytest.raises(AccessDenied, match="assumed-role/nightly/host-1"),
+    ):
+        kms.keys()
     assert list(world.owner.audit.search())[-1]["userIdentity"]["type"] == "AssumedRole"
 
 
