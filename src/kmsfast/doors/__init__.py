@@ -10,6 +10,7 @@ Rules:
 """
 
 from kmsfast.doors.door import AUDIT_MODES, Call, Door, Outcome, Request, checked_mode
+from kmsfast.doors.tally import Entry
 from kmsfast.doors.visitor import Visitor
 
-__all__ = ["AUDIT_MODES", "Call", "Door", "Outcome", "Request", "Visitor", "checked_mode"]
+__all__ = ["AUDIT_MODES", "Call", "Door", "Entry", "Outcome", "Request", "Visitor", "checked_mode"]

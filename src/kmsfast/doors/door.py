@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from kmsfast.audit.event import Event
 from kmsfast.audit.recorder import Recorder
-from kmsfast.doors.tally import Tally
+from kmsfast.doors.tally import Entry, Tally
 from kmsfast.doors.withheld import withhold
 from kmsfast.errors import AccessDenied, BatchError, KmsError, ValidationError
 from kmsfast.model.key import format_key_id
@@ -34,7 +34,7 @@ AUDIT_MODES: Final = ("on", "off", "strict")
 _HEADER_LEN: Final = 24
 _INTERNAL: Final = KmsError.code
 _NAMING: Final = ("KeyId", "TargetKeyId", "CiphertextBlob", "GrantToken")
-_untold: Final[Callable[[], int]] = count().__next__
+_untold: Final = Entry(None)
 # Of requests of this process: a random UUID's first four parts, and a number for the last.
 _process = str(uuid4())[:-12]
 _number: Final = count(1)
@@ -108,7 +108,7 @@ class Call:
     def __init__(self) -> None:
         self.id = f"{_process}{next(_number):012x}"
         self.heard: dict[str, None] = {}
-        self.afterwards: Callable[[Callable[[], int]], object] | None = None
+        self.afterwards: Callable[[Entry], object] | None = None
 
 
 def _fine(_made: Any) -> Outcome:
@@ -190,11 +190,10 @@ class Door:
             raise
         if told is not None:
             told.tick()
-            tick: Callable[[], int] | None = told.tick
         else:
-            tick = self._recorded(request, call, made, outcome)
-        if call.afterwards is not None and tick is not None and self._lasts(request):
-            call.afterwards(tick)
+            told = self._recorded(request, call, made, outcome)
+        if call.afterwards is not None and told is not None and self._lasts(request):
+            call.afterwards(told)
         return made
 
     def permit(self, request: Request) -> None:
@@ -263,7 +262,7 @@ class Door:
 
     def _recorded(
         self, request: Request, call: Call, made: T, outcome: Callable[[T], Outcome]
-    ) -> Callable[[], int] | None:
+    ) -> Entry | None:
         """Writes the event; gives what counts like uses from now on, if that can be done."""
         if self._recorder is None:
             return _untold
@@ -277,8 +276,7 @@ class Door:
             raise
         if self._tally is None or request.name is None:
             return None
-        entry = self._tally.begin(request.name, event)
-        return None if entry is None else entry.tick
+        return self._tally.begin(request.name, event)
 
     def _record_failure(self, request: Request, call: Call, error: BaseException) -> None:
         if self._recorder is None:

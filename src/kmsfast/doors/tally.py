@@ -5,8 +5,8 @@ Rules:
   which was written before the use was handed out. Of those that follow in the window there is one
   more event, with their number and the same request id;
 - windows are those of :mod:`kmsfast.service.usage`, a second: who remembers forgets at their end;
-- a count is one atomic step of the interpreter. What was counted after a window had ended, by a
-  thread that had begun before, is told with the next one;
+- a count is one atomic step: of C for blobs, of the interpreter for the rest. What was counted
+  after a window had ended, by a thread that had begun before, is told with the next one;
 - an event that could not be written is owed: nothing more is handed out until it is written.
 """
 
@@ -16,9 +16,10 @@ import logging
 import threading
 from collections.abc import Callable, Hashable
 from itertools import count
-from typing import Final
+from typing import Any, Final
 
 from kmsfast.audit.event import Event
+from kmsfast.crypto import blob
 from kmsfast.errors import KmsError
 from kmsfast.service.ports import Clock
 from kmsfast.service.usage import UsageRecorder
@@ -37,17 +38,30 @@ class Entry:
         tick: counts one more.
     """
 
-    __slots__ = ("_reads", "_told", "event", "tick")
+    __slots__ = ("_bindings", "_reads", "_told", "event", "tick")
 
-    def __init__(self, event: Event) -> None:
+    def __init__(self, event: Event | None) -> None:
         self.event = event
         self.tick: Callable[[], int] = count().__next__
         self._reads = self._told = 0
+        self._bindings: list[tuple[Any, Any]] = []
+
+    def counting(self, binding: Any) -> Any:
+        """A binding like this one, whose uses are counted here, by C."""
+        if self.event is None:
+            return binding
+        for source, made in list(self._bindings):
+            if source is binding:
+                return made
+        made = blob.own(binding)
+        self._bindings.append((binding, made))
+        return made
 
     def untold(self) -> int:
         """How many were counted since this was last asked."""
         ticks = self.tick() - self._reads  # this reading ticks as well
         self._reads += 1
+        ticks += sum(blob.uses(made) for _, made in self._bindings)
         found, self._told = ticks - self._told, ticks
         return found
 
@@ -107,7 +121,7 @@ class Tally:
             self._owed += [
                 entry.event._replace(time=moment, records=number)
                 for entry, number in counted
-                if number
+                if number and entry.event is not None
             ]
             late = [entry for entry, number in counted[len(just) :] if number]
             self._ended = just + late

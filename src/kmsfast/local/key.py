@@ -5,7 +5,7 @@ Rules: those of :mod:`kmsfast.local`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, BinaryIO, Final, NoReturn
@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Final, NoReturn
 from kmsfast.crypto.blob import seal_bound
 from kmsfast.crypto.native import with_handle
 from kmsfast.crypto.sealed import SealedWriter
-from kmsfast.doors import Call, Door, Outcome
+from kmsfast.doors import Call, Door, Entry, Outcome
 from kmsfast.errors import MaterialElsewhere, StaleHandle
 from kmsfast.local.grants import GrantUses
 from kmsfast.local.imports import ImportUses
@@ -222,7 +222,7 @@ class Key(PairUses, MacUses, ImportUses, GrantUses):
             KeyDisabled, InvalidState, KeyNotFound, InvalidKeyUsage: the key cannot encrypt.
             ContextError, ValidationError: a parameter of the wrong type; too long for RSA.
         """
-        epoch, due, known, binding, tick = self._sealing
+        epoch, due, known, binding = self._sealing
         if (
             epoch == self._epoch[0]
             and context == known
@@ -232,12 +232,9 @@ class Key(PairUses, MacUses, ImportUses, GrantUses):
             and (due is None or self._clock() < due)
         ):
             try:
-                blob = seal_bound(binding, plaintext)
+                return seal_bound(binding, plaintext)
             except StaleHandle:
                 self._sealing = NOTHING_TO_SEAL
-            else:
-                tick()
-                return blob
         return self._encrypt(plaintext, context, aad, algorithm)
 
     @operation_with_call("Encrypt", members={"context": CONTEXT, **_ALGORITHM})
@@ -278,9 +275,9 @@ class Key(PairUses, MacUses, ImportUses, GrantUses):
         binding = self._encryption.bindings.of(ready.handle, known)
         blob = seal_bound(binding, plaintext)
 
-        def remember(tick: Callable[[], int]) -> None:
+        def remember(entry: Entry) -> None:
             self._ready = ready
-            self._sealing = Sealing(ready.epoch, ready.rotation_due, known, binding, tick)
+            self._sealing = Sealing(ready.epoch, ready.rotation_due, known, entry.counting(binding))
             self._forget_after(window)
 
         call.afterwards = remember

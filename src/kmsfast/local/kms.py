@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn, Self
 from kmsfast import app
 from kmsfast.crypto.blob import try_open
 from kmsfast.crypto.sealed import SealedReader
-from kmsfast.doors import Call, Door, Outcome, Request
+from kmsfast.doors import Call, Door, Entry, Outcome, Request
 from kmsfast.errors import StaleHandle, ValidationError
 from kmsfast.local.key import Key, Tags
 from kmsfast.local.key_stores import KeyStoreUses
@@ -285,7 +285,7 @@ class Kms(KeyStoreUses):
             InvalidCiphertext: changed, another context or associated data. FrameError: no blob.
             KeyNotFound, KeyDisabled, InvalidState: its key is not there or not usable.
         """
-        epoch, known, binding, tick = self._opening
+        epoch, known, binding = self._opening
         if (
             epoch == self._epoch[0]
             and context == known
@@ -293,7 +293,6 @@ class Kms(KeyStoreUses):
             and type(blob) is bytes
             and (plaintext := try_open(binding, blob)) is not None
         ):
-            tick()
             return plaintext
         return self._decrypt(blob, context, aad)
 
@@ -315,11 +314,11 @@ class Kms(KeyStoreUses):
 
     def _remembering(
         self, epoch: int, known: dict[str, str] | None, binding: Any, window: Window
-    ) -> Callable[[Callable[[], int]], None]:
+    ) -> Callable[[Entry], None]:
         """What remembers what the next call may need, unless a window of uses ended since."""
 
-        def remember(tick: Callable[[], int]) -> None:
-            self._opening = Opening(epoch, known, binding, tick)
+        def remember(entry: Entry) -> None:
+            self._opening = Opening(epoch, known, entry.counting(binding))
             if self._usage.window is not window:
                 self.forget_remembered()
 

@@ -6,10 +6,9 @@ the last one needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from kmsfast.doors import Call, Outcome
+from kmsfast.doors import Call, Entry, Outcome
 from kmsfast.errors import InvalidMac, StaleHandle
 from kmsfast.local.base import KeyBase
 from kmsfast.local.members import Member
@@ -65,8 +64,8 @@ class MacUses(KeyBase):
         made = self._app.macs.mac(self._raw_id, message, algorithm)
         epoch, _, make, _ = self._app.macs.ready(self._raw_id)
 
-        def remember(tick: Callable[[], int]) -> None:
-            self._macking = Macking(epoch, make, tick)
+        def remember(entry: Entry) -> None:
+            self._macking = Macking(epoch, make, entry.tick)
             self._forget_after(window)
 
         call.afterwards = remember
@@ -101,8 +100,8 @@ class MacUses(KeyBase):
         self._app.macs.verify(self._raw_id, message, mac, algorithm)
         epoch, length, _, check = self._app.macs.ready(self._raw_id)
 
-        def remember(tick: Callable[[], int]) -> None:
-            self._checking = Checking(epoch, length, check, tick)
+        def remember(entry: Entry) -> None:
+            self._checking = Checking(epoch, length, check, entry.tick)
             self._forget_after(window)
 
         call.afterwards = remember

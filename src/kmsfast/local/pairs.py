@@ -6,11 +6,10 @@ signs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from kmsfast.crypto.pkcs8 import public_pem
-from kmsfast.doors import Call, Outcome
+from kmsfast.doors import Call, Entry, Outcome
 from kmsfast.errors import InvalidSignature, StaleHandle
 from kmsfast.local.base import KeyBase
 from kmsfast.local.members import Member
@@ -104,8 +103,8 @@ class PairUses(KeyBase):
             epoch, lengths, sign, _ = ready
             said = algorithm, message_type, encoding, deterministic
 
-            def remember(tick: Callable[[], int]) -> None:
-                self._signing = Signing(epoch, said, lengths, sign, tick)
+            def remember(entry: Entry) -> None:
+                self._signing = Signing(epoch, said, lengths, sign, entry.tick)
                 self._forget_after(window)
 
             call.afterwards = remember
@@ -156,8 +155,8 @@ class PairUses(KeyBase):
             epoch, lengths, _, verify = ready
             said = algorithm, message_type, encoding
 
-            def remember(tick: Callable[[], int]) -> None:
-                self._verifying = Verifying(epoch, said, lengths, verify, tick)
+            def remember(entry: Entry) -> None:
+                self._verifying = Verifying(epoch, said, lengths, verify, entry.tick)
                 self._forget_after(window)
 
             call.afterwards = remember

@@ -32,15 +32,14 @@ class Sealing(NamedTuple):
         epoch: of the store.
         due: when the key rotates (Unix time), or None.
         context: as the user gave it.
-        binding: the current version, bound to the context.
-        tick: counts an encryption (:mod:`kmsfast.doors.tally`).
+        binding: the current version, bound to the context; C counts what it encrypts
+            (:mod:`kmsfast.doors.tally`).
     """
 
     epoch: int
     due: float | None
     context: dict[str, str] | None
     binding: Any
-    tick: Tick
 
 
 class Opening(NamedTuple):
@@ -49,7 +48,6 @@ class Opening(NamedTuple):
     epoch: int
     context: dict[str, str] | None
     binding: Any
-    tick: Tick
 
 
 class Macking(NamedTuple):
@@ -118,8 +116,8 @@ def same(said: tuple[object, ...], known: tuple[object, ...]) -> bool:
 
 
 NOT_READY: Final = Ready(NEVER, 0, None)
-NOTHING_TO_SEAL: Final = Sealing(NEVER, None, None, None, int)
-NOTHING_TO_OPEN: Final = Opening(NEVER, None, None, int)
+NOTHING_TO_SEAL: Final = Sealing(NEVER, None, None, None)
+NOTHING_TO_OPEN: Final = Opening(NEVER, None, None)
 NOTHING_TO_MAC: Final = Macking(NEVER, bytes, int)
 NOTHING_TO_CHECK: Final = Checking(NEVER, 0, lambda _message, _mac: None, int)
 NOTHING_TO_SIGN: Final = Signing(NEVER, (), range(0), bytes, int)
