@@ -263,6 +263,17 @@ int kf_reply_data_key(const struct kf_reply *reply, uint8_t *out, size_t out_len
 /* Fresh bytes, 1 to 1024, between reply's texts; the binding is not looked at. */
 int kf_reply_random(const struct kf_reply *reply, uint8_t *out, size_t out_len, size_t num_bytes);
 
+/* Writes the members of a usual request that are recorded (KeyId, KeySpec or NumberOfBytes, EncryptionContext), in this
+ * order, as a msgpack map (docs/audit.md). Returns its length, at most body_len + 64; KF_ERR_TYPE for a request that is
+ * not usual, KF_ERR_ARGUMENT when it would not fit into out_len. */
+int kf_request_recorded(uint8_t *out, size_t out_len, int kind, const uint8_t *body, size_t body_len);
+
+/* Whether a request carries the signature that the key makes of it (AWS Signature Version 4). scope: of the string to
+ * sign the algorithm, the time and the credential scope, a newline behind each, at most 256 bytes; head: the canonical
+ * request up to the hash of its body; signature64: in hexadecimal, lower case. KF_ERR_AUTH: it does not. */
+int kf_sigv4_check(const uint8_t *key32, const uint8_t *scope, size_t scope_len, const uint8_t *head, size_t head_len,
+                   const uint8_t *body, size_t body_len, const uint8_t *signature64);
+
 /* ---- sealed batches (docs/sealed-format.md) ------------------------------------------------- */
 
 /* A fresh data key, wrapped by key, and the header (KF_SEALED_HEADER_LEN, 136 bytes) of its
@@ -356,7 +367,7 @@ int kf_sha256(uint8_t *out32, const uint8_t *msg, size_t msg_len);
 
 /* ---- audit log ------------------------------------------------------------------------------ */
 
-enum { KF_LOG_MAX_BODY = 1048576 };
+enum { KF_LOG_MAX_BODY = 1048576, KF_LOG_MAX_RECORDS = 64 };
 
 /* Where the log ends: in a page that all processes have mapped, read and written under the log's lock. */
 struct kf_log_end {
@@ -374,7 +385,8 @@ int kf_log_unlock(int lock_fd);
  * (chain before, length, kind, body). KF_ERR_FORMAT: a writer died and left `busy`: repair before more is appended.
  * KF_ERR_SYSTEM: nothing was appended; see errno. */
 int kf_log_append_locked(struct kf_log_end *end, int fd, int kind, const uint8_t *body, size_t body_len);
-/* The same, taking the lock. *num: records before the next one. KF_ERR_STALE: fd is not the file of segment
- * end->segment any more. KF_ERR_CAPACITY: the record would end behind max_offset. */
+/* The same for 1 to KF_LOG_MAX_RECORDS records, whose bodies lie back to back, by one write, taking the lock: all of
+ * them or none. *num: records before the next one. KF_ERR_STALE: fd is not the file of segment end->segment any more.
+ * KF_ERR_CAPACITY: they would end behind max_offset. */
 int kf_log_append(struct kf_log_end *end, uint64_t *num, int lock_fd, int fd, uint64_t segment, uint64_t max_offset,
-                  int kind, const uint8_t *body, size_t body_len);
+                  int kind, const uint8_t *bodies, const uint32_t *lens, size_t num_bodies);

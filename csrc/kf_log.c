@@ -6,7 +6,8 @@
  * - `busy` is set from before the first byte of a record until the end is behind it, in this order whatever the
  *   compiler does: a writer may be killed between any two instructions. Who finds it set knows that a writer died,
  *   appends nothing and says so: the caller repairs under the lock;
- * - a write that fails is taken back, so that the next record follows the one before it.
+ * - a write that fails is taken back, so that the next record follows the one before it;
+ * - records that are appended together are one write: all of them are there, or none.
  */
 #include <errno.h>
 #include <string.h>
@@ -85,41 +86,73 @@ static int write_at(int fd, uint64_t offset, struct iovec *parts, int num) {
     return KF_OK;
 }
 
-static int append(struct kf_log_end *end, int fd, int kind, const uint8_t *body, size_t body_len) {
-    uint8_t head[HEAD_LEN], chain[CHAIN_LEN];
-    if (body_len > KF_LOG_MAX_BODY || kind < 0 || kind > UINT8_MAX) return KF_ERR_ARGUMENT;
+/* Records that lie back to back in one buffer. */
+typedef struct {
+    const uint8_t *bodies;
+    const uint32_t *lens;
+    size_t num;
+} records;
+
+/* Their bytes in the file; 0: one of them is too long, or they are too many. */
+static uint64_t size_of(const records *all) {
+    uint64_t size = 0;
+    if (all->num < 1 || all->num > KF_LOG_MAX_RECORDS) return 0;
+    for (size_t i = 0; i < all->num; i++) {
+        if (all->lens[i] > KF_LOG_MAX_BODY) return 0;
+        size += HEAD_LEN + all->lens[i] + CHAIN_LEN;
+    }
+    return size;
+}
+
+static int append(struct kf_log_end *end, int fd, int kind, const records *all) {
+    uint8_t heads[KF_LOG_MAX_RECORDS][HEAD_LEN], chains[KF_LOG_MAX_RECORDS][CHAIN_LEN];
+    struct iovec parts[3 * KF_LOG_MAX_RECORDS], *part = parts;
+    const uint64_t size = size_of(all);
+    const uint8_t *body = all->bodies, *before = end->chain;
+    if (!size || kind < 0 || kind > UINT8_MAX) return KF_ERR_ARGUMENT;
     if (end->busy) return KF_ERR_FORMAT;
-    put_head(head, kind, body_len);
-    link_to(chain, end->chain, head, body, body_len);
-    struct iovec parts[3] = {{head, HEAD_LEN}, {(void *)(uintptr_t)body, body_len}, {chain, CHAIN_LEN}};
+    for (size_t i = 0; i < all->num; i++) {
+        const size_t len = all->lens[i];
+        put_head(heads[i], kind, len);
+        link_to(chains[i], before, heads[i], body, len);
+        *part++ = (struct iovec){heads[i], HEAD_LEN};
+        *part++ = (struct iovec){(void *)(uintptr_t)body, len};
+        *part++ = (struct iovec){chains[i], CHAIN_LEN};
+        before = chains[i], body += len;
+    }
     begin(end);
-    const int status = write_at(fd, end->offset, parts, 3);
+    const int status = write_at(fd, end->offset, parts, (int)(part - parts));
     if (status != KF_OK) {
         const int reason = errno;
         if (ftruncate(fd, (off_t)end->offset) == 0) finish(end);
         errno = reason;
         return status;
     }
-    memcpy(end->chain, chain, CHAIN_LEN);
-    end->offset += HEAD_LEN + body_len + CHAIN_LEN;
-    end->num++;
+    memcpy(end->chain, before, CHAIN_LEN);
+    end->offset += size;
+    end->num += all->num;
     finish(end);
     return KF_OK;
 }
 
 int kf_log_append_locked(struct kf_log_end *end, int fd, int kind, const uint8_t *body, size_t body_len) {
     const int status = kf_init();
-    return status == KF_OK ? append(end, fd, kind, body, body_len) : status;
+    const uint32_t len = body_len > KF_LOG_MAX_BODY ? UINT32_MAX : (uint32_t)body_len;
+    const records one = {body, &len, 1};
+    return status == KF_OK ? append(end, fd, kind, &one) : status;
 }
 
 int kf_log_append(struct kf_log_end *end, uint64_t *num, int lock_fd, int fd, uint64_t segment, uint64_t max_offset,
-                  int kind, const uint8_t *body, size_t body_len) {
+                  int kind, const uint8_t *bodies, const uint32_t *lens, size_t num_bodies) {
+    const records all = {bodies, lens, num_bodies};
+    const uint64_t size = size_of(&all);
     int status = kf_init();
+    if (status == KF_OK && !size) return KF_ERR_ARGUMENT;
     if (status == KF_OK) status = lock(lock_fd);
     if (status != KF_OK) return status;
     if (end->segment != segment) status = KF_ERR_STALE;
-    else if (end->offset + body_len > max_offset) status = KF_ERR_CAPACITY;
-    else status = append(end, fd, kind, body, body_len);
+    else if (end->offset + size - HEAD_LEN - CHAIN_LEN > max_offset) status = KF_ERR_CAPACITY;
+    else status = append(end, fd, kind, &all);
     *num = end->num;
     const int reason = errno;
     const int unlocked = unlock(lock_fd);

@@ -60,6 +60,7 @@ static int read_context(kf_request *request, kf_json *json) {
     kf_json_text name, value;
     enum kf_json_next next;
     if (!kf_json_open(json)) return 0;
+    request->has_context = 1;
     for (int first = 1; (next = kf_json_member(json, &name, first)) == KF_JSON_MEMBER; first = 0)
         if (!kf_json_string(json, &value) || !insert_pair(request, &name, &value)) return 0;
     return next == KF_JSON_END;
@@ -96,6 +97,7 @@ int kf_request_parse(kf_request *request, enum kf_request_kind kind, const uint8
     unsigned seen = 0;
     request->key.at = request->payload.at = NULL;
     request->key.len = request->num_pairs = 0;
+    request->has_context = 0;
     if (body_len > KF_REQUEST_MAX || !kf_json_open(&json)) return 0;
     for (int first = 1; (next = kf_json_member(&json, &name, first)) == KF_JSON_MEMBER; first = 0) {
         const size_t i = member_of(known, &name);

@@ -21,6 +21,7 @@ typedef struct {
     size_t payload_len;   /* bytes that the payload stands for; of the last two: its characters */
     kf_json_text names[KF_REQUEST_PAIRS], values[KF_REQUEST_PAIRS]; /* EncryptionContext, sorted by name */
     size_t num_pairs;
+    int has_context; /* it is there, if without pairs */
 } kf_request;
 
 /* 1, or 0 when the body is not a usual one: it has another member, one twice, one of another type, escapes, ... */

@@ -126,6 +126,7 @@ void test_blobs(const kft_env *env);
 void test_bound(const kft_env *env);
 void test_base64(const kft_env *env);
 void test_requests(const kft_env *env);
+void test_sigv4(const kft_env *env);
 void test_replies(const kft_env *env);
 void test_tiny_columns(const kft_env *env);
 void test_import(const kft_env *env);

@@ -77,6 +77,7 @@ static int64_t num_bad, num_other;
 static const int32_t group_of_one[1];
 static struct kf_log_end log_end;
 static uint64_t log_num;
+static const uint32_t log_len = KFT_TEXT_LEN;
 
 CALL(kf_impl_force, "portable")
 CALL(kf_arena_open, 0)
@@ -156,7 +157,8 @@ CALL(kf_p256_ecdh, l->p256, l->out, l->public_key)
 CALL(kf_log_lock, -1)
 CALL(kf_log_unlock, -1)
 CALL(kf_log_append_locked, &log_end, -1, 1, l->text, KFT_TEXT_LEN)
-CALL(kf_log_append, &log_end, &log_num, -1, -1, 0, UINT64_MAX, 1, l->text, KFT_TEXT_LEN)
+CALL(kf_log_append, &log_end, &log_num, -1, -1, 0, UINT64_MAX, 1, l->text, &log_len, 1)
+CALL(kf_sigv4_check, l->text, l->text, KFT_TEXT_LEN, l->text, KFT_TEXT_LEN, l->text, KFT_TEXT_LEN, l->signature)
 CALL(kf_sha256, l->out, l->text, KFT_TEXT_LEN)
 
 #define ENTRY(function, uses_keys) {#function, call_##function, uses_keys}
@@ -221,6 +223,7 @@ const kft_call KFT_CALLS[] = {
     ENTRY(kf_log_unlock, 0),
     ENTRY(kf_log_append_locked, 0),
     ENTRY(kf_log_append, 0),
+    ENTRY(kf_sigv4_check, 0),
     ENTRY(kf_sha256, 0),
 };
 const size_t KFT_NUM_CALLS = sizeof KFT_CALLS / sizeof KFT_CALLS[0];

@@ -45,6 +45,7 @@ static const kft_test LIBRARY_TESTS[] = {
     {"bound", test_bound},
     {"base64", test_base64},
     {"requests", test_requests},
+    {"sigv4", test_sigv4},
     {"replies", test_replies},
     {"mac", test_mac},
     {"mac_residue", test_mac_residue},

@@ -183,9 +183,65 @@ static void check_bounds(void) {
           "kinds that are none");
 }
 
+typedef struct {
+    int kind;
+    const char *body, *recorded; /* msgpack, written by hand */
+    size_t recorded_len;
+} recorded_case;
+
+#define CASE(kind, body, recorded) {kind, body, recorded, sizeof(recorded) - 1}
+#define TEXT_256 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" \
+                 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" \
+                 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+/* The specification of msgpack, "Formats": fixmap 8x, fixstr ax, str 8 d9, str 16 da, uint 8 cc, uint 16 cd, uint 32 ce. */
+static const recorded_case RECORDED[] = {
+    CASE(E, "{\"KeyId\":\"k\",\"Plaintext\":\"AAAA\"}", "\x81\xa5KeyId\xa1k"),
+    CASE(E, "{\"EncryptionContext\":{},\"KeyId\":\"k\",\"Plaintext\":\"AAAA\"}",
+         "\x82\xa5KeyId\xa1k\xb1" "EncryptionContext\x80"),
+    CASE(D, "{\"CiphertextBlob\":\"AAAA\"}", "\x80"),
+    CASE(D, "{\"CiphertextBlob\":\"AAAA\",\"EncryptionContext\":{\"b\":\"1\",\"a\":\"\"}}",
+         "\x81\xb1" "EncryptionContext\x82\xa1" "a\xa0\xa1" "b\xa1" "1"),
+    CASE(K, "{\"KeyId\":\"k\",\"KeySpec\":\"AES_256\"}", "\x82\xa5KeyId\xa1k\xa7KeySpec\xa7" "AES_256"),
+    CASE(K, "{\"KeyId\":\"k\",\"NumberOfBytes\":127}", "\x82\xa5KeyId\xa1k\xadNumberOfBytes\x7f"),
+    CASE(K, "{\"KeyId\":\"k\",\"NumberOfBytes\":128}", "\x82\xa5KeyId\xa1k\xadNumberOfBytes\xcc\x80"),
+    CASE(K, "{\"KeyId\":\"k\",\"NumberOfBytes\":256}", "\x82\xa5KeyId\xa1k\xadNumberOfBytes\xcd\x01\x00"),
+    CASE(K, "{\"KeyId\":\"k\",\"NumberOfBytes\":65536}",
+         "\x82\xa5KeyId\xa1k\xadNumberOfBytes\xce\x00\x01\x00\x00"),
+    CASE(D, "{\"CiphertextBlob\":\"AAAA\",\"KeyId\":\"01234567890123456789012345678901\"}",
+         "\x81\xa5KeyId\xd9\x20" "01234567890123456789012345678901"),
+    CASE(D, "{\"CiphertextBlob\":\"AAAA\",\"KeyId\":\"" TEXT_256 "\"}", "\x81\xa5KeyId\xda\x01\x00" TEXT_256),
+};
+
+/* What is recorded of a request, in a room of any size. */
+static void check_recorded(const recorded_case *c) {
+    const size_t body_len = strlen(c->body);
+    for (size_t room = 0; room <= c->recorded_len; room++) {
+        uint8_t *out = kft_page_end(room);
+        const int made = kf_request_recorded(out, room, c->kind, (const uint8_t *)c->body, body_len);
+        CHECK(made == (room < c->recorded_len ? KF_ERR_ARGUMENT : (int)room), "%s in %zu: %d", c->body, room, made);
+        if (made > 0) CHECK(memcmp(out, c->recorded, room) == 0, "what is recorded of %s", c->body);
+        kft_pages_free();
+    }
+}
+
+static void check_all_recorded(void) {
+    static char body[1000];
+    uint8_t out[1000];
+    size_t len = (size_t)sprintf(body, "{\"CiphertextBlob\":\"AAAA\",\"EncryptionContext\":{");
+    for (size_t i = 0; i < sizeof RECORDED / sizeof RECORDED[0]; i++) check_recorded(&RECORDED[i]);
+    for (int i = 0; i < KF_REQUEST_PAIRS; i++) len += (size_t)sprintf(body + len, "%s\"%d\":\"\"", i ? "," : "", 10 + i);
+    len += (size_t)sprintf(body + len, "}}");
+    CHECK(kf_request_recorded(out, sizeof out, D, (const uint8_t *)body, len) > 0 &&
+              memcmp(out + 19, "\xde\x00\x10\xa2" "10\xa0", 7) == 0, "16 pairs are a map 16");
+    CHECK(kf_request_recorded(out, sizeof out, E, (const uint8_t *)body, len) == KF_ERR_TYPE, "not usual");
+    CHECK(kf_request_recorded(out, sizeof out, 3, (const uint8_t *)body, len) == KF_ERR_ARGUMENT, "no kind");
+}
+
 void test_requests(const kft_env *env) {
     (void)env;
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) check_case(&CASES[i]);
     check_context();
     check_bounds();
+    check_all_recorded();
 }

@@ -5,12 +5,19 @@ What may be kept of a request is the door's to say (for HTTP :mod:`kmsfast.wire.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from kmsfast.audit.frames import pack, unpack
 
-__all__ = ["Caller", "Event"]
+__all__ = ["Caller", "Event", "Form"]
+
+# msgpack: an array of as many members as an event has; then its time, as an integer of 64 bits.
+_START: Final = struct.Struct(">BBQ").pack
+_ARRAY, _UINT64, _STR8 = 0x90, 0xCF, 0xD9
+_NUM_MEMBERS: Final = 13
+_LONGEST_ID: Final = 255
 
 
 class Caller(NamedTuple):
@@ -80,3 +87,33 @@ class Event(NamedTuple):
         event: Event = unpack(cls, body)
         caller: Caller = unpack(Caller, pack(event.caller))
         return event._replace(caller=caller)
+
+
+class Form:
+    """Events of one operation, caller and key that succeed, but for what each has of its own.
+
+    Args:
+        event: one of them.
+    """
+
+    __slots__ = ("_after", "_before")
+
+    def __init__(self, event: Event) -> None:
+        self._before = pack(tuple(event[1:7]))[1:]  # without the byte that says how many
+        self._after = pack(tuple(event[8:12]))[1:]
+
+    def pack(self, time: int, request: bytes, request_id: str) -> bytes:
+        """The body of the record of one.
+
+        Args:
+            time: microseconds since 1970-01-01 UTC.
+            request: the parameters, packed.
+            request_id: of ASCII characters, at most 255.
+        """
+        name = request_id.encode("ascii")
+        if len(name) > _LONGEST_ID:
+            raise ValueError(f"a request id of {len(name)} characters")
+        start = _START(_ARRAY | _NUM_MEMBERS, _UINT64, time)
+        return b"%b%b%b%b%c%c%b" % (
+            start, self._before, request, self._after, _STR8, len(name), name
+        )  # fmt: skip

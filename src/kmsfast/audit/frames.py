@@ -154,8 +154,8 @@ def frames(data: bytes | mmap, offset: int, before: bytes) -> Iterator[Frame]:
         offset, before = end, chain
 
 
-def pack(values: tuple[Any, ...]) -> bytes:
-    """The body of a record."""
+def pack(values: tuple[Any, ...] | dict[str, Any]) -> bytes:
+    """The body of a record, or a value in one."""
     packed: bytes = msgpack.packb(values, unicode_errors="surrogatepass")
     return packed
 

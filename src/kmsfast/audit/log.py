@@ -21,7 +21,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -49,7 +49,7 @@ from kmsfast.audit.segments import (
 )
 from kmsfast.audit.signer import Signer
 from kmsfast.crypto.keys import StoreKey
-from kmsfast.crypto.log import MAX_BODY, Append, Segment, append
+from kmsfast.crypto.log import MAX_BODY, MAX_RECORDS, Append, Segment, append
 from kmsfast.errors import AuditUnusable, KmsError, StoreForked
 
 __all__ = ["SEGMENT_BYTES", "AuditLog"]
@@ -125,20 +125,22 @@ class AuditLog:
         Raises:
             AuditUnusable: it was not appended, or is not known to be on the disk.
         """
-        self._check_process()
-        with self._lock:
-            if self._failure is not None:
-                raise _unwritable(self.directory, self._failure)
-            if self._fd < 0:
-                raise AuditUnusable(f"the audit log in {self.directory} was closed")
-            num = self._append(Kind.EVENT, body)
+        num = self._append_events([body])
         if sync:
             self._sync()
-        elif not self._dirty.is_set():
-            self._dirty.set()
-            if self._syncer is None and not self._start_syncer():
-                self._sync()
+        else:
+            self._sync_soon()
         return num
+
+    def append_all(self, bodies: Sequence[bytes]) -> None:
+        """Appends events, by as few writes as it can.
+
+        Raises:
+            AuditUnusable: one was not appended; others may have been.
+        """
+        for start in range(0, len(bodies), MAX_RECORDS):
+            self._append_events(bodies[start : start + MAX_RECORDS])
+        self._sync_soon()
 
     def checkpoint(self) -> None:
         """Syncs, signs what is there, and syncs that.
@@ -212,11 +214,29 @@ class AuditLog:
 
     # ---- appending --------------------------------------------------------------------------
 
-    def _append(self, kind: Kind, body: bytes) -> int:
-        if len(body) > MAX_BODY:
-            raise AuditUnusable(f"a record of {len(body)} bytes is too long for the audit log")
+    def _append_events(self, bodies: Sequence[bytes]) -> int:
+        self._check_process()
+        with self._lock:
+            if self._failure is not None:
+                raise _unwritable(self.directory, self._failure)
+            if self._fd < 0:
+                raise AuditUnusable(f"the audit log in {self.directory} was closed")
+            for body in bodies:
+                if len(body) > MAX_BODY:
+                    raise AuditUnusable(
+                        f"a record of {len(body)} bytes is too long for the audit log"
+                    )
+            done = append(self.end, self._file_now, Kind.EVENT, bodies)
+            if done == _DONE:
+                return self.end.appended
+            self._mend(self._checked(done))
+            for body in bodies:  # the rest of a segment may have no room for all of them
+                num = self._append(body)
+        return num
+
+    def _append(self, body: bytes) -> int:
         for _ in range(_TRIES):
-            done = append(self.end, self._file_now, kind, body)
+            done = append(self.end, self._file_now, Kind.EVENT, [body])
             if done == _DONE:
                 return self.end.appended
             self._mend(self._checked(done))
@@ -367,6 +387,12 @@ class AuditLog:
             self._failure = error  # as above
             raise
 
+    def _sync_soon(self) -> None:
+        if not self._dirty.is_set():
+            self._dirty.set()
+            if self._syncer is None and not self._start_syncer():
+                self._sync()
+
     def _start_syncer(self) -> bool:
         """Starts the thread; False: that cannot be done, as at the end of the interpreter."""
         with self._lock:
@@ -394,9 +420,7 @@ class AuditLog:
             if self._closing.wait(_SYNC_WITHIN) or self._failure is not None:
                 return
             self._dirty.clear()
-            if (
-                self._closing.is_set()
-            ):  # meanwhile; that it is dirty was said before that was cleared
+            if self._closing.is_set():  # meanwhile; nobody sets again what was just cleared
                 return
             try:
                 if time.monotonic() - self._last_checkpoint >= _CHECKPOINT_EVERY:

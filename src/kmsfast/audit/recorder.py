@@ -6,6 +6,7 @@ The log is opened by the first event, so that who only reads the store makes non
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Final
 
 from kmsfast.audit.event import Event
@@ -57,6 +58,14 @@ class Recorder:
         if len(body) > _LONGEST:
             body = event._replace(request=_OMITTED, response=_OMITTED).pack()
         log.append(body, sync=self.waits_for(event.name))
+
+    def append(self, bodies: Sequence[bytes]) -> None:
+        """The same with packed events of operations that wait for nothing, by one write.
+
+        Raises:
+            AuditUnusable: one could not be written; then the answer of none must leave.
+        """
+        (self._log or self._opened()).append_all(bodies)
 
     def waits_for(self, operation: str) -> bool:
         """Whether recording an operation waits for the disk."""

@@ -1,4 +1,4 @@
-"""Appending to the audit log in C: one lock, one hash, one write for each record (docs/audit.md).
+"""Appending to the audit log in C: one lock, one write for all that comes together (docs/audit.md).
 
 The end of the log is a struct in a page that all processes have mapped. It is read and written
 under the log's lock only, which is that of an open file: a child of a fork must open it anew.
@@ -6,20 +6,32 @@ under the log's lock only, which is that of an open file: a child of a fork must
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import Final, NamedTuple
 
 from kmsfast.crypto.native import check, ffi, lib
 
-__all__ = ["CHAIN_LEN", "END_LEN", "MAX_BODY", "Append", "End", "Segment", "append"]
+__all__ = [
+    "CHAIN_LEN",
+    "END_LEN",
+    "MAX_BODY",
+    "MAX_RECORDS",
+    "Append",
+    "End",
+    "Segment",
+    "append",
+]
 
 MAX_BODY: Final[int] = lib.KF_LOG_MAX_BODY
+MAX_RECORDS: Final[int] = lib.KF_LOG_MAX_RECORDS
 CHAIN_LEN: Final = 32
 END_LEN: Final[int] = ffi.sizeof("struct kf_log_end")
 
 _append: Final = lib.kf_log_append
+_new: Final = ffi.new
+_LENS: Final = ffi.typeof("uint32_t[]")
 
 
 class Append(IntEnum):
@@ -121,7 +133,9 @@ class End:
         return status
 
 
-def append(end: End, file: Segment, kind: int, body: bytes) -> int:
-    """Appends a record to the segment: a value of :class:`Append`."""
-    status: int = _append(end._shared, end._num, end._lock_fd, *file, kind, body, len(body))
+def append(end: End, file: Segment, kind: int, bodies: Sequence[bytes]) -> int:
+    """Appends 1 to MAX_RECORDS records to the segment, all or none: a value of :class:`Append`."""
+    lens = _new(_LENS, list(map(len, bodies)))
+    body = bodies[0] if len(bodies) == 1 else b"".join(bodies)
+    status: int = _append(end._shared, end._num, end._lock_fd, *file, kind, body, lens, len(bodies))
     return status

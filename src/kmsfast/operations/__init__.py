@@ -31,6 +31,7 @@ from kmsfast.operations.requests import (
     Given,
     Operation,
     Result,
+    Usual,
     refuse_long_contexts,
 )
 
@@ -42,6 +43,7 @@ __all__ = [
     "Given",
     "Operation",
     "Result",
+    "Usual",
     "refuse_long_contexts",
 ]
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from kmsfast.app import Application
+from kmsfast.crypto.bodies import Template
 from kmsfast.errors import DryRun, UnsupportedOperation, ValidationError
 from kmsfast.service.usage import request_of
 from kmsfast.wire.model import OperationShape
 
 __all__ = [
     "MAX_CONTEXT",
+    "Found",
     "Given",
+    "Names",
     "Operation",
     "Result",
     "Usual",
@@ -36,11 +39,49 @@ Result = dict[str, Any]
 """The members of an answer by their AWS names."""
 
 
+class Found(NamedTuple):
+    """How a usual request is answered.
+
+    Attributes:
+        name: under which that is remembered.
+        size: of what it carries or asks for, in bytes.
+        key_arn: of the key that does it; empty: none.
+    """
+
+    name: Any
+    template: Template
+    size: int
+    key_arn: str
+
+
+Names = Mapping[bytes, bytes]
+"""ARNs of keys, by the names that requests give them."""
+
+
 class Usual(Protocol):
-    """Answers the usual requests of one operation from body to body."""
+    """Answers the usual requests of one operation from body to body.
+
+    Attributes:
+        operation: its name.
+    """
+
+    operation: str
 
     def answer(self, body: bytes) -> bytes | None:
         """The body of the answer; None: this request takes the general way."""
+
+    def find(self, body: bytes, names: Names | None = None) -> Found | None:
+        """The first step: how it is answered; None likewise.
+
+        Args:
+            names: of the keys that requests may name; None: any.
+        """
+
+    def make(self, found: Found, body: bytes) -> bytes | None:
+        """The second step: the body of the answer; None likewise."""
+
+    def recorded(self, found: Found, body: bytes) -> bytes:
+        """The members of the request that are recorded, packed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ Rules:
   which C fills in;
 - what is known of a name is good as long as what it was made of.
 
-A request is answered in two steps: its key is found, then C does the work. Who may do it, and what
-is to be recorded of it, belongs between them.
+A request is answered in two steps: its key is found, then C does the work. Between them it is
+decided who may do it, where requests are signed (:mod:`kmsfast.server.signed_usual`).
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from binascii import a2b_base64
 from typing import Any, Final, NamedTuple, cast
 
 from kmsfast.app import Application
+from kmsfast.audit.frames import pack
 from kmsfast.crypto import bodies
 from kmsfast.crypto.bodies import Template
 from kmsfast.errors import StaleHandle
-from kmsfast.operations.requests import Given, Result
+from kmsfast.operations.requests import Found, Given, Names, Result
 from kmsfast.operations.results import SYMMETRIC, decrypted, encrypted, generated, size_of
 from kmsfast.service.remembered import keep_few
 from kmsfast.service.singles import DataKeyOf, Opened, Opening, Sealed, Sealing
@@ -32,6 +33,7 @@ __all__ = ["BlobsOfDataKeys", "DataKeys", "Decrypting", "Encrypting", "RandomByt
 _HEADER_CHARS: Final = 32  # of base64: the 24 bytes of a blob that name its key version
 _LONGEST_BODY: Final = 64  # of GenerateRandom, to be remembered
 _NEVER_DUE: Final = float("inf")
+_NO_NAME: Final = b"\0"  # of no key; empty would be any
 
 
 class _Known(NamedTuple):
@@ -43,111 +45,121 @@ class _Known(NamedTuple):
     key_arn: str
 
 
-class _Names:
+class _Usual:
     """The names of keys for which templates are there, and what the operations share."""
 
-    _OPERATION: str
+    operation: str
+    _KIND: bodies.Kind
 
     def __init__(self, app: Application, shape: OperationShape) -> None:
         self._epoch, self._clock, self._singles = app.ring.epoch, app.ring.clock, app.singles
         self._usage, self._shape = app.ring.usage, shape
-        self._key_arn = ""  # of the template that was found last
         self._known: dict[Any, _Known] = {}
 
-    def _template(self, name: Any) -> Template | None:
+    def answer(self, body: bytes) -> bytes | None:
+        """The body of the answer; None: this request takes the general way."""
+        found = self.find(body)
+        return None if found is None else self.make(found, body)
+
+    def find(self, body: bytes, names: Names | None = None) -> Found | None:
+        """How a request is answered; None likewise."""
+        raise NotImplementedError
+
+    def make(self, found: Found, body: bytes) -> bytes | None:
+        """The body of the answer; None likewise."""
+        answer = self._made(found, body)
+        if answer is None:
+            self._known.pop(found.name, None)  # an evicted key may be the reason
+        elif found.key_arn not in self._usage.window.uses:  # else it was recorded a moment ago
+            self._usage.note(found.key_arn, self.operation, self._singles.request_id)
+        return answer
+
+    def recorded(self, _found: Found, body: bytes) -> bytes:
+        """The members of the request that are recorded, packed."""
+        return bodies.recorded(self._KIND, body)
+
+    def _made(self, found: Found, body: bytes) -> bytes | None:
+        raise NotImplementedError
+
+    def _template(self, name: Any) -> _Known | None:
         """How a request is answered that names its key so, if that is known."""
         known = self._known.get(name)
-        if known is None:
+        if known is None or known.epoch != self._epoch[0]:
             return None
-        epoch, due, template, self._key_arn = known
-        if epoch != self._epoch[0] or (due != _NEVER_DUE and self._clock() >= due):
-            return None
-        return template
+        due = known.due
+        return None if due != _NEVER_DUE and self._clock() >= due else known
 
-    def _learn(self, name: Any, of: Sealing | Opening, empty: Result) -> Template | None:
+    def _learn(self, name: Any, of: Sealing | Opening, empty: Result) -> _Known | None:
         """Makes the template of an answer without bytes."""
         try:
             template = _template_of(of.handle, self._shape, empty)
         except StaleHandle:
             return None
         due = of.due if isinstance(of, Sealing) else None
-        self._key_arn = of.key_arn
-        keep_few(
-            self._known,
-            name,
-            _Known(of.epoch, _NEVER_DUE if due is None else due, template, of.key_arn),
-        )
-        return template
-
-    def _done(self, name: Any, answer: bytes | None) -> bytes | None:
-        """The answer; its key was used, or else is forgotten."""
-        known = self._known.get(name)
-        if answer is None:
-            self._failed(name)
-        elif known is not None and known.key_arn not in self._usage.window.uses:
-            self._usage.note(known.key_arn, self._OPERATION, self._singles.request_id)
-        return answer
-
-    def _failed(self, name: Any) -> None:
-        """Forgets the template: an evicted key may be the reason."""
-        self._known.pop(name, None)
+        made = _Known(of.epoch, _NEVER_DUE if due is None else due, template, of.key_arn)
+        keep_few(self._known, name, made)
+        return made
 
 
-class Encrypting(_Names):
+class Encrypting(_Usual):
     """Encrypt."""
 
-    _OPERATION = "Encrypt"
+    operation, _KIND = "Encrypt", bodies.Kind.ENCRYPT
 
     def __init__(self, app: Application, shape: OperationShape) -> None:
         super().__init__(app, shape)
         self._sizes = cast("Blob", shape.request.member("Plaintext")).sizes
 
-    def answer(self, body: bytes) -> bytes | None:
-        """The body of the answer, or None."""
+    def find(self, body: bytes, names: Names | None = None) -> Found | None:
+        """How a request is answered; None: this request takes the general way."""
         place = bodies.scan_encrypt(body)
         if place is None:
             return None
         name, _, size = place
-        template = self._template(name) or self._new(name)
-        if template is None or size not in self._sizes:
+        if names is not None:
+            name = names.get(name, _NO_NAME)
+        known = self._template(name) or self._new(name)
+        if known is None or size not in self._sizes:
             return None
-        answer = bodies.encrypt(template, body, size)
-        if answer is not None and self._key_arn in self._usage.window.uses:
-            return answer  # its use was recorded a moment ago
-        return self._done(name, answer)
+        return Found(name, known.template, size, known.key_arn)
 
-    def _new(self, name: bytes) -> Template | None:
+    def _made(self, found: Found, body: bytes) -> bytes | None:
+        return bodies.encrypt(found.template, body, found.size)
+
+    def _new(self, name: bytes) -> _Known | None:
         known = self._singles.sealing(name.decode())
         if known is None:
             return None
         return self._learn(name, known, encrypted(Sealed(b"", known.key_arn), SYMMETRIC))
 
 
-class Decrypting(_Names):
+class Decrypting(_Usual):
     """Decrypt."""
 
-    _OPERATION = "Decrypt"
+    operation, _KIND = "Decrypt", bodies.Kind.DECRYPT
 
     def __init__(self, app: Application, shape: OperationShape) -> None:
         super().__init__(app, shape)
         self._sizes = cast("Blob", shape.request.member("CiphertextBlob")).sizes
 
-    def answer(self, body: bytes) -> bytes | None:
-        """The body of the answer, or None."""
+    def find(self, body: bytes, names: Names | None = None) -> Found | None:
+        """How a request is answered; None: this request takes the general way."""
         place = bodies.scan_decrypt(body)
         if place is None:
             return None
         name, at, size = place
+        if name and names is not None:
+            name = names.get(name, _NO_NAME)
         both = body[at : at + _HEADER_CHARS], name
-        template = self._template(both) or self._new(*both)
-        if template is None or size not in self._sizes:
+        known = self._template(both) or self._new(*both)
+        if known is None or size not in self._sizes:
             return None
-        answer = bodies.decrypt(template, body, size)
-        if answer is not None and self._key_arn in self._usage.window.uses:
-            return answer  # its use was recorded a moment ago
-        return self._done(both, answer)
+        return Found(both, known.template, size, known.key_arn)
 
-    def _new(self, start: bytes, name: bytes) -> Template | None:
+    def _made(self, found: Found, body: bytes) -> bytes | None:
+        return bodies.decrypt(found.template, body, found.size)
+
+    def _new(self, start: bytes, name: bytes) -> _Known | None:
         try:
             header = a2b_base64(start, strict_mode=True)
         except ValueError:
@@ -159,10 +171,10 @@ class Decrypting(_Names):
         return self._learn((start, name), known, empty)
 
 
-class DataKeys(_Names):
+class DataKeys(_Usual):
     """GenerateDataKey."""
 
-    _OPERATION = "GenerateDataKey"
+    operation, _KIND = "GenerateDataKey", bodies.Kind.DATA_KEY
 
     _PLAINTEXT: bytes | None = b""
 
@@ -170,29 +182,29 @@ class DataKeys(_Names):
         super().__init__(app, shape)
         self._sizes: dict[bytes, int] = {}  # by the text of KeySpec or NumberOfBytes
 
-    def answer(self, body: bytes) -> bytes | None:
-        """The body of the answer, or None."""
+    def find(self, body: bytes, names: Names | None = None) -> Found | None:
+        """How a request is answered; None: this request takes the general way."""
         place = bodies.scan_data_key(body)
         if place is None:
             return None
         name, at, length = place
+        if names is not None:
+            name = names.get(name, _NO_NAME)
         text = body[at : at + length]
         size = self._sizes.get(text) or self._size(text, body)
-        template = self._template(name) or self._new(name)
-        if template is None:
-            return None
+        known = self._template(name) or self._new(name)
+        return None if known is None else Found(name, known.template, size, known.key_arn)
+
+    def _made(self, found: Found, body: bytes) -> bytes | None:
         plain = self._PLAINTEXT is not None
-        answer = bodies.data_key(template, body, size, with_plaintext=plain)
-        if answer is not None and self._key_arn in self._usage.window.uses:
-            return answer  # its use was recorded a moment ago
-        return self._done(name, answer)
+        return bodies.data_key(found.template, body, found.size, with_plaintext=plain)
 
     def _size(self, text: bytes, body: bytes) -> int:
         size = size_of(self._shape.read(body))
         keep_few(self._sizes, text, size)
         return size
 
-    def _new(self, name: bytes) -> Template | None:
+    def _new(self, name: bytes) -> _Known | None:
         known = self._singles.sealing(name.decode())
         if known is None:
             return None
@@ -203,12 +215,14 @@ class DataKeys(_Names):
 class BlobsOfDataKeys(DataKeys):
     """GenerateDataKeyWithoutPlaintext."""
 
-    _OPERATION = "GenerateDataKeyWithoutPlaintext"
+    operation = "GenerateDataKeyWithoutPlaintext"
     _PLAINTEXT = None
 
 
 class RandomBytes:
     """GenerateRandom."""
+
+    operation = "GenerateRandom"
 
     def __init__(self, _app: Application, shape: OperationShape) -> None:
         self._shape = shape
@@ -216,9 +230,22 @@ class RandomBytes:
         self._sizes: dict[bytes, int] = {}  # by whole bodies
 
     def answer(self, body: bytes) -> bytes | None:
-        """The body of the answer, or None."""
+        """The body of the answer; None: this request takes the general way."""
+        found = self.find(body)
+        return None if found is None else self.make(found, body)
+
+    def find(self, body: bytes, _names: Names | None = None) -> Found | None:
+        """How a request is answered; None likewise."""
         size = self._sizes.get(body) or self._size(body)
-        return None if size is None else bodies.random_bytes(self._template, size)
+        return None if size is None else Found(None, self._template, size, "")
+
+    def make(self, found: Found, _body: bytes) -> bytes | None:
+        """The body of the answer; None likewise."""
+        return bodies.random_bytes(found.template, found.size)
+
+    def recorded(self, found: Found, _body: bytes) -> bytes:
+        """The members of the request that are recorded, packed."""
+        return pack({"NumberOfBytes": found.size})
 
     def _size(self, body: bytes) -> int | None:
         given: Given = self._shape.read(body)

@@ -3,6 +3,7 @@
 Rules:
 - llhttp (by httptools) reads the requests; what it refuses ends the connection with 400;
 - one request of a connection is in work at a time; those that were sent ahead wait their turn;
+- a reply whose event is still to be written is held by the hub, and those behind it as well;
 - heads and bodies have a greatest length. A body beyond it is read to its end and answered by 413,
   so that the connection lives, unless it is longer still;
 - trailers are not headers: nobody looks at them. A chunked request is the last of its connection,
@@ -24,6 +25,7 @@ from kmsfast.server.endpoint import MAX_BODY, Later, Reply, Request
 __all__ = ["IDLE", "NEVER", "Connection", "Hub"]
 
 MAX_HEAD: Final = 32_768
+_MOST_HEADERS: Final = 256
 _MAX_DRAINED: Final = 16 * MAX_BODY
 _REQUEST_TIME: Final = 20.0
 IDLE: Final = 75.0
@@ -73,6 +75,12 @@ class Hub(Protocol):
     def start(self, work: Later) -> asyncio.Future[Reply]:
         """Does work where waiting does no harm."""
 
+    def hold(self, connection: Connection, request: Request, reply: Reply) -> None:
+        """Releases a reply before anything else happens, but for the events of all that are held.
+
+        They are written first, together.
+        """
+
 
 class Connection(asyncio.Protocol):
     """Reads requests and writes replies.
@@ -80,6 +88,8 @@ class Connection(asyncio.Protocol):
     Attributes:
         deadline: the hub's time after which the sweep cuts the connection off.
     """
+
+    _KEEPS_HEADERS = False  # for whoever looks at more of them than this class does
 
     __slots__ = (
         "_begun",
@@ -89,6 +99,7 @@ class Connection(asyncio.Protocol):
         "_drained",
         "_fed",
         "_head",
+        "_held",
         "_hub",
         "_in_body",
         "_last",
@@ -107,6 +118,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._queue: deque[Request] = deque()
         self._working = self._last = self._begun = self._choked = False
+        self._held = 0
         self._reset()
 
     # ---- the transport's side ---------------------------------------------------------------
@@ -143,7 +155,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client sends no more; what it sent is answered."""
         self._last = True
-        return self._working
+        return self._working or self._held > 0
 
     def pause_writing(self) -> None:
         """The client does not take its replies: nothing more is read until it does."""
@@ -157,7 +169,7 @@ class Connection(asyncio.Protocol):
 
     def expire(self) -> None:
         """The deadline is over."""
-        if self._working:
+        if self._working or self._held:
             return
         if self._begun and not self._last:
             self._refuse(408)
@@ -192,6 +204,10 @@ class Connection(asyncio.Protocol):
             return
         self._head_grows(len(name) + len(value))
         lowered = name.lower()
+        if self._KEEPS_HEADERS:
+            self._request.headers.append((lowered, value))
+            if len(self._request.headers) > _MOST_HEADERS:
+                self._refuse(431)
         place = _HEADERS.get(lowered)
         if place is not None:
             if place in self._seen:
@@ -263,7 +279,7 @@ class Connection(asyncio.Protocol):
         request.request_id = self._hub.next_id()
         reply = self._hub.answer(request)
         if isinstance(reply, Reply):
-            self._write(request, reply)
+            self._reply(request, reply)
             return
         self._working = True
         if not self._choked:  # else the client still has to take earlier replies in time
@@ -275,15 +291,31 @@ class Connection(asyncio.Protocol):
         self._working = False
         if self._transport.is_closing() or done.cancelled():
             return
-        self._write(request, done.result())
+        self._reply(request, done.result())
         while self._queue and not self._working and not self._transport.is_closing():
             self._serve(self._queue.popleft())
         self._read_on()
 
+    def _reply(self, request: Request, reply: Reply) -> None:
+        """Writes a reply, or has it held: for its event, or behind another one."""
+        if not (reply.event or self._held):
+            self._write(request, reply)
+            return
+        self._held += 1
+        self._last = self._last or not request.keep_alive
+        self._hub.hold(self, request, reply)
+
+    def release(self, request: Request, reply: Reply) -> None:
+        """Writes a reply that was held."""
+        self._held -= 1
+        if not self._transport.is_closing():
+            self._write(request, reply)
+
     def _write(self, request: Request, reply: Reply) -> None:
         hub = self._hub
         body = reply.body
-        keep = request.keep_alive and not hub.stopping and not (self._last and not self._queue)
+        ends = self._last and not (self._queue or self._held or self._working)
+        keep = request.keep_alive and not hub.stopping and not ends
         error = b"" if not reply.error else f"x-amzn-ErrorType: {reply.error}\r\n".encode()
         self._transport.write(
             b"%b%b%b%b%bDate: %b\r\nContent-Length: %d\r\n\r\n%b"
@@ -317,11 +349,11 @@ class Connection(asyncio.Protocol):
         if self._working:
             self._last = True
         else:
-            self._write(request, Reply(status, b'{"__type":"BadRequest"}', "BadRequest"))
+            self._reply(request, Reply(status, b'{"__type":"BadRequest"}', "BadRequest"))
 
     def _finish(self) -> None:
         self._last = True
-        if not self._working:
+        if not (self._working or self._held):
             self._transport.close()
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from kmsfast.app import Application
@@ -23,11 +23,13 @@ from kmsfast.operations import (
     OPERATIONS,
     Given,
     Operation,
+    Usual,
     refuse_long_contexts,
 )
 from kmsfast.server.gate import Gate
 from kmsfast.server.guard import Admitted, Guard
 from kmsfast.server.recording import Recording
+from kmsfast.server.signed_usual import Seen, answer_usual
 from kmsfast.wire.credentials import Credential, credential_of, scope_of
 from kmsfast.wire.faults import INTERNAL, fault_of
 from kmsfast.wire.model import OperationShape, ServiceModel
@@ -59,11 +61,13 @@ class Reply(NamedTuple):
 
     Attributes:
         error: the error's name, or empty.
+        event: must be written before it leaves (:meth:`Endpoint.write`); empty: none.
     """
 
     status: int
     body: bytes
     error: str = ""
+    event: bytes = b""
 
     def __repr__(self) -> str:
         """Without the body, which may have a plaintext or a key."""
@@ -117,13 +121,15 @@ class _Bound:
     """An operation of the model for a region and account, and how it is done; None: not offered.
 
     Attributes:
-        usual: answers usual requests from body to body.
+        usual: answers usual requests from body to body, when there are any.
+        answer: the same in one step.
     """
 
     app: Application
     shape: OperationShape
     operation: Operation | None
-    usual: Callable[[bytes], bytes | None] | None
+    usual: Usual | None
+    answer: Callable[[bytes], bytes | None] | None
 
 
 _Targets = Mapping[bytes, _Bound]
@@ -132,7 +138,8 @@ _Targets = Mapping[bytes, _Bound]
 
 def _bound(app: Application, shape: OperationShape, operation: Operation | None) -> _Bound:
     make = None if operation is None else operation.usual
-    return _Bound(app, shape, operation, None if make is None else make(app, shape).answer)
+    usual = None if make is None else make(app, shape)
+    return _Bound(app, shape, operation, usual, None if usual is None else usual.answer)
 
 
 class Endpoint:
@@ -158,14 +165,13 @@ class Endpoint:
         self._served: dict[Home, _Targets] = {}
         self._targets = self._targets_at(self._home)
         self._scopes: dict[bytes, _Targets] = {b"": self._targets}
-        self._seen_in, self._seen = -1, set[Any]()
+        self._seen, self._recording = Seen(), recording
         self._hosts: dict[bytes, bool] = {b"": True}
         self._pages: Mapping[tuple[str, str], Callable[[], Reply] | Reply] = {
             ("GET", "/healthz"): Reply(200, b'{"status":"ok"}'),
             ("GET", "/readyz"): self._ready,
         }
         if recording is not None:
-            self._recording = recording
             self.answer = self._recorded  # type: ignore[method-assign]
         self._gate: Gate | None = None
         if reset is not None:
@@ -180,14 +186,34 @@ class Endpoint:
         except Exception as error:  # noqa: BLE001 - one request must not end the server
             return _refusal(error, request.request_id)
 
+    def write(self, held: Sequence[tuple[Request, Reply]]) -> list[Reply]:
+        """Writes the events of replies, together: the replies that may leave.
+
+        One that cannot be written lets none of them leave.
+        """
+        events = [reply.event for _, reply in held if reply.event]
+        if events and self._recording is not None:
+            try:
+                self._recording.write(events)
+            except Exception as error:  # noqa: BLE001 - what is not recorded does not leave
+                return [
+                    _refusal(error, request.request_id) if reply.event else reply
+                    for request, reply in held
+                ]
+        return [reply for _, reply in held]
+
     def _recorded(self, request: Request) -> Reply | Later:
         """The reply, or what makes it, once its event is written."""
-        made = Endpoint.answer(self, request)
+        made, recording = Endpoint.answer(self, request), self._recording
+        if recording is None:
+            return made
         if isinstance(made, Reply):
-            if not self._recording.waits_for(request):
-                return _with_event(self._recording, request, made)
-            return lambda: _with_event(self._recording, request, made)
-        return lambda: _with_event(self._recording, request, made())
+            if made.event:
+                return made
+            if not recording.waits_for(request):
+                return _with_event(recording, request, made)
+            return lambda: _with_event(recording, request, made)
+        return lambda: _with_event(recording, request, made())
 
     def _answer(self, request: Request) -> Reply | Later:
         if not (self._hosts.get(request.host) or self._guard or self._is_local(request.host)):
@@ -203,47 +229,51 @@ class Endpoint:
             raise UnknownOperation
         guard = self._guard
         if guard is not None:
-            return self._signed(guard, self._targets[request.target], request)
+            return self._signed(guard, request)
         scope = scope_of(request.authorization)
         bound = (self._scopes.get(scope) or self._chosen(scope))[request.target]
         request.home = bound.app.store.home
         body, bound.app.singles.request_id = None, request.request_id
-        if bound.usual is not None and len(request.body) <= MAX_CONTEXT:
-            body = bound.usual(request.body)
+        if bound.answer is not None and len(request.body) <= MAX_CONTEXT:
+            body = bound.answer(request.body)
         return self._in_general(bound, request) if body is None else Reply(200, body)
 
-    def _signed(self, guard: Guard, bound: _Bound, request: Request) -> Reply | Later:
+    def _signed(self, guard: Guard, request: Request) -> Reply | Later:
         """Answers a request that is asked who makes it and whether it may.
 
         What an access key, an operation and a key needed of the disk is remembered while the store
         stands still, and so are the names of those that were asked for.
         """
-        epoch = self._app.ring.epoch[0]
-        if epoch != self._seen_in or len(self._seen) >= _MOST_SEEN:
-            self._seen_in, self._seen = epoch, set()
-        seen, scope = self._seen, scope_of(request.authorization)
-        admitted = None
-        if scope and scope in seen:
-            with suppress(KmsError):  # is refused as an access key is that nobody has: in a thread
-                admitted = _admitted(guard, request)
-        if admitted is None:
+        epoch, seen, name = self._app.ring.epoch[0], self._seen, request.request_id
+        if epoch != seen.epoch or len(seen.asked) >= _MOST_SEEN:
+            self._seen = seen = Seen(epoch)
+        scope = scope_of(request.authorization)
+        if not scope or scope not in seen.asked:
+            bound = self._targets[request.target]
             return _guarded(
-                lambda: _asked(guard, bound, request, _admitted(guard, request), seen),
-                request.request_id,
+                lambda: _asked(bound, request, guard, _admitted(guard, request), seen), name
             )
+        try:
+            admitted = _admitted(guard, request)
+        except KmsError as error:  # is refused as an access key is that nobody has: in a thread
+            return partial(_refusal, error, name)
+        app = admitted.app
+        bound = self._targets_at(app.store.home)[request.target]
+        if bound.usual is not None and len(request.body) <= MAX_CONTEXT:
+            made = answer_usual(bound.usual, admitted, request, seen, self._recording)
+            if made is not None:
+                return Reply(200, made[0], event=made[1])
         given = _read(bound.shape, request.body)
         operation = bound.operation
-        if operation is None or _name_of(request, given) not in seen:
-            return _guarded(
-                lambda: _asked(guard, bound, request, admitted, seen), request.request_id
-            )
+        if operation is None or _name_of(request, given) not in seen.asked:
+            return _guarded(lambda: _asked(bound, request, guard, admitted, seen), name)
         app, settled = guard.permitted(admitted, bound.shape.name, given)
         request.given, request.settled = given, settled
-        app.singles.request_id = request.request_id
+        app.singles.request_id = name
         result, write = operation.at_once(app, settled), bound.shape.write
         if result is not None:
             return Reply(200, write(result))
-        answer, name = operation.answer, request.request_id
+        answer = operation.answer
         return _guarded(lambda: Reply(200, write(answer(app, settled, name))), name)
 
     def _in_general(self, bound: _Bound, request: Request) -> Reply | Later:
@@ -373,9 +403,7 @@ def _with_event(recording: Recording, request: Request, reply: Reply) -> Reply:
     return reply
 
 
-def _asked(
-    guard: Guard, bound: _Bound, request: Request, admitted: Admitted, seen: set[Any]
-) -> Reply:
+def _asked(bound: _Bound, request: Request, guard: Guard, admitted: Admitted, seen: Seen) -> Reply:
     """The reply to a request whose signature is right; names it in ``seen``."""
     given = _read(bound.shape, request.body)
     operation = bound.operation
@@ -383,7 +411,9 @@ def _asked(
         raise _not_offered(bound.shape.name)
     app, settled = guard.permitted(admitted, bound.shape.name, given)
     result = operation.answer(app, settled, request.request_id)
-    seen.update((scope_of(request.authorization), _name_of(request, given)))
+    seen.asked.update((scope_of(request.authorization), _name_of(request, given)))
+    if bound.usual is not None and app is admitted.app:
+        seen.found(app.store.home, given.get("KeyId"), settled.get("KeyId"))
     return Reply(200, bound.shape.write(result))
 
 

@@ -33,14 +33,18 @@ class Admitted(NamedTuple):
 
     Attributes:
         app: the service of the region and the caller's account.
-        values: condition keys of the connection and the headers.
         access_key: that signed it.
     """
 
     app: Application
     caller: Principal
-    values: Mapping[str, Any]
     access_key: str
+    request: Request
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """Condition keys of the connection and the headers."""
+        return _values(self.request)
 
 
 class Guard:
@@ -51,6 +55,7 @@ class Guard:
         self._access = app.deployment.access
         regions = {app.store.home.region, *app.deployment.served_regions()}
         self._verifier = Verifier(regions, self._access.signing_key)
+        self._apps: dict[tuple[str, str], Application] = {}  # of callers that there are
         self._homes: set[Home] = set()  # that have keys; they do for ever
 
     def admit(self, request: Request) -> Admitted:
@@ -68,8 +73,11 @@ class Guard:
             raise UnrecognizedClient(
                 "The security token included in the request is invalid."
             ) from None
-        home = Home(signer.region, caller.account or "")
-        return Admitted(self._deployment.at(home), caller, _values(request), signer.access_key)
+        place = signer.region, caller.account or ""
+        app = self._apps.get(place)
+        if app is None:
+            app = self._apps[place] = self._deployment.at(Home(*place))
+        return Admitted(app, caller, signer.access_key, request)
 
     def permitted(
         self, admitted: Admitted, operation: str, given: Mapping[str, Any]
@@ -79,7 +87,7 @@ class Guard:
         Raises:
             AccessDenied: the caller may not do it; other errors as of the operation's names.
         """
-        app, caller, values, _ = admitted
+        app, caller, values = admitted.app, admitted.caller, admitted.values
         account = _account_in(given)
         if account in {None, caller.account}:
             return app, permitted(app, caller, operation, given, values)

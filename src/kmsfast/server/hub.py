@@ -16,7 +16,7 @@ from email.utils import formatdate
 from typing import Final
 
 from kmsfast.server.connection import Connection
-from kmsfast.server.endpoint import Endpoint, Later, Reply
+from kmsfast.server.endpoint import Endpoint, Later, Reply, Request
 from kmsfast.server.signed import SignedConnection
 
 __all__ = ["Server"]
@@ -37,7 +37,8 @@ class Server:
     def __init__(
         self, endpoint: Endpoint, loop: asyncio.AbstractEventLoop, *, keep_headers: bool = False
     ) -> None:
-        self.answer = endpoint.answer
+        self.answer, self._write_events = endpoint.answer, endpoint.write
+        self._held: list[tuple[Connection, Request, Reply]] = []
         self._kind = SignedConnection if keep_headers else Connection
         self._loop = loop
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="kmsfast")
@@ -74,6 +75,19 @@ class Server:
     def start(self, work: Later) -> asyncio.Future[Reply]:
         """Does work in a thread."""
         return self._loop.run_in_executor(self._pool, work)
+
+    def hold(self, connection: Connection, request: Request, reply: Reply) -> None:
+        """Holds a reply until the events of all that are ready now are written."""
+        self._held.append((connection, request, reply))
+        if len(self._held) == 1:
+            self._loop.call_soon(self._release)
+
+    def _release(self) -> None:
+        """Writes the events by one write, and lets their replies go."""
+        held, self._held = self._held, []
+        replies = self._write_events([(request, reply) for _, request, reply in held])
+        for (connection, request, _), reply in zip(held, replies, strict=True):
+            connection.release(request, reply)
 
     # ---- its life ---------------------------------------------------------------------------
 

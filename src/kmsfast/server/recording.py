@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from kmsfast.audit.event import Caller, Event
+from kmsfast.audit.event import Caller, Event, Form
 from kmsfast.audit.recorder import Recorder
 from kmsfast.model.arn import Home
 from kmsfast.model.policy_principal import Kind, Principal, root_arn
@@ -53,6 +53,7 @@ class Recording:
         self._recorder, self._clock = recorder, clock
         self._kept = {name: (each, Recorder.is_change(name)) for name, each in kept.items()}
         self._callers: dict[tuple[Any, ...], Caller] = {}
+        self._forms: dict[tuple[Any, ...], tuple[Principal | None, Form]] = {}
         self._names = {f"TrentService.{name}".encode(): name for name in kept}
 
     def waits_for(self, request: Request) -> bool:
@@ -98,9 +99,44 @@ class Recording:
             )
         )
 
+    def event_of(self, request: Request, operation: str, key_arn: str, parameters: bytes) -> bytes:
+        """The event of a usual request that has succeeded, for :meth:`write`.
+
+        Args:
+            key_arn: of the key that it used; empty: none.
+            parameters: that may be recorded, packed.
+        """
+        agent = _agent(request)
+        name = request.access_key, operation, key_arn, request.home, request.peer, agent
+        known = self._forms.get(name)
+        if known is not None and known[0] is request.caller:
+            form = known[1]
+        else:
+            form = self._form(request, operation, key_arn)
+            if len(agent) <= _LONGEST_AGENT:
+                if len(self._forms) >= _MOST_CALLERS:
+                    self._forms.clear()
+                self._forms[name] = request.caller, form
+        return form.pack(int(self._clock() * 1_000_000), parameters, request.request_id)
+
+    def write(self, events: Sequence[bytes]) -> None:
+        """Writes such events, together.
+
+        Raises:
+            AuditUnusable: one could not be written; then the reply of none must leave.
+        """
+        self._recorder.append(events)
+
+    def _form(self, request: Request, operation: str, key_arn: str) -> Form:
+        home = request.home
+        if home is None:
+            raise ValueError("nobody is named for a request that is answered")
+        keys = (key_arn,) if key_arn else ()
+        return Form(Event(0, operation, home.region, keys, self._caller(request, home)))
+
     def _caller(self, request: Request, home: Home) -> Caller:
         """Who asked; callers of lately are known."""
-        agent = next((value for name, value in request.headers if name == b"user-agent"), b"")
+        agent = _agent(request)
         who = request.caller
         named = None if who is None else (who.arn, who.user_id)
         key = (request.access_key, named, home, request.peer, agent)
@@ -112,6 +148,13 @@ class Recording:
             if len(agent) <= _LONGEST_AGENT:
                 self._callers[key] = known
         return known
+
+
+def _agent(request: Request) -> bytes:
+    for name, value in request.headers:
+        if name == b"user-agent":
+            return value
+    return b""
 
 
 def _members(body: bytes) -> dict[str, Any]:

@@ -6,17 +6,16 @@ Rules: those of :mod:`kmsfast.server.connection`. Without authentication nothing
 from __future__ import annotations
 
 import asyncio
-from typing import Final
 
 from kmsfast.server.connection import Connection, Hub
 
 __all__ = ["SignedConnection"]
 
-_MOST_HEADERS: Final = 256
-
 
 class SignedConnection(Connection):
     """Reads requests with all their headers, and says where they come from."""
+
+    _KEEPS_HEADERS = True
 
     __slots__ = ("_peer", "_secure")
 
@@ -30,14 +29,6 @@ class SignedConnection(Connection):
         name = transport.get_extra_info("peername")
         self._peer = str(name[0]) if isinstance(name, tuple) else ""
         self._secure = transport.get_extra_info("ssl_object") is not None
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or a trailer."""
-        if not self._in_body:
-            self._request.headers.append((name.lower(), value))
-            if len(self._request.headers) > _MOST_HEADERS:
-                self._refuse(431)
-        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The body comes next."""

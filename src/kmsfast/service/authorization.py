@@ -35,7 +35,10 @@ from kmsfast.model.policy_trace import Step, explained
 from kmsfast.service.keyring import Keyring
 from kmsfast.service.principals import Principals
 
-__all__ = ["NOTHING", "Asked", "Authorizer", "facts_of"]
+__all__ = ["ALL", "NOTHING", "Asked", "Authorizer", "facts_of"]
+
+ALL: Final = "*"
+"""The resource of what is about no key."""
 
 _MOST: Final = 4096
 _DOCUMENTS: Final = 1024
@@ -124,17 +127,26 @@ class Authorizer:
         Raises:
             AccessDenied: it is not. KeyNotFound: the key was deleted meanwhile.
         """
-        name = id(caller), key.arn if key is not None else alias_arn or "*", action
-        entry = self._entries.get(name)
-        if (
+        resource = key.arn if key is not None else alias_arn or ALL
+        if not self.allows_all(caller, action, resource):
+            self._check(caller, action, key, ask, alias_arn)
+
+    def allows_all(self, caller: Principal, action: str, resource: str) -> bool:
+        """Whether it is known that a caller's requests are allowed whatever else they bring.
+
+        False says nothing: then :meth:`check` decides.
+
+        Args:
+            resource: the ARN of a key or an alias, or ALL.
+        """
+        entry = self._entries.get((id(caller), resource, action))
+        return (
             entry is not None
             and entry.allowed
             and entry.until is None
             and entry.epoch == self._epoch[0]
             and entry.caller is caller
-        ):
-            return
-        self._check(caller, action, key, ask, alias_arn)
+        )
 
     def lasts(self, caller: Principal, action: str, key: KeyMetadata) -> bool:
         """Whether decisions stand until something in the store changes, and not by the clock."""
@@ -230,7 +242,7 @@ class Authorizer:
         self, caller: Principal, action: str, key: KeyMetadata | None, alias_arn: str | None
     ) -> _Entry:
         """The entry that is good now."""
-        name = id(caller), key.arn if key is not None else alias_arn or "*", action
+        name = id(caller), key.arn if key is not None else alias_arn or ALL, action
         entry, now = self._entries.get(name), self._ring.clock()
         if (
             entry is not None

@@ -13,6 +13,9 @@ Rules:
 - a signature is good for 5 minutes around its time; a presigned request for as long as it says;
 - what is wrong without looking at a key is said first. Then the signature is computed and compared,
   for an unknown access key with a key that nobody has: both answers take the same work;
+- what an Authorization header said beside the signature is remembered, for a client says the same
+  all day; apart of right and of wrong ones, so that who has no access key pushes nothing out, and
+  the work is the same for both;
 - no I/O: the keys come from whoever keeps them, the time from the caller.
 """
 
@@ -23,9 +26,11 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final, NamedTuple
 
+from kmsfast.crypto.sigv4 import SIGNATURE_LEN, is_signature
 from kmsfast.model.signing_key import SERVICE, TERMINATOR, SigningKey
 from kmsfast.wire.refusals import (
     IncompleteSignature,
@@ -34,7 +39,7 @@ from kmsfast.wire.refusals import (
     SignatureMismatch,
     UnrecognizedClient,
 )
-from kmsfast.wire.sigv4_text import canonical_path, canonical_query, canonical_request, pairs_of
+from kmsfast.wire.sigv4_text import canonical_head, canonical_path, canonical_query, pairs_of
 
 __all__ = ["ALGORITHM", "Signed", "Signer", "Verifier"]
 
@@ -47,6 +52,14 @@ _HEADER: Final = re.compile(
     rb"AWS4-HMAC-SHA256 +Credential=([^\s,=]+) *, *SignedHeaders=([^\s,=]+) *, *"
     rb"Signature=([^\s,=]+)"
 )
+# The same, up to the signature.
+_BEFORE: Final = re.compile(
+    rb"AWS4-HMAC-SHA256 +Credential=[^\s,=]+ *, *SignedHeaders=[^\s,=]+ *, *Signature="
+)
+_MOST_FORMS: Final = 1024
+_LONGEST_FORM: Final = 1024
+_MOST_MOMENTS: Final = 64
+_PLAIN: Final = b"/"  # the only target that requests of the API have, unless they are presigned
 _WORD: Final = re.compile(r"[A-Z0-9-]{1,24}")
 _QUERY: Final = (
     "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date",
@@ -86,16 +99,41 @@ class Signer(NamedTuple):
     region: str
 
 
+class _Form(NamedTuple):
+    """What the Authorization headers of one client have in common.
+
+    Attributes:
+        scope: day, region, service and terminator.
+        signed: names of the signed headers, separated by semicolons.
+        names: the same.
+    """
+
+    access_key: str
+    day: str
+    region: str
+    scope: str
+    signed: bytes
+    names: tuple[bytes, ...]
+    covered: frozenset[bytes]
+
+
 class _Claim(NamedTuple):
-    """What a request says of its signature."""
+    """What a request says of its signature.
+
+    Attributes:
+        form: when it is known.
+    """
 
     algorithm: str
     credential: str
     signed: bytes
-    signature: str
+    signature: bytes
     date: str
     expires: int | None
     query: str
+    names: tuple[bytes, ...]
+    covered: frozenset[bytes]
+    form: _Form | None = None
 
 
 class Verifier:
@@ -107,6 +145,9 @@ class Verifier:
 
     def __init__(self, regions: Collection[str], keys: SigningKeys) -> None:
         self._regions, self._keys = regions, keys
+        # By Authorization headers up to the signature, which was right, or wrong.
+        self._forms: dict[bytes, _Form] = {}
+        self._others: dict[bytes, _Form] = {}
 
     def check(self, request: Signed, now: float) -> Signer:
         """Who signed the request, and for which region.
@@ -121,29 +162,52 @@ class Verifier:
                 not cover what it must, or is not that of the request.
             UnrecognizedClient: nobody has the access key.
         """
-        path, _, query = request.target.partition(b"?")
         headers, twice = _by_name(request.headers)
-        claim = _claimed(headers, twice, query)
+        path, _, query = request.target.partition(b"?")
+        plain = request.target == _PLAIN and not twice
+        claim = (self._known(headers) if plain else None) or _claimed(headers, twice, query)
         _check_moment(claim, now)
         _check_covered(claim, headers, twice)
         if claim.algorithm != ALGORITHM:
             raise IncompleteSignature(
                 f"Unsupported AWS 'algorithm': '{claim.algorithm}' (only {ALGORITHM} for now). "
             )
-        access_key, day, region = self._scope(claim)
-        canonical = canonical_request(
-            request.method, canonical_path(path), claim.query, headers, claim.signed, request.body
-        )
-        scope = claim.credential.partition("/")[2]
-        text = f"{ALGORITHM}\n{claim.date}\n{scope}\n{sha256(canonical).hexdigest()}"
-        key, known = self._keys(access_key, day, region)
-        right = hmac.digest(key, text.encode(), "sha256").hex()
-        same = hmac.compare_digest(right.encode(), claim.signature.encode())
+        form = claim.form or self._form(claim)
+        head = canonical_head(
+            request.method, "/" if plain else canonical_path(path), claim.query, headers,
+            form.signed, form.names,
+        )  # fmt: skip
+        scope = f"{ALGORITHM}\n{claim.date}\n{form.scope}\n".encode()
+        key, known = self._keys(form.access_key, form.day, form.region)
+        same = is_signature(claim.signature, key, scope, head, request.body)
+        right = known & same & _body_as_said(headers, request.body)
+        if plain and claim.form is None:
+            _keep(self._forms if right else self._others, headers[b"authorization"], form)
+        if right:
+            return Signer(form.access_key, form.region)
         if not known:
             raise UnrecognizedClient("The security token included in the request is invalid.")
-        if not same or not _body_as_said(headers, canonical):
-            raise SignatureMismatch(_MISMATCH)
-        return Signer(access_key, region)
+        raise SignatureMismatch(_MISMATCH)
+
+    def _known(self, headers: Mapping[bytes, bytes]) -> _Claim | None:
+        """The claim of a header in a form that is known; None: it is read as if none were."""
+        authorization = headers.get(b"authorization", b"")
+        start = authorization[:-SIGNATURE_LEN]
+        form = self._forms.get(start) or self._others.get(start)
+        signature = authorization[-SIGNATURE_LEN:]
+        if form is None or not signature.isalnum():
+            return None
+        date = (headers.get(b"x-amz-date") or headers.get(b"date", b"")).decode("latin-1")
+        if date[:8] != form.day:
+            return None
+        return _Claim(
+            ALGORITHM, "", form.signed, signature, date, None, "", form.names, form.covered, form
+        )
+
+    def _form(self, claim: _Claim) -> _Form:
+        access_key, day, region = self._scope(claim)
+        scope = claim.credential.partition("/")[2]
+        return _Form(access_key, day, region, scope, claim.signed, claim.names, claim.covered)
 
     def _scope(self, claim: _Claim) -> tuple[str, str, str]:
         """Access key, day and region."""
@@ -172,6 +236,14 @@ class Verifier:
         if wrong:
             raise InvalidCredentialScope("".join(wrong).rstrip())
         return access_key, day, region
+
+
+def _keep(forms: dict[bytes, _Form], authorization: bytes, form: _Form) -> None:
+    start = authorization[:-SIGNATURE_LEN]
+    if len(start) <= _LONGEST_FORM and _BEFORE.fullmatch(start):
+        if len(forms) >= _MOST_FORMS:
+            forms.clear()
+        forms[start] = form
 
 
 # ---- what the request says ----------------------------------------------------------------------
@@ -225,8 +297,8 @@ def _of_header(authorization: bytes, headers: Mapping[bytes, bytes], query: str)
             members[name].encode("latin-1") for name in ("Credential", "SignedHeaders", "Signature")
         )
     return _Claim(
-        algorithm, credential.decode("latin-1"), signed, signature.decode("latin-1"),
-        moment.decode("latin-1"), None, query,
+        algorithm, credential.decode("latin-1"), signed, signature, moment.decode("latin-1"), None,
+        query, *_names(signed),
     )  # fmt: skip
 
 
@@ -266,11 +338,17 @@ def _of_query(pairs: Sequence[tuple[bytes, bytes]]) -> _Claim:
         raise IncompleteSignature(
             f"X-Amz-Expires must be between 1 and {MAX_EXPIRES} seconds, not '{text}'"
         )
+    signed = members["X-Amz-SignedHeaders"].encode("latin-1")
     return _Claim(
-        members["X-Amz-Algorithm"], members["X-Amz-Credential"],
-        members["X-Amz-SignedHeaders"].encode("latin-1"), members["X-Amz-Signature"],
-        members["X-Amz-Date"], expires, canonical_query(rest),
+        members["X-Amz-Algorithm"], members["X-Amz-Credential"], signed,
+        members["X-Amz-Signature"].encode("latin-1"), members["X-Amz-Date"], expires,
+        canonical_query(rest), *_names(signed),
     )  # fmt: skip
+
+
+def _names(signed: bytes) -> tuple[tuple[bytes, ...], frozenset[bytes]]:
+    names = tuple(signed.split(b";"))
+    return names, frozenset(names)
 
 
 # ---- what is checked without a key --------------------------------------------------------------
@@ -299,8 +377,7 @@ def _check_moment(claim: _Claim, now: float) -> None:
 
 def _check_covered(claim: _Claim, headers: Mapping[bytes, bytes], twice: frozenset[bytes]) -> None:
     """Every header that has a meaning here is signed, is there, and is there once."""
-    names = claim.signed.split(b";")
-    signed = frozenset(names)
+    names, signed = claim.names, claim.covered
     if b"host" not in signed:
         raise SignatureMismatch(
             "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."
@@ -313,7 +390,8 @@ def _check_covered(claim: _Claim, headers: Mapping[bytes, bytes], twice: frozens
     if twice and not twice.isdisjoint(signed):
         again = min(twice & signed).decode("latin-1")
         raise SignatureMismatch(f"The signed header '{again}' is given twice.")
-    if len(names) > _MANY or names != sorted(signed) or not signed <= headers.keys():
+    ordered = claim.form is not None or (len(names) <= _MANY and names == tuple(sorted(signed)))
+    if not ordered or not signed <= headers.keys():
         raise SignatureMismatch(_MISMATCH)
 
 
@@ -322,12 +400,13 @@ def _unsigned(name: bytes) -> SignatureMismatch:
     return SignatureMismatch(f"'{said}' must be a 'SignedHeader' in the AWS Authorization.")
 
 
-def _body_as_said(headers: Mapping[bytes, bytes], canonical: bytes) -> bool:
+def _body_as_said(headers: Mapping[bytes, bytes], body: bytes) -> bool:
     """Whether x-amz-content-sha256, where it is given, is the hash of the body."""
     said = headers.get(b"x-amz-content-sha256")
-    return said is None or hmac.compare_digest(said, canonical[-64:])
+    return said is None or hmac.compare_digest(said, sha256(body).hexdigest().encode())
 
 
+@lru_cache(maxsize=_MOST_MOMENTS)
 def _unix(text: str) -> float | None:
     found = _MOMENT.fullmatch(text)
     if found is None:

@@ -12,11 +12,16 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
-from hashlib import sha256
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-__all__ = ["EMPTY_PATHS", "canonical_path", "canonical_query", "canonical_request", "pairs_of"]
+__all__ = [
+    "EMPTY_PATHS",
+    "canonical_head",
+    "canonical_path",
+    "canonical_query",
+    "pairs_of",
+]
 
 EMPTY_PATHS: Final = (b"", b"/")
 # What is never escaped (RFC 3986, section 2.3).
@@ -51,28 +56,24 @@ def canonical_query(pairs: Sequence[tuple[bytes, bytes]]) -> str:
     return "&".join(f"{name}={value}" for name, value in escaped)
 
 
-def canonical_request(  # noqa: PLR0917 - in the order of its lines
-    method: str, path: str, query: str, headers: Mapping[bytes, bytes], signed: bytes, body: bytes
+def canonical_head(  # noqa: PLR0917 - in the order of its lines
+    method: str,
+    path: str,
+    query: str,
+    headers: Mapping[bytes, bytes],
+    signed: bytes,
+    names: Iterable[bytes],
 ) -> bytes:
-    """The canonical request.
+    """The canonical request up to the hash of the body, which ends it.
 
     Args:
         headers: by their names in lower case; every signed one is there.
         signed: names of the signed headers, separated by semicolons.
+        names: the same.
     """
-    lines = [b"%b:%b" % (name, _folded(headers[name])) for name in signed.split(b";")]
-    return b"%b\n%b\n%b\n%b\n\n%b\n%b" % (
-        method.encode("latin-1"),
-        path.encode("ascii"),
-        query.encode("ascii"),
-        b"\n".join(lines),
-        signed,
-        sha256(body).hexdigest().encode(),
-    )
-
-
-def _folded(value: bytes) -> bytes:
-    return b" ".join(value.split())
+    lines = b"\n".join([b"%b:%b" % (name, b" ".join(headers[name].split())) for name in names])
+    head = f"{method}\n{path}\n{query}\n".encode("latin-1")
+    return b"%b%b\n\n%b\n" % (head, lines, signed)
 
 
 def _escaped(data: bytes) -> str:

@@ -346,6 +346,15 @@ static void check_replies(const hierarchy *h) {
     require_secret(answer, 40, "base64 of random bytes");
 }
 
+/* The key that signs is secret, and so is what it makes, whatever the request carries. */
+static void check_sigv4(void) {
+    static const uint8_t text[] = "AWS4-HMAC-SHA256\n20150830T123600Z\n20150830/us-east-1/kms/aws4_request\n";
+    uint8_t key[32] = {0}, signature[64] = {0};
+    KF_SECRET(key, sizeof key);
+    require(kf_sigv4_check(key, text, sizeof text, text, sizeof text, text, sizeof text, signature) == KF_ERR_AUTH,
+            "kf_sigv4_check");
+}
+
 static void check_data_key(const hierarchy *h) {
     uint8_t plain[32], blob[32 + KF_BLOB_OVERHEAD];
     ok_or_end(kf_data_key(h->key, plain, blob, sizeof plain, NULL, 0), "kf_data_key");
@@ -413,6 +422,7 @@ int main(int argc, char **argv) {
     check_one_blob(&h), check_bound_blob(&h);
     check_blobs(&h);
     check_replies(&h);
+    check_sigv4();
     check_data_key(&h);
     check_sealed(&h);
     const unsigned errors = VALGRIND_COUNT_ERRORS;

@@ -79,6 +79,8 @@ static void run(const uint8_t *data, size_t len) {
         LAW(usual || status == KF_ERR_TYPE, "not usual, and %d", status);
         LAW(status > 0 || status == KF_ERR_TYPE || (kind == KF_REQUEST_DECRYPT && status == KF_ERR_AUTH), "%d", status);
         LAW(kind != KF_REQUEST_DATA_KEY || !usual || status > 0, "no data key: %d", status);
+        const int recorded = kf_request_recorded(out, made.len + 64, kind, body, made.len);
+        LAW(usual ? recorded > 0 : recorded == KF_ERR_TYPE, "recorded: %d", recorded);
         if (kind != KF_REQUEST_DATA_KEY && usual) check_base64(r.payload.at, r.payload.len);
         if (kind == KF_REQUEST_ENCRYPT && status > 0) check_back(&r, out, (size_t)status);
         fuzz_request.tried++, fuzz_request.past_header += (uint64_t)usual;

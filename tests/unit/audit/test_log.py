@@ -20,6 +20,7 @@ from kmsfast.audit.reading import Filter, read
 from kmsfast.audit.segments import segments
 from kmsfast.audit.verify import Report, verify
 from kmsfast.crypto.keys import StoreKey
+from kmsfast.crypto.log import MAX_BODY
 from kmsfast.errors import AuditUnusable
 
 
@@ -295,3 +296,34 @@ def test_a_segment_begins_as_documented(opened: Opener) -> None:
     log = opened()
     assert (log.directory / segment_name(1)).read_bytes().startswith(MAGIC)
     assert MAGIC == b"kmsfast audit 1\n"
+
+
+@pytest.mark.parametrize("segment_bytes", [4096, 1 << 20])
+def test_events_that_are_appended_together_are_those_that_are_appended_one_by_one(
+    opened: Opener, store_key: StoreKey, segment_bytes: int
+) -> None:
+    """More than one write takes, and more than the rest of a segment holds."""
+    log = opened(segment_bytes=segment_bytes)
+    log.append_all([event(number).pack() for number in range(150)])
+    log.append(event(150).pack())
+    log.append_all([event(number).pack() for number in range(151, 160)])
+    assert times(log.directory) == list(range(160))
+    assert (len(segments(log.directory)) > 3) is (segment_bytes == 4096)
+    assert verified(log, store_key).events == 160
+
+
+def test_events_that_are_appended_together_are_all_refused_on_a_full_disk(
+    opened: Opener, store_key: StoreKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = opened()
+    log.append_all([event(1).pack(), event(2).pack()])
+    with monkeypatch.context() as patch:
+        patch.setattr(log, "_file_now", log._file_now._replace(fd=-1))  # each write fails
+        with pytest.raises(AuditUnusable, match="cannot be written"):
+            log.append_all([event(3).pack(), event(4).pack()])
+    log.append_all([event(5).pack()])
+    assert times(log.directory) == [1, 2, 5]
+    with pytest.raises(AuditUnusable, match="too long"):
+        log.append_all([event(6).pack(), bytes(MAX_BODY + 1)])
+    assert times(log.directory) == [1, 2, 5]
+    assert verified(log, store_key).events == 3

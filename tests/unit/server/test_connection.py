@@ -39,11 +39,11 @@ class Transport:
 
 
 class Hub:
-    """Answers each request with its own body; those to ``slow`` later."""
+    """Answers each request with its own body; those to ``slow`` later, ``held`` when released."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.now, self.date, self.stopping, self.full = 100.0, b"now", False, False
-        self.loop, self.requests, self.works = loop, [], []
+        self.loop, self.requests, self.works, self.held = loop, [], [], []
         self.connections: set[Connection] = set()
 
     def opened(self, connection: Connection) -> bool:
@@ -58,13 +58,22 @@ class Hub:
 
     def answer(self, request: Request) -> Any:
         self.requests.append(request)
-        reply = Reply(413 if request.too_long else 200, request.body)
+        event = b"e" if request.target == b"held" else b""
+        reply = Reply(413 if request.too_long else 200, request.body, event=event)
         return (lambda: reply) if request.target == b"slow" else reply
 
     def start(self, work: Callable[[], Reply]) -> asyncio.Future[Reply]:
         future: asyncio.Future[Reply] = self.loop.create_future()
         self.works.append((future, work))
         return future
+
+    def hold(self, connection: Connection, request: Request, reply: Reply) -> None:
+        self.held.append((connection, request, reply))
+
+    def release(self) -> None:
+        held, self.held = self.held, []
+        for connection, request, reply in held:
+            connection.release(request, reply)
 
     def finish(self) -> None:
         future, work = self.works.pop(0)
@@ -376,3 +385,70 @@ def test_too_many_connections(line: Line) -> None:
     another = Transport()
     Connection(line.hub).connection_made(another)  # type: ignore[arg-type]
     assert another.aborted
+
+
+# ---- replies that are held ------------------------------------------------------------------
+
+HELD = request(b"held", b"X-Amz-Target: held")
+
+
+def test_nothing_overtakes_a_reply_that_is_held(line: Line) -> None:
+    line.send(HELD + request(b"2") + SLOW + request(b"4") + HELD)
+    assert line.transport.sent == b""
+    line.hub.finish()
+    assert line.transport.sent == b""
+    assert len(line.hub.held) == 5
+    line.hub.release()
+    assert line.bodies == [b"held", b"2", b"slow", b"4", b"held"]
+    assert not line.transport.paused
+    assert not line.transport.closed
+    line.send(request(b"6"))
+    assert line.bodies[-1] == b"6"
+
+
+@pytest.mark.parametrize("ahead", [b"", request(b"more")])
+def test_a_last_request_is_answered_before_the_connection_ends(line: Line, ahead: bytes) -> None:
+    line.send(HELD + request(b"last", b"X-Amz-Target: held", b"Connection: close") + ahead)
+    assert not line.transport.closed
+    line.hub.release()
+    assert line.bodies == [b"held", b"last"]
+    assert line.transport.sent.count(b"Connection: close") == 1
+    assert line.transport.closed
+
+
+def test_a_client_that_has_sent_all_gets_what_is_held(line: Line) -> None:
+    line.send(HELD + HELD)
+    assert line.connection.eof_received()
+    assert not line.transport.closed
+    line.hub.release()
+    assert line.bodies == [b"held", b"held"]
+    assert line.transport.sent.count(b"Connection: close") == 1
+    assert line.transport.closed
+
+
+def test_what_cannot_be_read_is_refused_behind_what_is_held(line: Line) -> None:
+    line.send(HELD + b"nothing\r\n\r\n")
+    assert line.transport.sent == b""
+    line.connection.expire()
+    assert not line.transport.closed
+    line.hub.release()
+    assert line.statuses == [200, 400]
+    assert line.transport.closed
+
+
+def test_a_server_that_stops_lets_go_what_is_held(line: Line) -> None:
+    line.send(HELD)
+    line.hub.stopping = True
+    line.connection.stop()
+    assert not line.transport.closed
+    line.hub.release()
+    assert line.bodies == [b"held"]
+    assert line.transport.closed
+
+
+def test_what_is_held_for_a_client_that_is_gone_goes_nowhere(line: Line) -> None:
+    line.send(HELD)
+    line.transport.abort()
+    line.connection.connection_lost(None)
+    line.hub.release()
+    assert line.transport.sent == b""

@@ -15,6 +15,7 @@ import kmsfast
 from kmsfast.server.endpoint import Endpoint, Reply, Request
 from kmsfast.server.guard import Guard
 from kmsfast.service.principals import NewAccessKey
+from kmsfast.wire.sigv4 import Signed, Signer, Verifier
 
 STAMP = "20260101T000000Z"
 
@@ -94,6 +95,27 @@ def test_access_keys_that_are_known_are_refused_where_others_are(world: World) -
         for _ in range(2):
             at_once, reply = world.encrypt(NewAccessKey(key_id, "x" * 40, ""))
             assert (at_once, reply.status) == (False, 400)
+
+
+def test_a_wrong_signature_is_the_same_work_for_every_access_key(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One check each, also where the access key is in use and where it never was."""
+    for _ in range(3):
+        world.encrypt()
+    checked: list[bytes] = []
+    check = Verifier.check
+
+    def counting(verifier: Verifier, request: Signed, now: float) -> Signer:
+        checked.append(request.body)
+        return check(verifier, request, now)
+
+    monkeypatch.setattr(Verifier, "check", counting)
+    for key_id in (world.admin.id, "AKIANOBODYNOBODYNOBO"):
+        for times in (1, 2):
+            assert world.encrypt(NewAccessKey(key_id, "x" * 40, ""))[1].status == 400
+            assert len(checked) == times
+        checked.clear()
 
 
 def test_what_is_denied_is_never_remembered_as_allowed(world: World) -> None:

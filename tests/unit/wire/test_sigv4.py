@@ -211,6 +211,52 @@ def test_nobody_is_told_apart_from_a_wrong_signature_before_the_work_is_done() -
     refused(signed(secret="wrong"), "InvalidSignatureException", MISMATCH)
 
 
+def test_what_headers_say_is_remembered_of_right_and_of_wrong_signatures() -> None:
+    """Reading is the same work for both then, and wrong ones push nothing out."""
+    verifier = Verifier({REGION}, keys)
+    for number in range(2000):
+        assert verifier.check(signed(), NOW_UNIX).access_key == ACCESS_KEY
+        for wrong in (signed(access_key=f"AKIANOBODY{number}"), signed(secret="wrong")):
+            with pytest.raises(KmsError):
+                verifier.check(wrong, NOW_UNIX)
+    assert len(verifier._forms) == 1
+    assert 0 < len(verifier._others) <= 1024
+    long = signed(headers={f"x-{'a' * 1000}": "v"})
+    assert verifier.check(long, NOW_UNIX).access_key == ACCESS_KEY
+    assert len(verifier._forms) == 1
+
+
+def test_what_is_remembered_of_a_header_decides_nothing() -> None:
+    """A request in a known form is checked as one in a new form is, and refused in its words."""
+    good = signed()
+    text = of(good, "authorization")
+    known = Verifier({REGION}, keys)
+    known.check(good, NOW_UNIX)
+    for request, now in (
+        (good, NOW_UNIX + 301),
+        (good, NOW_UNIX - 301),
+        (header(good, "x-amz-date", "20261129T120000Z"), NOW_UNIX + 86_400),
+        (header(good, "x-amz-date", ""), NOW_UNIX),
+        (header(good, "x-amz-date", None), NOW_UNIX),
+        (header(good, "content-type", None), NOW_UNIX),
+        (header(good, "x-amz-meta", "v"), NOW_UNIX),
+        (header(good, "host", "localhost:8080", add=True), NOW_UNIX),
+        (header(good, "authorization", text[:-1] + ","), NOW_UNIX),
+        (header(good, "authorization", text[:-1] + " "), NOW_UNIX),
+        (header(good, "authorization", text[:-64] + text[-64:].upper()), NOW_UNIX),
+        (header(good, "x-amz-content-sha256", "0" * 64), NOW_UNIX),
+        (replace(good, target=b"/?a=1"), NOW_UNIX),
+        (replace(good, body=b"[]"), NOW_UNIX),
+        (replace(good, method="PUT"), NOW_UNIX),
+    ):
+        said = []
+        for verifier in (known, Verifier({REGION}, keys)):
+            with pytest.raises(KmsError) as caught:
+                verifier.check(request, now)
+            said.append((type(caught.value), caught.value.message))
+        assert said[0] == said[1]
+
+
 def test_the_key_that_stands_in_for_nobody_opens_nothing() -> None:
     """Even a signature by that very key."""
     request = signed(access_key="AKIANOBODY", secret="of nobody")
