@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING
 
 from kmsfast.errors import ValidationError
 from kmsfast.model.arn import Home
+from kmsfast.model.quotas import AWS, Quotas
 from kmsfast.service.encryption import Encryption
 from kmsfast.service.keyring import Keyring
 from kmsfast.service.management import Management
 from kmsfast.service.outside import OutsideKeys
 from kmsfast.service.ports import Clock
 from kmsfast.store.directory import StoreDirectory, StoreScope, create_store, open_store
+from kmsfast.store.quotas import QUOTAS, load_quotas
 from kmsfast.store.roots import Passphrase, Root, RootKeyFile
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from kmsfast.service.access import Access
     from kmsfast.service.asymmetric import Asymmetric
     from kmsfast.service.authorization import Authorizer
+    from kmsfast.service.billing import Billing
     from kmsfast.service.encapsulation import Encapsulation
     from kmsfast.service.grants import Grants
     from kmsfast.service.importing import Importing
@@ -69,10 +72,14 @@ class Deployment:
 
     Attributes:
         key_stores: the configuration of key stores outside, whether it is there or not.
+        quotas: of each account in each region.
     """
 
-    def __init__(self, directory: StoreDirectory, clock: Clock, key_stores: Path) -> None:
+    def __init__(
+        self, directory: StoreDirectory, clock: Clock, key_stores: Path, quotas: Quotas = AWS
+    ) -> None:
         self.directory, self._clock, self.key_stores = directory, clock, key_stores
+        self.quotas = quotas
         self._regions: tuple[str, ...] = ()
         self._made: dict[Home, Application] = {}
         self._recorders: list[Recorder] = []
@@ -86,7 +93,7 @@ class Deployment:
         """
         made = self._made.get(home)
         if made is None:
-            ring = Keyring(self.directory.at(home), self._clock)
+            ring = Keyring(self.directory.at(home), self._clock, self.quotas)
             made = self._made.setdefault(home, Application(self, ring))
         if self._closed:  # meanwhile; close may have been here before this one was
             made.ring.close()
@@ -111,7 +118,7 @@ class Deployment:
         from kmsfast.audit.trail import Trail
 
         store = self.directory
-        return Trail(store.path / AUDIT, store.store_key, store.store_id)
+        return Trail(store.path / AUDIT, store.store_key, store.store_id, self._clock)
 
     def recorder(self, *, strict: bool = False) -> Recorder:
         """What writes events of a door to the audit log; it is closed with the store."""
@@ -175,13 +182,22 @@ class Application:
         self.store: StoreScope = deployment.directory.at(ring.store.home)
         self.outside = OutsideKeys(ring, self._found_outside)
         ring.when_purged = self.outside.forget
-        self.management = Management(ring, self.outside)
+        self.management = Management(ring, self.outside, self._checked_policy)
         self.encryption = Encryption(ring, self.outside)
 
     def _found_outside(self, kind: KeyStoreType) -> Outside:
         from kmsfast.external import outside
 
         return outside(kind, self.deployment.key_stores, self.store.home, self.ring.clock)
+
+    def _checked_policy(self, document: str | None) -> str | None:
+        """A key policy that can be put; None is the default one, and imports nothing."""
+        if document is None:
+            return None
+        from kmsfast.service.policies import checked_to_put
+
+        most = self.ring.quotas.key_policy_bytes
+        return checked_to_put(document, self.deployment.principals.known, most)
 
     @cached_property
     def key_stores(self) -> KeyStores:
@@ -230,7 +246,14 @@ class Application:
         """Key policies."""
         from kmsfast.service.policies import Policies
 
-        return Policies(self.ring)
+        return Policies(self.ring, self._checked_policy, self.deployment.principals.arn)
+
+    @cached_property
+    def billing(self) -> Billing:
+        """What there is to bill."""
+        from kmsfast.service.billing import Billing
+
+        return Billing(self.ring)
 
     @cached_property
     def principals(self) -> Principals:
@@ -273,7 +296,7 @@ class Application:
         """Replicas of multi-Region keys."""
         from kmsfast.service.multi_region import MultiRegion
 
-        return MultiRegion(self.ring)
+        return MultiRegion(self.ring, self._checked_policy)
 
     @cached_property
     def singles(self) -> Singles:
@@ -335,6 +358,7 @@ def start(
     clock: Clock | None = None,
     busy_timeout: float = BUSY_TIMEOUT,
     key_stores: str | os.PathLike[str] | None = None,
+    quotas: str | os.PathLike[str] | None = None,
 ) -> Application:
     """Opens or creates the store at ``path`` and puts the service of a region and account on it.
 
@@ -342,6 +366,7 @@ def start(
         region: by default that of the store, which is us-east-1 for a new one.
         account: likewise; 000000000000 for a new one.
         key_stores: the configuration of key stores outside; None: ``key-stores.toml`` in ``path``.
+        quotas: the quotas that are not AWS's; None: ``quotas.toml`` in ``path``, if it is there.
     """
     if root is not None:
         checked_root(root)
@@ -351,6 +376,7 @@ def start(
         raise ValidationError(
             f"busy_timeout must be between 0 and {_MAX_TIMEOUT} seconds, not {busy_timeout!r}"
         )
+    limits = AWS if quotas is None else load_quotas(Path(quotas))
     ticking = clock or time.time
     directory = Path(path)
     chosen = Home(region or Home().region, account or Home().account)
@@ -359,8 +385,10 @@ def start(
         store = create_store(directory, root, chosen, now, busy_timeout=busy_timeout)
     else:
         store = open_store(directory, root, busy_timeout=busy_timeout)
-    deployment = Deployment(store, ticking, Path(key_stores or directory / KEY_STORES))
+    deployment = Deployment(store, ticking, Path(key_stores or directory / KEY_STORES), limits)
     try:
+        if quotas is None:
+            deployment.quotas = load_quotas(directory / QUOTAS, missing_ok=True)
         for home in deployment.homes():
             deployment.at(home).ring.purge_due()
         return deployment.at(Home(region or store.home.region, account or store.home.account))

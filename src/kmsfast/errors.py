@@ -73,6 +73,7 @@ __all__ = [
     "StoreNotFound",
     "StoreUnusable",
     "TagError",
+    "Throttled",
     "UnsupportedOperation",
     "ValidationError",
     "XksKeyAlreadyInUse",
@@ -219,6 +220,20 @@ class LimitExceeded(KmsError):
     """A quota of the service is reached."""
 
     code = "LimitExceededException"
+
+
+class Throttled(KmsError):
+    """A request quota is exceeded: the same request can succeed later.
+
+    Attributes:
+        retry_after: seconds until it may.
+    """
+
+    code = "ThrottlingException"
+
+    def __init__(self, *args: Any, retry_after: float = 0.0) -> None:
+        super().__init__(*args)
+        self.retry_after = retry_after
 
 
 class MalformedPolicyDocument(KmsError, ValueError):

@@ -12,10 +12,10 @@ from uuid import UUID, uuid5
 
 from kmsfast.audit.event import Caller, Event
 
-__all__ = ["event_id", "record"]
+__all__ = ["SOURCE", "event_id", "record", "source", "user_name"]
 
 _VERSION: Final = "1.11"
-_KMS: Final = "kms.amazonaws.com"
+SOURCE: Final = "kms.amazonaws.com"
 # What is no operation of AWS KMS: managing principals, and what only this program has.
 _OF_IAM: Final = (
     "AddUserToGroup CreateAccessKey CreateGroup CreateRole CreateUser DeleteAccessKey DeleteGroup "
@@ -25,8 +25,8 @@ _OF_IAM: Final = (
     "RemoveUserFromGroup UpdateAccessKey"
 )
 _OWN: Final = (
-    "ChangeRootKey CreateAccount DeletePeer DeleteRoot DeleteRootPolicy GetPeer GetRoot "
-    "GetRootPolicy ListPeers PutPeer PutRootPolicy"
+    "ChangeRootKey CreateAccount DeletePeer DeleteRoot DeleteRootPolicy GetCost GetPeer GetQuotas "
+    "GetRoot GetRootPolicy ListPeers PutPeer PutPrincipals PutRootPolicy"
 )
 _SOURCES: Final = {
     **dict.fromkeys(_OF_IAM.split(), "iam.amazonaws.com"),
@@ -40,6 +40,16 @@ def event_id(store_id: bytes, number: int) -> str:
     return str(uuid5(UUID(bytes=store_id), str(number)))
 
 
+def user_name(caller: Caller) -> str:
+    """What CloudTrail's event history calls the caller: a user's or a session's name, or root."""
+    return "root" if caller.kind == "Root" else caller.arn.rpartition("/")[2]
+
+
+def source(operation: str) -> str:
+    """Whose operation it is: that of a service of AWS, or of this program alone."""
+    return _SOURCES.get(operation, SOURCE)
+
+
 def record(event: Event, store_id: bytes, number: int) -> dict[str, Any]:
     """The event as CloudTrail has it.
 
@@ -51,7 +61,7 @@ def record(event: Event, store_id: bytes, number: int) -> dict[str, Any]:
         "eventVersion": _VERSION,
         "userIdentity": _identity(event.caller),
         "eventTime": _iso(event.time),
-        "eventSource": _SOURCES.get(event.name, _KMS),
+        "eventSource": source(event.name),
         "eventName": event.name,
         "awsRegion": event.region,
         "sourceIPAddress": event.caller.source,

@@ -30,6 +30,7 @@ import msgpack
 from kmsfast.errors import FrameError
 
 __all__ = [
+    "KIND_AT",
     "MAGIC",
     "NO_CHAIN",
     "Checkpoint",
@@ -37,7 +38,10 @@ __all__ = [
     "Header",
     "Kind",
     "Note",
+    "body_of",
     "checkpoint_message",
+    "ends_of",
+    "event_bodies",
     "frames",
     "pack",
     "record",
@@ -49,6 +53,7 @@ __all__ = [
 MAGIC: Final = b"kmsfast audit 1\n"
 NO_CHAIN: Final = bytes(32)
 _HEAD_LEN, _CHAIN_LEN = 5, 32
+KIND_AT: Final = 4  # from where a record begins
 _MAX_LEN: Final = 1 + (1 << 20) + _CHAIN_LEN
 _SUFFIX: Final = ".log"
 _DIGITS: Final = 8
@@ -61,6 +66,9 @@ class Kind(IntEnum):
     EVENT = 1
     CHECKPOINT = 2
     NOTE = 3
+
+
+_EVENT: Final = int(Kind.EVENT)
 
 
 class Header(NamedTuple):
@@ -154,6 +162,25 @@ def frames(data: bytes | mmap, offset: int, before: bytes) -> Iterator[Frame]:
         offset, before = end, chain
 
 
+def ends_of(data: bytes) -> Iterator[int]:
+    """Where the records of a segment end, by their lengths alone, as far as there are whole ones.
+
+    The first one begins behind MAGIC.
+    """
+    offset, size = len(MAGIC), len(data)
+    while offset + 4 <= size:
+        length = int.from_bytes(data[offset : offset + 4], "little")
+        offset += 4 + length
+        if not 1 + _CHAIN_LEN <= length <= _MAX_LEN or offset > size:
+            return
+        yield offset
+
+
+def body_of(data: bytes, start: int, end: int) -> bytes:
+    """The body of a record that begins and ends there."""
+    return data[start + _HEAD_LEN : end - _CHAIN_LEN]
+
+
 def pack(values: tuple[Any, ...] | dict[str, Any]) -> bytes:
     """The body of a record, or a value in one."""
     packed: bytes = msgpack.packb(values, unicode_errors="surrogatepass")
@@ -198,3 +225,16 @@ def segment_number(name: str) -> int | None:
         return None
     number = int(stem)
     return number if number > 0 and segment_name(number) == name else None
+
+
+def event_bodies(data: bytes | mmap, offset: int = len(MAGIC)) -> Iterator[bytes]:
+    """The bodies of a segment's events, up to what is no record; hashes are not looked at."""
+    size, from_bytes = len(data), int.from_bytes
+    while offset + _HEAD_LEN <= size:
+        length = from_bytes(data[offset : offset + 4], "little")
+        end = offset + 4 + length
+        if not 1 + _CHAIN_LEN <= length <= _MAX_LEN or end > size:
+            return
+        if data[offset + 4] == _EVENT:
+            yield data[offset + _HEAD_LEN : end - _CHAIN_LEN]
+        offset = end

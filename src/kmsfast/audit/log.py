@@ -43,6 +43,7 @@ from kmsfast.audit.segments import (
     create_segment,
     last_chain,
     open_segment,
+    read_header,
     segments,
     sync_directory,
     whole_end,
@@ -177,6 +178,33 @@ class AuditLog:
             (self.directory / segment_name(number)).unlink()
         sync_directory(self.directory)
         return old
+
+    def begin_anew(self, since: int) -> bool:
+        """Begins another segment, if the current one has records and began before ``since``.
+
+        What is in it can then be removed without what comes.
+
+        Args:
+            since: microseconds since 1970-01-01 UTC.
+
+        Returns:
+            Whether it did.
+
+        Raises:
+            AuditUnusable: the disk failed.
+        """
+        try:
+            with self._alone():
+                self._follow()
+                header = read_header(self.directory, self._segment)
+                if header.time >= since or self.end.num <= header.num_before + 1:
+                    return False
+                self._sign()
+                self._sync_locked()
+                self._begin_segment(self._segment + 1)
+                return True
+        except OSError as error:
+            raise _unwritable(self.directory, error) from error
 
     def close(self) -> None:
         """Syncs, signs, and closes the files. The log of before a fork is only let go."""

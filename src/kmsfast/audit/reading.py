@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -86,7 +87,8 @@ def read(directory: Path, wanted: Filter) -> Iterator[Found]:
     place = _Place(directory)
     for number in segments(directory):
         place.begin(number)
-        yield from (found for found in place.more() if wanted.takes(found.event))
+        with suppress(FileNotFoundError):  # it was removed meanwhile, as old ones are
+            yield from (found for found in place.more() if wanted.takes(found.event))
 
 
 def follow(

@@ -25,6 +25,7 @@ _CHANGES: Final = (
 # parameters that make a record longer are left out, so that nobody can fill the disk with refusals.
 _LONGEST: Final = 100 << 10  # bytes
 _LONGEST_MESSAGE: Final = 1024
+_DAY: Final = 86_400_000_000  # µs
 _OMITTED: Final = {"Omitted": "they are longer than 100 KiB"}
 
 
@@ -70,6 +71,20 @@ class Recorder:
     def waits_for(self, operation: str) -> bool:
         """Whether recording an operation waits for the disk."""
         return self._strict or self.is_change(operation)
+
+    def retain(self, days: float) -> list[int]:
+        """Removes what is older; whole segments alone, which are of a day each from now on.
+
+        Returns:
+            The numbers of the removed segments.
+
+        Raises:
+            AuditUnusable: the log cannot be written.
+        """
+        log = self._log or self._opened()
+        now = log.now
+        log.begin_anew(now - _DAY)
+        return log.remove_before(now - int(days * _DAY))
 
     def open(self) -> None:
         """Opens the log now, to learn whether it can be written.

@@ -7,13 +7,24 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from kmsfast.audit.frames import MAGIC, Frame, frames, segment_name, segment_number
+from kmsfast.audit.frames import (
+    MAGIC,
+    NO_CHAIN,
+    Frame,
+    Header,
+    Kind,
+    frames,
+    segment_name,
+    segment_number,
+    unpack,
+)
 from kmsfast.errors import AuditUnusable, FrameError
 
 __all__ = [
     "create_segment",
     "last_chain",
     "open_segment",
+    "read_header",
     "segments",
     "sync_directory",
     "whole_end",
@@ -21,12 +32,29 @@ __all__ = [
 ]
 
 _CHAIN_LEN: Final = 32
+_FIRST_READ: Final = 4096  # more than a header has
 
 
 def segments(directory: Path) -> list[int]:
     """The numbers of the segments, in order."""
     numbers = (segment_number(path.name) for path in directory.iterdir())
     return sorted(number for number in numbers if number is not None)
+
+
+def read_header(directory: Path, number: int) -> Header:
+    """The first record of a segment.
+
+    Raises:
+        OSError: the file cannot be read. FrameError: it does not begin with one.
+    """
+    with (directory / segment_name(number)).open("rb") as file:
+        data = file.read(_FIRST_READ)
+    for frame in frames(data, len(MAGIC), NO_CHAIN):
+        if frame.kind == Kind.HEADER:
+            header: Header = unpack(Header, frame.body)
+            return header
+        break
+    raise FrameError(f"segment {number} does not begin with a header", len(MAGIC))
 
 
 def create_segment(directory: Path, number: int, first: bytes) -> int:

@@ -11,14 +11,16 @@ from typing import Any
 from kmsfast.audit import reading
 from kmsfast.audit.cloudtrail import record
 from kmsfast.audit.ends import EndFile, Mark
+from kmsfast.audit.event import Event
 from kmsfast.audit.frames import segment_name
 from kmsfast.audit.log import END, SIGNER, AuditLog
+from kmsfast.audit.lookup import Place, Wanted, newest_first
 from kmsfast.audit.reading import Filter, Found
 from kmsfast.audit.segments import segments, sync_directory
 from kmsfast.audit.signer import Signer
 from kmsfast.audit.verify import Report, verify
 from kmsfast.crypto.keys import StoreKey
-from kmsfast.errors import AuditUnusable
+from kmsfast.errors import AuditUnusable, ValidationError
 
 __all__ = ["Trail"]
 
@@ -30,16 +32,40 @@ class Trail:
         directory: where it is, or would be.
         store_key: that authenticates it.
         store_id: 16 bytes.
+        clock: Unix time in seconds.
     """
 
-    def __init__(self, directory: Path, store_key: StoreKey, store_id: bytes) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        store_key: StoreKey,
+        store_id: bytes,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.directory, self._store_key, self._store_id = directory, store_key, store_id
+        self._clock = clock
 
     def search(self, wanted: Filter | None = None) -> Iterator[dict[str, Any]]:
         """The events that are wanted, oldest first, in the form of CloudTrail's records."""
         if not self.directory.exists():
             return
         yield from map(self._record, reading.read(self.directory, wanted or Filter()))
+
+    def lookup(
+        self, wanted: Wanted, most: int, place: Place | None = None
+    ) -> tuple[list[tuple[Event, dict[str, Any]]], Place | None]:
+        """A page of the wanted events, newest first, each with its record as CloudTrail has it.
+
+        Args:
+            most: events.
+            place: where an earlier page said that it goes on; None: at the end of the log.
+
+        Returns:
+            They, and where the next page goes on; None: there is none.
+        """
+        page = newest_first(self.directory, self._store_id, wanted, most, place)
+        own = {"recipientAccountId": wanted.account}
+        return [(each.event, self._record(each) | own) for each in page.found], page.rest
 
     def follow(
         self, wanted: Filter | None = None, *, wait: Callable[[float], object] = time.sleep
@@ -86,7 +112,36 @@ class Trail:
         Raises:
             AuditUnusable: it was cut or changed, or cannot be written.
         """
-        return AuditLog(self.directory, self._store_key, self._store_id)
+        return AuditLog(self.directory, self._store_key, self._store_id, clock=self._clock)
+
+    def remove_before(self, when: datetime) -> list[int]:
+        """Removes the segments whose last event lies before a time; the newest one stays.
+
+        That they are gone is noted in the log, and verifying it finds nothing missing.
+
+        Args:
+            when: aware.
+
+        Returns:
+            The numbers of the removed segments.
+
+        Raises:
+            AuditUnusable: there is no log, it was cut or changed, or cannot be written.
+            ValidationError: a time without a zone.
+        """
+        if when.tzinfo is None:
+            raise ValidationError(f"the time needs a zone: {when.isoformat()}")
+        self._require()
+        log = self.open()
+        try:
+            return log.remove_before(int(when.timestamp() * 1_000_000))
+        finally:
+            log.close()
+
+    @property
+    def has_log(self) -> bool:
+        """Whether anything was ever recorded."""
+        return bool(self._segments())
 
     def restart(self) -> Path:
         """Puts the log aside, so that the next one who appends begins a new one.

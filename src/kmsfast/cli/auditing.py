@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from kmsfast.cli.moments import Moment
+from kmsfast.cli.moments import Age, Moment
 from kmsfast.cli.records import read_one
 from kmsfast.cli.session import Session, pass_session
 from kmsfast.cli.show import facts, json_option, moment, print_json
 
 if TYPE_CHECKING:
     from kmsfast.audit.reading import Filter
+    from kmsfast.audit.trail import Trail
 
 __all__ = ["audit"]
 
@@ -52,7 +53,9 @@ def search(session: Session, /, limit: int | None, **wanted: Any) -> None:
     """Print events, oldest first: one CloudTrail record as JSON on each line."""
     from collections import deque
 
-    found = session.kms.audit.search(_filter(**wanted))
+    trail = session.kms.audit
+    _say_if_empty(trail)
+    found = trail.search(_filter(**wanted))
     for event in found if limit is None else deque(found, maxlen=limit):
         _print_line(event)
 
@@ -70,6 +73,8 @@ def tail(session: Session, /, follow: bool, lines: int, **wanted: Any) -> None:
     from collections import deque
 
     trail, chosen = session.kms.audit, _filter(**wanted)
+    if not follow:
+        _say_if_empty(trail)
     for event in deque(trail.search(chosen), maxlen=lines):
         _print_line(event)
     if follow:
@@ -133,6 +138,35 @@ def restart(session: Session) -> None:
     """Put a log that cannot go on aside, and begin a new one. Nothing may have it open."""
     aside = session.kms.audit.restart()
     click.echo(f"the old log is in {aside}; keep it: it shows what was recorded until now")
+
+
+@audit.command()
+@click.option("--before", type=Moment(), help="What was recorded before this time.")
+@click.option("--older-than", type=Age(), help="What is older than this, such as 90d.")
+@pass_session
+def remove(session: Session, /, before: datetime | None, older_than: timedelta | None) -> None:
+    """Remove old events: the segments of the log (up to 64 MiB each) that have no newer ones."""
+    from datetime import UTC
+
+    if (before is None) == (older_than is None):
+        raise click.UsageError("name either --before or --older-than")
+    if before is None:
+        before = datetime.now(UTC) - (older_than or timedelta())
+    removed = session.kms.audit.remove_before(before)
+    limit = moment(before.astimezone(UTC))
+    if removed:
+        segments = "segment" if len(removed) == 1 else "segments"
+        click.echo(f"removed {len(removed)} {segments} with what was recorded before {limit}")
+    else:
+        click.echo(f"nothing was removed: every segment of the log has events of {limit} or later, "
+                   "or is the newest one, which stays")  # fmt: skip
+
+
+def _say_if_empty(trail: Trail) -> None:
+    if not trail.has_log:
+        click.echo(
+            f"kmsfast: there is no audit log in {trail.directory}: nothing was recorded", err=True
+        )
 
 
 def _filter(**wanted: Any) -> Filter:

@@ -54,6 +54,14 @@ def key() -> None:
 @click.option("--tag", "tags", type=Pair(), multiple=True, help="A tag. Repeatable.")
 @click.option("--rotation-days", type=int, help="Rotate by itself every so many days, 90 to 2560.")
 @click.option("--multi-region", is_flag=True, help="Make it a multi-Region key.")
+@click.option(
+    "--administrator", "administrators", multiple=True, metavar="ARN",
+    help="Who manages the key and cannot use it: a user or role, by ARN or name. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--user", "users", multiple=True, metavar="ARN",
+    help="Who uses the key and cannot manage it: likewise, or another account. Repeatable.",
+)  # fmt: skip
 @json_option
 @pass_session
 def create(

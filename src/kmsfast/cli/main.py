@@ -41,6 +41,8 @@ _COMMANDS = {
     "decapsulate": ("pairs.decapsulate", "Recover a shared secret that was sent."),
     "data-key-pair": ("pairs.data_key_pair", "Make a key pair for use elsewhere."),
     "audit": ("auditing.audit", "Who did what: search and verify the audit log."),
+    "quota": ("quotas.quota", "Quotas: what there may be, and what there is."),
+    "cost": ("costs.cost", "What the recorded use would have cost on AWS."),
     "serve": ("serving.serve", "Serve the AWS KMS API over HTTP."),
     "env": ("serving.env", "Print the exports with which AWS clients find the server."),
     "doctor": ("stores.doctor", "Check core, memory, store and root key."),

@@ -154,6 +154,40 @@ def detach_policy(session: Session, name: str, policy_name: str) -> None:
     session.kms.principals.detach_policy(name, policy_name)
 
 
+@principal.command("apply", short_help="Make principals what a file says.")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path, readable=False))
+@click.option("--dry-run", is_flag=True, help="Only print what would change.")
+@click.option("--prune", is_flag=True, help="Also remove what the file does not have.")
+@json_option
+@pass_session
+def apply_file(session: Session, file: Path, dry_run: bool, prune: bool, as_json: bool) -> None:
+    """Make users, roles, groups, policies and mapped ids what FILE says, all or nothing.
+
+    Prints a line for each change: + is added, ~ changed, - removed.
+    """
+    changes = session.kms.principals.apply(file, prune=prune, dry_run=dry_run)
+    if as_json:
+        print_json([
+            {"change": str(each.sign), "what": each.what, "principal": each.arn,
+             "name": each.name or None, "detail": each.detail or None}
+            for each in changes
+        ])  # fmt: skip
+        return
+    for each in changes:
+        click.echo(str(each))
+    if not changes:
+        click.echo("nothing to change")
+    elif dry_run:
+        click.echo("nothing was changed (--dry-run)")
+
+
+@principal.command()
+@pass_session
+def export(session: Session) -> None:
+    """Print the file that makes these principals again; access keys are not in it."""
+    click.echo(session.kms.principals.export(), nl=False)
+
+
 def _mapping(kind: str, what: str) -> None:
     """The two commands on uids or on gids."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kmsfast.cli.arguments import ColumnNames
+from kmsfast.cli.moments import Age
 from kmsfast.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["env", "serve"]
 
 _ADDRESS = "127.0.0.1:4599"
+_AWS = "aws"
 
 
 @click.command(short_help="Serve the AWS KMS API over HTTP.")
@@ -82,6 +85,18 @@ _ADDRESS = "127.0.0.1:4599"
     help="Record each request in the audit log; strict: on the disk before it is answered."
     "  [default: on, without authentication off]",
 )
+@click.option(
+    "--audit-retention",
+    "retention",
+    type=Age(),
+    help="Remove events of the audit log that are older than this, such as 90d, every day.",
+)
+@click.option(
+    "--quotas",
+    metavar="aws|FILE",
+    help="Limit the requests per second of each account, as AWS does. FILE (TOML) says which quotas"
+    " are not AWS's, instead of quotas.toml of the store.",
+)
 @pass_session
 def serve(
     session: Session,
@@ -98,6 +113,8 @@ def serve(
     seed: Path | None,
     allow_reset: bool,
     audit: str | None,
+    retention: timedelta | None,
+    quotas: str | None,
 ) -> None:
     """Serve the AWS KMS API over HTTP until SIGTERM or SIGINT."""
     from kmsfast.model.arn import Home
@@ -115,9 +132,13 @@ def serve(
         raise click.UsageError(
             "--audit off is for development and tests: it needs --insecure-no-auth"
         )
+    recorded = audit or ("off" if insecure_no_auth else "on")
+    if retention is not None and recorded == "off":
+        raise click.UsageError("--audit-retention is for an audit log: add --audit on")
     tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
     logging.basicConfig(format="kmsfast: %(message)s", level=logging.WARNING)
     session.store = store or session.store
+    session.quotas = None if quotas in {None, _AWS} else Path(quotas or "")
     if regions and region and region not in regions:
         raise click.UsageError(f"--region {region} is not one of --regions {','.join(regions)}")
     usual = Home()
@@ -139,7 +160,9 @@ def serve(
         started=partial(_announce, authenticated=not insecure_no_auth),
         seed=seed,
         allow_reset=allow_reset,
-        audit=audit or ("off" if insecure_no_auth else "on"),
+        audit=recorded,
+        retention=None if retention is None else retention / timedelta(days=1),
+        limited=quotas is not None,
     )
 
 

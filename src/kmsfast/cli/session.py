@@ -40,6 +40,7 @@ class Session:
     Attributes:
         store: directory of the store.
         root_key_path: the root key file that the options name, or None.
+        quotas: the file that says which quotas are not AWS's; None: that of the store.
         region: whose keys; None: that of the store. account: likewise.
 
     Args:
@@ -62,6 +63,7 @@ class Session:
         self._principal, self._audit = principal, audit
         self.store, self.region, self.account = store, region, account
         self._key_stores = key_stores
+        self.quotas: Path | None = None
         self.root_key_path = root_key
         self._passphrase = passphrase
         self._kms: Kms | None = None
@@ -112,7 +114,7 @@ class Session:
 
         start = partial(
             app.start, self.store, root=self.root(), region=self.region, account=self.account,
-            key_stores=self._key_stores,
+            key_stores=self._key_stores, quotas=self.quotas,
         )  # fmt: skip
         try:
             opened = start()

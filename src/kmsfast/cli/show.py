@@ -8,7 +8,7 @@ Rules:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,12 +24,17 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Rows under their heads."""
+def table(
+    heads: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Collection[int] = ()
+) -> None:
+    """Rows under their heads; the columns of numbers, by their places from 0, end flush."""
     lines = [[str(cell) if cell not in (None, "") else "-" for cell in row] for row in rows]
     widths = [max(len(line[index]) for line in [heads, *lines]) for index in range(len(heads))]
     for line in [heads, *lines]:
-        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        cells = (
+            cell.rjust(width) if place in numbers else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
         click.echo("  ".join(cells).rstrip())
 
 

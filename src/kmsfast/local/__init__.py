@@ -46,6 +46,7 @@ def open(  # noqa: A001 - kmsfast.open is to a store what open is to a file
     clock: Clock | None = None,
     busy_timeout: float = app.BUSY_TIMEOUT,
     key_stores: str | os.PathLike[str] | None = None,
+    quotas: str | os.PathLike[str] | None = None,
     principal: str | None = None,
     audit: str = "on",
 ) -> Kms:
@@ -62,6 +63,8 @@ def open(  # noqa: A001 - kmsfast.open is to a store what open is to a file
         busy_timeout: seconds to wait for another process that writes.
         key_stores: the file that says what stands behind custom key stores
             (docs/custom-key-stores.md); None: ``key-stores.toml`` in the directory.
+        quotas: the file that says which quotas are not AWS's (docs/quotas.md); None:
+            ``quotas.toml`` in the directory, if it is there.
         principal: whom policies and grants decide about: the name or ARN of a user or role that the
             store knows, or the ARN of a session; None: the owner of the store, who may do
             everything (docs/principals.md).
@@ -79,7 +82,7 @@ def open(  # noqa: A001 - kmsfast.open is to a store what open is to a file
     return open_for(
         path, Source("in-process", f"kmsfast-python uid/{os.getuid()}"), create=create, root=root,
         region=region, account=account, clock=clock, busy_timeout=busy_timeout,
-        key_stores=key_stores, principal=principal, audit=audit,
+        key_stores=key_stores, quotas=quotas, principal=principal, audit=audit,
     )  # fmt: skip
 
 

@@ -397,7 +397,8 @@ class Key(PairUses, MacUses, ImportUses, GrantUses):
         Raises:
             KeyDisabled, InvalidState, KeyNotFound: the key's state does not allow it.
             UnsupportedOperation: an asymmetric or HMAC key, which do not rotate.
-            LimitExceeded: it was rotated so 25 times; rotation by period has no limit.
+            LimitExceeded: it was rotated so 25 times, or what its quota says; rotation by period
+                has no limit.
         """
         self._app.rotations.on_demand(self._raw_id)
 

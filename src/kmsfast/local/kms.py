@@ -5,7 +5,8 @@ Rules: those of :mod:`kmsfast.local`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn, Self
 
@@ -16,7 +17,7 @@ from kmsfast.doors import Call, Door, Entry, Outcome, Request
 from kmsfast.errors import StaleHandle, ValidationError
 from kmsfast.local.key import Key, Tags
 from kmsfast.local.key_stores import KeyStoreUses
-from kmsfast.local.members import Member, key_name, pairs, records_of
+from kmsfast.local.members import Member, key_name, moment, pairs, records_of
 from kmsfast.local.members import tags as tag_members
 from kmsfast.local.recorded import CONTEXT, of_batch, operation, operation_with_call
 from kmsfast.local.remembered import NOTHING_TO_OPEN, Context, Opening
@@ -30,9 +31,13 @@ from kmsfast.service.usage import Window
 from kmsfast.store.roots import Root
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from kmsfast.audit.trail import Trail
+    from kmsfast.local.costs import Costs
     from kmsfast.local.principals import Principals
     from kmsfast.model.policy_grant import Grant
+    from kmsfast.service.quota_uses import QuotaUse
 
 __all__ = ["Kms"]
 
@@ -107,6 +112,8 @@ class Kms(KeyStoreUses):
         rotation_period_days: int | None = None,
         multi_region: bool = False,
         policy: str | None = None,
+        administrators: Sequence[str] = (),
+        users: Sequence[str] = (),
         custom_key_store_id: str | None = None,
         xks_key_id: str | None = None,
     ) -> Key:
@@ -125,16 +132,29 @@ class Kms(KeyStoreUses):
             multi_region: the id starts with ``mrk-``, as that of a multi-Region key.
             policy: the key policy, kept as it is when its grammar is right. It binds
                 requests over HTTP (docs/policies.md).
+            administrators: instead of a policy: who manages the key and cannot use it. ARNs of
+                users and roles of the key's account, or names of those that the store knows. The
+                policy is the one that the AWS console writes.
+            users: likewise, who uses the key and cannot manage it; also other accounts, by their
+                root ARN or 12 digits.
             custom_key_store_id: in which the material is to be.
             xks_key_id: the external key, of origin EXTERNAL_KEY_STORE.
 
         Raises:
             InvalidAliasName, AliasExists, TagError, ValidationError: a parameter is not allowed.
             MalformedPolicyDocument, LimitExceeded: the policy is malformed, or too long.
+            PrincipalNotFound: an administrator or user is named whom the store does not know.
             UnsupportedOperation: a spec that is not offered, or one that does not rotate.
             CustomKeyStoreNotFound, CustomKeyStoreInvalidState, XksKeyNotFound, XksKeyAlreadyInUse,
             XksKeyInvalidConfiguration: the key cannot be made in a custom key store.
         """
+        if administrators or users:
+            if policy is not None:
+                raise ValidationError("give either a policy, or administrators and users")
+            policy = self._app.policies.console(
+                administrators, users, spec=spec, usage=usage, origin=origin,
+                multi_region=multi_region,
+            )  # fmt: skip
         parts: dict[str, Any] = {"alias": alias, "rotation_period_days": rotation_period_days}
         named = self._door.visitor.is_named
         key = self._create_key(
@@ -457,6 +477,37 @@ class Kms(KeyStoreUses):
 
     # ---- the store --------------------------------------------------------------------------
 
+    @operation(
+        "GetCost",
+        members={"since": ("Since", moment), "until": ("Until", moment), "region": "Region"},
+        service="kmsfast",
+    )
+    def cost(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        region: str | None = None,
+        prices: str | os.PathLike[str] | None = None,
+    ) -> Costs:
+        """What the keys and the recorded requests of this account would have cost on AWS.
+
+        Args:
+            since: an aware time; None: when its first key was made, or its first request.
+            until: likewise, exclusive; None: now.
+            region: only this one; None: all.
+            prices: a file of prices (docs/cost.md); None: those of AWS.
+
+        Raises:
+            ValidationError: a wrong time or region, or no file of prices. OSError: it cannot be
+                read.
+        """
+        from kmsfast.local import costs
+
+        return costs.cost(
+            self._app, since=since, until=until, region=region, price_list=costs.prices(prices)
+        )
+
     @operation("ChangeRootKey", service="kmsfast")
     def change_root(self, new_root: Root) -> None:
         """Wraps the store by another root key: one record changes, atomically.
@@ -470,6 +521,13 @@ class Kms(KeyStoreUses):
         """
         self._ring.check_open()
         self._app.store.directory.change_root(app.checked_root(new_root))
+
+    @operation("GetQuotas", service="kmsfast")
+    def quotas(self) -> list[QuotaUse]:
+        """The quotas of the region and account, and how much of them is used (docs/quotas.md)."""
+        from kmsfast.service.quota_uses import quota_uses
+
+        return quota_uses(self._ring)
 
     def describe(self) -> dict[str, Any]:
         """Facts about the store for a diagnosis: path, schema, region, account, keys, root."""

@@ -5,6 +5,7 @@ Rules: those of :mod:`kmsfast.local`. The owner of the store may do all this, an
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +20,7 @@ from kmsfast.model.policy_principal import Principal
 from kmsfast.model.principal import AccessKey, Identity, IdentityKind, parsed_identity
 
 if TYPE_CHECKING:
+    from kmsfast.model.principal_file import Change
     from kmsfast.service.principals import NewAccessKey
 
 __all__ = ["Principals"]
@@ -51,10 +53,11 @@ class Principals:
     PrincipalNotFound when the store does not know it.
     """
 
-    __slots__ = ("_door", "_service")
+    __slots__ = ("_door", "_home", "_service")
 
     def __init__(self, door: Door) -> None:
         self._door, self._service = door, door.app.principals
+        self._home = door.app.store.home
 
     # ---- principals -------------------------------------------------------------------------
 
@@ -264,6 +267,39 @@ class Principals:
     def of_peer(self, uid: int, gids: Iterable[int]) -> str | None:
         """The ARN of whom a process of this user and these groups is; None: nobody."""
         return principal_of_peer(self._service.known().peers, uid, gids)
+
+    # ---- files ------------------------------------------------------------------------------
+
+    @operation("PutPrincipals", members={"prune": "Prune", "dry_run": "DryRun"}, service="kmsfast")
+    def apply(
+        self, file: str | os.PathLike[str], *, prune: bool = False, dry_run: bool = False
+    ) -> list[Change]:
+        """Makes the store have what a TOML file says (docs/principals.md), all of it or nothing.
+
+        Args:
+            prune: also remove what the file does not say; without it nothing is ever removed.
+            dry_run: change nothing.
+
+        Returns:
+            What has changed, or would change; applied again, nothing does.
+
+        Raises:
+            ValidationError: the file is wrong; the message says where.
+            PrincipalNotFound: it names a group that is nowhere.
+            LimitExceeded, TagError: more groups or tags than a principal can have.
+            OSError: it, or a policy that it names, cannot be read.
+        """
+        from kmsfast.local.principal_files import read_principals
+
+        wanted = read_principals(file, self._home)
+        return self._service.apply(wanted, prune=prune, dry_run=dry_run)
+
+    @operation("GetAccountAuthorizationDetails", service="iam")
+    def export(self) -> str:
+        """The TOML file that makes these principals again; access keys are not in it."""
+        from kmsfast.model.principal_export import exported
+
+        return exported(self._service.known(), self._home)
 
     def _member(self, user: str, group: str) -> tuple[str, str]:
         return (

@@ -8,10 +8,7 @@ from datetime import datetime
 
 from kmsfast.errors import InvalidAliasName
 
-__all__ = ["MAX_ALIASES", "PREFIX", "RESERVED", "Alias", "checked_alias", "checked_own_alias"]
-
-MAX_ALIASES = 50
-"""Aliases of one key (Developer Guide, Resource quotas)."""
+__all__ = ["PREFIX", "RESERVED", "Alias", "checked_alias", "checked_own_alias"]
 
 PREFIX = "alias/"
 _NAME = re.compile(r"alias/[a-zA-Z0-9/_-]{1,250}")

@@ -27,7 +27,6 @@ from kmsfast.model.policy_grant import MAX_PAIRS, Grant, is_principal
 
 __all__ = [
     "GRANT_ID_LEN",
-    "MAX_GRANTS",
     "checked_grant_id",
     "checked_principal",
     "either_principal",
@@ -38,8 +37,6 @@ __all__ = [
     "same_request",
 ]
 
-#: Of one key (developer guide, "Resource quotas").
-MAX_GRANTS: Final = 50_000
 #: Bytes of a grant's id, which is written in hexadecimal digits.
 GRANT_ID_LEN: Final = 32
 _EITHER: Final = "You must specify either {0}Principal or {0}ServicePrincipal, but not both."

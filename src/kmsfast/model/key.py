@@ -35,6 +35,7 @@ from kmsfast.model.keyspec import (
     require_algorithm,
 )
 from kmsfast.model.material_id import material_id
+from kmsfast.model.quotas import AWS
 
 __all__ = [
     "FLAG_MULTI_REGION",
@@ -346,19 +347,19 @@ def checked_description(text: str) -> str:
     return _text(text, 0, MAX_DESCRIPTION, "description")
 
 
-def checked_policy(document: str | None) -> str | None:
+def checked_policy(document: str | None, most: int = AWS.key_policy_bytes) -> str | None:
     """The key policy, when there is none or it is one that can be evaluated.
 
     Raises:
         ValidationError: not 1 to 131,072 characters, or characters that policies cannot have.
-        LimitExceeded: more than 32,768 bytes.
+        LimitExceeded: more than ``most`` bytes.
         MalformedPolicyDocument: it breaks the grammar of policies; the message says where.
     """
     if document is None:
         return None  # and no import: a child that is forked during one waits for it for ever
     from kmsfast.model.policy_document import checked_key_policy
 
-    return checked_key_policy(_text(document, 1, MAX_POLICY, "policy"))
+    return checked_key_policy(_text(document, 1, MAX_POLICY, "policy"), most)
 
 
 def _text(text: str, low: int, high: int, what: str) -> str:

@@ -24,7 +24,6 @@ from kmsfast.errors import (
 )
 
 __all__ = [
-    "MOST_KEY_STORES",
     "Backing",
     "ConnectionState",
     "Connectivity",
@@ -39,8 +38,6 @@ __all__ = [
     "checked_xks_key_id",
     "require_state",
 ]
-
-MOST_KEY_STORES: Final = 10  # Developer Guide, Resource quotas: in an account and region
 
 
 class KeyStoreType(StrEnum):

@@ -17,11 +17,14 @@ from kmsfast.model.policy_glob import glob, wildcards
 
 __all__ = [
     "ACTIONS",
+    "ALL_ACTIONS",
     "CROSS_ACCOUNT",
     "CRYPTOGRAPHIC",
     "GRANTABLE",
+    "LOOKUP_EVENTS",
     "PREFIX",
     "checked_action",
+    "full_name",
     "matched_actions",
     "on_keys",
 ]
@@ -79,17 +82,31 @@ ACTIONS: Final[dict[str, Resource]] = {
     **dict.fromkeys(sorted(_ON_NOTHING), "none"),
 }
 
-_NAMES: Final = {f"{PREFIX}{name}".lower(): name for name in ACTIONS}
+#: The one action of another service that is decided here; only identity policies allow it.
+LOOKUP_EVENTS: Final = "cloudtrail:LookupEvents"
+
+#: The same, with that one.
+ALL_ACTIONS: Final[dict[str, Resource]] = {**ACTIONS, LOOKUP_EVENTS: "none"}
+
+
+def full_name(action: str) -> str:
+    """The action as policies write it."""
+    return action if ":" in action else f"{PREFIX}{action}"
+
+
+_NAMES: Final = {full_name(name).lower(): name for name in ALL_ACTIONS}
 
 
 def checked_action(text: str) -> str:
     """The action of a name, with or without ``kms:``, in any case.
 
+    That of another service is named with the service.
+
     Raises:
         ValidationError: AWS KMS has no such action.
     """
     lower = text.lower()
-    name = _NAMES.get(lower if lower.startswith(PREFIX) else PREFIX + lower)
+    name = _NAMES.get(full_name(lower))
     if name is not None:
         return name
     if lower.removeprefix(PREFIX) == "reencrypt":
@@ -113,4 +130,4 @@ def _matched(pattern: str) -> frozenset[str]:
 
 def on_keys(action: str) -> bool:
     """Whether an action is a "KMS key resource operation": the key policy has a say in it."""
-    return ACTIONS[action] in ("key", "alias")
+    return ALL_ACTIONS[action] in ("key", "alias")

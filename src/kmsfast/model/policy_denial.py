@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from kmsfast.errors import AccessDenied
-from kmsfast.model.policy_actions import PREFIX
+from kmsfast.model.policy_actions import full_name
 from kmsfast.model.policy_decision import Decision, Outcome
 from kmsfast.model.policy_request import Request
 
@@ -23,7 +23,7 @@ _ELSEWHERE: Final = (
 
 def denial(request: Request, decision: Decision) -> AccessDenied:
     """The error of a decision that does not allow."""
-    action = f"{PREFIX}{request.action}"
+    action = full_name(request.action)
     return AccessDenied(
         f"User: {request.principal.arn} is not authorized to perform: {action} on resource: "
         f"{request.resource} {_why(request, decision, action)}"

@@ -22,12 +22,13 @@ from kmsfast.model.policy_json import Invalid, Node, parse
 from kmsfast.model.policy_principal import root_arn
 from kmsfast.model.policy_statement import Policy, Statement
 from kmsfast.model.policy_statements import StatementReader
+from kmsfast.model.quotas import AWS
 
 __all__ = ["Examined", "checked_key_policy", "default_policy", "examined", "identity_policy",
            "key_policy"]  # fmt: skip
 
 KEY_POLICY: Final = "key policy"
-MAX_KEY_POLICY: Final = 32_768  # bytes, page "Key policy format"
+MAX_KEY_POLICY: Final = AWS.key_policy_bytes
 MAX_IDENTITY_POLICY: Final = 10_240  # characters without space, page "IAM and AWS STS quotas"
 WITH_VARIABLES: Final = "2012-10-17"
 _VERSIONS: Final = ("2008-10-17", WITH_VARIABLES)
@@ -42,28 +43,31 @@ class Examined:
     findings: tuple[Finding, ...]
 
 
-def key_policy(text: str, name: str = KEY_POLICY) -> Policy:
+def key_policy(text: str, name: str = KEY_POLICY, most: int | None = MAX_KEY_POLICY) -> Policy:
     """The compiled key policy of a document.
+
+    Args:
+        most: bytes that it may have; None: any number, for one that was accepted once.
 
     Raises:
         MalformedPolicyDocument: it breaks the grammar; the message says where.
         ValidationError: characters that key policies cannot have.
-        LimitExceeded: more than 32,768 bytes.
+        LimitExceeded: more than ``most`` bytes.
     """
-    _check_key_policy_text(text)
+    _check_key_policy_text(text, most)
     findings = Findings(text)
     policy = _read(text, name, findings, identity=False)
     findings.check()
     return policy
 
 
-def checked_key_policy(text: str) -> str:
+def checked_key_policy(text: str, most: int = MAX_KEY_POLICY) -> str:
     """The document of a key policy, when it can be read.
 
     Raises:
         MalformedPolicyDocument, ValidationError, LimitExceeded: as of :func:`key_policy`.
     """
-    key_policy(text)
+    key_policy(text, most=most)
     return text
 
 
@@ -93,7 +97,7 @@ def examined(text: str, *, identity: bool) -> Examined:
         ValidationError, LimitExceeded: as of :func:`key_policy`.
     """
     if not identity:
-        _check_key_policy_text(text)
+        _check_key_policy_text(text, MAX_KEY_POLICY)
     findings = Findings(text)
     name = "identity policy" if identity else KEY_POLICY
     policy = _read(text, name, findings, identity=identity)
@@ -114,7 +118,7 @@ def default_policy(account: str, partition: str = "aws") -> Policy:
     )
 
 
-def _check_key_policy_text(text: str) -> None:
+def _check_key_policy_text(text: str, most: int | None) -> None:
     found = _CHARACTERS.match(text)
     end = 0 if found is None else found.end()
     if end != len(text):
@@ -123,10 +127,8 @@ def _check_key_policy_text(text: str) -> None:
             "carriage return and the characters from U+0020 to U+00FF; write others as \\u escapes"
         )
     size = len(text.encode())
-    if size > MAX_KEY_POLICY:
-        raise LimitExceeded(
-            f"the key policy has {size} bytes; at most {MAX_KEY_POLICY} are allowed"
-        )
+    if most is not None and size > most:
+        raise LimitExceeded(f"the key policy has {size} bytes; at most {most} are allowed")
 
 
 def _read(text: str, name: str, findings: Findings, *, identity: bool) -> Policy:

@@ -16,7 +16,14 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from kmsfast.errors import ValidationError
-from kmsfast.model.policy_actions import ACTIONS, CRYPTOGRAPHIC, checked_action, on_keys
+from kmsfast.model.policy_actions import (
+    ACTIONS,
+    ALL_ACTIONS,
+    CRYPTOGRAPHIC,
+    checked_action,
+    full_name,
+    on_keys,
+)
 from kmsfast.model.policy_grant import Grant
 from kmsfast.model.policy_keys import family
 from kmsfast.model.policy_principal import Principal
@@ -149,10 +156,12 @@ class Request:
             raise ValidationError(f"the time of a request needs a zone: {self.time.isoformat()}")
         if on_keys(action) and (self.key is None) is (self.alias_arn is None):
             raise ValidationError(f"kms:{action} is decided on a key; name one")
-        if self.alias_arn is not None and ACTIONS[action] != "alias":
+        if self.alias_arn is not None and ALL_ACTIONS[action] != "alias":
             raise ValidationError(f"kms:{action} is not decided on an alias; name the key")
         if not on_keys(action) and (self.key is not None or self.alias_arn is not None):
-            raise ValidationError(f"kms:{action} is not about a key or an alias; leave it out")
+            raise ValidationError(
+                f"{full_name(action)} is not about a key or an alias; leave it out"
+            )
         if action == "RetireGrant" and self.grant is None:
             raise ValidationError("kms:RetireGrant is decided on a grant; give the one to retire")
         if len(self.grant_tokens) > MAX_GRANT_TOKENS:
@@ -205,7 +214,7 @@ class Request:
             if found["kms:multiregion"] == ("true",):
                 found["kms:multiregionkeytype"] = ("PRIMARY",)
             _with_old_names(found)
-        if self.principal.account is not None and ACTIONS[action] != "none":
+        if self.principal.account is not None and ALL_ACTIONS[action] != "none":
             found["kms:calleraccount"] = (self.principal.account,)
         if self.alias is not None and action in _WITH_ALIAS:
             found["kms:requestalias"] = (self.alias,)

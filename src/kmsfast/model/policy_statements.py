@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from kmsfast.model import policy_findings as say
-from kmsfast.model.policy_actions import ACTIONS, matched_actions
+from kmsfast.model.policy_actions import ALL_ACTIONS, matched_actions
 from kmsfast.model.policy_condition import Condition, Parsed, parsed_operator
 from kmsfast.model.policy_findings import Findings
 from kmsfast.model.policy_glob import Token, Variable, glob, template
@@ -183,7 +183,7 @@ class StatementReader:
             if not matched_actions([text]):
                 self._findings.warn(item.offset, place, f"{text!r} is no action of AWS KMS")
         matched = matched_actions(good)
-        return frozenset(ACTIONS) - matched if negated else matched
+        return frozenset(ALL_ACTIONS) - matched if negated else matched
 
     def _resources(self, node: Node, path: str) -> Resources | None:
         found = self._either(node, "Resource", path, say.NO_RESOURCES)

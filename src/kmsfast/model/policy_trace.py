@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from kmsfast.model.policy_actions import full_name
 from kmsfast.model.policy_condition import Condition
 from kmsfast.model.policy_decision import Policies
 from kmsfast.model.policy_request import Request, ValueOf
@@ -82,6 +83,6 @@ def _words(found: Mismatch, request: Request, value_of: ValueOf) -> str:
     return {
         "element": _MISSING,
         "principal": f"it is not about {request.principal.arn}",
-        "action": f"it is not about kms:{request.action}",
+        "action": f"it is not about {full_name(request.action)}",
         "resource": f"it is not about {request.resource}",
     }[found]

@@ -33,6 +33,7 @@ __all__ = [
     "IdentityKind",
     "access_key_id",
     "caller",
+    "checked_policy_name",
     "identity_arn",
     "parsed_identity",
     "unique_id",
@@ -42,6 +43,7 @@ ID_BYTES: Final = 11  # 88 random bits are 17 letters
 MAX_ACCESS_KEYS: Final = 2
 MAX_GROUPS: Final = 10
 MAX_TAGS: Final = 50
+_POLICY_NAME: Final = 128  # characters
 _GROUP: Final = re.compile(
     r"arn:(aws[a-z-]*):iam::([0-9]{12}):group/"
     r"(?:[\x21-\x29\x2b-\x3e\x40-\x7e]*/)?([\w+=,.@-]{1,128})",
@@ -154,6 +156,19 @@ def identity_arn(text: str, kind: IdentityKind, account: str, partition: str = "
         )
     parsed_identity(arn)
     return arn
+
+
+def checked_policy_name(name: str) -> str:
+    """The name of an identity policy.
+
+    Raises:
+        ValidationError: empty, too long, or with characters that do not print.
+    """
+    if not name or len(name) > _POLICY_NAME or not name.isprintable():
+        raise ValidationError(
+            f"the name of a policy has 1 to {_POLICY_NAME} printable characters, not {name!r}"
+        )
+    return name
 
 
 def unique_id(kind: IdentityKind, account: str, random: bytes) -> str:

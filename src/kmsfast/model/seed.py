@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from kmsfast.errors import KmsError, ValidationError
-from kmsfast.model.alias import MAX_ALIASES, checked_own_alias
+from kmsfast.model.alias import checked_own_alias
 from kmsfast.model.arn import Home
 from kmsfast.model.key import (
     checked_description,
@@ -27,6 +27,7 @@ from kmsfast.model.key import (
     parse_key_id,
 )
 from kmsfast.model.keyspec import KeySpec, Origin, checked_origin, checked_spec, checked_usage
+from kmsfast.model.quotas import AWS
 from kmsfast.model.tags import checked_tags
 
 __all__ = ["SeedKey", "parse_seed"]
@@ -178,8 +179,9 @@ def _text(value: Any) -> str:
 def _aliases(value: Any) -> list[str]:
     if not isinstance(value, list):
         raise ValidationError("must be a list of names")
-    if len(value) > MAX_ALIASES:
-        raise ValidationError(f"a key has {MAX_ALIASES} aliases at most, not {len(value)}")
+    most = AWS.aliases_per_key
+    if len(value) > most:
+        raise ValidationError(f"a key has {most} aliases at most, not {len(value)}")
     return [checked_own_alias(_text(each)) for each in value]
 
 

@@ -31,14 +31,15 @@ class SigningKey(NamedTuple):
         return f"SigningKey(<secret {len(self.key)} bytes>, known={self.known})"
 
 
-def derived(secret: bytes | memoryview, day: str, region: str) -> bytes:
+def derived(secret: bytes | memoryview, day: str, region: str, service: str = SERVICE) -> bytes:
     """The signing key, 32 bytes.
 
     Args:
         secret: the secret access key after PREFIX.
         day: YYYYMMDD.
+        service: whose requests it signs.
     """
     key = hmac.digest(secret, day.encode(), _HASH)
-    for part in (region, SERVICE, TERMINATOR):
+    for part in (region, service, TERMINATOR):
         key = hmac.digest(key, part.encode(), _HASH)
     return key

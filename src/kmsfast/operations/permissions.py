@@ -6,7 +6,9 @@ Rules:
 - a key is found as its operation finds it, so that the error of a name that leads nowhere is the
   same; what is decided for an alias's key is then done with that key, under its ARN: the alias may
   lead elsewhere by then;
-- a ciphertext that names no key, and one whose key the caller may not use, get one answer.
+- a ciphertext that names no key, and one whose key the caller may not use, get one answer;
+- to tag a key while it is made needs kms:TagResource as well, in an identity policy that is not
+  about particular keys (page "Controlling access to tags").
 """
 
 from __future__ import annotations
@@ -29,10 +31,11 @@ from kmsfast.model.alias import PREFIX
 from kmsfast.model.arn import Home
 from kmsfast.model.key import KeyMetadata
 from kmsfast.model.policy_principal import Principal
+from kmsfast.model.policy_request import KeyFacts
 from kmsfast.operations.grants import retired_grant, wanted_grant
 from kmsfast.operations.names import any_name, id_or_arn, named_key
 from kmsfast.operations.requests import Given
-from kmsfast.service.authorization import Asked
+from kmsfast.service.authorization import Asked, facts_of
 
 __all__ = ["PERMISSIONS", "permitted"]
 
@@ -78,6 +81,7 @@ class Need(NamedTuple):
         unnamed: the key is one that the request does not name, but its ciphertext.
         member: the member that names the key.
         app: the service of the region in which it is needed; None: the request's.
+        made: the key that the operation will make, when it is needed on that.
     """
 
     action: str
@@ -87,6 +91,7 @@ class Need(NamedTuple):
     unnamed: bool = False
     member: str | None = None
     app: Application | None = None
+    made: KeyFacts | None = None
 
 
 Needs = Callable[[Application, Given, Mapping[str, Any]], Iterator[Need]]
@@ -110,8 +115,12 @@ def permitted(
         )
     settled: dict[str, Any] = {}
     for need in needs(app, given, values):
+        authorizer = (need.app or app).authorizer
+        if need.made is not None:
+            authorizer.check_new_key(caller, need.action, need.made, need.asked)
+            continue
         try:
-            (need.app or app).authorizer.check(
+            authorizer.check(
                 caller, need.action, need.key, partial(_the, need.asked), alias_arn=need.alias_arn
             )
         except AccessDenied:
@@ -193,9 +202,19 @@ def _on_nothing(action: str) -> Needs:
     return needs
 
 
-def _create_key(_app: Application, given: Given, values: Mapping[str, Any]) -> Iterator[Need]:
+def _create_key(app: Application, given: Given, values: Mapping[str, Any]) -> Iterator[Need]:
     asked = _asked(given, values, more={**_CONDITIONS, **_OF_NEW_KEYS})
     yield Need("CreateKey", None, asked)
+    if given.get("Tags"):
+        # Only a pattern that takes every key matches this name of no particular one.
+        made = KeyFacts(
+            app.store.home.arn("key/*"),
+            spec=given.get("KeySpec") or given.get("CustomerMasterKeySpec", "SYMMETRIC_DEFAULT"),
+            usage=given.get("KeyUsage", "ENCRYPT_DECRYPT"),
+            origin=given.get("Origin", "AWS_KMS"),
+            multi_region_type="PRIMARY" if given.get("MultiRegion") else None,
+        )
+        yield Need("TagResource", None, _asked(given, values), made=made)
 
 
 def _create_grant(app: Application, given: Given, values: Mapping[str, Any]) -> Iterator[Need]:
@@ -227,6 +246,13 @@ def _replicate_key(app: Application, given: Given, values: Mapping[str, Any]) ->
     }
     own = {name: value for name, value in asked.values.items() if name not in made}
     yield Need("CreateKey", None, Asked(tags=asked.tags, values={**own, **made}))
+    if given.get("Tags"):
+        there = replace(app.store.home, region=given["ReplicaRegion"])
+        facts = replace(
+            facts_of(key),
+            arn=there.arn(f"key/{key.id}"), aliases=(), tags={}, multi_region_type="REPLICA",
+        )  # fmt: skip
+        yield Need("TagResource", None, asked, made=facts)
 
 
 def _update_primary(app: Application, given: Given, values: Mapping[str, Any]) -> Iterator[Need]:

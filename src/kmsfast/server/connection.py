@@ -316,7 +316,7 @@ class Connection(asyncio.Protocol):
         body = reply.body
         ends = self._last and not (self._queue or self._held or self._working)
         keep = request.keep_alive and not hub.stopping and not ends
-        error = b"" if not reply.error else f"x-amzn-ErrorType: {reply.error}\r\n".encode()
+        error = b"" if not reply.error else _error_headers(reply)
         self._transport.write(
             b"%b%b%b%b%bDate: %b\r\nContent-Length: %d\r\n\r\n%b"
             % (
@@ -355,6 +355,12 @@ class Connection(asyncio.Protocol):
         self._last = True
         if not (self._working or self._held):
             self._transport.close()
+
+
+def _error_headers(reply: Reply) -> bytes:
+    """The name of an error, and when to try again, as AWS's SDKs read it: in milliseconds."""
+    retry = f"x-amz-retry-after: {reply.retry_after}\r\n" if reply.retry_after else ""
+    return f"x-amzn-ErrorType: {reply.error}\r\n{retry}".encode()
 
 
 _HEADERS: Final[Mapping[bytes, str]] = {

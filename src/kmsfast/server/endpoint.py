@@ -7,6 +7,7 @@ done at once is; for anything else the caller gets a function to call where wait
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from kmsfast.app import Application
-from kmsfast.errors import KmsError, UnsupportedOperation
+from kmsfast.errors import KmsError, Throttled, UnsupportedOperation
 from kmsfast.model.arn import Home
 from kmsfast.model.policy_principal import Principal
 from kmsfast.operations import (
@@ -28,8 +29,11 @@ from kmsfast.operations import (
 )
 from kmsfast.server.gate import Gate
 from kmsfast.server.guard import Admitted, Guard
+from kmsfast.server.lookups import TARGET, Lookups
 from kmsfast.server.recording import Recording
 from kmsfast.server.signed_usual import Seen, answer_usual
+from kmsfast.server.throttling import limited, limited_usual
+from kmsfast.service.request_quotas import RequestQuotas
 from kmsfast.wire.credentials import Credential, credential_of, scope_of
 from kmsfast.wire.faults import INTERNAL, fault_of
 from kmsfast.wire.model import OperationShape, ServiceModel
@@ -62,12 +66,14 @@ class Reply(NamedTuple):
     Attributes:
         error: the error's name, or empty.
         event: must be written before it leaves (:meth:`Endpoint.write`); empty: none.
+        retry_after: milliseconds after which the same request may succeed; 0: nobody knows.
     """
 
     status: int
     body: bytes
     error: str = ""
     event: bytes = b""
+    retry_after: int = 0
 
     def __repr__(self) -> str:
         """Without the body, which may have a plaintext or a key."""
@@ -132,14 +138,28 @@ class _Bound:
     answer: Callable[[bytes], bytes | None] | None
 
 
+Quotas = RequestQuotas | None
 _Targets = Mapping[bytes, _Bound]
 """The operations of a region and account by the header X-Amz-Target."""
 
 
-def _bound(app: Application, shape: OperationShape, operation: Operation | None) -> _Bound:
+def _bound(
+    app: Application,
+    shape: OperationShape,
+    operation: Operation | None,
+    quotas: Quotas,
+    *,
+    guarded: bool,
+) -> _Bound:
     make = None if operation is None else operation.usual
     usual = None if make is None else make(app, shape)
-    return _Bound(app, shape, operation, usual, None if usual is None else usual.answer)
+    answer: Callable[[bytes], bytes | None] | None = None if usual is None else usual.answer
+    if operation is not None and quotas is not None:
+        if guarded:  # the guard counts, and nothing goes round it
+            return _Bound(app, shape, operation, None, None)
+        operation = limited(operation, shape.name, quotas)
+        answer = None if answer is None else limited_usual(answer, app.store.home, quotas)
+    return _Bound(app, shape, operation, usual, answer)
 
 
 class Endpoint:
@@ -149,6 +169,7 @@ class Endpoint:
         guard: asks who makes a request and whether it may; None: whoever connects is the owner.
         reset: empties the store, for ``POST /_kmsfast/reset``; None: nothing does.
         recording: writes the event of each request; None: nobody does.
+        quotas: of requests; None: there are none. A guard of KMS has them as well.
     """
 
     def __init__(
@@ -158,8 +179,12 @@ class Endpoint:
         guard: Guard | None = None,
         reset: Callable[[], object] | None = None,
         recording: Recording | None = None,
+        *,
+        quotas: Quotas = None,
     ) -> None:
         self._app, self._home, self._guard = app, app.store.home, guard
+        self._quotas = quotas
+        self._lookups = Lookups(app, self._home_of, quotas, guarded=guard is not None)
         self._regions = {self._home.region, *app.deployment.served_regions()}
         self._model = model
         self._served: dict[Home, _Targets] = {}
@@ -226,7 +251,10 @@ class Endpoint:
         if request.too_long:
             raise RequestTooLarge(f"The request has more than {MAX_BODY} bytes")
         if request.target not in self._targets:
-            raise UnknownOperation
+            if request.target != TARGET:
+                raise UnknownOperation
+            lookups = self._lookups
+            return _guarded(lambda: Reply(200, lookups.answer(request)), request.request_id)
         guard = self._guard
         if guard is not None:
             return self._signed(guard, request)
@@ -303,7 +331,7 @@ class Endpoint:
             app = self._app.deployment.at(home)
             self._served[home] = {
                 f"{self._model.target_prefix}.{name}".encode(): _bound(
-                    app, shape, OPERATIONS.get(name)
+                    app, shape, OPERATIONS.get(name), self._quotas, guarded=self._guard is not None
                 )
                 for name, shape in self._model.operations.items()
             }
@@ -468,4 +496,5 @@ def _refusal(error: Exception, request_id: str) -> Reply:
         # Our own errors say what is wrong and what to do, as that the disk is full.
         trace = None if isinstance(error, KmsError) else error
         _LOG.error("request %s failed: %s", request_id, error, exc_info=trace)
-    return Reply(fault.status, fault.body, fault.code)
+    wait = error.retry_after if isinstance(error, Throttled) else 0
+    return Reply(fault.status, fault.body, fault.code, retry_after=math.ceil(1000 * wait))

@@ -6,12 +6,14 @@ Order: signature, region, caller, permissions. Each failure is AWS's, and says n
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kmsfast.app import Application
 from kmsfast.errors import AccessDenied, ForeignArn, KeyNotFound, PrincipalNotFound
 from kmsfast.model.arn import Home
 from kmsfast.model.policy_principal import Principal
+from kmsfast.model.signing_key import SERVICE
 from kmsfast.operations.permissions import permitted
 from kmsfast.wire.refusals import UnrecognizedClient
 from kmsfast.wire.sigv4 import Signed, Verifier
@@ -48,13 +50,20 @@ class Admitted(NamedTuple):
 
 
 class Guard:
-    """Admits requests to one deployment."""
+    """Admits requests to one deployment.
 
-    def __init__(self, app: Application) -> None:
+    Args:
+        service: for which they are signed.
+    """
+
+    def __init__(self, app: Application, service: str = SERVICE) -> None:
         self._deployment, self._clock = app.deployment, app.ring.clock
         self._access = app.deployment.access
         regions = {app.store.home.region, *app.deployment.served_regions()}
-        self._verifier = Verifier(regions, self._access.signing_key)
+        keys = self._access.signing_key
+        if service != SERVICE:
+            keys = partial(keys, service=service)
+        self._verifier = Verifier(regions, keys, service)
         self._apps: dict[tuple[str, str], Application] = {}  # of callers that there are
         self._homes: set[Home] = set()  # that have keys; they do for ever
 
@@ -88,15 +97,13 @@ class Guard:
             AccessDenied: the caller may not do it; other errors as of the operation's names.
         """
         app, caller, values = admitted.app, admitted.caller, admitted.values
-        account = _account_in(given)
-        if account in {None, caller.account}:
+        there = self.service_of(admitted, given)
+        if there is app:
             return app, permitted(app, caller, operation, given, values)
         # A key of another account: what is not there is refused like what is not allowed.
-        home = Home(app.store.home.region, account or "")
         try:
-            if self._has_keys(home):
-                elsewhere = self._deployment.at(home)
-                return elsewhere, permitted(elsewhere, caller, operation, given, values)
+            if there is not None:
+                return there, permitted(there, caller, operation, given, values)
         except (KeyNotFound, ForeignArn):
             pass
         arn = next(given[name] for name in _NAMING if name in given)
@@ -104,6 +111,14 @@ class Guard:
             f"User: {caller.arn} is not authorized to perform: kms:{operation} on resource: {arn} "
             f"{_ELSEWHERE}"
         )
+
+    def service_of(self, admitted: Admitted, given: Mapping[str, Any]) -> Application | None:
+        """The service that has the key which a request names; None: nobody has it."""
+        account = _account_in(given)
+        if account in {None, admitted.caller.account}:
+            return admitted.app
+        home = Home(admitted.app.store.home.region, account or "")
+        return self._deployment.at(home) if self._has_keys(home) else None
 
     def _has_keys(self, home: Home) -> bool:
         """Whether somebody has made a key there."""

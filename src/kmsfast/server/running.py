@@ -8,7 +8,7 @@ import resource
 import signal
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
 
@@ -18,8 +18,11 @@ from kmsfast.server.addresses import Tls, listening_socket, parse_address, requi
 from kmsfast.server.endpoint import Endpoint
 from kmsfast.server.guard import Guard
 from kmsfast.server.recording import Recording
+from kmsfast.server.retention import retain
 from kmsfast.server.seed_file import read_seed
 from kmsfast.server.service_model import load_service_model
+from kmsfast.server.throttling import QuotaGuard
+from kmsfast.service.request_quotas import RequestQuotas
 
 __all__ = ["serve"]
 
@@ -34,6 +37,8 @@ def serve(
     seed: Path | None = None,
     allow_reset: bool = False,
     audit: str = "on",
+    limited: bool = False,
+    retention: float | None = None,
 ) -> None:
     """Serves a store at an address until SIGTERM or SIGINT; requests in work are finished then.
 
@@ -46,6 +51,8 @@ def serve(
             whoever wrote it knows their material.
         allow_reset: ``POST /_kmsfast/reset`` empties the store, and fills it with the seed again.
         audit: ``on``, ``strict`` or ``off``: whether requests are recorded.
+        retention: days after which events of the audit log go; None: they stay.
+        limited: accounts can make no more requests than their quotas say.
 
     Raises:
         ValidationError: an address or option that cannot be served, or the packages of
@@ -75,21 +82,24 @@ def serve(
                 app.deployment.forget_keys()  # of all regions
 
         fill()
-        guard = None if insecure_no_auth else _guard(app)
+        quotas = RequestQuotas(app.deployment.quotas) if limited else None
+        guard = None if insecure_no_auth else _guard(app, quotas)
         reset = partial(fill, emptied=True) if allow_reset else None
-        recording = None
+        recording, daily = None, None
         if audit != "off":
             recorder = app.deployment.recorder(strict=audit == "strict")
             recorder.open()
             recording = Recording(recorder, model.recordable(), app.ring.clock)
+            daily = None if retention is None else partial(retain, recorder, retention)
         with runner:
             runner.run(
                 _serve(
-                    Endpoint(app, model, guard, reset, recording),
+                    Endpoint(app, model, guard, reset, recording, quotas=quotas),
                     listening,
                     context,
                     lambda: started(app, url_of(listening, tls=context is not None)),
                     keep_headers=guard is not None or recording is not None,
+                    daily=daily,
                 )
             )
     finally:
@@ -98,7 +108,7 @@ def serve(
             Path(place.path).unlink(missing_ok=True)
 
 
-def _guard(app: Application) -> Guard:
+def _guard(app: Application, quotas: RequestQuotas | None) -> Guard:
     """Asks who makes requests.
 
     Raises:
@@ -110,7 +120,7 @@ def _guard(app: Application) -> Guard:
             "principal create NAME --administrator' and 'kmsfast access-key create NAME', or serve "
             "everyone on this machine with --insecure-no-auth"
         )
-    return Guard(app)
+    return Guard(app) if quotas is None else QuotaGuard(app, quotas)
 
 
 def _runner() -> asyncio.Runner:
@@ -132,6 +142,7 @@ async def _serve(
     started: Callable[[], None],
     *,
     keep_headers: bool,
+    daily: Callable[[], Coroutine[None, None, None]] | None,
 ) -> None:
     from kmsfast.server.hub import Server
 
@@ -141,14 +152,17 @@ async def _serve(
         loop.add_signal_handler(number, stop.set)
     server = Server(endpoint, loop, keep_headers=keep_headers)
     listener = await loop.create_server(server.connection, sock=listening, ssl=context)
-    sweeper = asyncio.create_task(server.sweep())
+    tasks = [asyncio.create_task(server.sweep())]
+    if daily is not None:
+        tasks.append(asyncio.create_task(daily()))
     gc.collect()
     gc.freeze()  # what is there now stays: later collections need not look at it
     started()
     await stop.wait()
     listener.close()
     await server.drain()
-    sweeper.cancel()
+    for task in tasks:
+        task.cancel()
 
 
 def _no_core_dumps() -> None:

@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 from kmsfast.errors import PrincipalNotFound
 from kmsfast.model.identities import Identities
 from kmsfast.model.policy_principal import Principal
-from kmsfast.model.signing_key import PREFIX, SigningKey, derived
+from kmsfast.model.signing_key import PREFIX, SERVICE, SigningKey, derived
 from kmsfast.service.ports import IdentityStore
 from kmsfast.service.principals import Principals
 
@@ -36,8 +36,8 @@ class _Seen:
     """What was derived while the same principals were known."""
 
     known: Identities
-    keys: dict[tuple[str, str, str], SigningKey] = field(default_factory=dict, repr=False)
-    unknown: dict[tuple[str, str, str], SigningKey] = field(default_factory=dict, repr=False)
+    keys: dict[tuple[str, str, str, str], SigningKey] = field(default_factory=dict, repr=False)
+    unknown: dict[tuple[str, str, str, str], SigningKey] = field(default_factory=dict, repr=False)
     callers: dict[str, Principal] = field(default_factory=dict)
 
 
@@ -49,13 +49,15 @@ class Access:
         self._nobody = store.store_key.wrap_access_key(PREFIX + os.urandom(_SECRET_BYTES), _NOBODY)
         self._seen = _Seen(principals.known())
 
-    def signing_key(self, access_key_id: str, day: str, region: str) -> SigningKey:
-        """The signing key of an access key, a day (YYYYMMDD) and a region.
+    def signing_key(
+        self, access_key_id: str, day: str, region: str, service: str = SERVICE
+    ) -> SigningKey:
+        """The signing key of an access key, a day (YYYYMMDD), a region and a service.
 
         Never raises for an access key that nobody has.
         """
         seen = self._current()
-        name = access_key_id[:_LONGEST], day, region
+        name = access_key_id[:_LONGEST], day, region, service
         found = seen.keys.get(name) or seen.unknown.get(name)
         return self._derived(seen, *name) if found is None else found
 
@@ -82,15 +84,17 @@ class Access:
             seen = self._seen = _Seen(known)
         return seen
 
-    def _derived(self, seen: _Seen, access_key_id: str, day: str, region: str) -> SigningKey:
+    def _derived(
+        self, seen: _Seen, access_key_id: str, day: str, region: str, service: str
+    ) -> SigningKey:
         entry = seen.known.access_keys.get(access_key_id)
         known = entry is not None and entry.key.active
         name, wrapped = _NOBODY, self._nobody
         if entry is not None and known:
             name, wrapped = entry.key.id, entry.wrapped
         with self._store.store_key.unwrapped_access_key(wrapped, name) as secret:
-            made = SigningKey(derived(secret, day, region), known)
-        _keep(seen.keys if known else seen.unknown, (access_key_id, day, region), made)
+            made = SigningKey(derived(secret, day, region, service), known)
+        _keep(seen.keys if known else seen.unknown, (access_key_id, day, region, service), made)
         return made
 
 

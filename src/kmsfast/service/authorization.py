@@ -201,10 +201,27 @@ class Authorizer:
         Raises:
             MalformedPolicyDocument: it would lock itself out, or the document is malformed.
         """
-        policy = key_policy(document)
+        policy = key_policy(document, most=self._ring.quotas.key_policy_bytes)
         facts = KeyFacts(self._ring.store.home.arn("key/new")) if key is None else facts_of(key)
         request = self._request(caller, "PutKeyPolicy", facts, asked, None)
         check_lockout(policy, request, self._policies(caller, None).identity, bypass=bypass)
+
+    def check_new_key(self, caller: Principal, action: str, facts: KeyFacts, asked: Asked) -> None:
+        """Passes when identity policies allow an action on a key that is still to be made.
+
+        Args:
+            facts: of the key that it will be; it has no policy and no grants yet.
+
+        Raises:
+            AccessDenied: they do not.
+        """
+        request = self._request(caller, action, facts, asked, None)
+        home = self._ring.store.home
+        leaving_it_to_them = _default_policy(facts.account, home.partition)
+        identity = self._policies(caller, None).identity
+        decision = decide(request, Policies(leaving_it_to_them, identity))
+        if not decision.allowed:
+            raise denial(request, decision)
 
     # ---- within -----------------------------------------------------------------------------
 
@@ -343,7 +360,11 @@ def _key_policy(key: KeyMetadata) -> Policy | None:
         return None
 
 
-_compiled_key_policy: Final = lru_cache(maxsize=_DOCUMENTS)(key_policy)
+@lru_cache(maxsize=_DOCUMENTS)
+def _compiled_key_policy(text: str) -> Policy:
+    return key_policy(text, most=None)
+
+
 _default_policy: Final = lru_cache(maxsize=_DOCUMENTS)(default_policy)
 
 

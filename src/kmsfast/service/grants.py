@@ -14,10 +14,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
-from kmsfast.errors import GrantNotFound, LimitExceeded
+from kmsfast.errors import GrantNotFound
 from kmsfast.model.grant import (
     GRANT_ID_LEN,
-    MAX_GRANTS,
     checked_grant_id,
     checked_principal,
     require_grantable,
@@ -26,6 +25,7 @@ from kmsfast.model.grant import (
 from kmsfast.model.key import KeyMetadata, require
 from kmsfast.model.policy_grant import Grant
 from kmsfast.model.policy_principal import Principal, root_arn
+from kmsfast.model.quotas import exceeded
 from kmsfast.service.grant_tokens import GrantName, make_token, read_token
 from kmsfast.service.keyring import Keyring
 from kmsfast.service.ports import Reader, Writer
@@ -66,14 +66,14 @@ class Grants:
         Raises:
             ValidationError: the key does not have such operations, or take such constraints.
             KeyDisabled, InvalidState, KeyNotFound: the key cannot be used.
-            LimitExceeded: it has 50,000 grants.
+            LimitExceeded: it has as many grants as it may.
         """
         require_grantable(self._ring.key(raw_id), wanted)
         with self._store.write() as rows:
             require(self._ring.writable(rows, raw_id), "use")
             grant_id = _made_before(rows, raw_id, wanted)
             if grant_id is None:
-                _check_limit(rows, raw_id)
+                self._check_limit(rows, raw_id)
                 meant()
                 grant_id = self._add(rows, raw_id, wanted)
             else:
@@ -84,13 +84,14 @@ class Grants:
         self,
         raw_id: bytes,
         after: str | None = None,
-        most: int = MAX_GRANTS,
+        most: int = -1,
         grantee: str | None = None,
     ) -> list[Grant]:
         """So many of a key's grants, in the order of their ids.
 
         Args:
             after: only those behind this id.
+            most: grants; -1: all of them.
             grantee: only those of this principal.
         """
         key = self._ring.key(raw_id)
@@ -174,6 +175,11 @@ class Grants:
         )
         return grant_id
 
+    def _check_limit(self, rows: Reader, raw_id: bytes) -> None:
+        usage, quota = rows.num_grants(raw_id), self._ring.quotas.grants_per_key
+        if usage >= quota:
+            raise exceeded("Grants per key", quota, usage)
+
     def _token(self, name: GrantName) -> str:
         return make_token(self._store.store_key, name)
 
@@ -186,11 +192,3 @@ def _made_before(rows: Reader, raw_id: bytes, wanted: Grant) -> str | None:
         each.id for each in rows.grants_named(raw_id, wanted.name) if same_request(each, wanted)
     )
     return next(found, None)
-
-
-def _check_limit(rows: Reader, raw_id: bytes) -> None:
-    if rows.num_grants(raw_id) >= MAX_GRANTS:
-        raise LimitExceeded(
-            f"The key has {MAX_GRANTS} grants, which is the most that a key can have. Retire or "
-            "revoke grants that are no longer needed"
-        )

@@ -24,12 +24,10 @@ from kmsfast.errors import (
     CustomKeyStoreNameInUse,
     CustomKeyStoreNotFound,
     IncorrectTrustAnchor,
-    LimitExceeded,
     ValidationError,
     XksProxyUriInUse,
 )
 from kmsfast.model.key_store import (
-    MOST_KEY_STORES,
     ConnectionState,
     Connectivity,
     CustomKeyStore,
@@ -43,6 +41,7 @@ from kmsfast.model.key_store import (
 )
 from kmsfast.model.key_store_faults import OutsideFailed
 from kmsfast.model.keyspec import enumerated
+from kmsfast.model.quotas import exceeded
 from kmsfast.service.keyring import Keyring
 from kmsfast.service.outside import OutsideKeys, wrap_secret
 from kmsfast.service.ports import Reader
@@ -280,8 +279,9 @@ class KeyStores:
     def _refuse_taken(self, rows: Reader, store: CustomKeyStore) -> None:
         """Passes when no other key store has what only one can have."""
         others = [each for each in rows.key_stores() if each.id != store.id]
-        if len(others) >= MOST_KEY_STORES:
-            raise LimitExceeded(f"There are {len(others)} custom key stores already")
+        quota = self._ring.quotas.custom_key_stores
+        if len(others) >= quota:
+            raise exceeded("Custom key store", quota, len(others))
         for each in others:
             if each.name == store.name:
                 raise CustomKeyStoreNameInUse(

@@ -41,8 +41,10 @@ from kmsfast.model.key import (
     require_usage,
 )
 from kmsfast.model.keyspec import KeyUsage
+from kmsfast.model.quotas import AWS, Quotas
 from kmsfast.service import material
 from kmsfast.service.aws_managed import make_managed
+from kmsfast.service.key_count import KeyCount
 from kmsfast.service.ports import Clock, Reader, Store, Writer
 from kmsfast.service.related import related, remove_replica
 from kmsfast.service.usage import UsageRecorder
@@ -93,10 +95,12 @@ class Keyring:
         epoch: one-element view of the store's epoch.
         when_purged: called with each key that was deleted, for what is outside the store.
         usage: whoever has used a key tells it.
+        count: how many keys there are.
     """
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, quotas: Quotas = AWS) -> None:
         self.store, self.clock, self.epoch = store, clock, store.epoch
+        self.quotas, self.count = quotas, KeyCount()
         self._seen = _Seen(NEVER)
         self._handles: dict[tuple[bytes, int], int] = {}
         self._made: dict[bytes, datetime] = {}

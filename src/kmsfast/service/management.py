@@ -17,19 +17,17 @@ from kmsfast.errors import (
     AliasExists,
     CustomKeyStoreNotFound,
     KeyNotFound,
-    LimitExceeded,
     UnsupportedOperation,
     ValidationError,
     XksKeyAlreadyInUse,
 )
-from kmsfast.model.alias import MAX_ALIASES, Alias, checked_own_alias
+from kmsfast.model.alias import Alias, checked_own_alias
 from kmsfast.model.key import (
     KeyMetadata,
     KeyState,
     KeyVersion,
     RotationStatus,
     checked_description,
-    checked_policy,
     checked_rotation_period,
     checked_waiting_period,
     format_key_id,
@@ -44,12 +42,13 @@ from kmsfast.model.key_store import (
     require_state,
 )
 from kmsfast.model.keyspec import KeySpec, Origin, checked_origin, checked_spec, checked_usage
+from kmsfast.model.quotas import exceeded
 from kmsfast.model.tags import checked_tags, merged
 from kmsfast.service import material
 from kmsfast.service.keyring import Keyring
 from kmsfast.service.material import Made
 from kmsfast.service.outside import OutsideKeys
-from kmsfast.service.ports import Reader, Writer
+from kmsfast.service.ports import PolicyCheck, Reader, Writer
 from kmsfast.service.related import change_related
 from kmsfast.service.versions import lacks_material
 
@@ -63,8 +62,9 @@ Tags = Mapping[str, str] | Iterable[tuple[str, str]]
 class Management:
     """Creates, changes, lists and deletes keys and aliases of one store."""
 
-    def __init__(self, ring: Keyring, outside: OutsideKeys) -> None:
+    def __init__(self, ring: Keyring, outside: OutsideKeys, checked_policy: PolicyCheck) -> None:
         self._ring, self._store, self._outside = ring, ring.store, outside
+        self._checked_policy = checked_policy
 
     # ---- keys -------------------------------------------------------------------------------
 
@@ -83,7 +83,12 @@ class Management:
         key_store_id: str | None = None,
         xks_key_id: str | None = None,
     ) -> KeyMetadata:
-        """A new key: enabled, with one version, or for import, with none."""
+        """A new key: enabled, with one version, or for import, with none.
+
+        Raises:
+            LimitExceeded: there are as many keys as there may be, or the policy is too long. Others
+                as of what is wrong.
+        """
         now = self._begin(None if alias is None else checked_own_alias(alias))
         raw_id = _new_id(multi_region)
         known = checked_spec(spec)
@@ -103,7 +108,7 @@ class Management:
             deletion_date=None,
             aliases=() if alias is None else (alias,),
             tags=checked_tags(tags),
-            policy=checked_policy(policy),
+            policy=self._checked_policy(policy),
             spec=known,
             usage=checked_usage(known, usage),
             origin=Origin(origin),
@@ -111,8 +116,9 @@ class Management:
         )
         if key.rotation.enabled:
             _require_rotates_by_itself(key)
+        _require_fits_key_store(key)
+        self._require_room(now)
         if backing is not None:
-            _require_fits_key_store(key)
             with self._outside.made(key) as in_key_store:
                 return self._added(key, in_key_store, alias)
         made = None
@@ -121,6 +127,16 @@ class Management:
             key = replace(key, public_key=made.public_key)
         return self._added(key, made, alias)
 
+    def _require_room(self, now: datetime) -> None:
+        """Passes when another key can be made; of keys that are to go, none takes its place."""
+        count, quota = self._ring.count, self._ring.quotas.keys
+        with self._store.read() as rows:
+            if count.has_room(rows, quota):
+                return
+        self._ring.purge_due()
+        with self._store.read() as rows:
+            count.require_room(rows, quota, now)
+
     def _added(self, key: KeyMetadata, made: Made | None, alias: str | None) -> KeyMetadata:
         """The new key, stored."""
         now = key.created_at
@@ -128,6 +144,7 @@ class Management:
             if alias is not None:
                 self._refuse_taken(rows, alias)
             _check_backing(rows, key)
+            self._ring.count.require_room(rows, self._ring.quotas.keys, now)
             rows.add(key)
             if made is not None:
                 version = KeyVersion(1, now, "created", made.public_key)
@@ -247,7 +264,7 @@ class Management:
         """A new alias of a key.
 
         Raises:
-            AliasExists: the name is taken. LimitExceeded: the key has 50 aliases.
+            AliasExists: the name is taken. LimitExceeded: the key has as many as it may.
         """
         now = self._begin(checked_own_alias(name))
         with self._store.write() as rows:
@@ -260,7 +277,7 @@ class Management:
 
         Raises:
             KeyNotFound: no such alias. ValidationError: a key of another type or usage.
-            LimitExceeded: the key has 50 aliases.
+            LimitExceeded: the key has as many aliases as it may.
         """
         now = self._begin(checked_own_alias(name))
         with self._store.write() as rows:
@@ -334,10 +351,9 @@ class Management:
     def _adopt(
         self, rows: Writer, key: KeyMetadata, name: str, created: datetime, now: datetime
     ) -> None:
-        if len(key.aliases) >= MAX_ALIASES:
-            raise LimitExceeded(
-                f"{key.arn} has {MAX_ALIASES} aliases, which is the most that a key can have"
-            )
+        quota = self._ring.quotas.aliases_per_key
+        if len(key.aliases) >= quota:
+            raise exceeded("Aliases per key", quota, len(key.aliases))
         rows.save(replace(key, aliases=(*key.aliases, name)))
         rows.put_alias(self._alias(name, key, created, now))
 
@@ -392,11 +408,13 @@ def _check_backing(rows: Reader, key: KeyMetadata) -> None:
 
 
 def _require_fits_key_store(key: KeyMetadata) -> None:
-    """Passes for the kind of keys that custom key stores have.
+    """Passes for the kind of keys that custom key stores have, and for those that are in none.
 
     Raises:
         UnsupportedOperation: no symmetric encryption key, or a multi-Region key.
     """
+    if key.backing is None:
+        return
     if key.spec is not KeySpec.SYMMETRIC_DEFAULT or key.multi_region:
         raise UnsupportedOperation(
             "Custom key stores have symmetric encryption keys of a single Region alone"

@@ -15,14 +15,14 @@ from kmsfast.model.key import (
     KeyMetadata,
     KeyState,
     checked_description,
-    checked_policy,
     require,
     require_primary,
 )
 from kmsfast.model.keyspec import Origin
 from kmsfast.model.tags import checked_tags
+from kmsfast.service.key_count import KeyCount
 from kmsfast.service.keyring import Keyring
-from kmsfast.service.ports import Writer
+from kmsfast.service.ports import PolicyCheck, Writer
 from kmsfast.service.related import change_related
 
 __all__ = ["MultiRegion"]
@@ -33,8 +33,9 @@ Tags = Mapping[str, str] | Iterable[tuple[str, str]]
 class MultiRegion:
     """Replicates the keys of one region into others."""
 
-    def __init__(self, ring: Keyring) -> None:
-        self._ring, self._store = ring, ring.store
+    def __init__(self, ring: Keyring, checked_policy: PolicyCheck) -> None:
+        self._ring, self._store, self._checked_policy = ring, ring.store, checked_policy
+        self._counts: dict[str, KeyCount] = {}  # by region, which are few
 
     def settled(self, key: KeyMetadata) -> KeyMetadata:
         """The key, when related ones whose waiting period is over are gone."""
@@ -56,10 +57,11 @@ class MultiRegion:
             UnsupportedOperation: not a primary key. ReplicaExists: the region has one.
             KeyDisabled, InvalidState: the primary is not enabled.
             ValidationError: no region, one of another partition, or another wrong parameter.
+            LimitExceeded: the region has as many keys as it may.
         """
         home = self._elsewhere(region)
         words, own_tags, own_policy = (
-            checked_description(description), checked_tags(tags), checked_policy(policy),
+            checked_description(description), checked_tags(tags), self._checked_policy(policy),
         )  # fmt: skip
         require_primary(self.settled(self._ring.key(raw_id)))
         with self._store.write() as rows:
@@ -67,6 +69,8 @@ class MultiRegion:
             there = rows.beside(region)
             if region in key.regions:
                 raise ReplicaExists(f"{home.arn(f'key/{key.id}')} already exists.")
+            count = self._counts.setdefault(region, KeyCount())
+            count.require_room(there, self._ring.quotas.keys, self._ring.now())
             regions = (*key.regions, region)
             key = change_related(rows, key, lambda each: replace(each, regions=regions))
             brought = key.origin is Origin.EXTERNAL

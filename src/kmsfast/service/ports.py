@@ -27,6 +27,7 @@ __all__ = [
     "IdentityWriter",
     "Outside",
     "Place",
+    "PolicyCheck",
     "Reader",
     "Store",
     "UsageTable",
@@ -36,6 +37,9 @@ __all__ = [
 
 Clock = Callable[[], float]
 """Unix time in seconds."""
+
+PolicyCheck = Callable[[str | None], str | None]
+"""A key policy that can be put, as it was given; None: the default one. Raises what is wrong."""
 
 
 class Reader(Protocol):
@@ -49,6 +53,15 @@ class Reader(Protocol):
 
     def all_keys(self) -> list[KeyMetadata]:
         """All keys, oldest first, those that were deleted as well."""
+
+    def num_keys(self) -> int:
+        """How many keys there have ever been, but for replicas that are gone."""
+
+    def num_customer_keys(self) -> int:
+        """How many customer managed keys there are, by counting them."""
+
+    def num_overdue_keys(self, now: datetime) -> int:
+        """How many of them are only still there because nobody noticed that they are to go."""
 
     def waiting_keys(self) -> list[bytes]:
         """Ids of the keys that wait for their deletion."""
@@ -208,7 +221,7 @@ class IdentityWriter(IdentityReader, Protocol):
     """A transaction on whom a store knows."""
 
     def add(self, identity: Identity) -> None:
-        """A new principal."""
+        """A new principal, or its new tags."""
 
     def drop(self, arn: str) -> None:
         """Removes a principal and all that belongs to it."""

@@ -24,6 +24,7 @@ from kmsfast.errors import LimitExceeded, PrincipalExists, PrincipalNotFound, Va
 from kmsfast.model.arn import Home
 from kmsfast.model.identities import Identities
 from kmsfast.model.peer import PeerKind, checked_peer
+from kmsfast.model.policy_actions import LOOKUP_EVENTS
 from kmsfast.model.policy_document import identity_policy
 from kmsfast.model.policy_principal import ACCOUNT, root_arn
 from kmsfast.model.principal import (
@@ -35,9 +36,11 @@ from kmsfast.model.principal import (
     IdentityKind,
     access_key_id,
     caller,
+    checked_policy_name,
     identity_arn,
     unique_id,
 )
+from kmsfast.model.principal_file import Change, Sign, Wanted, changes
 from kmsfast.model.signing_key import PREFIX
 from kmsfast.model.tags import checked_tags
 
@@ -50,12 +53,11 @@ __all__ = ["ADMINISTRATOR_POLICY", "NewAccessKey", "Principals"]
 
 NEVER: Final = -1
 _SECRET_BYTES: Final = 30  # 40 characters of base64
-_NAME_LENGTH: Final = 128
 ADMINISTRATOR: Final = "AdministratorAccess"
 ADMINISTRATOR_POLICY: Final = json.dumps(
     {
         "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}],
+        "Statement": [{"Effect": "Allow", "Action": ["kms:*", LOOKUP_EVENTS], "Resource": "*"}],
     }
 )
 
@@ -245,10 +247,7 @@ class Principals:
                 :func:`kmsfast.model.policy_document.identity_policy`.
             ValidationError: the root user, or a name that is empty or too long.
         """
-        if not name or len(name) > _NAME_LENGTH or not name.isprintable():
-            raise ValidationError(
-                f"the name of a policy has 1 to {_NAME_LENGTH} printable characters, not {name!r}"
-            )
+        checked_policy_name(name)
         identity_policy(document, name)
         with self._writing() as (rows, known):
             if known.identity(arn).kind is IdentityKind.ROOT:
@@ -315,6 +314,43 @@ class Principals:
             if (kind, number) not in known.peers:
                 raise PrincipalNotFound(f"{kind} {number} is not mapped")
             rows.drop_peer(kind, number)
+
+    # ---- files ------------------------------------------------------------------------------
+
+    def apply(self, wanted: Wanted, *, prune: bool, dry_run: bool) -> list[Change]:
+        """Makes the store have what a file says, in one transaction; returns what changed.
+
+        Args:
+            prune: remove what the file does not say.
+            dry_run: only say what would change.
+
+        Raises:
+            PrincipalNotFound, LimitExceeded, TagError: see
+                :func:`kmsfast.model.principal_file.changes`.
+        """
+        found = changes(wanted, self.known(), prune=prune)
+        if dry_run or not found:
+            return found
+        with self._writing() as (rows, known):
+            found = changes(wanted, known, prune=prune)
+            for each in found:
+                self._apply(rows, known, each)
+        return found
+
+    def _apply(self, rows: IdentityWriter, known: Identities, change: Change) -> None:
+        arn, name, removed = change.arn, change.name, change.sign is Sign.REMOVE
+        if change.what == "principal":
+            rows.drop(arn) if removed else rows.add(self._identity(arn, change.value))
+        elif change.what == "tags":
+            rows.add(replace(known.identity(arn), tags=change.value))
+        elif change.what == "policy":
+            rows.drop_policy(arn, name) if removed else rows.put_policy(arn, name, change.value)
+        elif change.what == "membership":
+            (rows.drop_membership if removed else rows.put_membership)(arn, name)
+        elif removed:
+            rows.drop_peer(PeerKind(change.what), int(name))
+        else:
+            rows.put_peer(PeerKind(change.what), int(name), arn)
 
     # ---- within -----------------------------------------------------------------------------
 

@@ -13,10 +13,8 @@ from kmsfast.service.management import require_rotates, require_rotates_here
 from kmsfast.service.related import related
 from kmsfast.service.versions import add_rotation, waiting
 
-__all__ = ["MAX_ON_DEMAND", "ON_DEMAND", "History", "Rotations"]
+__all__ = ["ON_DEMAND", "History", "Rotations"]
 
-# API reference, RotateKeyOnDemand.
-MAX_ON_DEMAND: Final = 25
 ON_DEMAND: Final = "on demand"
 
 
@@ -44,13 +42,13 @@ class Rotations:
 
         Raises:
             UnsupportedOperation: an asymmetric or HMAC key, or a replica. LimitExceeded: it was
-            done 25 times in the life of the key. InvalidState: no imported material waits.
+            done as often as a key may be, 25 times. InvalidState: no imported material waits.
         """
         require_rotates_here(self._ring.key(raw_id))
         with self._ring.store.write() as rows:
             key = self._ring.writable(rows, raw_id)
             require(key, "use")
-            _check_limit(key, rows.versions(key))
+            _check_limit(key, rows.versions(key), self._ring.quotas.on_demand_rotations)
             return add_rotation(self._ring, rows, key, ON_DEMAND)
 
     def history(self, raw_id: bytes) -> History:
@@ -65,10 +63,10 @@ class Rotations:
             return History(key, versions, all(waiting(there, each) for there, each in keys))
 
 
-def _check_limit(key: KeyMetadata, versions: Sequence[KeyVersion]) -> None:
+def _check_limit(key: KeyMetadata, versions: Sequence[KeyVersion], quota: int) -> None:
     by_hand = key.origin is Origin.EXTERNAL  # as all rotations of imported material are
     rotated = [each for each in versions if 1 < each.number <= key.current_version]
-    if sum(by_hand or version.origin == ON_DEMAND for version in rotated) >= MAX_ON_DEMAND:
+    if sum(by_hand or version.origin == ON_DEMAND for version in rotated) >= quota:
         raise LimitExceeded(
             "The on-demand rotations limit has been reached for the given keyId. No more on-demand "
             f"rotations can be performed for this key: {key.arn}"

@@ -63,6 +63,7 @@ class Seeding:
             if emptied:
                 rows.clear()
             fresh = [plan for plan in plans if not self._is_there(rows, plan)]
+            self._ring.count.require_room(rows, self._ring.quotas.keys, now, len(fresh))
             for plan in fresh:
                 self._add(rows, plan, now)
         if emptied:

@@ -63,7 +63,7 @@ class IdentityRows:
         )
 
     def add(self, identity: Identity) -> None:
-        """A new principal."""
+        """A new principal, or its new tags."""
         row = {
             "arn": identity.arn,
             "unique_id": identity.unique_id,

@@ -153,6 +153,20 @@ class Repository(GrantRows):
         """How many keys the scope has, with those that were deleted."""
         return 0 if self._scope == _NO_SCOPE else int(self._scope_row()["num_keys"])
 
+    def num_customer_keys(self) -> int:
+        """How many customer managed keys there are, by counting them."""
+        apart = ({"state": KeyState.DELETED.value}, {"manager": KeyManager.AWS.value})
+        counted = (
+            schema.keys.some(self._connection, ["count(*)"], self._within(schema.keys, where))
+            for where in apart
+        )
+        return self.num_keys() - sum(int(number) for ((number,),) in counted)
+
+    def num_overdue_keys(self, now: datetime) -> int:
+        """How many of them are only still there because nobody noticed that they are to go."""
+        waiting = self._rows(schema.keys, state=KeyState.PENDING_DELETION.value)
+        return sum(row["deletion_date"] <= to_micros(now) for row in waiting)
+
     def waiting_keys(self) -> list[bytes]:
         """Ids of the keys that wait for their deletion."""
         return [

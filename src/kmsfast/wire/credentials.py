@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from kmsfast.model.signing_key import SERVICE
+
 __all__ = ["NOBODY", "Credential", "credential_of", "scope_of"]
 
 _SCHEME: Final = b"AWS4-HMAC-SHA256"
@@ -17,7 +19,7 @@ _USUAL_LEN: Final = len(_USUAL)
 _SCHEME_LEN: Final = len(_SCHEME) + 1
 # access key / day / region / service / terminator
 _SCOPE: Final = re.compile(
-    rb"Credential=([A-Za-z0-9]{1,128})/[0-9]{8}/([a-z0-9-]{1,64})/kms/aws4_request"
+    rb"Credential=([A-Za-z0-9]{1,128})/[0-9]{8}/([a-z0-9-]{1,64})/([a-z0-9]{1,64})/aws4_request"
 )
 
 
@@ -49,7 +51,9 @@ def scope_of(authorization: bytes) -> bytes:
     return authorization[start:] if end < 0 else authorization[start:end]
 
 
-def credential_of(scope: bytes) -> Credential:
-    """The credential that such a part names, or NOBODY."""
+def credential_of(scope: bytes, service: str = SERVICE) -> Credential:
+    """The credential for a service that such a part names, or NOBODY."""
     found = _SCOPE.fullmatch(scope)
-    return NOBODY if found is None else Credential(found[1].decode(), found[2].decode())
+    if found is None or found[3].decode() != service:
+        return NOBODY
+    return Credential(found[1].decode(), found[2].decode())

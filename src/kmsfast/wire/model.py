@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -45,18 +45,22 @@ class OperationShape:
 class ServiceModel:
     """The operations of a service model as botocore has it (``service-2.json``).
 
+    Args:
+        operations: that are compiled; None: all.
+
     Attributes:
         target_prefix: what comes before the operation in X-Amz-Target.
         operations: by name.
     """
 
-    def __init__(self, model: Mapping[str, Any]) -> None:
+    def __init__(self, model: Mapping[str, Any], operations: Collection[str] | None = None) -> None:
         self._model = model
         self._shapes: Mapping[str, Mapping[str, Any]] = model["shapes"]
         self.target_prefix: str = model["metadata"]["targetPrefix"]
         self.operations = {
             name: OperationShape(name, self._request(each), self._answer(each))
             for name, each in model["operations"].items()
+            if operations is None or name in operations
         }
 
     def recordable(self) -> Mapping[str, Recordable]:

@@ -10,6 +10,11 @@ from kmsfast.errors import KmsError, ValidationError
 __all__ = [
     "IncompleteSignature",
     "InvalidCredentialScope",
+    "InvalidEventCategory",
+    "InvalidLookupAttributes",
+    "InvalidMaxResults",
+    "InvalidNextToken",
+    "InvalidTimeRange",
     "MissingAuthenticationToken",
     "RequestTooLarge",
     "SerializationError",
@@ -65,6 +70,36 @@ class UnrecognizedClient(KmsError, LookupError):
     """Nobody has the access key, or it is of an account that is not served here."""
 
     code = "UnrecognizedClientException"
+
+
+class InvalidLookupAttributes(KmsError, ValueError):
+    """LookupEvents asks for an attribute that it does not know, or for several."""
+
+    code = "InvalidLookupAttributesException"
+
+
+class InvalidTimeRange(KmsError, ValueError):
+    """It begins after it ends."""
+
+    code = "InvalidTimeRangeException"
+
+
+class InvalidMaxResults(KmsError, ValueError):
+    """Not 1 to 50."""
+
+    code = "InvalidMaxResultsException"
+
+
+class InvalidNextToken(KmsError, ValueError):
+    """Not one of these events, or too old."""
+
+    code = "InvalidNextTokenException"
+
+
+class InvalidEventCategory(KmsError, ValueError):
+    """Not one that there is."""
+
+    code = "InvalidEventCategoryException"
 
 
 def failure(value: Any, path: str, constraint: str, *, hidden: bool = False) -> str:

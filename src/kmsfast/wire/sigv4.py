@@ -141,10 +141,11 @@ class Verifier:
 
     Args:
         regions: that credentials may be scoped to.
+        service: likewise.
     """
 
-    def __init__(self, regions: Collection[str], keys: SigningKeys) -> None:
-        self._regions, self._keys = regions, keys
+    def __init__(self, regions: Collection[str], keys: SigningKeys, service: str = SERVICE) -> None:
+        self._regions, self._keys, self._service = regions, keys, service
         # By Authorization headers up to the signature, which was right, or wrong.
         self._forms: dict[bytes, _Form] = {}
         self._others: dict[bytes, _Form] = {}
@@ -221,8 +222,8 @@ class Verifier:
         wrong = []
         if region not in self._regions:
             wrong.append(f"Credential should be scoped to a valid region, not '{region}'. ")
-        if service != SERVICE:
-            wrong.append(f"Credential should be scoped to correct service: '{SERVICE}'. ")
+        if service != self._service:
+            wrong.append(f"Credential should be scoped to correct service: '{self._service}'. ")
         if terminator != TERMINATOR:
             wrong.append(
                 "Credential should be scoped with a valid terminator: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -159,3 +160,49 @@ def test_without_a_log_it_is_said(cli: Cli) -> None:
     done = cli("audit", "verify")
     assert done.code != 0
     assert "nothing was recorded" in done.err
+
+
+def test_old_events_are_removed(log: Cli) -> None:
+    with kmsfast.open(store_of(log)) as kms:
+        trail = kms.audit.open()
+        assert trail.begin_anew(trail.now + 1)
+        trail.append(event(9 * DAY, name="Sign").pack())
+        trail.close()
+    directory = store_of(log) / "audit"
+    os.utime(directory / segment_name(1), (1_000_000_000, 1_000_000_000))
+    none = log("audit", "remove", "--before", "2001-09-01")
+    assert (none.code, none.err) == (0, "")
+    assert "nothing was removed: every segment of the log has events of 2001-09-01T00:00:00Z" in (
+        none.out
+    )
+    done = log("audit", "remove", "--older-than", "52w")
+    assert done.code == 0, done.err
+    assert done.out.startswith("removed 1 segment with what was recorded before 20")
+    assert names(log) == ["Sign"]
+    shown = log("audit", "verify")
+    assert shown.code == 0
+    assert "note: removed at" in shown.out
+
+
+@pytest.mark.parametrize("options", [(), ("--before", "2026-01-01", "--older-than", "1d")])
+def test_which_events_go_must_be_said_once(log: Cli, options: tuple[str, ...]) -> None:
+    done = log("audit", "remove", *options)
+    assert done.code == 2
+    assert "either --before or --older-than" in done.err
+
+
+@pytest.mark.parametrize("age", ["90", "d", "0d", "-1d", "1y", "9999999d"])
+def test_ages(log: Cli, age: str) -> None:
+    done = log("audit", "remove", "--older-than", age)
+    assert done.code == 2
+    assert "no age" in done.err or "No such option" in done.err
+
+
+def test_without_a_log_search_says_so(cli: Cli) -> None:
+    for command in ("search", "tail"):
+        done = cli("audit", command)
+        assert (done.code, done.out) == (0, "")
+        assert "there is no audit log in" in done.err
+    done = cli("audit", "remove", "--older-than", "90d")
+    assert done.code != 0
+    assert "there is no audit log in" in done.err

@@ -161,3 +161,29 @@ def test_policies_are_printed_and_put(cli: Cli) -> None:
     assert (refused.code, refused.out) == (2, "")
     assert "Syntax errors in policy" in refused.err
     assert cli("key", "policy", "alias/orders").out.strip() == document
+
+
+def test_a_key_with_administrators_and_users(cli: Cli) -> None:
+    cli.ok("principal", "create", "ops", "--kind", "role")
+    for name in ("ada", "bob"):
+        cli.ok("principal", "create", name)
+    root = "arn:aws:iam::000000000000"
+    made = cli.ok(
+        "key", "create", "--administrator", f"{root}:role/ops", "--user", f"{root}:user/ada",
+        "--user", "bob", "--user", "111122223333",
+    ).strip()  # fmt: skip
+    statements = json.loads(cli.ok("key", "policy", made))["Statement"]
+    assert [each["Principal"]["AWS"] for each in statements[1:3]] == [
+        f"{root}:role/ops",
+        [f"{root}:user/ada", f"{root}:user/bob", "arn:aws:iam::111122223333:root"],
+    ]
+    for who, action, decision in (
+        ("role/ops", "kms:PutKeyPolicy", "allowed"), ("role/ops", "kms:Decrypt", "implicitDeny"),
+        ("user/bob", "kms:Decrypt", "allowed"), ("user/bob", "kms:PutKeyPolicy", "implicitDeny"),
+    ):  # fmt: skip
+        said = cli("policy", "simulate", "--principal", f"{root}:{who}", "--action", action,
+                   "--key", made).out  # fmt: skip
+        assert said.split("\n")[0].split() == ["decision", decision]
+    cli.refused(4, "key", "create", "--user", "eve")
+    assert "user/eve" in cli.refused(2, "key", "create", "--user", f"{root}:user/eve")
+    cli.refused(2, "key", "create", "--administrator", "111122223333")

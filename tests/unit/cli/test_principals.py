@@ -109,3 +109,28 @@ def test_simulations_know_the_principals_of_the_store(cli: Cli) -> None:
     cli.ok("principal", "create", "nightly", "--kind", "role", "--administrator")
     session = "arn:aws:sts::000000000000:assumed-role/nightly/host-1"
     assert "AdministratorAccess" in cli.ok(*asks, session)
+
+
+def test_principals_from_a_file(cli: Cli) -> None:
+    (cli.directory / "use.json").write_text(json.dumps(POLICY))
+    (cli.directory / "who.toml").write_text(
+        '[users.ada]\npolicies = {use = "use.json"}\nuids = [1001]\n'
+    )
+    planned = cli.ok("principal", "apply", "who.toml", "--dry-run").splitlines()
+    assert planned[1] == f"+ user {ADA}"
+    assert planned[-1] == "nothing was changed (--dry-run)"
+    assert "ada" not in cli.ok("principal", "list")
+    (root, user, policy, uid) = json.loads(cli.ok("principal", "apply", "who.toml", "--json"))
+    assert (user["change"], user["what"], user["principal"]) == ("+", "principal", ADA)
+    assert (policy["name"], uid["what"], root["detail"]) == ("use", "uid", None)
+    assert cli.ok("principal", "apply", "who.toml") == "nothing to change\n"
+    exported = cli.ok("principal", "export")
+    (cli.directory / "again.toml").write_text(exported)
+    assert cli.ok("principal", "apply", "again.toml", "--prune") == "nothing to change\n"
+    (cli.directory / "none.toml").write_text("")
+    assert f"- user {ADA}" in cli.ok("principal", "apply", "none.toml", "--prune")
+    (cli.directory / "none.toml").write_text("[users.ada]\nuid = 1")
+    assert "none.toml: users.ada: 'uid' is not known" in cli.refused(
+        2, "principal", "apply", "none.toml"
+    )
+    cli.refused(6, "principal", "apply", "absent.toml")

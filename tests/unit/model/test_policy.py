@@ -11,7 +11,13 @@ from policy_cases import ACCOUNT, ALICE, BOB, EVE, KEY, ROLE, ROOT, SESSION, of_
 
 from kmsfast.errors import LimitExceeded, MalformedPolicyDocument, ValidationError
 from kmsfast.model.key import checked_policy
-from kmsfast.model.policy_actions import ACTIONS, GRANTABLE, checked_action, matched_actions
+from kmsfast.model.policy_actions import (
+    ACTIONS,
+    ALL_ACTIONS,
+    GRANTABLE,
+    checked_action,
+    matched_actions,
+)
 from kmsfast.model.policy_decision import Policies, decide
 from kmsfast.model.policy_document import (
     MAX_IDENTITY_POLICY,
@@ -140,7 +146,9 @@ def test_what_is_no_key(arn: str) -> None:
 
 def test_names_of_actions() -> None:
     assert checked_action("KMS:DECRYPT") == checked_action("decrypt") == "Decrypt"
-    assert matched_actions(["kms:*"]) == matched_actions(["*"]) == frozenset(ACTIONS)
+    assert matched_actions(["kms:*"]) == frozenset(ACTIONS)
+    assert matched_actions(["*"]) == matched_actions(["kms:*", "cloudtrail:Lookup*"])
+    assert matched_actions(["*"]) == frozenset(ALL_ACTIONS)
     assert matched_actions(["kms:ReEncrypt*", "KMS:sign"]) == {
         "ReEncryptFrom", "ReEncryptTo", "Sign"
     }  # fmt: skip

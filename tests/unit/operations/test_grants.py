@@ -8,6 +8,8 @@ import pytest
 from api import Api
 from clocks import Clock
 
+from kmsfast.model.quotas import Quotas
+
 ACCOUNT = "111122223333"
 ADA, BOB = (f"arn:aws:iam::{ACCOUNT}:user/{name}" for name in ("ada", "bob"))
 S3 = f"arn:aws:s3:eu-central-1:{ACCOUNT}:bucket"
@@ -222,12 +224,14 @@ def test_what_a_key_does_not_do_is_not_granted(api: Api, arn: str) -> None:
     assert grants_of(api, arn) == grants_of(api, pair) == []
 
 
-def test_the_most_grants_of_a_key(api: Api, arn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kmsfast.service.grants.MAX_GRANTS", 3)
+def test_the_most_grants_of_a_key(api: Api, arn: str) -> None:
+    api.app.ring.quotas = Quotas(grants_per_key=3)
     made = [api("CreateGrant", KeyId=arn, Name=f"{i}", **GRANT)["GrantId"] for i in range(3)]
     for dry_run in (False, True):
-        code, _ = api.refused("CreateGrant", KeyId=arn, DryRun=dry_run, **GRANT)
-        assert code == "LimitExceededException"
+        assert api.refused("CreateGrant", KeyId=arn, DryRun=dry_run, **GRANT) == (
+            "LimitExceededException",
+            "Grants per key quota for this account in this region is 3, current usage is 3.",
+        )
     assert api("CreateGrant", KeyId=arn, Name="2", **GRANT)["GrantId"] == made[2]
     api("CreateGrant", KeyId=api.create_key()["KeyId"], **GRANT)
     api("RevokeGrant", KeyId=arn, GrantId=made[0])

@@ -154,13 +154,69 @@ def test_aliases_need_permission_on_themselves_and_their_keys(world: World) -> N
 
 
 def test_a_new_key_is_asked_for_what_it_will_be(world: World) -> None:
-    world.may(allow("kms:CreateKey", "*", StringEquals={"kms:KeySpec": "HMAC_256"},
+    world.may(allow(["kms:CreateKey", "kms:TagResource"], "*",
+                    StringEquals={"kms:KeySpec": "HMAC_256"},
                     **{"ForAnyValue:StringEquals": {"aws:TagKeys": "team"}}))  # fmt: skip
     tags = [{"TagKey": "team", "TagValue": "x"}]
     world.asks("CreateKey", KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC", Tags=tags)
     for given in ({"KeySpec": "HMAC_256"}, {"Tags": tags}, {}):
         with pytest.raises(AccessDenied):
             world.asks("CreateKey", **given)
+
+
+TAGS = [{"TagKey": "team", "TagValue": "x"}]
+NEW_KEYS = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/*"
+
+
+@pytest.mark.parametrize(
+    ("statements", "allowed"),
+    [
+        ([], False),
+        ([allow("kms:TagResource")], True),
+        ([allow("kms:TagResource", NEW_KEYS)], True),
+        ([allow("kms:TagResource", "arn:aws:kms:*:*:key/*")], True),
+        ([allow("kms:TagResource", NEW_KEYS.replace("us-east-1", "eu-west-1"))], False),
+        ([allow("kms:TagResource", NEW_KEYS.replace("*", "1234abcd*"))], False),
+        ([allow("kms:TagResource", "*", StringEquals={"aws:RequestTag/team": "x"})], True),
+        ([allow("kms:TagResource", "*", StringEquals={"aws:RequestTag/team": "y"})], False),
+        ([allow("kms:TagResource", "*", StringEquals={"kms:KeySpec": "HMAC_256"})], False),
+        ([allow("kms:TagResource", "*", StringEquals={"kms:KeySpec": "SYMMETRIC_DEFAULT"})], True),
+        ([allow("kms:TagResource", "*", Null={"aws:ResourceTag/team": "true"})], True),
+        ([allow("kms:TagResource"), {**allow("kms:TagResource"), "Effect": "Deny"}], False),
+    ],
+)
+def test_tagging_a_new_key_needs_its_own_permission(
+    world: World, statements: list[Any], allowed: bool
+) -> None:
+    world.may(allow("kms:CreateKey"), *statements)
+    world.asks("CreateKey")
+    world.asks("CreateKey", Tags=[])
+    if allowed:
+        world.asks("CreateKey", Tags=TAGS)
+        return
+    with pytest.raises(AccessDenied, match=r"kms:TagResource on resource: .*:key/\*"):
+        world.asks("CreateKey", Tags=TAGS)
+
+
+def test_tagging_a_replica_needs_its_own_permission(world: World) -> None:
+    key = world.kms.create_key(multi_region=True, tags={"stage": "old"})
+    given = {"KeyId": key.id, "ReplicaRegion": "eu-west-1", "Tags": TAGS}
+    both = ["kms:ReplicateKey", "kms:CreateKey"]
+    world.may(allow(both))
+    there = key.arn.replace("us-east-1", "eu-west-1")
+    with pytest.raises(AccessDenied, match=f"kms:TagResource on resource: {there}"):
+        world.asks("ReplicateKey", **given)
+    world.asks("ReplicateKey", **{**given, "Tags": []})
+    world.may(allow(both), allow("kms:TagResource", key.arn))
+    with pytest.raises(AccessDenied):
+        world.asks("ReplicateKey", **given)
+    world.may(allow(both), allow("kms:TagResource", "*",
+                                 StringEquals={"aws:ResourceTag/stage": "old"}))  # fmt: skip
+    with pytest.raises(AccessDenied):
+        world.asks("ReplicateKey", **given)
+    for condition in ({}, {"StringEquals": {"kms:MultiRegionKeyType": "REPLICA"}}):
+        world.may(allow(both), allow("kms:TagResource", there, **condition))
+        world.asks("ReplicateKey", **given)
 
 
 def test_nobody_locks_himself_out(world: World) -> None:

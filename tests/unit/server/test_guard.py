@@ -170,3 +170,42 @@ def test_where_requests_come_from(world: World, peer: str, source: str | None) -
     request.peer = peer
     values = world.endpoint._guard.admit(request).values
     assert values.get("aws:SourceIp") == source
+
+
+def test_administrators_and_users_of_a_key(world: World) -> None:
+    """Who manages cannot use, who uses cannot manage: by the policy of the console's walk."""
+    known = world.kms.principals
+    keys = {}
+    for name in ("boss", "app", "eve"):
+        known.create_user(name)
+        keys[name] = known.create_access_key(name)
+    key = world.kms.create_key(administrators=["boss"], users=["app"])
+    plain = b64encode(b"x").decode()
+
+    def status(name: str, operation: str, **members: Any) -> str:
+        request = world.request(operation, keys[name], KeyId=key.id, **members)
+        return world.answer(request)[1].error or "ok"
+
+    policy = {"PolicyName": "default", "Policy": key.get_policy()}
+    denied = "AccessDeniedException"
+    for operation, members, answers in (
+        ("Encrypt", {"Plaintext": plain}, (denied, "ok", denied)),
+        ("GenerateDataKey", {"KeySpec": "AES_256"}, (denied, "ok", denied)),
+        ("DescribeKey", {}, ("ok", "ok", denied)),
+        ("PutKeyPolicy", policy, ("ok", denied, denied)),
+        ("TagResource", {"Tags": [{"TagKey": "a", "TagValue": "b"}]}, ("ok", denied, denied)),
+        ("CreateGrant", {"GranteePrincipal": keys["eve"].arn, "Operations": ["Decrypt"]},
+         ("ok", denied, denied)),
+        ("ScheduleKeyDeletion", {"PendingWindowInDays": 7}, ("ok", denied, denied)),
+    ):  # fmt: skip
+        asked = [status(name, operation, **members) for name in ("app", "eve", "boss")]
+        assert tuple(asked) == (answers[1], answers[2], answers[0]), operation
+
+
+def test_a_policy_that_names_nobody_is_refused(world: World) -> None:
+    policy = json.loads(world.kms.create_key(users=["administrator"]).get_policy())
+    policy["Statement"][1]["Principal"]["AWS"] = "arn:aws:iam::000000000000:user/ghost"
+    request = world.request("CreateKey", Policy=json.dumps(policy))
+    reply = world.answer(request)[1]
+    assert reply.error == "MalformedPolicyDocumentException"
+    assert b"user/ghost, which account 000000000000 does not have" in reply.body

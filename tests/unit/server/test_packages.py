@@ -40,5 +40,5 @@ def test_botocore(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         submodule_search_locations = (str(tmp_path),)
 
     monkeypatch.setattr(service_model, "find_spec", lambda _: Spec)
-    with pytest.raises(ValidationError, match="has no service model of KMS"):
+    with pytest.raises(ValidationError, match="has no service model of kms"):
         service_model.load_service_model()

@@ -42,6 +42,7 @@ class World:
         self.caller: tuple[Any, Principal] | None = None
         self.key = kms.create_key(policy=document(DELEGATING))
         kms.principals.create_user("ada", {"team": "payments"})
+        kms.principals.create_user("bob")
         app = kms._app
         self.authorizer = Authorizer(app.ring, app.principals, lambda _key, _caller: self.grants)
 

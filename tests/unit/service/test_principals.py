@@ -191,7 +191,7 @@ def test_made_up_access_keys_push_nobody_out(kms: kmsfast.Kms) -> None:
         assert not access.signing_key(f"AKIA{number}", "20260101", "us-east-1").known
     seen = access._current()
     assert len(seen.unknown) <= 1024
-    assert seen.keys == {(made.id, "20260101", "us-east-1"): right}
+    assert seen.keys == {(made.id, "20260101", "us-east-1", "kms"): right}
 
 
 def test_a_sessions_access_key_makes_its_caller(kms: kmsfast.Kms) -> None:
