@@ -11,8 +11,9 @@ include tests/c/tests.mk
 include tests/clients/clients.mk
 include benchmarks/bench.mk
 include examples/demo/demo.mk
+include tools/wheels/wheels.mk
 
-.PHONY: help install test test-slow lint format clean
+.PHONY: help install test test-python test-slow lint format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | sort | expand -t 14
@@ -26,8 +27,11 @@ $(STAMP): $(BIN)/python pyproject.toml setup.py $(wildcard csrc/*.[ch] csrc/*.tx
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
-test: install $(CLIENTS_STAMP) lint ## everything that must pass, in a few minutes
+test: install $(CLIENTS_STAMP) $(WHEELS_STAMP) lint ## everything that must pass, in a few minutes
 	$(BIN)/python -m pytest
+
+test-python: install ## the tests in Python alone: no C suite, no clients of others
+	$(BIN)/python -m pytest -m 'not slow and not sources' $(addprefix tests/,compat differential properties unit vectors)
 
 test-slow: install ## the long vectors and soaks as well
 	$(BIN)/python -m pytest -m 'slow or not slow'

@@ -245,10 +245,12 @@ struct kf_text {
 };
 
 /* How usual requests are answered: with which key version, and the texts of the answer around its base64. between:
- * before the plaintext of a data key; none: it is not written. */
+ * before the plaintext of a data key; none: it is not written. timer: of the operation, which counts requests that were
+ * answered (kf_metrics_begin); less than KF_TIMER_DOORS: nobody does. */
 struct kf_reply {
     struct kf_binding binding; /* to the empty context */
     struct kf_text before, between, after;
+    int timer;
 };
 
 /* The answer to a request that kf_request_scan found usual. Return its length, or a negative enum kf_status, with
@@ -390,3 +392,58 @@ int kf_log_append_locked(struct kf_log_end *end, int fd, int kind, const uint8_t
  * KF_ERR_CAPACITY: they would end behind max_offset. */
 int kf_log_append(struct kf_log_end *end, uint64_t *num, int lock_fd, int fd, uint64_t segment, uint64_t max_offset,
                   int kind, const uint8_t *bodies, const uint32_t *lens, size_t num_bodies);
+
+/* ---- counters (docs/metrics.md) --------------------------------------------------------------- */
+
+/* Counters are single numbers. Those from KF_COUNTER_DOORS on are given out by the Python layer, which has their names. */
+enum kf_counter {
+    KF_COUNTER_ARENA_USES = 0,  /* pins of key versions in the arena */
+    KF_COUNTER_ARENA_LOADS = 1, /* key versions put into it */
+    KF_COUNTER_USUAL = 2,       /* requests answered from templates (kf_reply_*) */
+    KF_COUNTER_DOORS = 8,
+    KF_COUNTERS = 2048
+};
+
+/* Timers count calls, and how long they took. Those from KF_TIMER_DOORS on are given out by the Python layer: one for
+ * each operation of a door. */
+enum kf_timer_of {
+    KF_TIMER_SEAL = 0,
+    KF_TIMER_OPEN = 1,
+    KF_TIMER_DATA_KEY = 2,
+    KF_TIMER_SEALED_SEAL = 3,
+    KF_TIMER_SEALED_OPEN = 4,
+    KF_TIMER_SIGN = 5,
+    KF_TIMER_VERIFY = 6,
+    KF_TIMER_MAC = 7,
+    KF_TIMER_VERIFY_MAC = 8,
+    KF_TIMER_AUDIT = 9, /* records appended to the audit log */
+    KF_TIMER_DOORS = 16,
+    KF_TIMERS = 192
+};
+
+enum { KF_TIMES = 25, KF_SIZES = 22 };
+
+/* times[i]: calls that took at most 2^(10 + i) ns, and longer than the i before; the last: longer than all. Of calls
+ * whose time was not taken there is none. sizes[i]: batches of at most 2^i records, likewise; of calls that are not
+ * batches there is none. */
+struct kf_timer {
+    uint64_t calls, records, failed, bytes, nanoseconds;
+    uint64_t times[KF_TIMES];
+    uint64_t sizes[KF_SIZES];
+};
+
+/* A monotonic clock, in nanoseconds: that of Python's time.monotonic_ns. */
+uint64_t kf_metrics_now(void);
+/* What counts may be called by any thread at any time, and fails never: numbers out of range are not counted.
+ * begun: kf_metrics_now() when the call began. failed: of the records, those that were refused. */
+void kf_metrics_count(int counter, uint64_t num);
+/* A request begins in this thread. What answers it here (kf_reply_*) counts it; kf_metrics_begun gives the time when it
+ * began to whoever counts it otherwise, or 0: it was counted. So does a second call. */
+void kf_metrics_begin(void);
+uint64_t kf_metrics_begun(void);
+/* begun 0: the time that it took is not known. */
+void kf_metrics_request(int timer, uint64_t begun);
+void kf_metrics_batch(int timer, uint64_t begun, uint64_t num, uint64_t failed, uint64_t bytes);
+/* What all threads of this process have counted, those that have ended as well. */
+uint64_t kf_metrics_counter(int counter);
+int kf_metrics_timer(struct kf_timer *out, int timer);

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "kf.h"
+#include "kf_metrics.h"
 #include "kf_util.h"
 
 typedef union {
@@ -302,7 +303,8 @@ static int new_locked(uint64_t *handle, void **body, enum kf_slot_kind kind) {
 int kf_slot_new(uint64_t *handle, void **body, enum kf_slot_kind kind) {
     pthread_mutex_lock(&lock);
     const int status = new_locked(handle, body, kind);
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&lock); /* counting may take a lock of its own, which a fork takes in another order */
+    if (status == KF_OK && evictable(kind)) kf_metrics_count(KF_COUNTER_ARENA_LOADS, 1);
     return status;
 }
 
@@ -317,6 +319,7 @@ int kf_slot_pin(void **body, uint64_t handle, enum kf_slot_kind kind) {
         if (PINS(state) == UINT16_MAX) return KF_ERR_FULL;
     } while (!__atomic_compare_exchange_n(&meta->state, &state, state + PIN, 1, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
     stamp(meta);
+    if (evictable(kind)) kf_metrics_count(KF_COUNTER_ARENA_USES, 1);
     *body = body_of((uint32_t)(handle & 0xffff));
     return KF_OK;
 }

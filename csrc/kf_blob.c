@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "kf_column.h"
+#include "kf_metrics.h"
 #include "kf_rng.h"
 #include "kf_sha256.h"
 #include "kf_threads.h"
@@ -81,6 +82,7 @@ static int seal_one(const struct kf_binding *binding, uint8_t *out, const uint8_
     if ((status = kf_slot_pin(&slot, binding->key, KF_KIND_KEY)) != KF_OK) return status;
     status = kf_blob_seal_with(slot, out, in, in_len, binding->digest, aad, aad_len);
     kf_slot_unpin(binding->key);
+    kf_metrics_single(KF_TIMER_SEAL, status != KF_OK);
     return status;
 }
 
@@ -106,6 +108,7 @@ static int open_one(const struct kf_binding *binding, uint8_t *out, const uint8_
     if ((status = kf_slot_pin(&slot, binding->key, KF_KIND_KEY)) != KF_OK) return status;
     status = (int)kf_blob_open_with(slot, out, in, in_len, binding->digest, aad, aad_len);
     kf_slot_unpin(binding->key);
+    kf_metrics_single(KF_TIMER_OPEN, status != KF_REC_OK);
     return status;
 }
 
@@ -152,6 +155,7 @@ int kf_data_key(uint64_t key, uint8_t *plain, uint8_t *blob, size_t num_bytes,
     status = kf_random(fresh, num_bytes);
     if (status == KF_OK) status = kf_blob_seal_with(slot, blob, fresh, num_bytes, digest, NULL, 0);
     kf_slot_unpin(key);
+    kf_metrics_single(KF_TIMER_DATA_KEY, status != KF_OK);
     if (status == KF_OK && plain) memcpy(plain, fresh, num_bytes);
     kf_wipe(fresh, sizeof fresh);
     return status;
@@ -207,6 +211,7 @@ int kf_blob_seal(uint64_t key, uint8_t *out, int64_t out_len, const void *out_of
                  uint8_t *const *out_ptrs, const struct kf_column *in, int64_t num, const uint8_t *skip,
                  const uint8_t *context, size_t context_len, const struct kf_column *aad, int threads) {
     seal_batch b = {.in = in, .aad = aad, .skip = skip};
+    const uint64_t begun = kf_metrics_now();
     void *slot;
     int status = kf_init();
     if (status == KF_OK) status = kf_column_check(in, num, KF_BLOB_OVERHEAD);
@@ -219,6 +224,7 @@ int kf_blob_seal(uint64_t key, uint8_t *out, int64_t out_len, const void *out_of
     kf_blob_digest(b.digest, b.key->prefix, context, context_len);
     status = kf_parallel(seal_range, &b, num, GRAIN, threads);
     kf_slot_unpin(key);
+    kf_metrics_records(KF_TIMER_SEAL, begun, kf_num_records(skip, num), status == KF_OK ? 0 : -1);
     return status;
 }
 
@@ -237,7 +243,7 @@ typedef struct {
     const uint8_t *skip;
     uint8_t *status;
     kf_sink sink;
-    int64_t num_bad, num_other; /* added to atomically */
+    int64_t num_served, num_bad, num_other; /* added to atomically */
 } open_batch;
 
 /* Records that are opened by one call of the kernel, and which of the batch they are. */
@@ -282,7 +288,8 @@ static int64_t window_open(open_window *w, const open_batch *b, const open_group
     return (int64_t)bad;
 }
 
-static void add_counts(open_batch *b, int64_t bad, int64_t other) {
+static void add_counts(open_batch *b, int64_t served, int64_t bad, int64_t other) {
+    __atomic_add_fetch(&b->num_served, served, __ATOMIC_RELAXED);
     __atomic_add_fetch(&b->num_bad, bad, __ATOMIC_RELAXED);
     __atomic_add_fetch(&b->num_other, other, __ATOMIC_RELAXED);
 }
@@ -306,7 +313,7 @@ static inline int same_prefix(const uint8_t *a, const uint8_t *b) {
 static int open_expected(void *arg, int64_t begin, int64_t end) {
     open_batch *b = arg;
     const open_group *g = &b->groups[0];
-    int64_t bad = 0, other = 0;
+    int64_t served = 0, bad = 0, other = 0;
     open_window w;
     w.n = 0;
     for (int64_t i = begin; i < end; i++) {
@@ -314,6 +321,7 @@ static int open_expected(void *arg, int64_t begin, int64_t end) {
         const int skipped = b->skip && b->skip[i];
         if (!skipped && blob.len >= KF_BLOB_OVERHEAD && same_prefix(blob.at, g->key->prefix)) {
             window_add(&w, b, i, blob, end);
+            served++;
             if (w.n == WINDOW) bad += window_open(&w, b, g);
         } else {
             b->status[i] = KF_REC_SKIPPED;
@@ -321,7 +329,7 @@ static int open_expected(void *arg, int64_t begin, int64_t end) {
         }
     }
     bad += window_open(&w, b, g);
-    add_counts(b, bad, other);
+    add_counts(b, served, bad, other);
     return KF_OK;
 }
 
@@ -340,7 +348,7 @@ static int32_t group_of(const open_batch *b, int64_t i) {
 /* Opens blobs that are sorted into groups, a window of the batch at a time. */
 static int open_grouped(void *arg, int64_t begin, int64_t end) {
     open_batch *b = arg;
-    int64_t index[WINDOW], bad = 0;
+    int64_t index[WINDOW], served = 0, bad = 0;
     int32_t group[WINDOW];
     open_window w;
     w.n = 0;
@@ -350,6 +358,7 @@ static int open_grouped(void *arg, int64_t begin, int64_t end) {
             const int32_t g = group_of(b, i);
             if (g >= 0) index[n] = i, group[n++] = g;
         }
+        served += (int64_t)n;
         while (n) { /* one pass per group that the window holds */
             const int32_t g = group[0];
             size_t rest = 0;
@@ -363,7 +372,7 @@ static int open_grouped(void *arg, int64_t begin, int64_t end) {
             n = rest;
         }
     }
-    add_counts(b, bad, 0);
+    add_counts(b, served, bad, 0);
     return KF_OK;
 }
 
@@ -394,6 +403,7 @@ int kf_blob_open(uint8_t *out, int64_t out_len, const void *out_offsets, uint8_t
                  const struct kf_column *in, int64_t num, const uint8_t *skip, const uint8_t *context,
                  size_t context_len, const struct kf_column *aad, int threads) {
     open_batch b = {.group = group, .in = in, .aad = aad, .skip = skip, .status = status};
+    const uint64_t begun = kf_metrics_now();
     int result = kf_init();
     if (result == KF_OK && (num_groups < 1 || (!group && !keys[0]))) result = KF_ERR_ARGUMENT;
     if (result == KF_OK) result = kf_column_check(in, num, 0);
@@ -412,6 +422,7 @@ int kf_blob_open(uint8_t *out, int64_t out_len, const void *out_offsets, uint8_t
         result = kf_parallel(group ? open_grouped : open_expected, &b, num, GRAIN, threads);
         for (int32_t g = 0; g < num_groups; g++)
             if (keys[g]) kf_slot_unpin(keys[g]);
+        kf_metrics_records(KF_TIMER_OPEN, begun, b.num_served, result == KF_OK ? b.num_bad : -1);
     }
     free(groups);
     *num_bad = b.num_bad;

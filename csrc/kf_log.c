@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "kf.h"
+#include "kf_metrics.h"
 #include "kf_sha256.h"
 
 enum { HEAD_LEN = 5, CHAIN_LEN = 32 };
@@ -146,6 +147,7 @@ int kf_log_append(struct kf_log_end *end, uint64_t *num, int lock_fd, int fd, ui
                   int kind, const uint8_t *bodies, const uint32_t *lens, size_t num_bodies) {
     const records all = {bodies, lens, num_bodies};
     const uint64_t size = size_of(&all);
+    const uint64_t begun = kf_metrics_now();
     int status = kf_init();
     if (status == KF_OK && !size) return KF_ERR_ARGUMENT;
     if (status == KF_OK) status = lock(lock_fd);
@@ -156,7 +158,10 @@ int kf_log_append(struct kf_log_end *end, uint64_t *num, int lock_fd, int fd, ui
     *num = end->num;
     const int reason = errno;
     const int unlocked = unlock(lock_fd);
-    if (status == KF_OK) return unlocked;
+    if (status == KF_OK) {
+        for (size_t i = 0; i < num_bodies; i++) kf_metrics_request(KF_TIMER_AUDIT, begun);
+        return unlocked;
+    }
     errno = reason;
     return status;
 }

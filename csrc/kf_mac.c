@@ -9,6 +9,7 @@
 #include "kf_column.h"
 #include "kf_hmac_many.h"
 #include "kf_material.h"
+#include "kf_metrics.h"
 #include "kf_rng.h"
 #include "kf_threads.h"
 #include "kf_util.h"
@@ -85,6 +86,7 @@ int kf_mac_one(uint64_t key, uint8_t *out, size_t mac_len, const uint8_t *msg, s
     else
         status = KF_ERR_ARGUMENT;
     kf_slot_unpin(key);
+    kf_metrics_single(KF_TIMER_MAC, status != KF_OK);
     return status;
 }
 
@@ -104,6 +106,7 @@ int kf_mac_verify_one(uint64_t key, const uint8_t *mac, size_t mac_len, const ui
     const int equal = is_mac(expected, hmac->hash->digest_len, mac, mac_len);
     kf_slot_unpin(key);
     kf_wipe(expected, sizeof expected); /* of a wrong message, it is a forgery */
+    kf_metrics_single(KF_TIMER_VERIFY_MAC, !equal);
     return equal ? KF_OK : KF_ERR_AUTH;
 }
 
@@ -170,6 +173,7 @@ static int run(mac_batch *b, kf_range_fn fn, uint64_t key, int64_t num, int thre
 int kf_mac_batch(uint64_t key, uint8_t *out, int64_t out_len, uint8_t *const *out_ptrs, size_t mac_len,
                  const struct kf_column *in, int64_t num, const uint8_t *skip, int threads) {
     mac_batch b = {.in = in, .skip = skip};
+    const uint64_t begun = kf_metrics_now();
     int status = kf_init();
     if (status == KF_OK) status = kf_column_check(in, num, 0);
     if (status == KF_OK) status = pin(&b.key, key);
@@ -179,17 +183,26 @@ int kf_mac_batch(uint64_t key, uint8_t *out, int64_t out_len, uint8_t *const *ou
         status = KF_ERR_ARGUMENT;
     else if (out && num > out_len / b.sink.stride)
         status = KF_ERR_OFFSETS;
-    if (status == KF_OK) return run(&b, mac_range, key, num, threads);
-    kf_slot_unpin(key);
+    if (status != KF_OK) {
+        kf_slot_unpin(key);
+        return status;
+    }
+    status = run(&b, mac_range, key, num, threads);
+    kf_metrics_records(KF_TIMER_MAC, begun, kf_num_records(skip, num), status == KF_OK ? 0 : -1);
     return status;
 }
 
 int kf_mac_verify_batch(uint64_t key, uint8_t *status, const struct kf_column *in, const struct kf_column *macs,
                         int64_t num, const uint8_t *skip, int threads) {
     mac_batch b = {.in = in, .macs = macs, .skip = skip, .status = status};
+    const uint64_t begun = kf_metrics_now();
     int result = kf_init();
     if (result == KF_OK) result = kf_column_check(in, num, 0);
     if (result == KF_OK) result = kf_column_check(macs, num, 0);
     if (result == KF_OK) result = pin(&b.key, key);
-    return result == KF_OK ? run(&b, verify_range, key, num, threads) : result;
+    if (result != KF_OK) return result;
+    result = run(&b, verify_range, key, num, threads);
+    const int64_t bad = result == KF_OK ? kf_num_equal(status, num, KF_REC_AUTH) : -1;
+    kf_metrics_records(KF_TIMER_VERIFY_MAC, begun, kf_num_records(skip, num), bad);
+    return result;
 }

@@ -1,5 +1,6 @@
 /* ECDSA for callers of kf_api.h: arguments checked, keys pinned, batches shared out to threads. */
 #include "kf.h"
+#include "kf_metrics.h"
 #include "kf_p256_der.h"
 #include "kf_p256_ecdsa.h"
 #include "kf_p256_tables.h"
@@ -29,6 +30,7 @@ static int no_signatures(int error, uint8_t *out, int64_t *lens, int64_t num, in
 
 int kf_p256_sign_batch(uint64_t key, uint8_t *out, int64_t *lens, uint8_t *status, int64_t *num_bad,
                        const struct kf_column *digests, int64_t num, int encoding, int deterministic, int threads) {
+    const uint64_t begun = kf_metrics_now();
     void *slot;
     *num_bad = 0;
     if (!known_encoding(encoding) || num < 0) return KF_ERR_ARGUMENT;
@@ -45,6 +47,7 @@ int kf_p256_sign_batch(uint64_t key, uint8_t *out, int64_t *lens, uint8_t *statu
                                .deterministic = deterministic};
     result = kf_parallel(kf_p256_sign_range, &signing, num, kf_p256_grain(num, threads), threads);
     kf_slot_unpin(key);
+    kf_metrics_records(KF_TIMER_SIGN, begun, num, result == KF_OK ? signing.num_bad : -1);
     if (result != KF_OK) return no_signatures(result, out, lens, num, encoding);
     *num_bad = signing.num_bad;
     return KF_OK;
@@ -69,6 +72,7 @@ static int check_signatures(const struct kf_column *signatures, int64_t num, int
 
 int kf_p256_verify_batch(uint8_t *valid, const uint8_t *public_key, const struct kf_column *digests,
                          const struct kf_column *signatures, int64_t num, int encoding, int threads) {
+    const uint64_t begun = kf_metrics_now();
     kf_p256_point key;
     uint8_t name[64]; /* read once: a table is kept under the bytes that it was made of */
     int result = kf_p256_ready();
@@ -93,11 +97,13 @@ int kf_p256_verify_batch(uint8_t *valid, const uint8_t *public_key, const struct
                                    .valid = valid};
     result = kf_parallel(kf_p256_verify_range, &verifying, num, kf_p256_grain(num, threads), threads);
     if (table) kf_p256_table_put(table);
+    kf_metrics_records(KF_TIMER_VERIFY, begun, num, result == KF_OK ? kf_num_equal(valid, num, 0) : -1);
     return result;
 }
 
 int kf_p256_verify_many(uint8_t *valid, const uint8_t *public_keys, const struct kf_column *digests,
                         const struct kf_column *signatures, int64_t num, int encoding, int threads) {
+    const uint64_t begun = kf_metrics_now();
     int result = kf_p256_ready();
     if (result == KF_OK) result = check_signatures(signatures, num, encoding);
     if (result == KF_OK) result = check_digests(digests, num);
@@ -108,7 +114,9 @@ int kf_p256_verify_many(uint8_t *valid, const uint8_t *public_keys, const struct
                                    .der = encoding == KF_P256_DER,
                                    .public_keys = public_keys,
                                    .valid = valid};
-    return kf_parallel(kf_p256_verify_range, &verifying, num, kf_p256_grain(num, threads), threads);
+    result = kf_parallel(kf_p256_verify_range, &verifying, num, kf_p256_grain(num, threads), threads);
+    kf_metrics_records(KF_TIMER_VERIFY, begun, num, result == KF_OK ? kf_num_equal(valid, num, 0) : -1);
+    return result;
 }
 
 int kf_p256_verify(const uint8_t *public_key, const uint8_t *digest, const uint8_t *signature, int64_t signature_len,

@@ -1,13 +1,25 @@
 /*
  * Lists of bytes objects without a copy per record: records are read from where the objects hold
  * them, and results are written straight into new ones. Uses the limited API only, so that one
- * build serves every CPython from 3.11 on. Compiled to nothing outside the Python extension.
+ * build serves every CPython from 3.11 on; a free-threaded interpreter, which has none, gets its own.
+ * Compiled to nothing outside the Python extension.
  */
-#ifdef Py_LIMITED_API
+#ifdef KF_PYTHON
 
 #include <Python.h>
 
 #include "kf.h"
+
+/* A new reference to list[i], or NULL: the list has become shorter. */
+static PyObject *item_of(uintptr_t list, int64_t i) {
+#ifdef Py_GIL_DISABLED
+    return PyList_GetItemRef((PyObject *)list, (Py_ssize_t)i); /* another thread may drop the list's own meanwhile */
+#else
+    PyObject *item = PyList_GetItem((PyObject *)list, (Py_ssize_t)i);
+    if (item) Py_IncRef(item);
+    return item;
+#endif
+}
 
 static void release(const uintptr_t *owners, int64_t num) {
     for (int64_t i = 0; i < num; i++) Py_DecRef((PyObject *)owners[i]);
@@ -24,7 +36,7 @@ int kf_py_view(uintptr_t *owners, const uint8_t **ptrs, int64_t *lens, uint8_t *
     const PyGILState_STATE gil = PyGILState_Ensure();
     int status = KF_OK;
     for (int64_t i = 0; i < num; i++) {
-        PyObject *item = PyList_GetItem((PyObject *)list, (Py_ssize_t)i); /* NULL: the list has become shorter */
+        PyObject *item = item_of(list, i);
         char *data = NULL;
         Py_ssize_t len = 0;
         skip[i] = item == Py_None;
@@ -33,9 +45,9 @@ int kf_py_view(uintptr_t *owners, const uint8_t **ptrs, int64_t *lens, uint8_t *
             release(owners, i);
             *bad = i;
             status = item ? KF_ERR_TYPE : KF_ERR_OFFSETS;
+            if (item) Py_DecRef(item);
             break;
         }
-        Py_IncRef(item);
         owners[i] = (uintptr_t)item;
         ptrs[i] = (const uint8_t *)data;
         lens[i] = len;

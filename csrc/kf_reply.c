@@ -6,6 +6,7 @@
 
 #include "kf_base64.h"
 #include "kf_blob.h"
+#include "kf_metrics.h"
 #include "kf_request.h"
 #include "kf_rng.h"
 #include "kf_util.h"
@@ -18,6 +19,13 @@ static uint8_t *put_text(uint8_t *at, const struct kf_text *text) {
 static uint8_t *put_base64(uint8_t *at, const uint8_t *bytes, size_t len) {
     kf_base64_encode(at, bytes, len);
     return at + KF_BASE64_LEN(len);
+}
+
+/* What was answered from a template; what was not is counted by whoever answers it. */
+static void count(const struct kf_reply *reply, int answered) {
+    if (!answered) return;
+    kf_metrics_count(KF_COUNTER_USUAL, 1);
+    kf_metrics_answered(reply->timer);
 }
 
 /* The length of an answer with one value of len bytes. */
@@ -82,6 +90,8 @@ int kf_reply_encrypt(const struct kf_reply *reply, uint8_t *out, size_t out_len,
                  : KF_ERR_TYPE;
     kf_wipe(plain, r.payload_len);
     kf_wipe_below();
+    if (status == KF_OK) kf_metrics_single(KF_TIMER_SEAL, 0);
+    count(reply, status == KF_OK);
     return status == KF_OK ? put_answer(reply, out, blob, blob_len) : status;
 }
 
@@ -99,6 +109,8 @@ int kf_reply_decrypt(const struct kf_reply *reply, uint8_t *out, size_t out_len,
     if (status != KF_OK) return status;
     if (kf_blob_open_with(key, plain, blob, r.payload_len, digest, NULL, 0) != KF_REC_OK) status = KF_ERR_AUTH;
     kf_slot_unpin(reply->binding.key);
+    if (status == KF_OK) kf_metrics_single(KF_TIMER_OPEN, 0);
+    count(reply, status == KF_OK);
     if (status == KF_OK) status = put_answer(reply, out, plain, plain_len);
     kf_wipe(plain, plain_len);
     kf_wipe_below();
@@ -117,6 +129,8 @@ int kf_reply_data_key(const struct kf_reply *reply, uint8_t *out, size_t out_len
     if (out_len < answer_len(reply, blob_len) + plain_len) return KF_ERR_ARGUMENT;
     int status = kf_random(drawn, KF_NONCE_LEN + num_bytes);
     if (status == KF_OK) status = seal(reply, blob, &r, drawn, fresh, num_bytes);
+    if (status == KF_OK) kf_metrics_single(KF_TIMER_DATA_KEY, 0);
+    count(reply, status == KF_OK);
     if (status == KF_OK) {
         at = put_base64(put_text(at, &reply->before), blob, blob_len);
         if (plain_len) at = put_base64(put_text(at, &reply->between), fresh, num_bytes);
@@ -133,6 +147,7 @@ int kf_reply_random(const struct kf_reply *reply, uint8_t *out, size_t out_len, 
     if (status != KF_OK) return status;
     if (num_bytes < 1 || num_bytes > sizeof fresh || out_len < answer_len(reply, num_bytes)) return KF_ERR_ARGUMENT;
     status = kf_random(fresh, num_bytes);
+    count(reply, status == KF_OK);
     if (status == KF_OK) status = put_answer(reply, out, fresh, num_bytes);
     kf_wipe(fresh, num_bytes);
     kf_wipe_below();

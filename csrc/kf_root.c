@@ -12,6 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
 #include <unistd.h>
 
 #include "kf.h"
@@ -92,7 +95,8 @@ static int write_new(const char *path) {
 /* Gives the file its name, unless there is a file of that name. */
 static int rename_new(const char *from, const char *to) {
 #if defined(__linux__)
-    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return KF_OK;
+    const unsigned int no_replace = 1; /* RENAME_NOREPLACE of linux/fs.h; musl has neither name nor function */
+    if (syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, no_replace) == 0) return KF_OK;
 #elif defined(__APPLE__)
     if (renamex_np(from, to, RENAME_EXCL) == 0) return KF_OK;
 #else

@@ -11,6 +11,7 @@
 
 #include "kf_blob.h"
 #include "kf_column.h"
+#include "kf_metrics.h"
 #include "kf_rng.h"
 #include "kf_threads.h"
 #include "kf_util.h"
@@ -146,6 +147,7 @@ static int sizes_hold(const kf_sealed_slot *slot, const struct kf_column *in, in
 int kf_sealed_seal(uint64_t batch, uint8_t *out, int64_t out_len, const void *out_offsets,
                    uint8_t *const *out_ptrs, const struct kf_column *in, int64_t num, int last, int threads) {
     sealed_run r = {.in = in, .num = num, .last = last};
+    const uint64_t begun = kf_metrics_now();
     void *body;
     int status = kf_init();
     if (status == KF_OK) status = kf_column_check(in, num, KF_TAG_LEN);
@@ -169,6 +171,7 @@ int kf_sealed_seal(uint64_t batch, uint8_t *out, int64_t out_len, const void *ou
     if (status == KF_OK) {
         r.first = __atomic_fetch_add(&slot->next, (uint64_t)num, __ATOMIC_ACQ_REL);
         status = kf_parallel(run_range, &r, num, grain_of(in, num), threads);
+        kf_metrics_records(KF_TIMER_SEALED_SEAL, begun, num, status == KF_OK ? 0 : -1);
     }
     kf_slot_unpin(batch);
     return status;
@@ -178,6 +181,7 @@ int kf_sealed_open(uint64_t batch, uint8_t *out, int64_t out_len, const void *ou
                    uint8_t *status, int64_t *num_bad, uint64_t first, const struct kf_column *in, int64_t num,
                    int last, int threads) {
     sealed_run r = {.in = in, .num = num, .last = last, .status = status, .first = first};
+    const uint64_t begun = kf_metrics_now();
     void *body;
     int result = kf_init();
     if (result == KF_OK && !status) result = KF_ERR_ARGUMENT;
@@ -189,6 +193,7 @@ int kf_sealed_open(uint64_t batch, uint8_t *out, int64_t out_len, const void *ou
     r.slot = body;
     result = kf_parallel(run_range, &r, num, grain_of(in, num), threads);
     kf_slot_unpin(batch);
+    kf_metrics_records(KF_TIMER_SEALED_OPEN, begun, num, result == KF_OK ? r.num_bad : -1);
     *num_bad = r.num_bad;
     return result;
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,12 @@ MODULE = next((path for path in MODULES if os.path.exists(path)), None)  # noqa:
 
 
 def has_softhsm() -> bool:
-    return MODULE is not None and shutil.which("softhsm2-util") is not None
+    return bool(MODULE and shutil.which("softhsm2-util") and find_spec("pkcs11"))
 
 
 needs_softhsm = pytest.mark.skipif(
     not has_softhsm(),
-    reason="SoftHSM 2 is not installed (Debian: softhsm2)",
+    reason="needs SoftHSM 2 (Debian: softhsm2) and the extra pkcs11",
 )
 PIN = "kmsuser-pin"
 CLUSTERS = {f"cluster-{letter * 11}": f"token-{letter}" for letter in "abcd"}

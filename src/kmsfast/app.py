@@ -30,6 +30,7 @@ from kmsfast.store.roots import Passphrase, Root, RootKeyFile
 if TYPE_CHECKING:
     from kmsfast.audit.recorder import Recorder
     from kmsfast.audit.trail import Trail
+    from kmsfast.model.census import Census
     from kmsfast.model.key_store import KeyStoreType
     from kmsfast.service.access import Access
     from kmsfast.service.asymmetric import Asymmetric
@@ -127,6 +128,14 @@ class Deployment:
         made = Recorder(self.trail, strict=strict)
         self._recorders.append(made)
         return made
+
+    def census(self, most: int) -> Census:
+        """How many keys of what kind the store has, in all regions and accounts.
+
+        Args:
+            most: how many keys are named of those that end.
+        """
+        return self.directory.census(most)
 
     def homes(self) -> list[Home]:
         """The regions and accounts that have had keys, and the store's own home."""

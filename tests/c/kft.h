@@ -131,6 +131,7 @@ void test_replies(const kft_env *env);
 void test_tiny_columns(const kft_env *env);
 void test_import(const kft_env *env);
 void test_room(const kft_env *env);
+void test_metrics(const kft_env *env);
 void test_log(const kft_env *env);
 void test_workroom(const kft_env *env);
 void test_fork(const kft_env *env);

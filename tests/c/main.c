@@ -52,6 +52,7 @@ static const kft_test LIBRARY_TESTS[] = {
     {"tiny_columns", test_tiny_columns},
     {"import", test_import},
     {"room", test_room},
+    {"metrics", test_metrics},
     {"log", test_log},
     {"workroom", test_workroom},
     {"fork", test_fork},

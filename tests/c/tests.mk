@@ -202,7 +202,7 @@ $(eval $(call ct_program,x86,$(CT_CORE) $(CT_TESTS),$(CT_CC),-DKF_TESTING,-stati
 # Emulation is slow: the longest tests of the kernels are left to the machine's own CPU, except on ARMv8.
 CT_SOON := aes_blocks,nist_vectors,xaes_vectors,selftest_of_impl,aad,unaligned,page_ends,in_place,corruption,tiny,residue
 CT_P256 := p256_scalars,p256_rfc6979,p256_nonces,p256_signing,p256_faults,p256_encodings,p256_dispatch,p256_selftest
-CT_LIBRARY := selftest_faults,arena,hashes,hmac_many,dispatch,blobs,bound,mac,mac_residue,private,tiny_columns,import,room,workroom,fork,$(CT_P256)
+CT_LIBRARY := selftest_faults,arena,hashes,hmac_many,dispatch,blobs,bound,mac,mac_residue,private,tiny_columns,import,room,metrics,workroom,fork,$(CT_P256)
 CT_EMULATED := KFT_EMULATED=1 timeout 300
 
 .PHONY: qemu
@@ -226,7 +226,7 @@ qemu: ## the ARMv8 path, and x86-64 CPUs with AES-NI and without, under emulatio
 ct_warnings = for file in $(CT_CORE) csrc/kf_pylist.c; do \
 	$(1) $(call ct_flags,$(1)) $(2) -Werror $(CT_PYTHON_FLAGS) -c $$file -o /dev/null || exit 1; done
 CT_PYTHON ?= $(or $(wildcard .venv/bin/python),python3)
-CT_PYTHON_FLAGS = -DPy_LIMITED_API=0x030B0000 \
+CT_PYTHON_FLAGS = -DKF_PYTHON -DPy_LIMITED_API=0x030B0000 \
 	-isystem $(shell $(CT_PYTHON) -c 'import sysconfig; print(sysconfig.get_paths()["include"])')
 
 .PHONY: c-warnings

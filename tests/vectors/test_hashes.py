@@ -9,6 +9,8 @@ from pathlib import Path
 import c_suite
 import pytest
 
+pytestmark = pytest.mark.sources  # of the C suite
+
 # A file of the package cryptography-vectors, and how many cases it has.
 FILES = {
     **{f"hashes/SHA2/SHA{bits}ShortMsg.rsp": 65 for bits in (224, 256)},

@@ -9,6 +9,8 @@ from pathlib import Path
 import c_suite
 import pytest
 
+pytestmark = pytest.mark.sources  # of the C suite
+
 NAMES = ["gcmEncryptExtIV256.rsp", "gcmDecrypt256.rsp"]
 USED, OF = 375, 7875
 GROUP = {"Keylen": 256, "IVlen": 96, "Taglen": 128}

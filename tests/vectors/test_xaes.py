@@ -21,12 +21,14 @@ AFTER_10_000 = "e6b9edf2df6cec60c8cbd864e2211b597fb69a529160cd040d56c0c210081939
 # ---- the core -------------------------------------------------------------------------------
 
 
+@pytest.mark.sources
 @pytest.mark.parametrize("test", ["xaes_vectors", "xaes_accumulated"])
 def test_the_core_gives_c2sps_answers(implementation: str, test: str) -> None:
     c_suite.passes(test, implementation)
 
 
 @pytest.mark.slow
+@pytest.mark.sources
 def test_the_core_gives_c2sps_answer_after_a_million(implementation: str) -> None:
     c_suite.passes("xaes_accumulated", implementation, "--full")
 

@@ -12,6 +12,7 @@ from typing import Final
 from kmsfast.audit.event import Event
 from kmsfast.audit.log import AuditLog
 from kmsfast.audit.trail import Trail
+from kmsfast.crypto.counters import AUDIT_FAILURES, add, counter
 
 __all__ = ["Recorder"]
 
@@ -26,6 +27,7 @@ _CHANGES: Final = (
 _LONGEST: Final = 100 << 10  # bytes
 _LONGEST_MESSAGE: Final = 1024
 _DAY: Final = 86_400_000_000  # µs
+_FAILURES: Final = counter(AUDIT_FAILURES)
 _OMITTED: Final = {"Omitted": "they are longer than 100 KiB"}
 
 
@@ -52,6 +54,13 @@ class Recorder:
         Raises:
             AuditUnusable: it could not be written; then its answer must not leave.
         """
+        try:
+            self._record(event)
+        except BaseException:
+            add(_FAILURES, 1)
+            raise
+
+    def _record(self, event: Event) -> None:
         log = self._log or self._opened()
         if len(event.message) > _LONGEST_MESSAGE:
             event = event._replace(message=event.message[:_LONGEST_MESSAGE])
@@ -66,7 +75,11 @@ class Recorder:
         Raises:
             AuditUnusable: one could not be written; then the answer of none must leave.
         """
-        (self._log or self._opened()).append_all(bodies)
+        try:
+            (self._log or self._opened()).append_all(bodies)
+        except BaseException:
+            add(_FAILURES, len(bodies))
+            raise
 
     def waits_for(self, operation: str) -> bool:
         """Whether recording an operation waits for the disk."""

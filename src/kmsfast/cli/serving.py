@@ -97,6 +97,20 @@ _AWS = "aws"
     help="Limit the requests per second of each account, as AWS does. FILE (TOML) says which quotas"
     " are not AWS's, instead of quotas.toml of the store.",
 )
+@click.option(
+    "--metrics",
+    metavar="ADDRESS",
+    help="Serve metrics for Prometheus at GET /metrics of this address as well, to everyone who "
+    "reaches it: HOST:PORT, [IPV6]:PORT, unix:PATH or fd:NUMBER.",
+)
+@click.option(
+    "--metrics-keys",
+    type=click.IntRange(0, 1_000_000),
+    default=1000,
+    show_default=True,
+    metavar="NUMBER",
+    help="How many keys that expire or are deleted the metrics name at most; the first to end.",
+)
 @pass_session
 def serve(
     session: Session,
@@ -115,6 +129,8 @@ def serve(
     audit: str | None,
     retention: timedelta | None,
     quotas: str | None,
+    metrics: str | None,
+    metrics_keys: int,
 ) -> None:
     """Serve the AWS KMS API over HTTP until SIGTERM or SIGINT."""
     from kmsfast.model.arn import Home
@@ -163,6 +179,8 @@ def serve(
         audit=recorded,
         retention=None if retention is None else retention / timedelta(days=1),
         limited=quotas is not None,
+        metrics=metrics,
+        metrics_keys=metrics_keys,
     )
 
 
@@ -197,10 +215,12 @@ def env(session: Session, address: str, tls: bool) -> None:
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
-def _announce(app: Application, url: str, *, authenticated: bool) -> None:
+def _announce(app: Application, url: str, metrics: str = "", *, authenticated: bool) -> None:
     home = app.store.home
     how = "" if authenticated else "; INSECURE: requests are not authenticated"
     click.echo(
         f"serving {app.store.directory.path} at {url}, region {home.region}, account "
         f"{home.account}{how}"
     )
+    if metrics:
+        click.echo(f"metrics at {metrics}")

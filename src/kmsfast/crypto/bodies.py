@@ -69,6 +69,7 @@ class Template:
         before: what stands before the ciphertext, or before the plaintext of a decryption.
         between: what stands before the plaintext of a data key; empty: it is left out.
         after: what stands behind the last value.
+        timer: counts the answers (:func:`kmsfast.crypto.counters.timer`).
 
     Raises:
         StaleHandle: the key was evicted.
@@ -76,8 +77,11 @@ class Template:
 
     __slots__ = ("_kept", "length", "struct")
 
-    def __init__(self, handle: int | None, before: bytes, between: bytes, after: bytes) -> None:
+    def __init__(
+        self, handle: int | None, before: bytes, between: bytes, after: bytes, timer: int
+    ) -> None:
         self.struct = ffi.new("struct kf_reply *")
+        self.struct.timer = timer
         if handle is not None:
             self.struct.binding = bind(handle, b"")[0]
         self._kept: list[Any] = []

@@ -5,7 +5,8 @@ Rules:
   key was used lately (:mod:`kmsfast.service.singles`); everything else is None, and goes there;
 - answers are written by the same writers: once for each name of a key, around values of no bytes,
   which C fills in;
-- what is known of a name is good as long as what it was made of.
+- what is known of a name is good as long as what it was made of;
+- what is answered here C has counted (docs/metrics.md).
 
 A request is answered in two steps: its key is found, then C does the work. Between them it is
 decided who may do it, where requests are signed (:mod:`kmsfast.server.signed_usual`).
@@ -18,7 +19,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from kmsfast.app import Application
 from kmsfast.audit.frames import pack
-from kmsfast.crypto import bodies
+from kmsfast.crypto import bodies, counters
 from kmsfast.crypto.bodies import Template
 from kmsfast.errors import StaleHandle
 from kmsfast.operations.requests import Found, Given, Names, Result
@@ -32,6 +33,8 @@ __all__ = ["BlobsOfDataKeys", "DataKeys", "Decrypting", "Encrypting", "RandomByt
 
 _HEADER_CHARS: Final = 32  # of base64: the 24 bytes of a blob that name its key version
 _LONGEST_BODY: Final = 64  # of GenerateRandom, to be remembered
+_DOOR: Final = "http"  # by which JSON comes
+_MADE: Final = counters.counter(counters.TEMPLATES_MADE)
 _NEVER_DUE: Final = float("inf")
 _NO_NAME: Final = b"\0"  # of no key; empty would be any
 
@@ -54,6 +57,7 @@ class _Usual:
     def __init__(self, app: Application, shape: OperationShape) -> None:
         self._epoch, self._clock, self._singles = app.ring.epoch, app.ring.clock, app.singles
         self._usage, self._shape = app.ring.usage, shape
+        self._timer = counters.timer(_DOOR, self.operation)
         self._known: dict[Any, _Known] = {}
 
     def answer(self, body: bytes) -> bytes | None:
@@ -92,9 +96,10 @@ class _Usual:
     def _learn(self, name: Any, of: Sealing | Opening, empty: Result) -> _Known | None:
         """Makes the template of an answer without bytes."""
         try:
-            template = _template_of(of.handle, self._shape, empty)
+            template = _template_of(of.handle, self._shape, empty, self._timer)
         except StaleHandle:
             return None
+        counters.add(_MADE, 1)
         due = of.due if isinstance(of, Sealing) else None
         made = _Known(of.epoch, _NEVER_DUE if due is None else due, template, of.key_arn)
         keep_few(self._known, name, made)
@@ -226,7 +231,8 @@ class RandomBytes:
 
     def __init__(self, _app: Application, shape: OperationShape) -> None:
         self._shape = shape
-        self._template = _template_of(None, shape, {"Plaintext": b""})
+        timer = counters.timer(_DOOR, "GenerateRandom")
+        self._template = _template_of(None, shape, {"Plaintext": b""}, timer)
         self._sizes: dict[bytes, int] = {}  # by whole bodies
 
     def answer(self, body: bytes) -> bytes | None:
@@ -257,8 +263,8 @@ class RandomBytes:
         return size
 
 
-def _template_of(handle: int | None, shape: OperationShape, empty: Result) -> Template:
+def _template_of(handle: int | None, shape: OperationShape, empty: Result, timer: int) -> Template:
     """An answer cut where its empty values stand: one, or two, of which the second is secret."""
     first, *middle, last = shape.write(empty).split(b'""')
     between = b'"' + middle[0] + b'"' if middle else b""
-    return Template(handle, first + b'"', between, b'"' + last)
+    return Template(handle, first + b'"', between, b'"' + last, timer)

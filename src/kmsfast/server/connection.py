@@ -20,6 +20,7 @@ from typing import Final, Protocol, cast
 
 import httptools
 
+from kmsfast.crypto.counters import begin, begun
 from kmsfast.server.endpoint import MAX_BODY, Later, Reply, Request
 
 __all__ = ["IDLE", "NEVER", "Connection", "Hub"]
@@ -41,8 +42,7 @@ _STATUS: Final[Mapping[int, bytes]] = {
     )
 }  # fmt: skip
 _CONTENT: Final = (
-    b"\r\nCache-Control: no-cache, no-store, must-revalidate, private\r\n"
-    b"Content-Type: application/x-amz-json-1.1\r\n"
+    b"\r\nCache-Control: no-cache, no-store, must-revalidate, private\r\nContent-Type: "
 )
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -71,6 +71,9 @@ class Hub(Protocol):
 
     def answer(self, request: Request) -> Reply | Later:
         """The reply, or what makes it."""
+
+    def count(self, request: Request, reply: Reply) -> None:
+        """Counts a request that was not counted when it was answered."""
 
     def start(self, work: Later) -> asyncio.Future[Reply]:
         """Does work where waiting does no harm."""
@@ -277,10 +280,14 @@ class Connection(asyncio.Protocol):
 
     def _serve(self, request: Request) -> None:
         request.request_id = self._hub.next_id()
+        begin()
         reply = self._hub.answer(request)
         if isinstance(reply, Reply):
+            if not reply.counted:
+                request.begun = begun()
             self._reply(request, reply)
             return
+        request.begun = begun()
         self._working = True
         if not self._choked:  # else the client still has to take earlier replies in time
             self.deadline = NEVER
@@ -313,16 +320,19 @@ class Connection(asyncio.Protocol):
 
     def _write(self, request: Request, reply: Reply) -> None:
         hub = self._hub
+        if not reply.counted:
+            hub.count(request, reply)
         body = reply.body
         ends = self._last and not (self._queue or self._held or self._working)
         keep = request.keep_alive and not hub.stopping and not ends
         error = b"" if not reply.error else _error_headers(reply)
         self._transport.write(
-            b"%b%b%b%b%bDate: %b\r\nContent-Length: %d\r\n\r\n%b"
+            b"%b%b%b%b\r\n%b%bDate: %b\r\nContent-Length: %d\r\n\r\n%b"
             % (
                 _STATUS[reply.status],
                 request.request_id.encode(),
                 _CONTENT,
+                reply.content_type,
                 error,
                 b"" if keep else b"Connection: close\r\n",
                 hub.date,

@@ -10,21 +10,34 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from email.utils import formatdate
-from typing import Final
+from typing import Final, Protocol
 
 from kmsfast.server.connection import Connection
-from kmsfast.server.endpoint import Endpoint, Later, Reply, Request
+from kmsfast.server.endpoint import Later, Reply, Request
+from kmsfast.server.metering import Uncounted
 from kmsfast.server.signed import SignedConnection
 
-__all__ = ["Server"]
+__all__ = ["Answering", "Server"]
 
 _THREADS: Final = 8
 _MOST_CONNECTIONS: Final = 4096
 GRACE: Final = 10.0
 _SWEEP: Final = 1.0
+_UNCOUNTED: Final = Uncounted()
+
+
+class Answering(Protocol):
+    """What a server serves."""
+
+    def answer(self, request: Request) -> Reply | Later:
+        """The reply, or what makes it."""
+
+    def write(self, held: Sequence[tuple[Request, Reply]]) -> list[Reply]:
+        """Writes the events of replies that were held; the replies that leave."""
 
 
 class Server:
@@ -32,13 +45,21 @@ class Server:
 
     Args:
         keep_headers: the endpoint asks for signatures, or records who asked.
+        metering: counts requests and connections.
     """
 
     def __init__(
-        self, endpoint: Endpoint, loop: asyncio.AbstractEventLoop, *, keep_headers: bool = False
+        self,
+        endpoint: Answering,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        keep_headers: bool = False,
+        metering: Uncounted = _UNCOUNTED,
     ) -> None:
         self.answer, self._write_events = endpoint.answer, endpoint.write
         self._held: list[tuple[Connection, Request, Reply]] = []
+        self._metering = metering
+        self.count = metering.count
         self._kind = SignedConnection if keep_headers else Connection
         self._loop = loop
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="kmsfast")
@@ -59,11 +80,14 @@ class Server:
     def opened(self, connection: Connection) -> bool:
         """Counts a connection in; False: there are too many."""
         self._connections.add(connection)
-        return len(self._connections) <= _MOST_CONNECTIONS and not self.stopping
+        welcome = len(self._connections) <= _MOST_CONNECTIONS and not self.stopping
+        self._metering.opened(refused=not welcome)
+        return welcome
 
     def closed(self, connection: Connection) -> None:
         """Counts it out."""
         self._connections.discard(connection)
+        self._metering.closed()
         if self.stopping and not self._connections:
             self._empty.set()
 

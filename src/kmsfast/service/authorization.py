@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from kmsfast.crypto.counters import DECISIONS_MADE, DECISIONS_USED, add, counter
 from kmsfast.errors import AccessDenied, KmsError, ValidationError
 from kmsfast.model.key import KeyMetadata
 from kmsfast.model.policy_compiled import Compiled, compiled, is_fixed
@@ -42,6 +43,8 @@ ALL: Final = "*"
 
 _MOST: Final = 4096
 _DOCUMENTS: Final = 1024
+_USED: Final = counter(DECISIONS_USED)
+_MADE: Final = counter(DECISIONS_MADE)
 _LOG: Final = logging.getLogger(__name__)
 GrantsOf = Callable[[KeyMetadata, Principal], Sequence[Grant]]
 
@@ -140,13 +143,16 @@ class Authorizer:
             resource: the ARN of a key or an alias, or ALL.
         """
         entry = self._entries.get((id(caller), resource, action))
-        return (
-            entry is not None
-            and entry.allowed
-            and entry.until is None
-            and entry.epoch == self._epoch[0]
-            and entry.caller is caller
-        )
+        if (
+            entry is None
+            or not entry.allowed
+            or entry.until is not None
+            or entry.epoch != self._epoch[0]
+            or entry.caller is not caller
+        ):
+            return False
+        add(_USED, 1)
+        return True
 
     def lasts(self, caller: Principal, action: str, key: KeyMetadata) -> bool:
         """Whether decisions stand until something in the store changes, and not by the clock."""
@@ -267,9 +273,12 @@ class Authorizer:
             and entry.caller is caller
             and (entry.until is None or entry.since <= now < entry.until)
         ):
+            add(_USED, 1)
             return entry
         epoch = self._ring.settled()  # before anything is read
         entry = self._made(epoch, now, caller, action, key, alias_arn)
+        add(_USED, 1)
+        add(_MADE, 1)
         if len(self._entries) >= _MOST:
             self._entries = {}
         self._entries[name] = entry

@@ -23,7 +23,8 @@ from kmsfast.errors import (
     StoreUnusable,
 )
 from kmsfast.model.arn import Home
-from kmsfast.store import roots, schema
+from kmsfast.model.census import Census
+from kmsfast.store import census, roots, schema
 from kmsfast.store.database import Database
 from kmsfast.store.epoch import Epoch
 from kmsfast.store.grants import KnownGrants
@@ -106,6 +107,15 @@ class StoreDirectory:
         """A transaction on whom the store knows, like :meth:`write`."""
         with self._database.write() as connection:
             yield IdentityRows(connection, self.store_key)
+
+    def census(self, most: int) -> Census:
+        """How many keys of what kind there are, in all regions and accounts.
+
+        Args:
+            most: how many keys are named of those that end.
+        """
+        with self._database.read() as connection:
+            return census.take(connection, most)
 
     def forget_deleted(self) -> None:
         """Makes sure that removed rows are gone from the disk."""

@@ -31,6 +31,7 @@ def commands(group: click.Group, name: str = "kmsfast") -> Iterator[tuple[str, c
             yield f"{name} {word}", command
 
 
+@pytest.mark.sources
 def test_every_command_and_option_is_documented() -> None:
     page = PAGE.read_text()
     for name, command in [("kmsfast", program), *commands(program)]:
@@ -40,6 +41,7 @@ def test_every_command_and_option_is_documented() -> None:
                 assert f"`{flag}" in page, f"{name} {flag}"
 
 
+@pytest.mark.sources
 def test_every_option_and_variable_of_the_page_exists() -> None:
     page = PAGE.read_text()
     flags = {
@@ -55,6 +57,7 @@ def test_every_option_and_variable_of_the_page_exists() -> None:
     assert set(re.findall(r"`(KMSFAST_[A-Z0-9_]+)`", page)) == variables
 
 
+@pytest.mark.sources
 def test_every_exit_code_is_documented() -> None:
     table = PAGE.read_text().partition("## Exit codes")[2]
     named = {
