@@ -31,6 +31,7 @@ __all__ = [
     "SealedBatch",
     "Source",
     "inspect",
+    "of_owner",
     "open",
     "open_for",
 ]
@@ -120,3 +121,10 @@ def open_for(
     except BaseException:
         deployment.close()
         raise
+
+
+def of_owner(application: app.Application) -> Kms:
+    """What another door has open, as its owner has it; what is done by this is not recorded."""
+    deployment = application.deployment
+    visitor = Visitor(lambda: deployment.principals, None, source="", agent="")
+    return Kms(Door(application, visitor, None))
