@@ -3,17 +3,24 @@
 # The C rows are timed inside build/bench/libkmsbench.so: the project's kernels, OpenSSL's EVP and
 # Intel ipsec-mb behind one interface (benchmarks/c/bench.h), called from pytest-benchmark.
 BENCH_LIB := build/bench/libkmsbench.so
+BENCH_SOCKET := build/bench/socket/floor build/bench/socket/load
 BENCH_MOTO := build/bench/moto/.installed
 BENCH_SOURCES := $(wildcard benchmarks/c/*.c) $(filter-out csrc/kf_pylist.c,$(wildcard csrc/*.c))
 BENCH_HEADERS := $(wildcard benchmarks/c/*.h) $(wildcard csrc/*.h)
 BENCH_CFLAGS := $(shell cat csrc/cflags.txt) -fPIC -shared -pthread -Icsrc -Ibenchmarks/c
 
-.PHONY: bench bench-lib
+.PHONY: bench bench-lib bench-socket
 
-bench: install $(VENV)/.peers $(BENCH_MOTO) $(CLIENTS_STAMP) $(BENCH_LIB) ## speed beside OpenSSL, AWS-LC, ipsec-mb, cryptography and tink; build/bench.json
+bench: install $(VENV)/.peers $(BENCH_MOTO) $(CLIENTS_STAMP) $(BENCH_LIB) $(BENCH_SOCKET) ## speed beside OpenSSL, AWS-LC, ipsec-mb, cryptography and tink; build/bench.json
 	$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
 
 bench-lib: $(BENCH_LIB)
+
+bench-socket: $(BENCH_SOCKET) ## the socket's load client and the floor that it is compared with, in build/bench/socket
+
+build/bench/socket/%: benchmarks/c/socket/%.c benchmarks/c/socket/wire.h
+	mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -o $@ $<
 
 $(VENV)/.peers: $(STAMP)
 	for peer in tink awscrt; do $(BIN)/python -m pip install --quiet $$peer \

@@ -28,6 +28,7 @@ FILES = [
     "bench_sigv4.py",
     "bench_http.py",
     "bench_audit.py",
+    "bench_socket.py",
     "bench_openbao.py",
 ]
 

@@ -52,6 +52,12 @@ int kf_impl_force(const char *name);
 /* CPU features found, as a space-separated list. */
 const char *kf_cpu_features(void);
 
+/* Bytes somewhere; at may be NULL when there are none. */
+struct kf_text {
+    const uint8_t *at;
+    size_t len;
+};
+
 /* ---- records -------------------------------------------------------------------------------- */
 
 /* One column of records, in exactly one of three forms:
@@ -239,11 +245,6 @@ enum kf_request_kind { KF_REQUEST_ENCRYPT = 0, KF_REQUEST_DECRYPT = 1, KF_REQUES
  * (quotes included) or NumberOfBytes, with that of the text. 0: not a usual request. */
 uint64_t kf_request_scan(int kind, const uint8_t *body, size_t body_len);
 
-struct kf_text {
-    const uint8_t *at;
-    size_t len;
-};
-
 /* How usual requests are answered: with which key version, and the texts of the answer around its base64. between:
  * before the plaintext of a data key; none: it is not written. timer: of the operation, which counts requests that were
  * answered (kf_metrics_begin); less than KF_TIMER_DOORS: nobody does. */
@@ -284,6 +285,12 @@ int kf_sealed_create(uint64_t *batch, uint8_t *header136, uint64_t key, uint32_t
                      const uint8_t *context, size_t context_len);
 int kf_sealed_load(uint64_t *batch, uint64_t key, const uint8_t *header136,
                    const uint8_t *context, size_t context_len);
+/* The same with a data key of 32 bytes that another process has drawn for this batch alone and has given with its
+ * blob (128 bytes, under the same context). A data key begins one batch: with a second its nonces would come twice. */
+int kf_sealed_begin(uint64_t *batch, uint8_t *header136, const uint8_t *data_key32, const uint8_t *blob128,
+                    uint32_t record_size, const uint8_t *context, size_t context_len);
+int kf_sealed_resume(uint64_t *batch, const uint8_t *data_key32, const uint8_t *header136, const uint8_t *context,
+                     size_t context_len);
 /* Seals the next num records (ciphertext and tag each: delta 16). last != 0: the last of them is
  * the final record, after which the batch takes no more (KF_ERR_FINISHED). */
 int kf_sealed_seal(uint64_t batch, uint8_t *out, int64_t out_len, const void *out_offsets,
@@ -392,6 +399,125 @@ int kf_log_append_locked(struct kf_log_end *end, int fd, int kind, const uint8_t
  * KF_ERR_CAPACITY: they would end behind max_offset. */
 int kf_log_append(struct kf_log_end *end, uint64_t *num, int lock_fd, int fd, uint64_t segment, uint64_t max_offset,
                   int kind, const uint8_t *bodies, const uint32_t *lens, size_t num_bodies);
+
+/* ---- the socket's reactor (docs/socket.md) ----------------------------------------------------- */
+
+/* One loop that owns connections from when they are accepted: it reads frames, answers requests that tickets cover,
+ * and hands all others to whoever calls kf_reactor_take, whose answers come back by kf_reactor_send. Where there is no
+ * epoll(7), kf_reactor_open returns KF_ERR_SYSTEM with ENOSYS, and the rest is not to be called. All functions but
+ * kf_reactor_run, kf_reactor_open and kf_reactor_close may be called by any thread at any time between these. */
+struct kf_reactor;
+
+struct kf_reactor_limits {
+    uint64_t max_frame;        /* bytes of a frame */
+    uint64_t max_hello;        /* of the first one */
+    uint64_t max_message;      /* bytes of a payload with its chunks */
+    uint64_t max_unsent;       /* bytes of answers beyond which a connection is not read */
+    uint64_t max_pending;      /* bytes of requests being worked on, of one connection, beyond which it is not read */
+    uint32_t max_inflight;     /* requests being worked on, likewise */
+    uint32_t max_connections;  /* of one uid */
+    uint32_t hello_ms;         /* within which a connection must say hello */
+    uint32_t frame_ms;         /* within which a frame that has begun must be there */
+    int32_t threads;           /* of one batch */
+    struct kf_text refusal;    /* a frame for who has too many connections; may be empty */
+};
+
+/* listen_fds: sockets that listen, which stay the caller's, and do not block any more. epoch: the word that says which
+ * tickets hold (struct kf_ticket), readable until kf_reactor_close. */
+int kf_reactor_open(struct kf_reactor **out, const int *listen_fds, size_t num_fds, const uint64_t *epoch,
+                    const struct kf_reactor_limits *limits);
+/* Runs until kf_reactor_stop was called and what was read is answered. KF_ERR_SYSTEM: see errno. */
+int kf_reactor_run(struct kf_reactor *reactor);
+/* Accepts and reads no more; after patience_ms what is unanswered is given up. */
+void kf_reactor_stop(struct kf_reactor *reactor, uint32_t patience_ms);
+/* When kf_reactor_run has returned, or was never called. Closes what is open. */
+void kf_reactor_close(struct kf_reactor *reactor);
+
+enum kf_event_kind {
+    KF_EVENT_NONE = 0,
+    KF_EVENT_CONNECTED = 1, /* frame: its gids, 4 bytes each, the primary one first */
+    KF_EVENT_FRAME = 2,
+    KF_EVENT_CLOSED = 3,    /* nothing else comes from it, and nothing reaches it */
+    KF_EVENT_TOO_LONG = 4,  /* a frame was announced that is longer than the limit; it is not read any more */
+    KF_EVENT_RECORDED = 5   /* something was appended to the audit log and is to be synced; not more than 25 a second */
+};
+
+struct kf_event {
+    int32_t kind;
+    uint32_t uid;         /* of the peer when it connected */
+    uint64_t conn;
+    int64_t arrived;      /* when the frame was complete, in microseconds of CLOCK_MONOTONIC */
+    struct kf_text frame; /* without its length */
+    struct kf_text rest;  /* the bytes of its chunks that were received, all of them, in order; empty: none were */
+    void *memory;         /* for kf_reactor_done */
+};
+
+/* Readable while there are events, for poll(2). */
+int kf_reactor_event_fd(const struct kf_reactor *reactor);
+/* The next event: KF_EVENT_NONE when there is none. What it points to is good until kf_reactor_done. */
+void kf_reactor_take(struct kf_reactor *reactor, struct kf_event *out);
+/* Wipes and frees the memory of an event. */
+void kf_reactor_done(struct kf_reactor *reactor, struct kf_event *event);
+/* Sends whole frames, copied; they answer num_answered of the connection's requests. KF_ERR_MEMORY. */
+int kf_reactor_send(struct kf_reactor *reactor, uint64_t conn, const uint8_t *frames, size_t frames_len,
+                    uint32_t num_answered);
+/* The hello of a connection is answered (by a kf_reactor_send before): its requests are read from now on. caller: for
+ * whom tickets are meant; 0: for nobody. KF_ERR_MEMORY. */
+int kf_reactor_admit(struct kf_reactor *reactor, uint64_t conn, uint64_t caller);
+/* Closes a connection when what was sent before is with the kernel, or at once. KF_ERR_MEMORY. */
+int kf_reactor_drop(struct kf_reactor *reactor, uint64_t conn);
+
+/* How requests by number of one caller, operation and key name are answered without asking anybody, while the epoch is
+ * what it was and until a time. */
+struct kf_ticket {
+    uint64_t key;           /* its handle; 0 for random bytes */
+    uint64_t epoch;         /* what the reactor's epoch was before anything was looked up */
+    int64_t due;            /* microseconds since 1970-01-01 UTC; INT64_MAX: never */
+    uint64_t max_record;    /* bytes of a record, beyond which the request is not for here */
+    uint8_t public64[64];   /* to verify: x || y */
+    uint32_t mac_len;       /* bytes of a MAC */
+    uint32_t slot;          /* where its uses are counted (kf_reactor_used) */
+    int32_t recorded;       /* 1: each answer is recorded in the audit log first */
+    /* Of the event (docs/audit.md), in msgpack: its members from the name to the message; pairs of its request, to which
+     * the encryption context, NumberOfBytes or MessageType is added; whether it is read only. */
+    struct kf_text event, members;
+    uint32_t num_members;
+    int32_t is_read_only;
+    int32_t timer; /* counts what is answered; less than KF_TIMER_DOORS: nobody does */
+};
+
+enum { KF_REACTOR_SLOTS = 4096 };
+
+/* operation: the number of a request. key: its name as requests give it, or nothing. fact: of blobs to decrypt the 24
+ * bytes that they start with, of operations with an algorithm its name, else nothing. Copied. KF_ERR_ARGUMENT,
+ * KF_ERR_MEMORY, and what kf_bind returns for the key. */
+int kf_ticket_put(struct kf_reactor *reactor, uint64_t caller, int operation, const uint8_t *key, size_t key_len,
+                  const uint8_t *fact, size_t fact_len, const struct kf_ticket *ticket);
+/* Forgets all tickets of a caller; 0: of everybody. */
+void kf_ticket_forget(struct kf_reactor *reactor, uint64_t caller);
+/* The slots whose tickets were used since this was last asked: their number; at most max are written and taken. */
+size_t kf_reactor_used(struct kf_reactor *reactor, uint32_t *slots, size_t max);
+
+/* Where events are recorded. lock_fd: the log's lock file, opened for the reactor alone, since a lock is that of an open
+ * file and does not tell threads apart. Both descriptors are duplicated; end must be mapped until another log is given.
+ * NULL: nowhere, and tickets that say `recorded` do not hold. KF_ERR_SYSTEM: as before. */
+struct kf_reactor_log {
+    struct kf_log_end *end;
+    int32_t lock_fd, fd;
+    uint64_t segment, max_offset;
+};
+int kf_reactor_record(struct kf_reactor *reactor, const struct kf_reactor_log *log);
+
+struct kf_reactor_counts {
+    uint64_t connections;            /* open */
+    uint64_t refused;                /* for there were too many */
+    uint64_t timeouts;
+    uint64_t hot[64], records[64], bytes[64]; /* requests answered here by number of the operation; their records, and
+                                               * the bytes of these */
+    uint64_t handed;                 /* frames handed on */
+    uint64_t unrecorded;             /* requests handed on for they could not be recorded */
+};
+void kf_reactor_counts(struct kf_reactor *reactor, struct kf_reactor_counts *out);
 
 /* ---- counters (docs/metrics.md) --------------------------------------------------------------- */
 

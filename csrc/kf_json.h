@@ -6,8 +6,7 @@
 #ifndef KF_JSON_H
 #define KF_JSON_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "kf.h"
 
 /* What has been read so far, and what has not. */
 typedef struct {
@@ -15,10 +14,7 @@ typedef struct {
 } kf_json;
 
 /* A part of the document; of strings what is between the quotes. */
-typedef struct {
-    const uint8_t *at;
-    size_t len;
-} kf_json_text;
+typedef struct kf_text kf_json_text;
 
 enum kf_json_next { KF_JSON_REFUSED, KF_JSON_MEMBER, KF_JSON_END };
 

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "kf_base64.h"
-#include "kf_util.h"
 
 typedef int reader(kf_request *request, kf_json *json);
 
@@ -36,33 +35,15 @@ static int read_number(kf_request *request, kf_json *json) {
     return 1;
 }
 
-/* Below 0, 0 or above: in the order of bytes, a shorter text before those that it begins. */
-static int compare(const kf_json_text *a, const kf_json_text *b) {
-    const int order = memcmp(a->at, b->at, a->len < b->len ? a->len : b->len);
-    return order ? order : (a->len > b->len) - (a->len < b->len);
-}
-
-/* Puts a pair in its place; 0: its name is empty or there already, or there are too many. */
-static int insert_pair(kf_request *request, const kf_json_text *name, const kf_json_text *value) {
-    size_t i = request->num_pairs;
-    int order = -1;
-    if (i == KF_REQUEST_PAIRS || !name->len) return 0;
-    while (i > 0 && (order = compare(&request->names[i - 1], name)) > 0) i--;
-    if (i > 0 && order == 0) return 0;
-    const size_t behind = request->num_pairs++ - i;
-    memmove(request->names + i + 1, request->names + i, behind * sizeof *name);
-    memmove(request->values + i + 1, request->values + i, behind * sizeof *value);
-    request->names[i] = *name, request->values[i] = *value;
-    return 1;
-}
-
 static int read_context(kf_request *request, kf_json *json) {
     kf_json_text name, value;
     enum kf_json_next next;
     if (!kf_json_open(json)) return 0;
     request->has_context = 1;
     for (int first = 1; (next = kf_json_member(json, &name, first)) == KF_JSON_MEMBER; first = 0)
-        if (!kf_json_string(json, &value) || !insert_pair(request, &name, &value)) return 0;
+        if (!kf_json_string(json, &value) ||
+            !kf_pairs_insert(request->names, request->values, &request->num_pairs, &name, &value))
+            return 0;
     return next == KF_JSON_END;
 }
 
@@ -108,18 +89,8 @@ int kf_request_parse(kf_request *request, enum kf_request_kind kind, const uint8
            (request->key.at || kind == KF_REQUEST_DECRYPT);
 }
 
-static void add_framed(kf_sha256_ctx *hash, const kf_json_text *text) {
-    uint8_t len[4];
-    kf_store32_be(len, (uint32_t)text->len);
-    kf_sha256_update(hash, len, sizeof len);
-    kf_sha256_update(hash, text->at, text->len);
-}
-
 void kf_request_context(const kf_request *request, kf_sha256_ctx *hash) {
-    for (size_t i = 0; i < request->num_pairs; i++) {
-        add_framed(hash, &request->names[i]);
-        add_framed(hash, &request->values[i]);
-    }
+    kf_pairs_hash(request->names, request->values, request->num_pairs, hash);
 }
 
 uint64_t kf_request_scan(int kind, const uint8_t *body, size_t body_len) {

@@ -4,11 +4,10 @@
 
 #include "kf.h"
 #include "kf_json.h"
-#include "kf_sha256.h"
+#include "kf_pairs.h"
 
 enum {
     KF_REQUEST_MAX = 16384,  /* bytes of a body */
-    KF_REQUEST_PAIRS = 16,   /* of an encryption context */
     KF_REQUEST_PLAIN = 4096, /* bytes of a plaintext */
     KF_REQUEST_BLOB = 6144,  /* bytes of a blob */
     KF_REPLY_RANDOM = 1024   /* bytes of a data key, or of no use that we know */
@@ -19,7 +18,7 @@ typedef struct {
     kf_json_text key;     /* KeyId */
     kf_json_text payload; /* Plaintext or CiphertextBlob, in base64; KeySpec with its quotes, or NumberOfBytes */
     size_t payload_len;   /* bytes that the payload stands for; of the last two: its characters */
-    kf_json_text names[KF_REQUEST_PAIRS], values[KF_REQUEST_PAIRS]; /* EncryptionContext, sorted by name */
+    kf_json_text names[KF_PAIRS_MAX], values[KF_PAIRS_MAX]; /* EncryptionContext, sorted by name */
     size_t num_pairs;
     int has_context; /* it is there, if without pairs */
 } kf_request;

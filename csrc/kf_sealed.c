@@ -65,6 +65,25 @@ int kf_sealed_create(uint64_t *batch, uint8_t *header, uint64_t key, uint32_t re
     return status;
 }
 
+int kf_sealed_begin(uint64_t *batch, uint8_t *header, const uint8_t *data_key, const uint8_t *blob,
+                    uint32_t record_size, const uint8_t *context, size_t context_len) {
+    const int status = kf_init();
+    if (status != KF_OK) return status;
+    header[0] = KF_BLOB_MAGIC, header[1] = KF_BLOB_VERSION, header[2] = KF_SUITE_SEALED, header[3] = 0;
+    kf_store32_be(header + 4, record_size);
+    memcpy(header + BLOB_AT, blob, KF_SEALED_HEADER_LEN - BLOB_AT);
+    return new_slot(batch, data_key, header, context, context_len, 1);
+}
+
+int kf_sealed_resume(uint64_t *batch, const uint8_t *data_key, const uint8_t *header, const uint8_t *context,
+                     size_t context_len) {
+    const int status = kf_init();
+    if (status != KF_OK) return status;
+    if (header[0] != KF_BLOB_MAGIC || header[1] != KF_BLOB_VERSION || header[2] != KF_SUITE_SEALED || header[3])
+        return KF_ERR_FORMAT;
+    return new_slot(batch, data_key, header, context, context_len, 0);
+}
+
 int kf_sealed_load(uint64_t *batch, uint64_t key, const uint8_t *header, const uint8_t *context, size_t context_len) {
     uint8_t data_key[DATA_KEY_LEN], record_status;
     if (header[0] != KF_BLOB_MAGIC || header[1] != KF_BLOB_VERSION || header[2] != KF_SUITE_SEALED || header[3])

@@ -40,6 +40,15 @@ def command(store: Path, *options: str, signed: bool = False) -> list[str]:
 
 
 @contextmanager
+def served_at_socket(store: Path, *options: str, signed: bool = False) -> Iterator[Path]:
+    """A server on a store at a Unix socket beside it; nothing of it is left afterwards."""
+    path = store.parent / f"{store.name}.sock"
+    with _running(command(store, "--socket", str(path), *options, signed=signed)) as process:
+        _line(process)
+        yield path
+
+
+@contextmanager
 def served(
     store: Path, *options: str, address: str = "127.0.0.1:0", signed: bool = False
 ) -> Iterator[Served]:
@@ -47,14 +56,19 @@ def served(
 
     signed: requests are authenticated.
     """
+    with _running(command(store, "--http", address, *options, signed=signed)) as process:
+        yield _started(process)
+
+
+@contextmanager
+def _running(arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
     kept = {name: value for name, value in os.environ.items() if "KMSFAST" not in name}
     process = subprocess.Popen(
-        command(store, "--http", address, *options, signed=signed),
-        env=kept | {"PYTHONUNBUFFERED": "1"},
+        arguments, env=kept | {"PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
-        yield _started(process)
+        yield process
         process.terminate()
         _, errors = process.communicate(timeout=WAIT)
         assert "Traceback" not in errors, errors
@@ -64,10 +78,19 @@ def served(
         process.communicate()
 
 
-def _started(process: subprocess.Popen[str]) -> Served:
+def _line(process: subprocess.Popen[str]) -> str:
+    """What a server says when it serves."""
     assert process.stdout is not None
     ready, _, _ = select.select([process.stdout], [], [], WAIT)
     line = process.stdout.readline() if ready else ""
+    if not line:
+        process.kill()
+        raise AssertionError(f"the server did not start: {process.communicate()[1]}")
+    return line
+
+
+def _started(process: subprocess.Popen[str]) -> Served:
+    line = _line(process)
     found = re.search(r" at (\S+), region ", line)
     if found is None:
         process.kill()

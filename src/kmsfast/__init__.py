@@ -10,8 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kmsfast.client import connect, connect_async
     from kmsfast.crypto.column import Packed
     from kmsfast.errors import (
+        AccessDenied,
         AliasExists,
         ArenaFull,
         AwsManaged,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
         CustomKeyStoreInvalidState,
         CustomKeyStoreNameInUse,
         CustomKeyStoreNotFound,
+        DependencyTimeout,
         ExpiredImportToken,
         FrameError,
         GrantNotFound,
@@ -49,10 +52,12 @@ if TYPE_CHECKING:
         KmsError,
         LimitExceeded,
         MalformedPolicyDocument,
+        ProtocolError,
         ReplicaExists,
         RootKeyMissing,
         RootKeyWrong,
         SelfTestFailed,
+        ServerUnreachable,
         StoreBusy,
         StoreExists,
         StoreForked,
@@ -105,6 +110,7 @@ if TYPE_CHECKING:
     from kmsfast.service.verification import verify_batch
 
 __all__ = [
+    "AccessDenied",
     "Alias",
     "AliasExists",
     "ArenaFull",
@@ -128,6 +134,7 @@ __all__ = [
     "CustomKeyStoreNotFound",
     "DataKey",
     "DataKeyPair",
+    "DependencyTimeout",
     "Encapsulated",
     "ExpirationModel",
     "ExpiredImportToken",
@@ -171,6 +178,7 @@ __all__ = [
     "Origin",
     "Packed",
     "Passphrase",
+    "ProtocolError",
     "ProxyCredential",
     "ReplicaExists",
     "RootKeyFile",
@@ -179,6 +187,7 @@ __all__ = [
     "RotationStatus",
     "SealedBatch",
     "SelfTestFailed",
+    "ServerUnreachable",
     "StoreBusy",
     "StoreExists",
     "StoreForked",
@@ -197,12 +206,16 @@ __all__ = [
     "XksProxyUriInUse",
     "XksProxyUriUnreachable",
     "XksProxyVpcEndpointServiceNotFound",
+    "connect",
+    "connect_async",
     "inspect",
     "open",
     "verify_batch",
 ]
 
 _ELSEWHERE = {
+    "connect": "kmsfast.client",
+    "connect_async": "kmsfast.client",
     "ProxyCredential": "kmsfast.model.key_store",
     "KeyStoreType": "kmsfast.model.key_store",
     "CustomKeyStore": "kmsfast.model.key_store",

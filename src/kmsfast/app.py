@@ -150,6 +150,11 @@ class Deployment:
             each.outside.close()
             each.ring.forget_all()
 
+    def reload(self) -> None:
+        """Ends connections to key stores outside; their configuration is read again when needed."""
+        for each in list(self._made.values()):
+            each.outside.close()
+
     def serve_regions(self, names: Iterable[str]) -> None:
         """Says which regions are served; none: those of :meth:`homes`.
 

@@ -32,6 +32,7 @@ __all__ = [
     "CustomKeyStoreInvalidState",
     "CustomKeyStoreNameInUse",
     "CustomKeyStoreNotFound",
+    "DependencyTimeout",
     "DryRun",
     "ExpiredImportToken",
     "ForeignArn",
@@ -61,10 +62,12 @@ __all__ = [
     "NotAuthorized",
     "PrincipalExists",
     "PrincipalNotFound",
+    "ProtocolError",
     "ReplicaExists",
     "RootKeyMissing",
     "RootKeyWrong",
     "SelfTestFailed",
+    "ServerUnreachable",
     "StaleHandle",
     "StoreBusy",
     "StoreExists",
@@ -466,6 +469,20 @@ class BatchError(KmsError):
 
     def __reduce__(self) -> tuple[type[BatchError], tuple[Any, ...]]:
         return type(self), (self.errors, self.values, self._total)
+
+
+class ServerUnreachable(KmsError, ConnectionError):
+    """No server answers at the socket, or it went away before it answered."""
+
+
+class ProtocolError(KmsError):
+    """The other side of the socket does not speak the protocol (docs/socket.md)."""
+
+
+class DependencyTimeout(KmsError, TimeoutError):
+    """The request was not done in its time; it can be tried again."""
+
+    code = "DependencyTimeoutException"
 
 
 class StoreNotFound(KmsError, FileNotFoundError):

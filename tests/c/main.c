@@ -54,6 +54,11 @@ static const kft_test LIBRARY_TESTS[] = {
     {"room", test_room},
     {"metrics", test_metrics},
     {"log", test_log},
+    {"calls_by_number", test_calls_by_number},
+    {"reactor", test_reactor},
+    {"reactor_timeouts", test_reactor_timeouts},
+    {"reactor_recorded", test_reactor_recorded},
+    {"reactor_residue", test_reactor_residue},
     {"workroom", test_workroom},
     {"fork", test_fork},
 };

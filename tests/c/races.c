@@ -1,6 +1,7 @@
 /*
  * What several threads do at once, for ThreadSanitizer: batches that split over threads, a sealed
- * batch with several writers, and keys that are loaded, released and evicted while others use them.
+ * batch with several writers, keys that are loaded, released and evicted while others use them, and the reactor with its
+ * workers and a server's thread.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -110,6 +111,8 @@ int main(void) {
     run(churn_keys, 0);
     CHECK(kf_arena_describe(&info) == KF_OK && info.evictions > 0, "no key was evicted");
     kft_library_close(&library);
+    test_reactor(NULL);
+    test_reactor_recorded(NULL);
     printf("races: %s; %d evictions\n", kft_failures ? "FAILED" : "passed", (int)info.evictions);
     return kft_failures != 0;
 }

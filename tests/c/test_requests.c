@@ -169,11 +169,11 @@ static void check_context(void) {
 /* As many pairs as are taken, and one more; a body as long as is taken, and longer. */
 static void check_bounds(void) {
     static char body[KF_REQUEST_MAX + 2];
-    for (int num = KF_REQUEST_PAIRS; num <= KF_REQUEST_PAIRS + 1; num++) {
+    for (int num = KF_PAIRS_MAX; num <= KF_PAIRS_MAX + 1; num++) {
         size_t len = (size_t)sprintf(body, "{\"KeyId\":\"k\",\"Plaintext\":\"AAAA\",\"EncryptionContext\":{");
         for (int i = 0; i < num; i++) len += (size_t)sprintf(body + len, "%s\"%d\":\"v\"", i ? "," : "", 1000 - i);
         len += (size_t)sprintf(body + len, "}}");
-        CHECK((kf_request_scan(E, (const uint8_t *)body, len) != 0) == (num == KF_REQUEST_PAIRS), "%d pairs", num);
+        CHECK((kf_request_scan(E, (const uint8_t *)body, len) != 0) == (num == KF_PAIRS_MAX), "%d pairs", num);
     }
     const size_t len = (size_t)sprintf(body, "{\"KeyId\":\"k\",\"Plaintext\":\"AAAA\"}");
     memset(body + len, ' ', sizeof body - len);
@@ -230,7 +230,7 @@ static void check_all_recorded(void) {
     uint8_t out[1000];
     size_t len = (size_t)sprintf(body, "{\"CiphertextBlob\":\"AAAA\",\"EncryptionContext\":{");
     for (size_t i = 0; i < sizeof RECORDED / sizeof RECORDED[0]; i++) check_recorded(&RECORDED[i]);
-    for (int i = 0; i < KF_REQUEST_PAIRS; i++) len += (size_t)sprintf(body + len, "%s\"%d\":\"\"", i ? "," : "", 10 + i);
+    for (int i = 0; i < KF_PAIRS_MAX; i++) len += (size_t)sprintf(body + len, "%s\"%d\":\"\"", i ? "," : "", 10 + i);
     len += (size_t)sprintf(body + len, "}}");
     CHECK(kf_request_recorded(out, sizeof out, D, (const uint8_t *)body, len) > 0 &&
               memcmp(out + 19, "\xde\x00\x10\xa2" "10\xa0", 7) == 0, "16 pairs are a map 16");

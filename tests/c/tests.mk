@@ -142,7 +142,7 @@ CT_SANITIZE := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-o
 CT_RACES := -O1 -fsanitize=thread
 $(eval $(call ct_program,sanitize-gcc,$(CT_CORE) $(CT_TESTS),$(CT_CC),$(CT_SANITIZE) -DKF_TESTING))
 $(eval $(call ct_program,sanitize-clang,$(CT_CORE) $(CT_TESTS),$(CT_CLANG),$(CT_SANITIZE) -DKF_TESTING))
-$(eval $(call ct_program,races,$(CT_CORE) $(CT_FRAME) tests/c/races.c,$(CT_CC),$(CT_RACES)))
+$(eval $(call ct_program,races,$(CT_CORE) $(CT_FRAME) tests/c/test_reactor.c tests/c/races.c,$(CT_CC),$(CT_RACES)))
 CT_SANITIZED := ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=77 UBSAN_OPTIONS=print_stacktrace=1
 
 .PHONY: sanitize
@@ -159,7 +159,7 @@ CT_FUZZ_FRAME := $(filter-out tests/c/fuzz/fuzz_entry.c tests/c/fuzz/fuzz_smoke.
 	tests/c/kft_util.c
 CT_FUZZ_FLAGS := -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
 CT_FUZZ_LINK := -fsanitize=address,undefined,fuzzer -Wl,--wrap=getrandom
-CT_TARGETS := blob sealed root p256 request
+CT_TARGETS := blob sealed root p256 request socket
 $(eval $(call ct_program,fuzz,$(CT_CORE) $(CT_FUZZ_FRAME) tests/c/fuzz/fuzz_smoke.c,$(CT_CLANG),$(CT_FUZZ_FLAGS),-Wl$(comma)--wrap=getrandom))
 $(eval $(call ct_program,smoke,$(CT_CORE) $(CT_FUZZ_FRAME) tests/c/fuzz/fuzz_smoke.c,$(CT_CC),$(CT_SANITIZE),-Wl$(comma)--wrap=getrandom))
 
@@ -168,10 +168,12 @@ $(CT_BUILD)/fuzz/target-%: $(CT_BUILD)/fuzz/run tests/c/fuzz/fuzz_entry.c
 		$(patsubst %.c,$(CT_BUILD)/fuzz/%.o,$(CT_CORE) $(CT_FUZZ_FRAME)) -o $@ $(CT_FUZZ_LINK)
 
 # The parts of CT_FUZZ_SECONDS that the targets get, in tenths.
-CT_SHARE_blob := 4
-CT_SHARE_sealed := 2
+CT_SHARE_blob := 3
+CT_SHARE_sealed := 1
 CT_SHARE_root := 1
-CT_SHARE_p256 := 3
+CT_SHARE_p256 := 2
+CT_SHARE_request := 1
+CT_SHARE_socket := 2
 define ct_fuzz
 	@mkdir -p $(CT_BUILD)/fuzz/corpus-$(1)
 	$(CT_BUILD)/fuzz/target-$(1) -max_total_time=$$((($(CT_FUZZ_SECONDS) * $(CT_SHARE_$(1)) + 9) / 10)) -max_len=800 -timeout=10 \
@@ -182,7 +184,7 @@ define ct_fuzz
 endef
 
 .PHONY: fuzz fuzz-smoke
-fuzz: ## libFuzzer on blobs, sealed batches, root key files, signatures and requests; CT_FUZZ_SECONDS=60 in all
+fuzz: ## libFuzzer on blobs, sealed batches, root key files, signatures, requests and frames; CT_FUZZ_SECONDS=60 in all
 	$(ct_needs_runtime)
 	@$(MAKE) --no-print-directory $(CT_TARGETS:%=$(CT_BUILD)/fuzz/target-%)
 	@mkdir -p $(CT_BUILD)/fuzz/seeds

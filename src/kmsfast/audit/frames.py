@@ -181,7 +181,7 @@ def body_of(data: bytes, start: int, end: int) -> bytes:
     return data[start + _HEAD_LEN : end - _CHAIN_LEN]
 
 
-def pack(values: tuple[Any, ...] | dict[str, Any]) -> bytes:
+def pack(values: Any) -> bytes:
     """The body of a record, or a value in one."""
     packed: bytes = msgpack.packb(values, unicode_errors="surrogatepass")
     return packed

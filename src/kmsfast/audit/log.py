@@ -112,6 +112,11 @@ class AuditLog:
         return self._signer.public_key
 
     @property
+    def segment(self) -> Segment:
+        """The file that takes records, as far as this process knows, for what appends in C."""
+        return self._file_now
+
+    @property
     def now(self) -> int:
         """The time, in microseconds since 1970-01-01 UTC."""
         return int(self._clock() * 1_000_000)
@@ -141,6 +146,28 @@ class AuditLog:
         """
         for start in range(0, len(bodies), MAX_RECORDS):
             self._append_events(bodies[start : start + MAX_RECORDS])
+        self._sync_soon()
+
+    def copy_of_segment(self) -> Segment:
+        """The segment that takes records, with a descriptor that whoever asked closes.
+
+        Raises:
+            AuditUnusable: the log has failed, or is closed.
+        """
+        self._check_process()
+        with self._lock:
+            self._check_usable()
+            return self._file_now._replace(fd=os.dup(self._fd))
+
+    def sync_soon(self) -> None:
+        """Syncs within 100 ms what others than :meth:`append` have appended by this process.
+
+        Raises:
+            AuditUnusable: the log has failed, or is closed.
+        """
+        self._check_process()
+        with self._lock:
+            self._check_usable()
         self._sync_soon()
 
     def checkpoint(self) -> None:
@@ -228,6 +255,12 @@ class AuditLog:
         os.close(self._fd)
         self._fd = -1
         self._file.close()
+
+    def _check_usable(self) -> None:
+        if self._failure is not None:
+            raise _unwritable(self.directory, self._failure)
+        if self._fd < 0:
+            raise AuditUnusable(f"the audit log in {self.directory} was closed")
 
     def _check_process(self) -> None:
         if self._process != os.getpid():
@@ -448,7 +481,7 @@ class AuditLog:
             if self._closing.wait(_SYNC_WITHIN) or self._failure is not None:
                 return
             self._dirty.clear()
-            if self._closing.is_set():  # meanwhile; nobody sets again what was just cleared
+            if self._closing.is_set():  # since it was waited for; what closing set was cleared
                 return
             try:
                 if time.monotonic() - self._last_checkpoint >= _CHECKPOINT_EVERY:

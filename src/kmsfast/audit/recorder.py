@@ -6,10 +6,11 @@ The log is opened by the first event, so that who only reads the store makes non
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from kmsfast.audit.event import Event
+from kmsfast.audit.lent import Lend, LentLog
 from kmsfast.audit.log import AuditLog
 from kmsfast.audit.trail import Trail
 from kmsfast.crypto.counters import AUDIT_FAILURES, add, counter
@@ -107,6 +108,19 @@ class Recorder:
         """
         if self._log is None:
             self._opened()
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether every record is synced before its answer leaves."""
+        return self._strict
+
+    def lent(self, lend: Lend, take_back: Callable[[], object]) -> LentLog:
+        """The log, for what appends to it in C; it is to be closed before this.
+
+        Raises:
+            AuditUnusable: it cannot be written.
+        """
+        return LentLog(self._opened(), lend, take_back)
 
     def close(self) -> None:
         """Signs and closes the log, if there was an event."""

@@ -10,6 +10,7 @@ import click
 
 __all__ = [
     "ColumnNames",
+    "OctalMode",
     "Pair",
     "context_option",
     "force_option",
@@ -53,6 +54,21 @@ class ColumnNames(click.ParamType):  # type: ignore[type-arg]
         if not all(names) or len(set(names)) != len(names):
             self.fail(f"{value!r} has an empty name or one that occurs twice", param, ctx)
         return names
+
+
+class OctalMode(click.ParamType):  # type: ignore[type-arg]
+    """Permissions of a file, as chmod takes them."""
+
+    name = "MODE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number."""
+        if isinstance(value, int):
+            return value
+        text = str(value)
+        if not 1 <= len(text) <= 4 or set(text) - set("01234567"):
+            self.fail(f"{value!r} is no mode; one is octal, like 0660", param, ctx)
+        return int(text, 8)
 
 
 def pairs(values: tuple[tuple[str, str], ...], option: str) -> dict[str, str]:

@@ -53,7 +53,7 @@ def search(session: Session, /, limit: int | None, **wanted: Any) -> None:
     """Print events, oldest first: one CloudTrail record as JSON on each line."""
     from collections import deque
 
-    trail = session.kms.audit
+    trail = session.own.audit
     _say_if_empty(trail)
     found = trail.search(_filter(**wanted))
     for event in found if limit is None else deque(found, maxlen=limit):
@@ -72,7 +72,7 @@ def tail(session: Session, /, follow: bool, lines: int, **wanted: Any) -> None:
     """Print the last events, and with -f those that come."""
     from collections import deque
 
-    trail, chosen = session.kms.audit, _filter(**wanted)
+    trail, chosen = session.own.audit, _filter(**wanted)
     if not follow:
         _say_if_empty(trail)
     for event in deque(trail.search(chosen), maxlen=lines):
@@ -96,7 +96,7 @@ def verify(session: Session, public_key: str | None, as_json: bool) -> int:
     from kmsfast.crypto.spki import to_point
 
     point = None if public_key is None else to_point(read_one(public_key))
-    report = session.kms.audit.verify(point)
+    report = session.own.audit.verify(point)
     if as_json:
         values = asdict(report)
         values["notes"] = [note._asdict() | {"chain": note.chain.hex()} for note in report.notes]
@@ -129,14 +129,14 @@ def public_key(session: Session) -> None:
     from kmsfast.crypto.pkcs8 import public_pem
     from kmsfast.crypto.spki import from_point
 
-    click.echo(public_pem(from_point(session.kms.audit.public_key)), nl=False)
+    click.echo(public_pem(from_point(session.own.audit.public_key)), nl=False)
 
 
 @audit.command()
 @pass_session
 def restart(session: Session) -> None:
     """Put a log that cannot go on aside, and begin a new one. Nothing may have it open."""
-    aside = session.kms.audit.restart()
+    aside = session.own.audit.restart()
     click.echo(f"the old log is in {aside}; keep it: it shows what was recorded until now")
 
 

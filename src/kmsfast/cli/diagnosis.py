@@ -92,7 +92,7 @@ def _arena() -> tuple[Verdict, str]:
 
 
 def _store(session: Session) -> tuple[Verdict, str]:
-    facts = session.kms.describe()
+    facts = session.own.describe()
     shown = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts.items())
     mode = stat.S_IMODE(session.store.stat().st_mode)
     if mode & 0o077:
@@ -101,7 +101,7 @@ def _store(session: Session) -> tuple[Verdict, str]:
 
 
 def _root_key(session: Session) -> tuple[Verdict, str]:
-    facts = session.kms.describe()
+    facts = session.own.describe()
     if facts["root"] == "passphrase":
         return "ok", "from a passphrase (Argon2id)"
     path = session.root_key_path or session.store / str(facts["root_path"])

@@ -105,6 +105,13 @@ def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> 
     help="Whether operations are recorded.  [env: KMSFAST_AUDIT]",
 )
 @click.option(
+    "--socket",
+    type=click.Path(path_type=Path, readable=False),
+    envvar="KMSFAST_SOCKET",
+    help="Socket of a running server whose keys are meant, instead of a store."
+    "  [env: KMSFAST_SOCKET]",
+)
+@click.option(
     "--version",
     is_flag=True,
     is_eager=True,
@@ -125,11 +132,12 @@ def cli(
     key_stores: Path | None,
     principal: str | None,
     audit: str,
+    socket: Path | None,
 ) -> None:
     """Keys that rotate, and columns, tables and files encrypted under them."""
     context.obj = Session(
         store, root_key, passphrase, region=region, account=account, key_stores=key_stores,
-        principal=principal, audit=audit,
+        socket=socket, principal=principal, audit=audit,
     )  # fmt: skip
     context.call_on_close(context.obj.close)
 

@@ -166,7 +166,7 @@ def _caller(
     from kmsfast.model.policy_document import identity_policy
 
     try:
-        known, documents = session.kms.principals.governing(principal)
+        known, documents = session.own.principals.governing(principal)
     except StoreNotFound:
         known, documents = principal, {}
     if identity:

@@ -48,7 +48,7 @@ def create(
     as_json: bool,
 ) -> None:
     """Create a user, role, group or account; print its ARN."""
-    known = session.kms.principals
+    known = session.own.principals
     given = pairs(tags, "--tag")
     if given and kind in {"group", "account"}:
         raise click.UsageError(f"--tag is for users and roles, not for a {kind}")
@@ -75,7 +75,7 @@ def create(
 @pass_session
 def list_principals(session: Session, as_json: bool) -> None:
     """List all principals, and the uids and gids that are mapped."""
-    known = session.kms.principals
+    known = session.own.principals
     found = known.known()
     mapped = known.mapped()
     if as_json:
@@ -99,7 +99,7 @@ def list_principals(session: Session, as_json: bool) -> None:
 @pass_session
 def show(session: Session, name: str, as_json: bool) -> None:
     """Show a principal, its access keys, policies and groups."""
-    known = session.kms.principals
+    known = session.own.principals
     found = known.get(name)
     keys, policies = known.access_keys(found.arn), known.policies(found.arn)
     groups = known.groups(found.arn)
@@ -129,7 +129,7 @@ def show(session: Session, name: str, as_json: bool) -> None:
 @pass_session
 def delete(session: Session, name: str) -> None:
     """Delete a principal and all that belongs to it."""
-    session.kms.principals.delete(name)
+    session.own.principals.delete(name)
 
 
 @principal.command("attach-policy")
@@ -142,7 +142,7 @@ def attach_policy(session: Session, name: str, document: Path, policy_name: str 
     if policy_name is None and str(document) == "-":
         raise click.UsageError("a policy from standard input needs --name")
     text = text_of(document)
-    session.kms.principals.attach_policy(name, policy_name or document.stem, text)
+    session.own.principals.attach_policy(name, policy_name or document.stem, text)
 
 
 @principal.command("detach-policy")
@@ -151,7 +151,7 @@ def attach_policy(session: Session, name: str, document: Path, policy_name: str 
 @pass_session
 def detach_policy(session: Session, name: str, policy_name: str) -> None:
     """Take an identity policy away."""
-    session.kms.principals.detach_policy(name, policy_name)
+    session.own.principals.detach_policy(name, policy_name)
 
 
 @principal.command("apply", short_help="Make principals what a file says.")
@@ -196,14 +196,14 @@ def _mapping(kind: str, what: str) -> None:
     @principal_argument
     @pass_session
     def mapping(session: Session, number: int, name: str) -> None:
-        known = session.kms.principals
+        known = session.own.principals
         (known.map_uid if kind == "uid" else known.map_gid)(number, name)
 
     @principal.command(f"unmap-{kind}", short_help=f"Say that a {what} is nobody.")
     @click.argument("number", metavar=kind.upper(), type=int)
     @pass_session
     def unmapping(session: Session, number: int) -> None:
-        known = session.kms.principals
+        known = session.own.principals
         (known.unmap_uid if kind == "uid" else known.unmap_gid)(number)
 
     mapping.help = f"Say which principal a {what} of this machine is."
@@ -233,7 +233,7 @@ def create_access_key(
 ) -> None:
     """Make an access key; its secret is shown this once."""
     hand_out(
-        lambda: session.kms.principals.create_access_key(name, session_name),
+        lambda: session.own.principals.create_access_key(name, session_name),
         credentials,
         as_json=as_json,
     )
@@ -245,7 +245,7 @@ def create_access_key(
 @pass_session
 def list_access_keys(session: Session, name: str, as_json: bool) -> None:
     """List the access keys of a principal."""
-    found = session.kms.principals.access_keys(name)
+    found = session.own.principals.access_keys(name)
     if as_json:
         print_json([_key(each) for each in found])
         return
@@ -260,7 +260,7 @@ def list_access_keys(session: Session, name: str, as_json: bool) -> None:
 @pass_session
 def activate(session: Session, access_key_id: str) -> None:
     """Accept an access key again."""
-    session.kms.principals.set_access_key(access_key_id, active=True)
+    session.own.principals.set_access_key(access_key_id, active=True)
 
 
 @access_key.command()
@@ -268,7 +268,7 @@ def activate(session: Session, access_key_id: str) -> None:
 @pass_session
 def deactivate(session: Session, access_key_id: str) -> None:
     """Accept an access key no more, until it is activated."""
-    session.kms.principals.set_access_key(access_key_id, active=False)
+    session.own.principals.set_access_key(access_key_id, active=False)
 
 
 @access_key.command("delete")
@@ -276,7 +276,7 @@ def deactivate(session: Session, access_key_id: str) -> None:
 @pass_session
 def delete_access_key(session: Session, access_key_id: str) -> None:
     """Delete an access key."""
-    session.kms.principals.delete_access_key(access_key_id)
+    session.own.principals.delete_access_key(access_key_id)
 
 
 # ---- groups -------------------------------------------------------------------------------------
@@ -293,7 +293,7 @@ def group() -> None:
 @pass_session
 def add(session: Session, name: str, user: str) -> None:
     """Put a user into a group."""
-    session.kms.principals.add_to_group(user, name)
+    session.own.principals.add_to_group(user, name)
 
 
 @group.command()
@@ -302,7 +302,7 @@ def add(session: Session, name: str, user: str) -> None:
 @pass_session
 def remove(session: Session, name: str, user: str) -> None:
     """Take a user out of a group."""
-    session.kms.principals.remove_from_group(user, name)
+    session.own.principals.remove_from_group(user, name)
 
 
 def _described(found: Identity) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kmsfast.cli.arguments import ColumnNames
+from kmsfast.cli.arguments import ColumnNames, OctalMode
 from kmsfast.cli.moments import Age
 from kmsfast.cli.session import Session, pass_session
 
@@ -22,16 +22,35 @@ __all__ = ["env", "serve"]
 
 _ADDRESS = "127.0.0.1:4599"
 _AWS = "aws"
+_FOR_TESTS = "{} is for development and tests: it needs --insecure-no-auth"
 
 
-@click.command(short_help="Serve the AWS KMS API over HTTP.")
+@click.command(short_help="Serve the AWS KMS API over HTTP, or programs on a Unix socket.")
 @click.option(
     "--http",
     "address",
     metavar="ADDRESS",
-    required=True,
-    help="Where to listen: HOST:PORT, [IPV6]:PORT, unix:PATH or fd:NUMBER.",
+    help="Serve the AWS KMS API over HTTP at HOST:PORT, [IPV6]:PORT, unix:PATH or fd:NUMBER.",
 )
+@click.option(
+    "--socket",
+    "local",
+    metavar="PATH",
+    help="Serve programs of this machine on a Unix socket: PATH, systemd or systemd:NAME.",
+)
+@click.option(
+    "--socket-mode",
+    type=OctalMode(),
+    help="Permissions of the socket: who may write to it may connect.  [default: 0600]",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="warning",
+    show_default=True,
+    help="What goes to standard error.",
+)
+@click.option("--socket-group", metavar="NAME", help="Group that the socket shall belong to.")
 @click.option(
     "--store",
     type=click.Path(path_type=Path, readable=False),
@@ -116,7 +135,11 @@ def serve(
     session: Session,
     /,
     *,
-    address: str,
+    address: str | None,
+    local: str | None,
+    socket_mode: int | None,
+    socket_group: str | None,
+    log_level: str,
     store: Path | None,
     insecure_no_auth: bool,
     regions: tuple[str, ...] | None,
@@ -132,27 +155,32 @@ def serve(
     metrics: str | None,
     metrics_keys: int,
 ) -> None:
-    """Serve the AWS KMS API over HTTP until SIGTERM or SIGINT."""
+    """Serve keys over HTTP, on a Unix socket, or both, until SIGTERM or SIGINT."""
     from kmsfast.model.arn import Home
     from kmsfast.server.addresses import Tls
+    from kmsfast.server.doors import LocalSocket
     from kmsfast.server.running import serve as run
 
-    if (tls_cert is None) != (tls_key is None):
-        raise click.UsageError("--tls-cert and --tls-key go together")
-    for given, name in ((seed is not None, "--seed"), (allow_reset, "--allow-reset")):
-        if given and not insecure_no_auth:
-            raise click.UsageError(
-                f"{name} is for development and tests: it needs --insecure-no-auth"
-            )
-    if audit == "off" and not insecure_no_auth:
-        raise click.UsageError(
-            "--audit off is for development and tests: it needs --insecure-no-auth"
-        )
     recorded = audit or ("off" if insecure_no_auth else "on")
-    if retention is not None and recorded == "off":
-        raise click.UsageError("--audit-retention is for an audit log: add --audit on")
+    for wrong, why in (
+        (address is None and local is None, "give --http ADDRESS, --socket PATH, or both"),
+        (
+            local is None and not (socket_mode is None and socket_group is None),
+            "--socket-mode and --socket-group need --socket",
+        ),
+        ((tls_cert is None) != (tls_key is None), "--tls-cert and --tls-key go together"),
+        (seed is not None and not insecure_no_auth, _FOR_TESTS.format("--seed")),
+        (allow_reset and not insecure_no_auth, _FOR_TESTS.format("--allow-reset")),
+        (audit == "off" and not insecure_no_auth, _FOR_TESTS.format("--audit off")),
+        (
+            retention is not None and recorded == "off",
+            "--audit-retention is for an audit log: add --audit on",
+        ),
+    ):
+        if wrong:
+            raise click.UsageError(why)
     tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
-    logging.basicConfig(format="kmsfast: %(message)s", level=logging.WARNING)
+    logging.basicConfig(format="kmsfast: %(message)s", level=log_level.upper())
     session.store = store or session.store
     session.quotas = None if quotas in {None, _AWS} else Path(quotas or "")
     if regions and region and region not in regions:
@@ -176,6 +204,7 @@ def serve(
         started=partial(_announce, authenticated=not insecure_no_auth),
         seed=seed,
         allow_reset=allow_reset,
+        local=None if local is None else LocalSocket(local, socket_mode, socket_group),
         audit=recorded,
         retention=None if retention is None else retention / timedelta(days=1),
         limited=quotas is not None,
@@ -204,7 +233,7 @@ def env(session: Session, address: str, tls: bool) -> None:
 
     if not parse_address(address).host:
         raise click.UsageError("AWS clients connect to HOST:PORT alone")
-    facts = session.kms.describe()
+    facts = session.own.describe()
     for name, value in (
         ("AWS_ENDPOINT_URL_KMS", f"{'https' if tls else 'http'}://{address}"),
         ("AWS_REGION", facts["region"]),
@@ -215,12 +244,14 @@ def env(session: Session, address: str, tls: bool) -> None:
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
-def _announce(app: Application, url: str, metrics: str = "", *, authenticated: bool) -> None:
+def _announce(
+    app: Application, places: list[str], metrics: list[str], *, authenticated: bool
+) -> None:
     home = app.store.home
     how = "" if authenticated else "; INSECURE: requests are not authenticated"
     click.echo(
-        f"serving {app.store.directory.path} at {url}, region {home.region}, account "
-        f"{home.account}{how}"
+        f"serving {app.store.directory.path} at {' and '.join(places)}, region {home.region}, "
+        f"account {home.account}{how}"
     )
-    if metrics:
-        click.echo(f"metrics at {metrics}")
+    for place in metrics:
+        click.echo(f"metrics at {place}")

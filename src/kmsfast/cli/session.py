@@ -12,7 +12,7 @@ import os
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -20,6 +20,7 @@ from kmsfast.errors import RootKeyMissing, StoreNotFound
 
 if TYPE_CHECKING:
     from kmsfast.app import Application
+    from kmsfast.client import sync as client
     from kmsfast.local import Kms
 
 __all__ = ["PASSPHRASE_VARIABLE", "Session", "ask_passphrase", "default_store", "pass_session"]
@@ -42,8 +43,7 @@ class Session:
         root_key_path: the root key file that the options name, or None.
         quotas: the file that says which quotas are not AWS's; None: that of the store.
         region: whose keys; None: that of the store. account: likewise.
-
-    Args:
+        socket: of the server whose keys are meant instead of those of a store.
         principal: whom policies decide about; None: the owner.
         audit: whether operations are recorded, as :func:`kmsfast.open` has it.
     """
@@ -57,25 +57,54 @@ class Session:
         region: str | None = None,
         account: str | None = None,
         key_stores: Path | None = None,
+        socket: Path | None = None,
         principal: str | None = None,
         audit: str = "on",
     ) -> None:
         self._principal, self._audit = principal, audit
         self.store, self.region, self.account = store, region, account
-        self._key_stores = key_stores
+        self._key_stores, self._socket = key_stores, socket
         self.quotas: Path | None = None
         self.root_key_path = root_key
         self._passphrase = passphrase
         self._kms: Kms | None = None
+        self._server: client.Kms | None = None
         self._application: Application | None = None
 
     @property
     def kms(self) -> Kms:
-        """The opened store.
+        """The opened store, or the server that has the keys: both have the same methods.
 
         Raises:
             KmsError: there is none, or the root key is missing or wrong.
         """
+        if self._socket is None:
+            return self.own
+        if self._server is None:
+            import kmsfast
+
+            if self.account is not None:
+                raise click.UsageError("with --socket the account is that of the caller")
+            if self._principal is not None or self._audit != "on":
+                raise click.UsageError(
+                    "with --socket the server knows who calls, and what is recorded: leave out "
+                    "--principal and --audit"
+                )
+            self._server = kmsfast.connect(self._socket, region=self.region)
+        # What a command asks of it is there, with the same parameters and results.
+        return cast("Kms", self._server)
+
+    @property
+    def own(self) -> Kms:
+        """The opened store, for what only its owner can do.
+
+        Raises:
+            KmsError: there is none, or the root key is missing or wrong.
+        """
+        if self._socket is not None:
+            raise click.UsageError(
+                "this command works on a store itself: leave out --socket (or KMSFAST_SOCKET)"
+            )
         if self._kms is None:
             self._kms = self.open()
         return self._kms
@@ -151,6 +180,9 @@ class Session:
         if self._kms is not None:
             self._kms.close()
             self._kms = None
+        if self._server is not None:
+            self._server.close()
+            self._server = None
         if self._application is not None:
             self._application.close()
             self._application = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +12,10 @@ import click
 from kmsfast.cli.credentials import credentials_option, hand_out
 from kmsfast.cli.session import Session, ask_passphrase, pass_session
 from kmsfast.cli.show import json_option, print_json
+from kmsfast.errors import ValidationError
 
 if TYPE_CHECKING:
+    from kmsfast.local import Kms
     from kmsfast.service.principals import NewAccessKey
 
 __all__ = ["change_root", "completion", "doctor", "init"]
@@ -42,7 +46,8 @@ def init(
 ) -> None:
     """Make an empty store, its root key, and an administrator with an access key.
 
-    The access key is for requests over HTTP; who can open the store needs none.
+    The access key is for requests over HTTP, and on a socket the user who makes the store is the
+    administrator; who can open the store needs neither.
     """
     session.choose_root(root_key, passphrase)
     root = session.root(confirm=True)
@@ -57,9 +62,19 @@ def init(
         ) as kms:
             click.echo(f"{session.store} is a key store now")
             _say_where(session, root)
-            return kms.principals.create_administrator()
+            created = kms.principals.create_administrator()
+            _map_me(kms, created.arn)
+            return created
 
     hand_out(made, credentials)
+
+
+def _map_me(kms: Kms, arn: str) -> None:
+    """Whoever makes a store is its administrator on a socket as well, where the uid is one."""
+    uid = os.getuid()
+    with suppress(ValidationError):  # of a user namespace that does not know its user
+        kms.principals.map_uid(uid, arn)
+        click.echo(f"on a socket, uid {uid} is the administrator")
 
 
 def _say_where(session: Session, root: Any) -> None:
@@ -98,7 +113,7 @@ def change_root(session: Session, new_root_key: Path | None, new_passphrase: boo
     else:
         text = ask_passphrase("New passphrase", confirm=True, variable=NEW_PASSPHRASE_VARIABLE)
         root = kmsfast.Passphrase(text)
-    session.kms.change_root(root)
+    session.own.change_root(root)
     click.echo("the store opens with the new root key only; backups still need the old one")
 
 

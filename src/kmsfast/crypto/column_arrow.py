@@ -93,9 +93,9 @@ class FixedArrowColumn(FixedColumn):
 
     def plan(self, delta: int) -> Sink:
         """Room of the same kind."""
-        if self._width + delta < 0:
-            raise ValidationError(f"records of {self._width} bytes are shorter than {-delta}")
-        width = self._width + delta
+        if self.width + delta < 0:
+            raise ValidationError(f"records of {self.width} bytes are shorter than {-delta}")
+        width = self.width + delta
         return FixedArrowSink(self.num, width, self.skip, ciphertext=delta > 0)
 
     def plan_fixed(self, width: int) -> Sink:

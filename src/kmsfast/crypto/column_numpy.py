@@ -71,7 +71,12 @@ class FixedSink(Sink):
 
 
 class FixedColumn(Column):
-    """An array of (n, width), or of dtype S or V: records of one width."""
+    """An array of (n, width), or of dtype S or V: records of one width.
+
+    Attributes:
+        width: of each record.
+        data: all of them, uint8 of (n, width).
+    """
 
     def __init__(self, values: npt.NDArray[Any], what: str) -> None:
         values = plain(values, what)
@@ -89,19 +94,19 @@ class FixedColumn(Column):
                 f"{what} is not contiguous; pass numpy.ascontiguousarray({what}) instead"
             )
         self.num = values.shape[0]
-        self._width = values.dtype.itemsize if self._flat else values.shape[1]
-        self._data: U8 = values.view(np.uint8).reshape(self.num, self._width)
-        self._ptr = u8(self._data)
-        self.struct = new_struct(data=self._ptr, size=self._data.size, width=self._width)
+        self.width: int = values.dtype.itemsize if self._flat else values.shape[1]
+        self.data: U8 = values.view(np.uint8).reshape(self.num, self.width)
+        self._ptr = u8(self.data)
+        self.struct = new_struct(data=self._ptr, size=self.data.size, width=self.width)
 
     def plan(self, delta: int) -> Sink:
         """Room of the same kind."""
-        width = self._width + delta
+        width = self.width + delta
         if self.num == 0:
             width = max(width, int(self._flat))
         if width < 0 or (width == 0 and self._flat):
             raise ValidationError(
-                f"records of {self._width} bytes are too short: this operation takes "
+                f"records of {self.width} bytes are too short: this operation takes "
                 f"{-delta} bytes from each, and dtype V cannot be empty"
             )
         return FixedSink(self.num, width, flat=self._flat, ciphertext=delta > 0)
@@ -112,7 +117,7 @@ class FixedColumn(Column):
 
     def peek(self, i: int, size: int) -> bytes:
         """The start of record i."""
-        return self._data[i, :size].tobytes()
+        return self.data[i, :size].tobytes()
 
 
 def plain(values: npt.NDArray[Any], what: str) -> npt.NDArray[Any]:

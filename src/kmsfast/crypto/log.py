@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from kmsfast.crypto.native import check, ffi, lib
 
@@ -70,6 +70,11 @@ class End:
         self._shared = ffi.from_buffer("struct kf_log_end *", shared, require_writable=True)
         self._lock_fd = lock_fd
         self._num = ffi.new("uint64_t *")
+
+    @property
+    def struct(self) -> Any:
+        """``struct kf_log_end *``, for what appends in C."""
+        return self._shared
 
     @contextmanager
     def locked(self) -> Iterator[None]:

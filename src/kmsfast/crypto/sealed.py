@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from kmsfast.crypto import blob
 from kmsfast.crypto.column import as_column, chunks_of
 from kmsfast.crypto.keys import _Held
-from kmsfast.crypto.native import TAG_LEN, check, checked_int, checked_threads, ffi, lib
+from kmsfast.crypto.native import (
+    TAG_LEN,
+    check,
+    checked_int,
+    checked_threads,
+    ffi,
+    forget,
+    lib,
+)
 from kmsfast.errors import FrameError, InvalidCiphertext, KmsError, ValidationError
 
 if TYPE_CHECKING:
@@ -20,6 +28,7 @@ __all__ = ["HEADER_LEN", "SealedName", "SealedReader", "SealedWriter", "parse_he
 
 HEADER_LEN: Final = 136
 _BLOB_AT: Final = 8
+_DATA_KEY: Final = 32
 _MAX_RECORD_SIZE: Final = 2**32 - 1
 
 
@@ -72,6 +81,19 @@ def _no_chunks(values: Any) -> Any:
     return values if chunks_of(values) is None else values.combine_chunks()
 
 
+def _given(data_key: bytes) -> Any:
+    """A data key as C takes it.
+
+    Raises:
+        InvalidCiphertext: it has another length than that of a sealed batch.
+    """
+    if len(data_key) != _DATA_KEY:
+        raise InvalidCiphertext(
+            f"the header's blob has {len(data_key)} bytes of plaintext; a data key has {_DATA_KEY}"
+        )
+    return ffi.from_buffer("uint8_t[]", data_key)
+
+
 class _Batch(_Held):
     """A batch's data key in the arena."""
 
@@ -99,7 +121,38 @@ class SealedWriter(_Batch):
         self.record_size = checked_int(record_size, 0, _MAX_RECORD_SIZE, "record_size")
         out, header = ffi.new("uint64_t *"), ffi.new("uint8_t[]", HEADER_LEN)
         check(lib.kf_sealed_create(out, header, handle, record_size, context, len(context)))
-        super().__init__(out[0])
+        self._begin(out[0], header)
+
+    @classmethod
+    def of_data_key(
+        cls, data_key: bytes, wrapped: bytes, context: bytes, record_size: int = 0
+    ) -> SealedWriter:
+        """Seals a batch under a fresh data key that another process has made and wrapped.
+
+        Args:
+            data_key: 32 bytes, for this batch alone; they are wiped.
+            wrapped: its blob, under the same context.
+        """
+        writer = cls.__new__(cls)
+        writer.record_size = checked_int(record_size, 0, _MAX_RECORD_SIZE, "record_size")
+        out, header = ffi.new("uint64_t *"), ffi.new("uint8_t[]", HEADER_LEN)
+        given = _given(data_key)
+        if len(wrapped) != HEADER_LEN - _BLOB_AT:
+            raise FrameError(f"{len(wrapped)} bytes are no blob of a data key of 32 bytes")
+        check(lib.kf_arena_open(0))
+        try:
+            check(
+                lib.kf_sealed_begin(
+                    out, header, given, wrapped, writer.record_size, context, len(context)
+                )
+            )
+        finally:
+            forget(data_key)
+        writer._begin(out[0], header)
+        return writer
+
+    def _begin(self, handle: int, header: Any) -> None:
+        super().__init__(handle)
         self.header = bytes(ffi.buffer(header))
         self._turn = threading.Lock()
 
@@ -173,6 +226,20 @@ class SealedReader(_Batch):
             )
         check(status)
         super().__init__(out[0])
+
+    @classmethod
+    def of_data_key(cls, data_key: bytes, header: bytes, context: bytes) -> SealedReader:
+        """Opens a batch whose data key another process has unwrapped; its 32 bytes are wiped."""
+        reader = cls.__new__(cls)
+        reader.record_size = parse_header(header).record_size
+        out, given = ffi.new("uint64_t *"), _given(data_key)
+        check(lib.kf_arena_open(0))
+        try:
+            check(lib.kf_sealed_resume(out, given, header, context, len(context)))
+        finally:
+            forget(data_key)
+        _Batch.__init__(reader, out[0])
+        return reader
 
     def open(
         self, values: Any, *, first: int, last: bool, threads: int = 1

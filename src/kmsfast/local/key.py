@@ -386,7 +386,7 @@ class Key(PairUses, MacUses, ImportUses, GrantUses):
     ) -> None:
         """All of ``src`` as a sealed stream into ``dst``, in constant memory."""
         with self.sealed_writer(context, streams.RECORD_SIZE) as writer:
-            streams.encrypt_stream(writer, src, dst, threads=threads)
+            streams.seal(writer, src, dst, threads)
 
     # ---- its life ---------------------------------------------------------------------------
 

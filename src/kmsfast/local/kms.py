@@ -459,9 +459,8 @@ class Kms(KeyStoreUses):
             FrameError: no sealed stream.
             InvalidCiphertext: changed or cut off; what was written until then is authentic.
         """
-        streams.decrypt_stream(
-            lambda header: self.sealed_reader(header, context), src, dst, threads=threads
-        )
+        with self.sealed_reader(streams.read_header(src), context) as reader:
+            streams.unseal(reader, src, dst, threads)
 
     @operation(
         "Decrypt", members={"context": CONTEXT}, ciphertext="header", start=_blob_of_header,

@@ -87,15 +87,27 @@ class MacUses(KeyBase):
         ):
             try:
                 check(message, mac)
-            except (StaleHandle, InvalidMac):  # evicted since; or wrong, which is recorded
+            except StaleHandle:  # evicted since
                 self._checking = NOTHING_TO_CHECK
+            except InvalidMac as error:
+                self._verify_mac(message, mac, algorithm, error)
             else:
                 tick()
                 return
         self._verify_mac(message, mac, algorithm)
 
     @operation_with_call("VerifyMac", members=ALGORITHM)
-    def _verify_mac(self, call: Call, message: bytes, mac: bytes, algorithm: str | None) -> None:
+    def _verify_mac(
+        self,
+        call: Call,
+        message: bytes,
+        mac: bytes,
+        algorithm: str | None,
+        wrong: InvalidMac | None = None,
+    ) -> None:
+        """Also that a MAC is wrong, as is known already, is recorded and decided here."""
+        if wrong is not None:
+            raise wrong
         window = self._usage.watch(self)
         self._app.macs.verify(self._raw_id, message, mac, algorithm)
         epoch, length, _, check = self._app.macs.ready(self._raw_id)

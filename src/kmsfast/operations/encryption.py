@@ -33,7 +33,7 @@ from kmsfast.operations.results import SYMMETRIC, decrypted, encrypted, generate
 from kmsfast.service.singles import DataKeyOf, Opened, Sealed
 from kmsfast.wire.refusals import failure, invalid
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "key_of"]
 
 # Requests with other members than these take the way that looks at all of them.
 _PLAIN_ENCRYPT: Final = frozenset({"KeyId", "Plaintext", "EncryptionContext", "GrantTokens"})
@@ -74,7 +74,7 @@ def decrypt(app: Application, given: Given) -> Result:
         _check_use(any_name(app, name), given, "EncryptionAlgorithm", "Decrypt")
         refuse_dry_run(given)
     data = _ciphertext(given)
-    key = _key_of(app, data, name)
+    key = key_of(app, data, name)
     algorithm = _check_use(key, given, "EncryptionAlgorithm", "Decrypt")
     plaintext = _opened(app, key, data, algorithm, context)
     if not _is_remembered(key):
@@ -102,7 +102,7 @@ def re_encrypt(app: Application, given: Given) -> Result:
         _check_use(any_name(app, given["DestinationKeyId"]), given, _DESTINATION, "ReEncryptTo")
         refuse_dry_run(given)
     data = _ciphertext(given)
-    source = _key_of(app, data, source_name)
+    source = key_of(app, data, source_name)
     target = any_name(app, given["DestinationKeyId"])
     opening = _check_use(source, given, _SOURCE, "ReEncryptFrom")
     sealing = _check_use(target, given, _DESTINATION, "ReEncryptTo")
@@ -250,7 +250,7 @@ def _ignores_ciphertext(given: Given) -> bool:
     return bool(given.get("DryRun")) and "IGNORE_CIPHERTEXT" in given.get("DryRunModifiers", ())
 
 
-def _key_of(app: Application, data: bytes, name: str | None) -> KeyMetadata:
+def key_of(app: Application, data: bytes, name: str | None) -> KeyMetadata:
     """The key that opens a ciphertext: the one that it names, since blobs name their key.
 
     Args:

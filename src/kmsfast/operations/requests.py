@@ -20,6 +20,7 @@ __all__ = [
     "Operation",
     "Result",
     "Usual",
+    "check_tokens",
     "refuse_dry_run",
     "refuse_long_contexts",
     "refuse_recipient",
@@ -104,7 +105,7 @@ class Operation:
         Raises:
             InvalidGrantToken: the request carries something else as one.
         """
-        _check_tokens(app, given)
+        check_tokens(app, given)
         if self.warm is None or given.get("DryRun"):
             return None
         return self.warm(app, given)
@@ -119,7 +120,7 @@ class Operation:
         Raises:
             As the operation. InvalidGrantToken: as :meth:`at_once`. DryRun: it was one.
         """
-        _check_tokens(app, given)
+        check_tokens(app, given)
         with request_of(request_id, dry_run=given.get("DryRun", False)):
             made = self.run(app, given)
         refuse_dry_run(given)
@@ -139,8 +140,12 @@ def refuse_long_contexts(given: Given) -> None:
             raise ValidationError(f"{member} has {size} bytes; at most {MAX_CONTEXT} are allowed")
 
 
-def _check_tokens(app: Application, given: Given) -> None:
-    """Passes when the grant tokens of a request are some; their grants need not be there."""
+def check_tokens(app: Application, given: Given) -> None:
+    """Passes when the grant tokens of a request are some; their grants need not be there.
+
+    Raises:
+        InvalidGrantToken: one is none.
+    """
     tokens = given.get("GrantTokens")
     if tokens:
         app.grants.check_tokens(tokens)

@@ -10,11 +10,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kmsfast.app import Application
-from kmsfast.errors import AccessDenied, ForeignArn, KeyNotFound, PrincipalNotFound
+from kmsfast.errors import PrincipalNotFound
 from kmsfast.model.arn import Home
 from kmsfast.model.policy_principal import Principal
 from kmsfast.model.signing_key import SERVICE
-from kmsfast.operations.permissions import permitted
+from kmsfast.server.permits import Permits
 from kmsfast.wire.refusals import UnrecognizedClient
 from kmsfast.wire.sigv4 import Signed, Verifier
 
@@ -22,12 +22,6 @@ if TYPE_CHECKING:
     from kmsfast.server.endpoint import Request
 
 __all__ = ["Admitted", "Guard"]
-
-_ELSEWHERE: Final = (
-    "because the resource does not exist in this Region, no resource-based policies allow access, "
-    "or a resource-based policy explicitly denies access"
-)
-_NAMING: Final = ("KeyId", "SourceKeyId", "TargetKeyId")
 
 
 class Admitted(NamedTuple):
@@ -49,7 +43,7 @@ class Admitted(NamedTuple):
         return _values(self.request)
 
 
-class Guard:
+class Guard(Permits):
     """Admits requests to one deployment.
 
     Args:
@@ -57,7 +51,8 @@ class Guard:
     """
 
     def __init__(self, app: Application, service: str = SERVICE) -> None:
-        self._deployment, self._clock = app.deployment, app.ring.clock
+        super().__init__(app.deployment)
+        self._clock = app.ring.clock
         self._access = app.deployment.access
         regions = {app.store.home.region, *app.deployment.served_regions()}
         keys = self._access.signing_key
@@ -65,7 +60,6 @@ class Guard:
             keys = partial(keys, service=service)
         self._verifier = Verifier(regions, keys, service)
         self._apps: dict[tuple[str, str], Application] = {}  # of callers that there are
-        self._homes: set[Home] = set()  # that have keys; they do for ever
 
     def admit(self, request: Request) -> Admitted:
         """Who makes a request.
@@ -88,58 +82,11 @@ class Guard:
             app = self._apps[place] = self._deployment.at(Home(*place))
         return Admitted(app, caller, signer.access_key, request)
 
-    def permitted(
-        self, admitted: Admitted, operation: str, given: Mapping[str, Any]
-    ) -> tuple[Application, Mapping[str, Any]]:
-        """The service that has the key, and the request with its key's ARN in it.
-
-        Raises:
-            AccessDenied: the caller may not do it; other errors as of the operation's names.
-        """
-        app, caller, values = admitted.app, admitted.caller, admitted.values
-        there = self.service_of(admitted, given)
-        if there is app:
-            return app, permitted(app, caller, operation, given, values)
-        # A key of another account: what is not there is refused like what is not allowed.
-        try:
-            if there is not None:
-                return there, permitted(there, caller, operation, given, values)
-        except (KeyNotFound, ForeignArn):
-            pass
-        arn = next(given[name] for name in _NAMING if name in given)
-        raise AccessDenied(
-            f"User: {caller.arn} is not authorized to perform: kms:{operation} on resource: {arn} "
-            f"{_ELSEWHERE}"
-        )
-
-    def service_of(self, admitted: Admitted, given: Mapping[str, Any]) -> Application | None:
-        """The service that has the key which a request names; None: nobody has it."""
-        account = _account_in(given)
-        if account in {None, admitted.caller.account}:
-            return admitted.app
-        home = Home(admitted.app.store.home.region, account or "")
-        return self._deployment.at(home) if self._has_keys(home) else None
-
-    def _has_keys(self, home: Home) -> bool:
-        """Whether somebody has made a key there."""
-        if home not in self._homes:
-            self._homes.update(self._deployment.homes())
-        return home in self._homes
-
 
 def _address(peer: str) -> str:
     """The address of a peer: IPv4 as such, where a socket has it as IPv6 (RFC 4291, 2.5.5.2)."""
     plain = peer.partition("%")[0]
     return plain.removeprefix("::ffff:") if "." in plain else plain
-
-
-def _account_in(given: Mapping[str, Any]) -> str | None:
-    """The account of the ARN by which a request names its key, or None."""
-    for name in _NAMING:
-        parts = str(given.get(name, "")).split(":", 5)
-        if len(parts) == 6 and parts[2] == "kms" and len(parts[4]) == 12 and parts[4].isdigit():
-            return parts[4]
-    return None
 
 
 def _values(request: Request) -> Mapping[str, Any]:

@@ -8,7 +8,6 @@ not done; calls that run are waited for, which a busy store can prolong by its t
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from typing import Final, Protocol
 from kmsfast.server.connection import Connection
 from kmsfast.server.endpoint import Later, Reply, Request
 from kmsfast.server.metering import Uncounted
+from kmsfast.server.request_ids import RequestIds
 from kmsfast.server.signed import SignedConnection
 
 __all__ = ["Answering", "Server"]
@@ -64,9 +64,7 @@ class Server:
         self._loop = loop
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="kmsfast")
         self._connections: set[Connection] = set()
-        drawn = os.urandom(10).hex()
-        self._prefix = f"{drawn[:8]}-{drawn[8:12]}-{drawn[12:16]}-{drawn[16:]}-"
-        self._count = int.from_bytes(os.urandom(4), "big")
+        self.next_id = RequestIds().next
         self.stopping = False
         self._empty = asyncio.Event()
         self._tick()
@@ -90,11 +88,6 @@ class Server:
         self._metering.closed()
         if self.stopping and not self._connections:
             self._empty.set()
-
-    def next_id(self) -> str:
-        """A request id in the form of a UUID; random for the process, then counted."""
-        self._count = (self._count + 1) & 0xFFFF_FFFF_FFFF
-        return f"{self._prefix}{self._count:012x}"
 
     def start(self, work: Later) -> asyncio.Future[Reply]:
         """Does work in a thread."""

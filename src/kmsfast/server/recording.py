@@ -24,7 +24,7 @@ from kmsfast.wire.recorded import Recordable
 if TYPE_CHECKING:
     from kmsfast.server.endpoint import Reply, Request
 
-__all__ = ["Recording"]
+__all__ = ["UNIX_SOCKET", "Recording", "caller_of"]
 
 _NAMING: Final = ("KeyId", "SourceKeyId", "DestinationKeyId", "TargetKeyId")
 _METADATA: Final = ("KeyMetadata", "ReplicaKeyMetadata")
@@ -36,7 +36,7 @@ _NAMED: Final = re.compile(
     rb'"(?:KeyId|SourceKeyId|DestinationKeyId)":"(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-z-]+)"'
 )
 _decode: Final = json.JSONDecoder().decode
-_UNNAMED: Final = "unix socket"
+UNIX_SOCKET: Final = "unix socket"
 
 
 class Recording:
@@ -184,8 +184,14 @@ def _key_arns(given: Mapping[str, Any], body: bytes, answer: Mapping[str, Any]) 
 
 
 def _caller(request: Request, home: Home, user_agent: str) -> Caller:
-    source = request.peer or _UNNAMED
-    principal: Principal | None = request.caller
+    source = request.peer or UNIX_SOCKET
+    return caller_of(request.caller, home, source, user_agent, request.access_key)
+
+
+def caller_of(
+    principal: Principal | None, home: Home, source: str, user_agent: str, access_key: str = ""
+) -> Caller:
+    """Who asked, as events have it; None: the root user of the account, unauthenticated."""
     if principal is None:
         arn = root_arn(home.account, home.partition)
         return Caller("Root", arn, home.account, home.account, "", source, user_agent)
@@ -194,7 +200,7 @@ def _caller(request: Request, home: Home, user_agent: str) -> Caller:
         principal.arn,
         principal.account or "",
         principal.user_id or "",
-        request.access_key,
+        access_key,
         source,
         user_agent,
     )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import resource
 import signal
 import socket
-import ssl
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from kmsfast.app import Application
 from kmsfast.errors import ValidationError
@@ -21,29 +22,34 @@ from kmsfast.server.addresses import (
     listening_socket,
     parse_address,
     require_loopback,
-    url_of,
 )
-from kmsfast.server.endpoint import Endpoint, Later
+from kmsfast.server.doors import (
+    LocalSocket,
+    Running,
+    http_door,
+    metrics_door,
+    socket_door,
+)
 from kmsfast.server.guard import Guard
-from kmsfast.server.metering import Metering
-from kmsfast.server.metrics_door import MetricsEndpoint
-from kmsfast.server.recording import Recording
 from kmsfast.server.retention import retain
 from kmsfast.server.seed_file import read_seed
 from kmsfast.server.service_model import load_service_model
 from kmsfast.server.throttling import QuotaGuard
+from kmsfast.server.unix_place import Place
 from kmsfast.service.request_quotas import RequestQuotas
 
 __all__ = ["serve"]
 
+_LOG: Final = logging.getLogger(__name__)
+
 
 def serve(
     open_store: Callable[[], Application],
-    address: str,
+    address: str | None,
     *,
     insecure_no_auth: bool,
     tls: Tls | None,
-    started: Callable[..., None],
+    started: Callable[[Application, list[str], list[str]], None],
     seed: Path | None = None,
     allow_reset: bool = False,
     audit: str = "on",
@@ -51,14 +57,16 @@ def serve(
     retention: float | None = None,
     metrics: str | None = None,
     metrics_keys: int = 0,
+    local: LocalSocket | None = None,
 ) -> None:
     """Serves a store at an address until SIGTERM or SIGINT; requests in work are finished then.
 
     Args:
-        open_store: called when the socket is there, so that two servers cannot both come so far.
-        insecure_no_auth: whoever connects is the owner; else requests are signed, and policies
-            decide.
-        started: told the store, the URL, and that of metrics if they have one, when clients can
+        open_store: called when the sockets are there, so that two servers cannot both come so far.
+        address: of the HTTP door; None: there is none.
+        insecure_no_auth: whoever connects is the owner; else requests are signed, peers of the
+            socket are mapped, and policies decide.
+        started: told the store, where it is served, and where metrics are, when clients can
             connect.
         seed: a file of keys that are made if they are not there; without authentication only, since
             whoever wrote it knows their material.
@@ -68,6 +76,7 @@ def serve(
         limited: accounts can make no more requests than their quotas say.
         metrics: the address that serves metrics, for everyone who reaches it.
         metrics_keys: how many keys that end are in them by name.
+        local: the Unix socket of docs/socket.md; None: there is none.
 
     Raises:
         ValidationError: an address or option that cannot be served, or the packages of
@@ -80,14 +89,12 @@ def serve(
             "or leave --seed and --allow-reset out"
         )
     context = None if tls is None else tls.context()
-    place, own = parse_address(address), None if metrics is None else parse_address(metrics)
-    with ExitStack() as stack:
-        listening = _listening(stack, place)
-        own_listening = None if own is None else _listening(stack, own)
-        if insecure_no_auth:
-            require_loopback(listening)
+    with ExitStack() as closing:
+        listening, place = _places(address, local, closing, open_to_all=insecure_no_auth)
+        own = None if metrics is None else parse_address(metrics)
+        own_listening = None if own is None else _listening(own, closing)
         model = load_service_model()
-        runner = _runner()
+        runner = _runner(http=address is not None)
         _no_core_dumps()
         app = open_store()
 
@@ -98,62 +105,56 @@ def serve(
                 app.deployment.forget_keys()  # of all regions
 
         fill()
-        quotas = RequestQuotas(app.deployment.quotas) if limited else None
-        guard = None if insecure_no_auth else _guard(app, quotas)
-        reset = partial(fill, emptied=True) if allow_reset else None
-        recording, daily = None, None
+        recorder, daily = None, None
         if audit != "off":
             recorder = app.deployment.recorder(strict=audit == "strict")
             recorder.open()
-            recording = Recording(recorder, model.recordable(), app.ring.clock)
             daily = None if retention is None else partial(retain, recorder, retention)
-        page = _metrics_page(app, metrics_keys)
-        endpoint = Endpoint(
-            app,
-            model,
-            guard,
-            reset,
-            recording,
-            quotas=quotas,
-            metrics=page if guard is None else None,
-        )
-        urls = [url_of(listening, tls=context is not None)]
-        if own_listening is not None:
-            urls.append(_metrics_url(own_listening))
-        with runner:
-            runner.run(
-                _serve(
-                    endpoint,
-                    listening,
-                    context,
-                    lambda: started(app, *urls),
-                    keep_headers=guard is not None or recording is not None,
-                    daily=daily,
-                    metering=Metering("http", model),
-                    metrics=None if own is None else MetricsEndpoint(page, own.host),
-                    metrics_listening=own_listening,
+        quotas = RequestQuotas(app.deployment.quotas) if limited else None
+        doors: list[Running] = []
+        if listening is not None:
+            guard = None if insecure_no_auth else _guard(app, quotas)
+            reset = partial(fill, emptied=True) if allow_reset else None
+            doors.append(
+                http_door(
+                    app, model, recorder, listening, context, guard, reset, quotas, metrics_keys
                 )
             )
+        if place is not None:
+            doors.append(
+                socket_door(
+                    app, model, recorder, place, open_to_all=insecure_no_auth, quotas=quotas
+                )
+            )
+        places = [door.where for door in doors]
+        measured = []
+        if own is not None and own_listening is not None:
+            doors.append(metrics_door(app, own, own_listening, metrics_keys))
+            measured = [doors[-1].where]
+        with runner:
+            runner.run(_serve(doors, app, daily, lambda: started(app, places, measured)))
 
 
-def _metrics_page(app: Application, most_keys: int) -> Later:
-    from kmsfast.server.metrics_page import metrics_page  # its packages may not be there
+def _places(
+    address: str | None, local: LocalSocket | None, closing: ExitStack, *, open_to_all: bool
+) -> tuple[socket.socket | None, Place | None]:
+    """The listening sockets of the doors; they go with ``closing``."""
+    listening = None if address is None else _listening(parse_address(address), closing)
+    if open_to_all and listening is not None:
+        require_loopback(listening)
+    place = None if local is None else local.open(open_to_all=open_to_all)
+    if place is not None:
+        closing.callback(place.close)
+    return listening, place
 
-    return metrics_page(app, most_keys)
 
-
-def _metrics_url(listening: socket.socket) -> str:
-    """What Prometheus is told; of a Unix socket its path."""
-    at = url_of(listening, tls=False)
-    return at if listening.family == socket.AF_UNIX else f"{at}/metrics"
-
-
-def _listening(stack: ExitStack, place: Address) -> socket.socket:
-    """A socket that listens there until the stack ends."""
+def _listening(place: Address, closing: ExitStack) -> socket.socket:
+    """A socket of the HTTP door; it, and its place, go with ``closing``."""
     listening = listening_socket(place)
     if place.path:
-        stack.callback(Path(place.path).unlink, missing_ok=True)
-    return stack.enter_context(listening)
+        closing.callback(Path(place.path).unlink, missing_ok=True)
+    closing.callback(listening.close)
+    return listening
 
 
 def _guard(app: Application, quotas: RequestQuotas | None) -> Guard:
@@ -171,12 +172,16 @@ def _guard(app: Application, quotas: RequestQuotas | None) -> Guard:
     return Guard(app) if quotas is None else QuotaGuard(app, quotas)
 
 
-def _runner() -> asyncio.Runner:
+def _runner(*, http: bool) -> asyncio.Runner:
+    """Runs an event loop: uvloop's, which the HTTP door needs, or else Python's own."""
     try:
-        import httptools  # noqa: F401 - connections need it
-        import prometheus_client  # noqa: F401 - metrics need it
         import uvloop
+
+        if http:
+            import httptools  # noqa: F401 - connections need it
     except ImportError as error:
+        if not http:
+            return asyncio.Runner()
         raise ValidationError(
             f"the HTTP server needs {error.name}, which is not installed: "
             "pip install 'kmsfast[http]'"
@@ -185,41 +190,35 @@ def _runner() -> asyncio.Runner:
 
 
 async def _serve(
-    endpoint: Endpoint,
-    listening: socket.socket,
-    context: ssl.SSLContext | None,
-    started: Callable[[], None],
-    *,
-    keep_headers: bool,
+    doors: list[Running],
+    app: Application,
     daily: Callable[[], Coroutine[None, None, None]] | None,
-    metering: Metering,
-    metrics: MetricsEndpoint | None,
-    metrics_listening: socket.socket | None,
+    started: Callable[[], None],
 ) -> None:
-    from kmsfast.server.hub import Server
-
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    server = Server(endpoint, loop, keep_headers=keep_headers, metering=metering)
-    servers = [server]
-    listeners = [await loop.create_server(server.connection, sock=listening, ssl=context)]
-    if metrics is not None and metrics_listening is not None:
-        servers.append(own := Server(metrics, loop))
-        listeners.append(await loop.create_server(own.connection, sock=metrics_listening))
-    tasks = [asyncio.create_task(each.sweep()) for each in servers]
+    loop.add_signal_handler(signal.SIGHUP, partial(_reload, app))
+    running = [await door.begin() for door in doors]
+    tasks = [asyncio.create_task(server.sweep()) for server in running]
     if daily is not None:
         tasks.append(asyncio.create_task(daily()))
     gc.collect()
     gc.freeze()  # what is there now stays: later collections need not look at it
     started()
     await stop.wait()
-    for listener in listeners:
-        listener.close()
-    await asyncio.gather(*(each.drain() for each in servers))
+    for door in doors:
+        door.end()
+    await asyncio.gather(*(server.drain() for server in running))
     for task in tasks:
         task.cancel()
+
+
+def _reload(app: Application) -> None:
+    """Reads again what is configured outside of the store; all else is noticed by itself."""
+    app.deployment.reload()
+    _LOG.warning("reloaded: key stores outside are connected anew when they are used")
 
 
 def _no_core_dumps() -> None:

@@ -42,7 +42,7 @@ def load_service_model(
             if path.exists():
                 with opener(path, "rb") as file:
                     model: dict[str, Any] = json.loads(file.read())
-                return ServiceModel(model, operations)
+                return ServiceModel(model, operations=operations)
     raise ValidationError(
         f"botocore has no service model of {service} in {str(folder)!r}; install a newer one"
     )

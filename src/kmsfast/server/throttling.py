@@ -18,7 +18,8 @@ from kmsfast.app import Application
 from kmsfast.model.arn import Home
 from kmsfast.operations import Given, Operation, Result
 from kmsfast.operations.charges import SYMMETRIC, charges, known_charges
-from kmsfast.server.guard import Admitted, Guard
+from kmsfast.server.guard import Guard
+from kmsfast.server.permits import Asking
 from kmsfast.service.request_quotas import RequestQuotas
 
 __all__ = ["QuotaGuard", "Usual", "limited", "limited_usual"]
@@ -34,7 +35,7 @@ class QuotaGuard(Guard):
         self._quotas = quotas
 
     def permitted(
-        self, admitted: Admitted, operation: str, given: Mapping[str, Any]
+        self, admitted: Asking, operation: str, given: Mapping[str, Any]
     ) -> tuple[Application, Mapping[str, Any]]:
         """As of every guard.
 

@@ -158,6 +158,17 @@ class Authorizer:
         """Whether decisions stand until something in the store changes, and not by the clock."""
         return self._entry(caller, action, key, None).until is None
 
+    def lasting(self, caller: Principal, action: str, key: KeyMetadata | None = None) -> int | None:
+        """The epoch while which every request of this kind is allowed, whatever it brings.
+
+        None: something of it matters, or time does, or it is denied.
+
+        Raises:
+            KeyNotFound: the key was deleted meanwhile.
+        """
+        entry = self._entry(caller, action, key, None)
+        return entry.epoch if entry.allowed and entry.until is None else None
+
     def decide(
         self,
         caller: Principal,

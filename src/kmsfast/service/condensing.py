@@ -6,10 +6,10 @@ itself would have. Ed25519 reads a message twice, so it must come whole.
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, Protocol
 
 from kmsfast.errors import ValidationError
-from kmsfast.model.key import KeyMetadata
+from kmsfast.model.keyspec import KeySpec
 from kmsfast.model.message import (
     MAX_MESSAGE,
     MessageType,
@@ -18,14 +18,24 @@ from kmsfast.model.message import (
     signing_algorithm,
 )
 
-__all__ = ["condensed"]
+__all__ = ["Pair", "condensed"]
 
 _PIECE: Final = 1 << 16
 
 
-def condensed(
-    source: BinaryIO, key: KeyMetadata, algorithm: str | None
-) -> tuple[bytes, str, MessageType]:
+class Pair(Protocol):
+    """What must be known of a key pair: :class:`kmsfast.model.key.KeyMetadata` does."""
+
+    @property
+    def spec(self) -> KeySpec:
+        """Of the pair."""
+
+    @property
+    def public_key(self) -> bytes | None:
+        """As a DER SubjectPublicKeyInfo."""
+
+
+def condensed(source: BinaryIO, key: Pair, algorithm: str | None) -> tuple[bytes, str, MessageType]:
     """What the key signs of all that ``source`` gives: the bytes, the algorithm, the message type.
 
     Raises:
@@ -46,7 +56,7 @@ def condensed(
     return finish(), chosen, kind
 
 
-def _hasher(algorithm: str, key: KeyMetadata) -> Any:
+def _hasher(algorithm: str, key: Pair) -> Any:
     name = hash_of(algorithm)
     if name is not None:
         import hashlib

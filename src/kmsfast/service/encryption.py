@@ -15,7 +15,6 @@ from kmsfast.crypto.native import forget, with_handle
 from kmsfast.errors import (
     BatchError,
     IncorrectKey,
-    InvalidCiphertext,
     KmsError,
     MaterialElsewhere,
     ValidationError,
@@ -25,16 +24,18 @@ from kmsfast.model.key import FLAG_MULTI_REGION, format_key_id, require_symmetri
 from kmsfast.model.keyspec import KeyUsage
 from kmsfast.model.outside_blob import is_outside
 from kmsfast.model.outside_blob import parse as parse_outside
-from kmsfast.service import kinds
+from kmsfast.service import kinds, sealing
 from kmsfast.service.bindings import Bindings
 from kmsfast.service.keyring import Keyring
 from kmsfast.service.outside import OutsideKeys
 from kmsfast.service.telling import tell
 
-__all__ = ["BatchResult", "DataKey", "Encryption", "Errors", "SealedBatch"]
+__all__ = ["BatchResult", "DataKey", "Encryption", "Errors", "Permit", "SealedBatch"]
 
 Context = Mapping[str, str] | None
 Errors = Literal["raise", "return"]
+Permit = Callable[[bytes], object]
+"""Passes when the key version that the 56 bytes at a blob's start name may be used."""
 _PREFIX_LEN: Final = 56
 _HEADER_LEN: Final = 24
 _MAX_RANDOM: Final = 1024
@@ -149,9 +150,7 @@ class Encryption:
         Raises:
             ValidationError: no records at all; the last record is what ends a batch.
         """
-        if kinds.num_records(values) == 0:
-            raise ValidationError("a sealed batch has at least one record")
-        with self.sealed_writer(raw_id, context, kinds.fixed_width(values)) as writer:
+        with self.sealed_writer(raw_id, context, sealing.record_size(values)) as writer:
             return SealedBatch(writer.header, writer.seal(values, last=True, threads=threads))
 
     def sealed_writer(
@@ -193,12 +192,17 @@ class Encryption:
         *,
         errors: Errors,
         only: bytes | None = None,
+        permit: Permit | None = None,
     ) -> Any:
-        """The plaintexts, of the kind of the input."""
+        """The plaintexts, of the kind of the input.
+
+        Args:
+            permit: asked once about each key version that blobs name, before it is used.
+        """
         if errors not in ("raise", "return"):
             raise ValidationError(f"errors must be 'raise' or 'return', not {errors!r}")
         self._ring.check_open()
-        resolve, seen = _noting(self._resolver(only))
+        resolve, seen = _noting(_permitting(self._resolver(only), permit))
         values, failed = blob.open_batch(
             resolve, blobs, canonical(context), aad=aad, threads=threads
         )
@@ -213,25 +217,16 @@ class Encryption:
     def open_batch(self, batch: SealedBatch, context: Context, threads: int) -> Any:
         """All records of a sealed batch; its last record must be the one that ended it."""
         header, values = batch
-        if kinds.num_records(values) == 0:
-            raise InvalidCiphertext("the sealed batch was cut off: it has no final record")
+        sealing.check_ended(values)
         with self.sealed_reader(header, context) as reader:
-            opened, failed = reader.open(values, first=0, last=True, threads=threads)
-        if failed:
-            raise BatchError(failed, opened, kinds.num_records(values))
-        return opened
+            return sealing.open_all(reader, values, threads)
 
     def open_record(self, batch: SealedBatch, i: int, context: Context) -> bytes:
         """One record of a sealed batch."""
         header, values = batch
-        num = kinds.num_records(values)
-        if not isinstance(i, int) or not 0 <= i < num:
-            raise ValidationError(f"the sealed batch has records 0 to {num - 1}, not {i!r}")
+        sealing.check_index(values, i)
         with self.sealed_reader(header, context) as reader:
-            opened, failed = reader.open([kinds.record(values, i)], first=i, last=i == num - 1)
-        if failed:
-            raise failed[0]
-        return opened[0]  # type: ignore[no-any-return]
+            return sealing.open_one(reader, values, i)
 
     def sealed_reader(self, header: bytes, context: Context) -> sealed.SealedReader:
         """Opens a sealed batch piece by piece."""
@@ -258,6 +253,50 @@ class Encryption:
         for each in (source, raw_id):
             self._ring.used(each, "ReEncrypt")
         return made
+
+    def re_encrypt_batch(
+        self,
+        blobs: Any,
+        raw_id: bytes,
+        source_context: Context,
+        destination_context: Context,
+        threads: int,
+        *,
+        permit: Permit | None = None,
+    ) -> BatchResult:
+        """The blobs under another key or context, as the kind of the input.
+
+        Args:
+            blobs: a list, numpy uint8 of (n, width), or Packed.
+            permit: as in :meth:`decrypt_batch`.
+        """
+        resolve, seen = _noting(_permitting(self._ring.resolve, permit))
+        plain, failed = blob.open_batch(resolve, blobs, canonical(source_context), threads=threads)
+        if len(failed) == kinds.num_records(blobs):
+            return BatchResult(plain, failed)
+        try:
+            target = self._ring.usable(raw_id, KeyUsage.ENCRYPT_DECRYPT, "ReEncryptTo")
+            require_symmetric(target, "ReEncryptTo")
+            bound = canonical(destination_context)
+            made = self._ring.with_current(
+                raw_id, lambda h: blob.seal_batch(h, plain, bound, threads=threads), "ReEncrypt"
+            )
+        finally:
+            kinds.wipe(plain)
+        self._ring.opened(seen, "ReEncrypt")
+        return BatchResult(made, failed)
+
+    def data_keys(
+        self, raw_id: bytes, count: int, num_bytes: int, context: Context, *, with_plaintext: bool
+    ) -> list[tuple[bytes | None, bytes]]:
+        """Fresh data keys, each as :meth:`data_key` gives it: plaintext, if asked for, and blob."""
+        bound = canonical(context)
+        operation = "GenerateDataKey" if with_plaintext else "GenerateDataKeyWithoutPlaintext"
+        return self._ring.with_current(
+            raw_id,
+            lambda h: [blob.data_key(h, num_bytes, bound, with_plaintext) for _ in range(count)],
+            operation,
+        )
 
     def random(self, num_bytes: int) -> bytes:
         """Random bytes from the operating system, 1 to 1,024."""
@@ -341,6 +380,28 @@ def _refuse_aad(aad: bytes) -> None:
             "a key in a custom key store takes no associated data of single records; put it into "
             "the encryption context"
         )
+
+
+def _permitting(resolve: Callable[[bytes], int], permit: Permit | None) -> Callable[[bytes], int]:
+    """The same function, for key versions that are permitted; each is asked about once."""
+    if permit is None:
+        return resolve
+    permitted: dict[bytes, KmsError | None] = {}
+
+    def permitting(prefix: bytes) -> int:
+        header = prefix[:_HEADER_LEN]
+        if header not in permitted:
+            try:
+                permit(prefix)
+                permitted[header] = None
+            except KmsError as error:
+                permitted[header] = error.with_traceback(None)
+        refusal = permitted[header]
+        if refusal is not None:
+            raise refusal
+        return resolve(prefix)
+
+    return permitting
 
 
 def _noting(resolve: Callable[[bytes], int]) -> tuple[Callable[[bytes], int], set[bytes]]:

@@ -11,13 +11,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from kmsfast.crypto.column import Packed, as_column, chunks_of, concat_chunks
+from kmsfast.crypto.native import forget
 
 if TYPE_CHECKING:
     import numpy as np
 else:
     from kmsfast.crypto.lazy_numpy import np
 
-__all__ = ["fixed_width", "from_list", "num_records", "record", "to_list"]
+__all__ = ["fixed_width", "from_list", "num_records", "record", "to_list", "wipe"]
 
 
 def to_list(values: Any) -> list[bytes | None]:
@@ -57,6 +58,17 @@ def record(values: Any, i: int) -> bytes | None:
     if isinstance(values, np.ndarray):
         return values[i].tobytes()  # type: ignore[no-any-return]
     return values[i].as_py()  # type: ignore[no-any-return]
+
+
+def wipe(values: Any) -> None:
+    """Overwrites results that nobody else has: a list, numpy uint8 of (n, width), or Packed."""
+    if isinstance(values, list):
+        for each in values:
+            if each is not None:
+                forget(each)
+        return
+    data = values.data if isinstance(values, Packed) else values
+    data[...] = 0
 
 
 def num_records(values: Any) -> int:

@@ -25,7 +25,7 @@ from kmsfast.crypto.sealed import HEADER_LEN, SealedReader, SealedWriter
 from kmsfast.errors import InvalidCiphertext, ValidationError
 from kmsfast.service.ahead import ahead
 
-__all__ = ["RECORD_SIZE", "decrypt_stream", "encrypt_stream"]
+__all__ = ["RECORD_SIZE", "read_header", "seal", "unseal"]
 
 RECORD_SIZE: Final = 65_536
 _RECORDS: Final = 16
@@ -36,7 +36,7 @@ _Pieces = Generator[memoryview, None, None]
 _Change = Callable[[Iterable[_Block], int, int], _Pieces]
 
 
-def encrypt_stream(writer: SealedWriter, src: BinaryIO, dst: BinaryIO, *, threads: int = 1) -> None:
+def seal(writer: SealedWriter, src: BinaryIO, dst: BinaryIO, threads: int) -> None:
     """Seals all that ``src`` gives and writes the stream to ``dst``.
 
     Args:
@@ -46,28 +46,26 @@ def encrypt_stream(writer: SealedWriter, src: BinaryIO, dst: BinaryIO, *, thread
     _pass(src, RECORD_SIZE, partial(_sealed, writer), dst, threads)
 
 
-def decrypt_stream(
-    reader_of: Callable[[bytes], SealedReader], src: BinaryIO, dst: BinaryIO, *, threads: int = 1
-) -> None:
-    """Opens a sealed stream and writes its plaintext to ``dst``.
+def read_header(src: BinaryIO) -> bytes:
+    """What a stream begins with; fewer bytes where it ends before."""
+    header = memoryview(bytearray(HEADER_LEN))
+    size = _fill(src, header)
+    return bytes(header[:size])
 
-    Args:
-        reader_of: opens the batch of a header.
+
+def unseal(reader: SealedReader, src: BinaryIO, dst: BinaryIO, threads: int) -> None:
+    """Opens what follows the header, by a reader of it, and writes the plaintext to ``dst``.
 
     Raises:
-        FrameError: not a sealed stream.
         InvalidCiphertext: a record does not open, or the stream was cut off.
         ValidationError: a sealed batch with records of another size.
     """
-    header = memoryview(bytearray(HEADER_LEN))
-    size = _fill(src, header)
-    with reader_of(bytes(header[:size])) as reader:
-        if reader.record_size != RECORD_SIZE:
-            raise ValidationError(
-                f"not a stream: its records have {reader.record_size} bytes (0: they vary), those "
-                f"of a stream {RECORD_SIZE}; or its header was changed"
-            )
-        _pass(src, _WIDTH, partial(_opened, reader), dst, threads)
+    if reader.record_size != RECORD_SIZE:
+        raise ValidationError(
+            f"not a stream: its records have {reader.record_size} bytes (0: they vary), those "
+            f"of a stream {RECORD_SIZE}; or its header was changed"
+        )
+    _pass(src, _WIDTH, partial(_opened, reader), dst, threads)
 
 
 def _pass(src: BinaryIO, width: int, change: _Change, dst: BinaryIO, threads: int) -> None:

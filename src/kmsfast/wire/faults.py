@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from kmsfast.errors import KmsError
 
-__all__ = ["INTERNAL", "Fault", "fault_of"]
+__all__ = ["INTERNAL", "Fault", "fault_of", "worded"]
 
 INTERNAL: Final = "KMSInternalException"
 # Errors that AWS sends without a message, so that nothing is said of why.
@@ -30,13 +30,19 @@ class Fault(NamedTuple):
     body: bytes
 
 
+def worded(error: BaseException) -> tuple[str, str]:
+    """The code and message of an error; an empty message is none."""
+    code = error.code if isinstance(error, KmsError) else INTERNAL
+    if code == INTERNAL:
+        return code, "An internal error occurred; the server's log says more"
+    return code, error.message if isinstance(error, KmsError) and code not in _SILENT else ""
+
+
 def fault_of(error: BaseException) -> Fault:
     """How an error is answered."""
-    code = error.code if isinstance(error, KmsError) else INTERNAL
+    code, message = worded(error)
     status = _STATUS.get(code, 400)
     members = {"__type": code}
-    if code == INTERNAL:
-        members["message"] = "An internal error occurred; the server's log says more"
-    elif isinstance(error, KmsError) and code not in _SILENT and error.message:
-        members["message"] = error.message
+    if message:
+        members["message"] = message
     return Fault(code, status, json.dumps(members, separators=(",", ":")).encode())

@@ -13,7 +13,7 @@ from kmsfast.wire.recorded import Recordable, recordable
 from kmsfast.wire.refusals import invalid
 from kmsfast.wire.shapes import Shape, Structure
 
-__all__ = ["OperationShape", "ServiceModel"]
+__all__ = ["JSON", "OperationShape", "Readers", "ServiceModel"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,16 @@ class OperationShape:
             SerializationError: no JSON object, or a member of another type.
             ValidationError: members that fail their constraints, all of them.
         """
+        return self.checked(parse_object(body))
+
+    def checked(self, members: Mapping[str, Any]) -> dict[str, Any]:
+        """The members of a request, checked, from what a door has read.
+
+        Raises:
+            As :meth:`read`.
+        """
         failures: list[str] = []
-        given: dict[str, Any] = self.request(parse_object(body), "", failures)
+        given: dict[str, Any] = self.request(members, "", failures)
         if failures:
             raise invalid(failures)
         return given
@@ -42,10 +50,15 @@ class OperationShape:
         return self.answer(members).encode() if self.answer is not None else b""
 
 
+Readers = Mapping[str, Callable[[Mapping[str, Any]], Shape]]
+"""What reads values of each type of the model."""
+
+
 class ServiceModel:
     """The operations of a service model as botocore has it (``service-2.json``).
 
     Args:
+        readers: of members that are no structures, lists and enumerations; None: those of JSON.
         operations: that are compiled; None: all.
 
     Attributes:
@@ -53,8 +66,13 @@ class ServiceModel:
         operations: by name.
     """
 
-    def __init__(self, model: Mapping[str, Any], operations: Collection[str] | None = None) -> None:
-        self._model = model
+    def __init__(
+        self,
+        model: Mapping[str, Any],
+        readers: Readers | None = None,
+        operations: Collection[str] | None = None,
+    ) -> None:
+        self._model, self._readers = model, readers or JSON
         self._shapes: Mapping[str, Mapping[str, Any]] = model["shapes"]
         self.target_prefix: str = model["metadata"]["targetPrefix"]
         self.operations = {
@@ -62,6 +80,10 @@ class ServiceModel:
             for name, each in model["operations"].items()
             if operations is None or name in operations
         }
+
+    def reading(self, readers: Readers) -> ServiceModel:
+        """The same model for requests in another form than JSON."""
+        return ServiceModel(self._model, readers)
 
     def recordable(self) -> Mapping[str, Recordable]:
         """What may be recorded of each operation."""
@@ -88,7 +110,7 @@ class ServiceModel:
             return shapes.ListOf(model, self._reader(model["member"]["shape"]))
         if kind == "string" and "enum" in model:
             return shapes.Choice(model)
-        return _READERS[kind](model)
+        return self._readers[kind](model)
 
     def _writer(self, name: str) -> Writer:
         model = self._shapes[name]
@@ -103,7 +125,7 @@ class ServiceModel:
         return _WRITERS[kind]
 
 
-_READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Shape]]] = {
+JSON: Final[Readers] = {
     "string": shapes.Text,
     "blob": shapes.Blob,
     "integer": shapes.Number,

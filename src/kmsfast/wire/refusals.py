@@ -8,6 +8,7 @@ from typing import Any
 from kmsfast.errors import KmsError, ValidationError
 
 __all__ = [
+    "DeadlineExceeded",
     "IncompleteSignature",
     "InvalidCredentialScope",
     "InvalidEventCategory",
@@ -19,6 +20,7 @@ __all__ = [
     "RequestTooLarge",
     "SerializationError",
     "SignatureMismatch",
+    "Throttled",
     "UnknownOperation",
     "UnrecognizedClient",
     "failure",
@@ -42,6 +44,18 @@ class RequestTooLarge(KmsError, ValueError):
     """The body is longer than any request of AWS KMS."""
 
     code = "RequestEntityTooLargeException"
+
+
+class DeadlineExceeded(KmsError, TimeoutError):
+    """The time that the client gives the request was over before anything was done."""
+
+    code = "DependencyTimeoutException"
+
+
+class Throttled(KmsError):
+    """The caller has too much in work; the same request may succeed a moment later."""
+
+    code = "ThrottlingException"
 
 
 class MissingAuthenticationToken(KmsError, LookupError):

@@ -20,7 +20,7 @@ from typing import Any, Final
 from kmsfast.wire.refusals import SerializationError, failure
 
 __all__ = ["Blob", "Choice", "Flag", "ListOf", "MapOf", "Moment", "Number", "Shape", "Structure",
-           "Text"]  # fmt: skip
+           "Text", "not_a"]  # fmt: skip
 
 Shape = Callable[[Any, str, list[str]], Any]
 """Reads a value at a path; failed constraints are added to the list."""
@@ -28,7 +28,7 @@ Shape = Callable[[Any, str, list[str]], Any]
 _NOT_NULL: Final = "Member must not be null"
 # What AWS calls the types of JSON values that it cannot convert.
 _TOKENS: Final[Mapping[type, str]] = {
-    str: "STRING_VALUE", int: "NUMBER_VALUE", float: "DECIMAL_VALUE",
+    str: "STRING_VALUE", int: "NUMBER_VALUE", float: "DECIMAL_VALUE", bytes: "BINARY_VALUE",
     type(None): "NULL_VALUE",
 }  # fmt: skip
 
@@ -87,7 +87,7 @@ class Text:
     def __call__(self, value: Any, path: str, failures: list[str]) -> str:
         """The string."""
         if type(value) is not str:
-            raise _not_a("String", value)
+            raise not_a("String", value)
         if not self._low <= len(value) <= self._high or (
             self._pattern is not None and self._match(value) is None
         ):
@@ -121,7 +121,7 @@ class Choice:
     def __call__(self, value: Any, path: str, failures: list[str]) -> str:
         """The string."""
         if type(value) is not str:
-            raise _not_a("String", value)
+            raise not_a("String", value)
         if value not in self._names:
             failures.append(failure(value, path, self._words))
         return value
@@ -153,16 +153,18 @@ class Blob:
     def __call__(self, value: Any, path: str, failures: list[str]) -> bytes:
         """The bytes."""
         if type(value) is not str:
-            raise _not_a("Blob", value)
+            raise not_a("Blob", value)
         try:
             data = a2b_base64(value, strict_mode=True)
         except ValueError:
             raise SerializationError(f"The value of '{path}' is not base64") from None
         if not self._low <= len(data) <= self._high:
-            failures += [
-                failure(value, path, words, hidden=True) for words in self._bounds.failed(len(data))
-            ]
+            failures += self.failed(data, path)
         return data
+
+    def failed(self, data: bytes, path: str) -> list[str]:
+        """The constraints that the bytes fail, in words that do not repeat them."""
+        return [failure(data, path, words, hidden=True) for words in self._bounds.failed(len(data))]
 
 
 class Number:
@@ -178,7 +180,7 @@ class Number:
         if type(value) is float and value.is_integer():
             value = int(value)
         if type(value) is not int:
-            raise _not_a("Integer", value)
+            raise not_a("Integer", value)
         failures += [failure(value, path, words) for words in self._bounds.failed(value)]
         return value
 
@@ -194,7 +196,7 @@ class Flag:
     def __call__(self, value: Any, _path: str, _failures: list[str]) -> bool:
         """The truth value."""
         if type(value) is not bool:
-            raise _not_a("Boolean", value)
+            raise not_a("Boolean", value)
         return value
 
 
@@ -209,7 +211,7 @@ class Moment:
     def __call__(self, value: Any, path: str, _failures: list[str]) -> datetime:
         """The time, in UTC."""
         if type(value) not in {int, float}:
-            raise _not_a("Timestamp", value)
+            raise not_a("Timestamp", value)
         try:
             return datetime.fromtimestamp(value, UTC)
         except (OverflowError, ValueError, OSError):
@@ -230,7 +232,7 @@ class ListOf:
     def __call__(self, value: Any, path: str, failures: list[str]) -> list[Any]:
         """The values."""
         if type(value) is not list:
-            raise _not_a("List", value)
+            raise not_a("List", value)
         failures += [failure(value, path, words) for words in self._bounds.failed(len(value))]
         if isinstance(self._each, Text | Choice):
             return self._strings(self._each, value, path, failures)
@@ -241,7 +243,7 @@ class ListOf:
     ) -> list[Any]:
         for each in value:
             if type(each) is not str and each is not None:
-                raise _not_a("String", each)
+                raise not_a("String", each)
         if any(each is None or shape.failed(each) for each in value):
             words = ", ".join([*shape.words(), _NOT_NULL])
             failures.append(failure(value, path, f"Member must satisfy constraint: [{words}]"))
@@ -259,10 +261,10 @@ class MapOf:
     def __call__(self, value: Any, _path: str, _failures: list[str]) -> dict[str, str]:
         """The pairs."""
         if type(value) is not dict:
-            raise _not_a("Map", value)
+            raise not_a("Map", value)
         for each in value.values():
             if type(each) is not str:
-                raise _not_a("String", each)
+                raise not_a("String", each)
         return value
 
 
@@ -282,7 +284,7 @@ class Structure:
     def __call__(self, value: Any, path: str, failures: list[str]) -> dict[str, Any]:
         """The members that were given."""
         if type(value) is not dict:
-            raise _not_a("Structure", value)
+            raise not_a("Structure", value)
         prefix = f"{path}." if path else ""
         found = {}
         members = self._members
@@ -300,7 +302,7 @@ class Structure:
         return found
 
 
-def _not_a(wanted: str, value: Any) -> SerializationError:
+def not_a(wanted: str, value: Any) -> SerializationError:
     """The error of a JSON value that is not of the type of its shape."""
     if type(value) is dict:
         return SerializationError("Start of structure or map found where not expected.")

@@ -54,7 +54,7 @@ typedef struct {
     uint64_t tried, past_header, opened;
 } fuzz_target;
 
-extern fuzz_target fuzz_blob, fuzz_sealed, fuzz_root, fuzz_p256, fuzz_request;
+extern fuzz_target fuzz_blob, fuzz_sealed, fuzz_root, fuzz_p256, fuzz_request, fuzz_socket;
 
 /* Says how far the inputs came; 0 unless some opened and some did not. */
 int fuzz_report(const fuzz_target *target);

@@ -23,7 +23,7 @@ static void write_input(const char *directory, unsigned long i, const uint8_t *b
 
 int main(int argc, char **argv) {
     static uint8_t input[400];
-    fuzz_target *const targets[] = {&fuzz_blob, &fuzz_sealed, &fuzz_root, &fuzz_p256, &fuzz_request};
+    fuzz_target *const targets[] = {&fuzz_blob, &fuzz_sealed, &fuzz_root, &fuzz_p256, &fuzz_request, &fuzz_socket};
     const size_t num_targets = sizeof targets / sizeof targets[0];
     const unsigned long inputs = argc > 1 ? strtoul(argv[1], NULL, 10) : 0;
     int deep = 1;

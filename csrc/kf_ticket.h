@@ -1,0 +1,47 @@
+/*
+ * Tickets: how hot requests are answered (struct kf_ticket). Rules:
+ * - a ticket is immutable once it is in the table; who replaces it leaves the old one to those that still hold it;
+ * - it holds while the epoch is what it was and until it is due. That is asked after the request was received, so that
+ *   nothing is begun under a decision that was changed before;
+ * - the table is bounded. Names come from callers that are authorised, but what they choose must not make it slow:
+ *   the hash has a key of its own.
+ */
+#ifndef KF_TICKET_H
+#define KF_TICKET_H
+
+#include <pthread.h>
+
+#include "kf_call.h"
+
+enum { KF_TICKETS_MAX = 8192, KF_TICKET_WAYS = 8, KF_TICKET_FACT_MAX = 64 };
+
+typedef struct {
+    struct kf_ticket facts;  /* its texts are in bytes */
+    kf_sha256_ctx begun;     /* of blobs: the digest before the context is added */
+    uint64_t hash, caller;
+    uint32_t refs;           /* atomic */
+    int operation;
+    struct kf_text key, fact;
+    uint8_t bytes[];
+} kf_ticket_entry;
+
+typedef struct {
+    pthread_rwlock_t lock;   /* of slots, and of what they hold until kf_ticket_hold */
+    uint64_t seed[2];
+    kf_ticket_entry *slots[KF_TICKETS_MAX]; /* in sets of KF_TICKET_WAYS */
+    uint32_t next;           /* which of a full set is replaced next */
+} kf_tickets;
+
+int kf_tickets_init(kf_tickets *tickets);
+void kf_tickets_destroy(kf_tickets *tickets);
+int kf_tickets_put(kf_tickets *tickets, uint64_t caller, int operation, const struct kf_text *key,
+                   const struct kf_text *fact, const struct kf_ticket *ticket);
+void kf_tickets_forget(kf_tickets *tickets, uint64_t caller);
+
+/* The ticket of a call, or NULL; under the lock, taken by the caller for reading. */
+const kf_ticket_entry *kf_tickets_find(const kf_tickets *tickets, uint64_t caller, const kf_call *call);
+/* Keeps an entry beyond the lock, until it is let go. */
+kf_ticket_entry *kf_ticket_hold(const kf_ticket_entry *entry);
+void kf_ticket_let_go(kf_ticket_entry *entry);
+
+#endif

@@ -1,0 +1,502 @@
+/*
+ * The reactor from outside: a server's thread and clients, with tickets for all hot operations. What is answered is
+ * compared with what the library itself makes of it.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "kft_socket.h"
+
+#if defined(__linux__)
+
+enum { TEXT = 40, LARGE = 3 << 20 };
+
+static kft_server server;
+
+static uint64_t seen(const uint64_t *counter) { return __atomic_load_n(counter, __ATOMIC_RELAXED); }
+
+/* Waits until a counter has reached a number. */
+static int reaches(const uint64_t *counter, uint64_t num) {
+    for (int i = 0; i < 1000 && seen(counter) < num; i++) usleep(5000);
+    return seen(counter) >= num;
+}
+
+static void check_opens(const struct kf_text *blob, const uint8_t *text, size_t len, const char *what) {
+    uint8_t *opened = kft_alloc(blob->len + 1), status;
+    CHECK(blob->at && blob->len == len + KF_BLOB_OVERHEAD, "%s: a blob of %zu bytes", what, blob->len);
+    if (blob->at && blob->len == len + KF_BLOB_OVERHEAD)
+        CHECK(kf_blob_open_one(server.library.key, opened, &status, blob->at, blob->len, KFT_CANONICAL, KFT_CANONICAL_LEN,
+                               NULL, 0) == KF_OK && memcmp(opened, text, len) == 0, "%s: it does not open", what);
+    free(opened);
+}
+
+static void expect_blob(int fd, uint64_t id, const uint8_t *text, size_t len, const char *what) {
+    uint8_t *frame;
+    const size_t frame_len = kft_receive(&frame, fd);
+    const struct kf_text blob = kft_answer_bin(frame, frame_len, id);
+    check_opens(&blob, text, len, what);
+    free(frame);
+}
+
+static void expect_handed(int fd, uint64_t id, const char *what) {
+    uint8_t *frame;
+    const size_t len = kft_receive(&frame, fd);
+    CHECK(kft_is_handed(frame, len, id), "%s: not handed on", what);
+    free(frame);
+}
+
+/* ---- frames in pieces ---------------------------------------------------------------------------------------- */
+
+static void check_split(void) {
+    kft_frame f;
+    const int fd = kft_dial(&server);
+    const size_t len = kft_encrypt_frame(&f, 300, KFT_PAIRS, server.library.text, TEXT);
+    for (size_t cut = 1; cut < len; cut++) {
+        kft_send(fd, f.bytes, cut);
+        usleep(200);
+        kft_send(fd, f.bytes + cut, len - cut);
+        expect_blob(fd, 300, server.library.text, TEXT, "split");
+    }
+    close(fd);
+}
+
+/* More requests than one buffer holds, sent at once, so that some are cut by it, with longer ones between. */
+static void check_pipelined(void) {
+    enum { NUM = 3000 };
+    static uint8_t text[TEXT + 1500], all[NUM * (sizeof text + 60)];
+    const int fd = kft_dial(&server);
+    size_t len = 0;
+    kft_frame f;
+    for (int i = 0; i < NUM; i++) {
+        const size_t one = kft_encrypt_frame(&f, (uint64_t)i, KFT_PAIRS, text, TEXT + (size_t)(i % 50 ? 0 : 1500));
+        memcpy(all + len, f.bytes, one);
+        len += one;
+    }
+    if (fork() == 0) { /* nobody reads while it sends: what cannot be sent waits in the server */
+        kft_send(fd, all, len);
+        _exit(0);
+    }
+    for (int i = 0; i < NUM; i++) expect_blob(fd, (uint64_t)i, text, TEXT + (size_t)(i % 50 ? 0 : 1500), "pipelined");
+    close(fd);
+}
+
+/* Frames that are longer than any buffer that is there before. */
+static void check_large(void) {
+    uint8_t *text = kft_alloc(LARGE), *frame = kft_alloc(LARGE + 100), *at = frame + 4;
+    kft_random random = {5};
+    kft_fill(&random, text, LARGE);
+    for (size_t len = 60000; len <= LARGE; len = len * 7 / 2 + 1) {
+        const int fd = kft_dial(&server);
+        at = kf_msgpack_put_array(frame + 4, 5);
+        at = kf_msgpack_put_uint(at, 9);
+        at = kf_msgpack_put_uint(at, 1);
+        at = kf_msgpack_put_str(at, "k", 1);
+        at = kf_msgpack_put_map(at, 2);
+        for (int i = 0; i < 4; i++) at = kf_msgpack_put_str(at, KFT_PAIRS[i], 1);
+        at = kf_msgpack_put_bin(at, len);
+        memcpy(at, text, len);
+        at += len;
+        kf_store32_be(frame, (uint32_t)(at - frame - 4));
+        kft_send(fd, frame, (size_t)(at - frame));
+        expect_blob(fd, 9, text, len, "large");
+        close(fd);
+    }
+    free(text), free(frame);
+}
+
+/* ---- chunks ------------------------------------------------------------------------------------------------------ */
+
+static size_t put_chunk(uint8_t *to, uint64_t id, const uint8_t *bytes, size_t len) {
+    uint8_t *at = kf_msgpack_put_array(to + 4, 3);
+    at = kf_msgpack_put_uint(at, id);
+    at = kf_msgpack_put_uint(at, 0);
+    at = kf_msgpack_put_bin(at, len);
+    if (len) memcpy(at, bytes, len);
+    at += len;
+    kf_store32_be(to, (uint32_t)(at - to - 4));
+    return (size_t)(at - to);
+}
+
+/* The answer to an id, put together from its parts; others before it are dropped. */
+static uint8_t *joined(size_t *len, int fd, uint64_t id) {
+    uint8_t *all = kft_alloc(2 * LARGE + 4096), *frame;
+    for (*len = 0;;) {
+        const size_t frame_len = kft_receive(&frame, fd);
+        kf_msgpack in = {frame, frame + frame_len};
+        struct kf_text part = {NULL, 0};
+        uint64_t num, got = 0, status = 1;
+        const int ok = frame_len && kf_msgpack_array(&in, &num) && kf_msgpack_uint(&in, &got) &&
+                       kf_msgpack_uint(&in, &status) && (got != id || kf_msgpack_bin(&in, &part));
+        CHECK(ok, "no part of an answer");
+        if (ok && got == id) memcpy(all + *len, part.at, part.len);
+        *len += got == id ? part.len : 0;
+        free(frame);
+        if (!ok || (got == id && status != 2)) return all;
+    }
+}
+
+static void check_chunks(size_t first, size_t part, int drip) {
+    const size_t total = LARGE / 2 + 12345;
+    uint8_t *text = kft_alloc(total), *buffer = kft_alloc(part + 64);
+    kft_random random = {first};
+    kft_frame f;
+    size_t len;
+    kft_fill(&random, text, total);
+    const int fd = kft_dial(&server);
+    kft_frame_begin(&f, 77, 1, 6);
+    kft_frame_key(&f, "k", KFT_PAIRS);
+    kft_frame_bin(&f, text, first);
+    f.at = kf_msgpack_put_map(f.at, 1);
+    f.at = kf_msgpack_put_str(f.at, "more", 4);
+    f.at = kf_msgpack_put_uint(f.at, total - first);
+    kft_send(fd, f.bytes, kft_frame_end(&f));
+    for (size_t at = first; at < total; at += part) {
+        const size_t now = part < total - at ? part : total - at, whole = put_chunk(buffer, 77, text + at, now);
+        for (size_t sent = 0; sent < (drip ? 30 : 0); sent++) { /* heads of chunks byte by byte */
+            kft_send(fd, buffer + sent, 1);
+            if (at == first) usleep(300);
+        }
+        kft_send(fd, buffer + (drip ? 30 : 0), whole - (drip ? 30 : 0));
+        kft_send(fd, f.bytes, kft_encrypt_frame(&f, 5, KFT_PAIRS, text, TEXT)); /* another request between */
+    }
+    uint8_t *blob = joined(&len, fd, 77);
+    const struct kf_text answer = {blob, len};
+    check_opens(&answer, text, total, "chunks");
+    free(text), free(buffer), free(blob);
+    close(fd);
+}
+
+/* More bytes than were announced: the connection ends, and no other. */
+static void check_too_many_bytes(void) {
+    const uint64_t before = seen(&server.too_long);
+    uint8_t buffer[200], *frame;
+    kft_frame f;
+    const int fd = kft_dial(&server);
+    kft_frame_begin(&f, 1, 1, 6);
+    kft_frame_key(&f, "k", NULL);
+    kft_frame_bin(&f, "abc", 3);
+    f.at = kf_msgpack_put_map(f.at, 1);
+    f.at = kf_msgpack_put_str(f.at, "more", 4);
+    f.at = kf_msgpack_put_uint(f.at, 10);
+    kft_send(fd, f.bytes, kft_frame_end(&f));
+    kft_send(fd, buffer, put_chunk(buffer, 1, (const uint8_t *)"0123456789a", 11));
+    CHECK(kft_receive(&frame, fd) == 0 && seen(&server.too_long) == before + 1, "a chunk too long");
+    free(frame);
+    close(fd);
+}
+
+/* ---- operations ---------------------------------------------------------------------------------------------------- */
+
+static int32_t body_kind(const uint8_t *frame, size_t len) { return len > 3 ? frame[3] : -1; }
+
+static void check_single_operations(void) {
+    const int fd = kft_dial(&server);
+    const kft_library *l = &server.library;
+    uint8_t *frame;
+    kft_frame f;
+    size_t len;
+    kft_frame_begin(&f, 1, 2, 5), kft_frame_key(&f, NULL, NULL), kft_frame_bin(&f, l->blob, KFT_BLOB_LEN);
+    kft_send(fd, f.bytes, kft_frame_end(&f));
+    len = kft_receive(&frame, fd);
+    struct kf_text got = kft_answer_bin(frame, len, 1);
+    CHECK(got.at && got.len == TEXT && memcmp(got.at, l->text, TEXT) == 0, "decrypt");
+    free(frame);
+    f.bytes[60] ^= 1; /* within the blob */
+    kft_send(fd, f.bytes, kft_frame_end(&f));
+    expect_handed(fd, 1, "a blob that does not open");
+    for (uint64_t op = 3; op <= 4; op++) {
+        kft_frame_begin(&f, 2, op, 5), kft_frame_key(&f, "k", KFT_PAIRS), f.at = kf_msgpack_put_uint(f.at, 32);
+        kft_send(fd, f.bytes, kft_frame_end(&f));
+        len = kft_receive(&frame, fd);
+        if (op == 3) /* [2, 0, [plain, blob]] */ {
+            const struct kf_text blob = {frame + 4 + 34 + 2, 32 + KF_BLOB_OVERHEAD};
+            CHECK(len == 4 + 34 + 2 + blob.len, "a data key of %zu bytes", len);
+            check_opens(&blob, frame + 6, 32, "data key");
+        } else {
+            CHECK(kft_answer_bin(frame, len, 2).len == 32 + KF_BLOB_OVERHEAD, "a data key's blob");
+        }
+        free(frame);
+    }
+    kft_frame_begin(&f, 3, 10, 5), kft_frame_key(&f, NULL, NULL), f.at = kf_msgpack_put_uint(f.at, 100);
+    kft_send(fd, f.bytes, kft_frame_end(&f));
+    len = kft_receive(&frame, fd);
+    CHECK(kft_answer_bin(frame, len, 3).len == 100, "random bytes");
+    free(frame);
+    close(fd);
+}
+
+/* Signs or makes a MAC of the text, then has it verified as it is and changed. */
+static void check_sign_and_verify(uint64_t op, const char *key) {
+    const int fd = kft_dial(&server);
+    uint8_t *frame, tag[80];
+    kft_frame f;
+    kft_frame_begin(&f, 1, op, 5), kft_frame_key(&f, key, NULL), kft_frame_bin(&f, server.library.text, TEXT);
+    kft_send(fd, f.bytes, kft_frame_end(&f));
+    const size_t len = kft_receive(&frame, fd);
+    const struct kf_text got = kft_answer_bin(frame, len, 1);
+    CHECK(got.at && got.len >= 32 && got.len <= 72, "operation %d", (int)op);
+    memcpy(tag, got.at ? got.at : tag, got.at ? got.len : 0);
+    free(frame);
+    for (int changed = 0; changed < 2; changed++) {
+        kft_frame_begin(&f, 2, op + 1, 5), kft_frame_key(&f, key, NULL);
+        f.at = kf_msgpack_put_array(f.at, 2);
+        tag[20] ^= (uint8_t)changed;
+        kft_frame_bin(&f, server.library.text, TEXT), kft_frame_bin(&f, tag, got.len);
+        kft_send(fd, f.bytes, kft_frame_end(&f));
+        if (changed) {
+            expect_handed(fd, 2, "what does not verify");
+            continue;
+        }
+        const size_t answer_len = kft_receive(&frame, fd);
+        CHECK(body_kind(frame, answer_len) == 0xc3, "operation %d: not true", (int)op + 1);
+        free(frame);
+    }
+    close(fd);
+}
+
+/* A batch of n texts to Encrypt, as a list or packed; then its answer's column to Decrypt. */
+static void check_batch(int form, size_t num) {
+    enum { WIDTH = 30 };
+    const int fd = kft_dial(&server);
+    const size_t most = num * (WIDTH + 110) + 200;
+    uint8_t *texts = kft_alloc(num * WIDTH + 1), *frame = kft_alloc(most), *at, *answer;
+    kft_random random = {num};
+    kft_fill(&random, texts, num * WIDTH);
+    at = kf_msgpack_put_array(frame + 4, 5);
+    at = kf_msgpack_put_uint(at, 1), at = kf_msgpack_put_uint(at, 33);
+    at = kf_msgpack_put_str(at, "k", 1), at = kf_msgpack_put_nil(at);
+    const uint8_t *const column = at;
+    at = form ? kf_msgpack_put_array(at, 3) : kf_msgpack_put_array(at, num);
+    if (form) at = kf_msgpack_put_uint(at, num);
+    if (form == 1) at = kf_msgpack_put_uint(at, WIDTH);
+    if (form == 2) {
+        at = kf_msgpack_put_bin(at, 4 * num);
+        for (size_t i = 0; i < num; i++, at += 4) at[0] = WIDTH, at[1] = at[2] = at[3] = 0;
+    }
+    if (form) at = kf_msgpack_put_bin(at, num * WIDTH);
+    for (size_t i = 0; i < num; i++, at += WIDTH) {
+        if (!form) at = kf_msgpack_put_bin(at, WIDTH);
+        memcpy(at, texts + i * WIDTH, WIDTH);
+    }
+    const size_t column_len = (size_t)(at - column);
+    uint8_t *sent = kft_alloc(column_len);
+    memcpy(sent, column, column_len);
+    kf_store32_be(frame, (uint32_t)(at - frame - 4));
+    kft_send(fd, frame, (size_t)(at - frame));
+    size_t len = kft_receive(&answer, fd);
+    /* [1, 0, [values, nil]] */
+    CHECK(len > 6 && memcmp(answer, "\x93\x01\x00\x92", 4) == 0 && answer[len - 1] == 0xc0, "batch of form %d", form);
+    at = kf_msgpack_put_array(frame + 4, 5);
+    at = kf_msgpack_put_uint(at, 1), at = kf_msgpack_put_uint(at, 34), at = kf_msgpack_put_nil(at), at = kf_msgpack_put_nil(at);
+    memcpy(at, answer + 4, len - 5);
+    at += len - 5;
+    free(answer);
+    kf_store32_be(frame, (uint32_t)(at - frame - 4));
+    kft_send(fd, frame, (size_t)(at - frame));
+    len = kft_receive(&answer, fd);
+    CHECK(len == 5 + column_len && memcmp(answer + 4, sent, column_len) == 0, "form %d, %zu: it comes back changed", form, num);
+    free(answer);
+    at[-1] ^= 1; /* the last record's tag: the server says which */
+    kft_send(fd, frame, (size_t)(at - frame));
+    expect_handed(fd, 1, "a batch with a record that does not open");
+    free(texts), free(frame), free(sent);
+    close(fd);
+}
+
+/* ---- what is not hot -------------------------------------------------------------------------------------------------- */
+
+static void check_epoch(void) {
+    kft_frame f;
+    const int fd = kft_dial(&server);
+    const size_t len = kft_encrypt_frame(&f, 1, KFT_PAIRS, server.library.text, TEXT);
+    __atomic_store_n(&server.epoch, 2, __ATOMIC_RELEASE);
+    kft_send(fd, f.bytes, len);
+    expect_handed(fd, 1, "another epoch");
+    __atomic_store_n(&server.epoch, 0, __ATOMIC_RELEASE);
+    kft_send(fd, f.bytes, len);
+    expect_blob(fd, 1, server.library.text, TEXT, "the epoch again");
+    close(fd);
+}
+
+static void check_other_frames(void) {
+    static const uint8_t garbage[] = {0, 0, 0, 3, 0xc1, 0xff, 0}, empty[] = {0, 0, 0, 0}, giant[] = {0xff, 0xff, 0xff, 0xff, 1};
+    const struct {
+        const uint8_t *bytes;
+        size_t len;
+    } all[] = {{garbage, sizeof garbage}, {empty, sizeof empty}, {giant, sizeof giant}};
+    const int other = kft_dial(&server);
+    kft_frame f;
+    uint8_t *frame;
+    for (size_t i = 0; i < 3; i++) {
+        const int fd = kft_dial(&server);
+        kft_send(fd, all[i].bytes, all[i].len);
+        while (kft_receive(&frame, fd)) free(frame); /* an error, then the end */
+        free(frame);
+        close(fd);
+    }
+    kft_send(other, f.bytes, kft_encrypt_frame(&f, 4, KFT_PAIRS, server.library.text, TEXT));
+    expect_blob(other, 4, server.library.text, TEXT, "another connection");
+    kft_frame_begin(&f, 5, 1, 5), kft_frame_key(&f, "other", NULL), kft_frame_bin(&f, "x", 1);
+    kft_send(other, f.bytes, kft_frame_end(&f));
+    expect_handed(other, 5, "a key without a ticket");
+    close(other);
+}
+
+static void check_limit_of_connections(void) {
+    int fds[24], open = 0;
+    uint8_t *frame;
+    for (int i = 0; i < 24; i++) {
+        fds[i] = kft_dial(&server);
+        open += fds[i] >= 0;
+    }
+    CHECK(open == 20, "%d connections of a limit of 20", open);
+    const int refused = kft_dial_silently(&server);
+    CHECK(refused < 0 || kft_receive(&frame, refused) == 0, "the 21st is served");
+    if (refused >= 0) close(refused);
+    const uint64_t before = seen(&server.closed);
+    for (int i = 0; i < 24; i++)
+        if (fds[i] >= 0) close(fds[i]);
+    CHECK(reaches(&server.closed, before + 20), "they are not closed");
+}
+
+/* Clients that end in the middle of a frame, or do not read. */
+static void check_dying_clients(void) {
+    kft_frame f;
+    const size_t len = kft_encrypt_frame(&f, 1, KFT_PAIRS, server.library.text, TEXT);
+    for (size_t cut = 0; cut < len; cut += 7) {
+        const int fd = kft_dial(&server);
+        for (int i = 0; i < 50; i++) kft_send(fd, f.bytes, len);
+        kft_send(fd, f.bytes, cut);
+        close(fd);
+    }
+    const int slow = kft_dial(&server);
+    fcntl(slow, F_SETFL, O_NONBLOCK);
+    size_t taken = 0;
+    for (ssize_t sent; taken < (64U << 20); taken += (size_t)sent) {
+        sent = send(slow, f.bytes, len, MSG_NOSIGNAL);
+        if (sent < (ssize_t)len) usleep(100000), sent = send(slow, f.bytes, len, MSG_NOSIGNAL);
+        if (sent < 0) break;
+    }
+    CHECK(taken < (16U << 20), "%zu bytes were taken from a client that does not read", taken);
+    close(slow);
+}
+
+/* The answers of what was read before the peer has said that nothing more comes. */
+static void check_half_closed(void) {
+    kft_frame f;
+    uint8_t *frame;
+    const int fd = kft_dial(&server);
+    kft_send(fd, f.bytes, kft_encrypt_frame(&f, 1, KFT_PAIRS, server.library.text, TEXT));
+    shutdown(fd, SHUT_WR);
+    expect_blob(fd, 1, server.library.text, TEXT, "half closed");
+    CHECK(kft_receive(&frame, fd) == 0, "the connection stays");
+    free(frame);
+    close(fd);
+}
+
+static void check_timeouts(void) {
+    struct kf_reactor_counts counts;
+    kft_frame f;
+    uint8_t *frame;
+    const int silent = kft_dial_silently(&server), begun = kft_dial(&server), idle = kft_dial(&server);
+    kft_send(begun, f.bytes, kft_encrypt_frame(&f, 1, KFT_PAIRS, server.library.text, TEXT) - 1);
+    CHECK(kft_receive(&frame, silent) == 0, "without a hello");
+    free(frame);
+    CHECK(kft_receive(&frame, begun) == 0, "a frame that does not end");
+    free(frame);
+    kf_reactor_counts(server.reactor, &counts);
+    CHECK(counts.timeouts == 2, "%d timeouts", (int)counts.timeouts);
+    kft_send(idle, f.bytes, kft_encrypt_frame(&f, 1, KFT_PAIRS, server.library.text, TEXT));
+    expect_blob(idle, 1, server.library.text, TEXT, "an idle connection");
+    close(silent), close(begun), close(idle);
+}
+
+void test_reactor(const kft_env *env) {
+    (void)env;
+    memset(&server, 0, sizeof server);
+    CHECK(kft_server_open(&server, 0) == KF_OK, "open");
+    check_split();
+    check_pipelined();
+    check_large();
+    check_chunks(0, 700000, 0);
+    check_chunks(1000, 65536, 1);
+    check_chunks(3000, 5000, 1);
+    check_too_many_bytes();
+    check_single_operations();
+    check_sign_and_verify(5, "p");
+    check_sign_and_verify(7, "m");
+    for (int form = 0; form < 3; form++)
+        for (size_t num = 1; num <= 5000; num = num * 17 + 1) check_batch(form, num);
+    check_epoch();
+    check_other_frames();
+    check_limit_of_connections();
+    check_dying_clients();
+    check_half_closed();
+    kft_server_close(&server);
+}
+
+void test_reactor_timeouts(const kft_env *env) {
+    (void)env;
+    memset(&server, 0, sizeof server);
+    server.limits = (struct kf_reactor_limits){.max_frame = 1 << 20, .max_hello = 4096, .max_message = 1 << 20,
+                                               .max_unsent = 1 << 20, .max_pending = 1 << 20, .max_inflight = 64,
+                                               .max_connections = 20, .hello_ms = 300, .frame_ms = 300, .threads = 1};
+    CHECK(kft_server_open(&server, 0) == KF_OK, "open");
+    check_timeouts();
+    kft_server_close(&server);
+}
+
+/* ---- recorded ----------------------------------------------------------------------------------------------------------- */
+
+static int new_file(const char *name) {
+    char path[160];
+    snprintf(path, sizeof path, "%.100s/%s", server.library.dir, name);
+    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    unlink(path);
+    return fd;
+}
+
+void test_reactor_recorded(const kft_env *env) {
+    enum { NUM = 200, LARGE_LOG = 1 << 30 };
+    struct kf_log_end end = {.segment = 1};
+    kft_frame f;
+    size_t len;
+    (void)env;
+    memset(&server, 0, sizeof server);
+    CHECK(kft_server_open(&server, 1) == KF_OK, "open");
+    const int fd = kft_dial(&server), fd_log = new_file("log"), fd_lock = new_file("lock");
+    len = kft_encrypt_frame(&f, 1, KFT_PAIRS, server.library.text, TEXT);
+    kft_send(fd, f.bytes, len);
+    expect_handed(fd, 1, "no log");
+    const struct kf_reactor_log log = {&end, fd_lock, fd_log, 1, LARGE_LOG}, small = {&end, fd_lock, fd_log, 1, 100};
+    kf_reactor_record(server.reactor, &log);
+    for (int i = 0; i < NUM; i++) kft_send(fd, f.bytes, len);
+    for (int i = 0; i < NUM; i++) expect_blob(fd, 1, server.library.text, TEXT, "recorded");
+    CHECK(end.num == NUM && reaches(&server.recorded, 1), "%d records", (int)end.num);
+    uint8_t *event = kft_alloc(end.offset);
+    CHECK(pread(fd_log, event, end.offset, 0) == (ssize_t)end.offset, "the log is not as long as it says");
+    CHECK(event[4] == 1 && event[5] == 0x9d && event[6] == 0xcf, "no event");
+    CHECK(memmem(event, end.offset / NUM, "EncryptionContext\x82\xa1" "b\xa1" "2\xa1" "a\xa1" "1", 26) != NULL, "its context");
+    CHECK(memmem(event, end.offset / NUM, "-1", 2) != NULL, "its request id");
+    kf_reactor_record(server.reactor, &small);
+    kft_send(fd, f.bytes, len);
+    expect_handed(fd, 1, "a full log");
+    CHECK(end.num == NUM, "recorded beyond its end");
+    kf_reactor_record(server.reactor, NULL);
+    kft_send(fd, f.bytes, len);
+    expect_handed(fd, 1, "no log any more");
+    free(event);
+    close(fd), close(fd_log), close(fd_lock);
+    kft_server_close(&server);
+}
+
+#else
+
+void test_reactor(const kft_env *env) { (void)env; }
+void test_reactor_timeouts(const kft_env *env) { (void)env; }
+void test_reactor_recorded(const kft_env *env) { (void)env; }
+
+#endif

@@ -1,0 +1,237 @@
+"""Servers that go away, are silent, or speak something else."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgpack
+import pytest
+from serving import WAIT, command
+
+import kmsfast
+from kmsfast import AccessDenied, DependencyTimeout, ProtocolError, ServerUnreachable
+
+HELLO = ["kmsfast", 1, {"server": "fake", "max_inflight": 16}]
+
+
+def _frame(value: object) -> bytes:
+    body = msgpack.packb(value)
+    return len(body).to_bytes(4, "big") + body
+
+
+@contextmanager
+def _fake(path: Path, answer: Callable[[socket.socket], None]) -> Iterator[None]:
+    """A server that takes connections one by one and does as it is told with each."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        ended = threading.Event()
+
+        def serve() -> None:
+            while not ended.is_set():
+                connection, _ = listener.accept()
+                with connection:
+                    answer(connection)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            with socket.socket(socket.AF_UNIX) as last:
+                last.connect(str(path))
+            thread.join(WAIT)
+
+
+def _says(connection: socket.socket, said: bytes) -> None:
+    if connection.recv(4096):
+        connection.sendall(said)
+
+
+def _greeted(connection: socket.socket) -> bool:
+    if not connection.recv(4096):
+        return False
+    connection.sendall(_frame(HELLO))
+    return True
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "s"
+
+
+def _both(path: Path, error: type[Exception], timeout: float = 5.0) -> None:
+    """Passes when a call fails so in both clients."""
+    with pytest.raises(error), kmsfast.connect(path, timeout=timeout) as kms:
+        kms.generate_random(1)
+
+    async def awaited() -> None:
+        async with await kmsfast.connect_async(path, timeout=timeout) as kms:
+            await kms.generate_random(1)
+
+    with pytest.raises(error):
+        asyncio.run(awaited())
+
+
+def test_nobody_is_there(path: Path) -> None:
+    _both(path, ServerUnreachable)
+
+
+def test_no_socket(path: Path) -> None:
+    path.write_text("a file")
+    _both(path, ServerUnreachable)
+
+
+def test_a_refused_caller(path: Path) -> None:
+    refusal = _frame([None, 1, ["AccessDeniedException", False, "nobody"]])
+    with _fake(path, lambda connection: _says(connection, refusal)):
+        _both(path, AccessDenied)
+
+
+OTHERS = [b"HTTP/1.1 200 OK\r\n\r\n", _frame([0, 0, b""]), _frame(["kmsfast", 9, {}])]
+
+
+@pytest.mark.parametrize("said", OTHERS)
+def test_another_server(path: Path, said: bytes) -> None:
+    with _fake(path, lambda connection: _says(connection, said)):
+        _both(path, ProtocolError)
+
+
+def test_an_answer_to_nothing(path: Path) -> None:
+    def answer(connection: socket.socket) -> None:
+        if _greeted(connection) and connection.recv(4096):
+            connection.sendall(_frame([99, 0, b""]))
+
+    with _fake(path, answer):
+        _both(path, ProtocolError)
+
+
+def test_a_silent_server(path: Path) -> None:
+    def answer(connection: socket.socket) -> None:
+        if _greeted(connection):
+            while connection.recv(4096):
+                pass
+
+    with _fake(path, answer):
+        _both(path, DependencyTimeout, timeout=0.2)
+
+
+def test_it_closes_each_time(path: Path) -> None:
+    def answer(connection: socket.socket) -> None:
+        if _greeted(connection):
+            connection.recv(4096)
+
+    with _fake(path, answer):
+        _both(path, ServerUnreachable)
+
+
+def test_what_is_not_repeatable_is_asked_once(path: Path) -> None:
+    asked = []
+
+    def answer(connection: socket.socket) -> None:
+        if _greeted(connection) and (request := connection.recv(4096)):
+            asked.append(request)
+
+    with _fake(path, answer), kmsfast.connect(path) as kms:
+        with pytest.raises(ServerUnreachable, match="went away"):
+            kms.create_alias("alias/a", "k")
+        assert len(asked) == 1
+        with pytest.raises(ServerUnreachable):
+            kms.generate_random(1)
+        assert len(asked) == 4
+
+
+def _started(store: Path, path: Path) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        command(store, "--socket", str(path)), stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    return process
+
+
+def _ended(process: subprocess.Popen[str], number: int) -> None:
+    process.send_signal(number)
+    process.wait(WAIT)
+    assert process.stdout is not None
+    process.stdout.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_another_server_takes_over(tmp_path: Path, number: int) -> None:
+    store, path = tmp_path / "store", tmp_path / "s"
+    process = _started(store, path)
+    try:
+        with kmsfast.connect(path) as kms:
+            key = kms.create_key()
+            blob = key.encrypt(b"hello")
+            for _ in range(2):
+                _ended(process, number)
+                process = _started(store, path)
+                assert kms.decrypt(blob) == b"hello"
+                assert key.decrypt_batch([blob] * 3) == [b"hello"] * 3
+    finally:
+        _ended(process, signal.SIGTERM)
+
+
+def test_a_child_has_its_own_connections(tmp_path: Path) -> None:
+    process = _started(tmp_path / "store", tmp_path / "s")
+    try:
+        with kmsfast.connect(tmp_path / "s") as kms:
+            key = kms.create_key()
+            blob = key.encrypt(b"hello")
+            child = os.fork()
+            if child == 0:
+                os._exit(0 if kms.decrypt(blob) == b"hello" else 1)
+            assert kms.decrypt(blob) == b"hello"
+            assert os.waitpid(child, 0)[1] == 0
+            assert kms.decrypt(blob) == b"hello"
+    finally:
+        _ended(process, signal.SIGTERM)
+
+
+def test_threads_share_a_client(tmp_path: Path) -> None:
+    process = _started(tmp_path / "store", tmp_path / "s")
+    try:
+        with kmsfast.connect(tmp_path / "s", connections=2) as kms:
+            key = kms.create_key()
+            wrong: list[int] = []
+
+            def use(number: int) -> None:
+                values = [b"%d %d" % (number, i) for i in range(200)]
+                if [kms.decrypt(key.encrypt(value)) for value in values[:20]] != values[:20]:
+                    wrong.append(number)
+                if kms.decrypt_batch(key.encrypt_batch(values)) != values:
+                    wrong.append(number)
+
+            threads = [threading.Thread(target=use, args=(i,)) for i in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(WAIT)
+            assert wrong == []
+    finally:
+        _ended(process, signal.SIGTERM)
+
+
+def test_after_closing(path: Path) -> None:
+    with _fake(path, _greeted):
+        kms = kmsfast.connect(path)
+        kms.close()
+        with pytest.raises(ServerUnreachable, match="closed"):
+            kms.generate_random(1)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, "1", True])
+def test_timeouts(path: Path, timeout: object) -> None:
+    with pytest.raises(kmsfast.ValidationError, match="timeout"):
+        kmsfast.connect(path, timeout=timeout)  # type: ignore[arg-type]
