@@ -70,6 +70,24 @@ class Recorder:
             body = event._replace(request=_OMITTED, response=_OMITTED).pack()
         log.append(body, sync=self.waits_for(event.name))
 
+    def record_packed(self, body: bytes) -> bool:
+        """Writes the packed event of an operation that waits for nothing.
+
+        Returns:
+            Whether it did; it is too long otherwise.
+
+        Raises:
+            As :meth:`record`.
+        """
+        if len(body) > _LONGEST:
+            return False
+        try:
+            (self._log or self._opened()).append(body)
+        except BaseException:
+            add(_FAILURES, 1)
+            raise
+        return True
+
     def append(self, bodies: Sequence[bytes]) -> None:
         """The same with packed events of operations that wait for nothing, by one write.
 

@@ -9,8 +9,10 @@ Rules:
 - an event has names, numbers and encryption contexts; never plaintexts, ciphertexts or keys.
 """
 
-from kmsfast.doors.door import AUDIT_MODES, Call, Door, Outcome, Request, checked_mode
+from kmsfast.doors.door import AUDIT_MODES, Call, Door, Outcome, Request, checked_mode, fine
 from kmsfast.doors.tally import Entry
 from kmsfast.doors.visitor import Visitor
 
-__all__ = ["AUDIT_MODES", "Call", "Door", "Entry", "Outcome", "Request", "Visitor", "checked_mode"]
+__all__ = [
+    "AUDIT_MODES", "Call", "Door", "Entry", "Outcome", "Request", "Visitor", "checked_mode", "fine",
+]  # fmt: skip

@@ -14,7 +14,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from uuid import uuid4
 
-from kmsfast.audit.event import Event
+from kmsfast.audit.event import Caller, Event, Form
+from kmsfast.audit.frames import pack
 from kmsfast.audit.recorder import Recorder
 from kmsfast.doors.tally import Entry, Tally
 from kmsfast.doors.withheld import withhold
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
     from kmsfast.doors.visitor import Visitor
     from kmsfast.model.policy_principal import Principal
 
-__all__ = ["AUDIT_MODES", "Call", "Door", "Outcome", "Request", "checked_mode"]
+__all__ = ["AUDIT_MODES", "Call", "Door", "Outcome", "Request", "checked_mode", "fine"]
 
 AUDIT_MODES: Final = ("on", "off", "strict")
 _HEADER_LEN: Final = 24
+_MOST_FORMS: Final = 256
 _INTERNAL: Final = KmsError.code
 _NAMING: Final = ("KeyId", "TargetKeyId", "CiphertextBlob", "GrantToken")
 _untold: Final = Entry(None)
@@ -111,8 +113,12 @@ class Call:
         self.afterwards: Callable[[Entry], object] | None = None
 
 
-def _fine(_made: Any) -> Outcome:
-    return Outcome()
+FINE: Final = Outcome()
+
+
+def fine(_made: Any) -> Outcome:
+    """That nothing has to be said of what was made."""
+    return FINE
 
 
 def checked_mode(audit: str) -> str:
@@ -149,6 +155,7 @@ class Door:
         if recorder is not None and counts:
             self._tally = Tally(ring.usage, recorder.record, ring.clock)
         self._beside: dict[Application, Door] = {app: self}
+        self._forms: dict[tuple[Any, ...], tuple[Caller, Form]] = {}
 
     def at(self, app: Application) -> Door:
         """The same visitor's door to another region or account."""
@@ -163,7 +170,7 @@ class Door:
         self,
         request: Request,
         work: Callable[[Call], T],
-        outcome: Callable[[T], Outcome] = _fine,
+        outcome: Callable[[T], Outcome] = fine,
     ) -> T:
         """Does an operation.
 
@@ -267,8 +274,11 @@ class Door:
         if self._recorder is None:
             return _untold
         found = outcome(made)
-        event = self._event(request, call, found)
         try:
+            if request.name is None and found is FINE:
+                self._record_like(self._recorder, request, call)
+                return None
+            event = self._event(request, call, found)
             self._recorder.record(event)
         except BaseException:
             if request.is_secret:
@@ -277,6 +287,23 @@ class Door:
         if self._tally is None or request.name is None:
             return None
         return self._tally.begin(request.name, event)
+
+    def _record_like(self, recorder: Recorder, request: Request, call: Call) -> None:
+        """The event of what succeeded and answers nothing; most of it is as in earlier ones."""
+        keys, caller = self._keys(request, call), self.visitor.caller(self.app.store.home)
+        name = (request.operation, request.records, keys)
+        known = self._forms.get(name)
+        if known is None or known[0] is not caller:
+            event = self._event(request, call, FINE)
+            if not recorder.waits_for(request.operation):
+                if len(self._forms) >= _MOST_FORMS:
+                    self._forms = {}
+                self._forms[name] = caller, Form(event)
+            recorder.record(event)
+            return
+        body = known[1].pack(int(self._clock() * 1_000_000), pack(request.given), call.id)
+        if not recorder.record_packed(body):
+            recorder.record(self._event(request, call, FINE))
 
     def _record_failure(self, request: Request, call: Call, error: BaseException) -> None:
         if self._recorder is None:

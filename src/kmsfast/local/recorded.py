@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar, cast
 
-from kmsfast.doors import Call, Door, Outcome, Request
+from kmsfast.doors import Call, Door, Outcome, Request, fine
 from kmsfast.local.members import Arguments, Member, Members, pairs, records_of
 from kmsfast.service.encryption import BatchResult
 
@@ -56,7 +56,7 @@ class _Row:
         self.records, self.ciphertext, self.opens = records, ciphertext, opens
         self.start, self.count = start, count
         self.counted, self.secret = counted, secret
-        self.outcome = outcome or _nothing
+        self.outcome = outcome or fine
 
     def request(self, of: Any, called: Arguments) -> tuple[Request, Arguments]:
         given, called = self.members.of(called)
@@ -177,10 +177,6 @@ def looks(name: str) -> Callable[[Callable[[S], R]], Callable[[S], R]]:
     return made
 
 
-def _nothing(_made: Any) -> Outcome:
-    return Outcome()
-
-
 def _told(name: str, given: dict[str, Any], hidden: dict[str, Any]) -> tuple[Any, ...]:
     """What tells a use from others that are not like it."""
     start = hidden.get("CiphertextBlob", b"")[:_HEADER_LEN]
@@ -195,5 +191,5 @@ def _hashable(item: tuple[str, Any]) -> tuple[Any, ...]:
 def of_batch(made: Any) -> Outcome:
     """What came of a batch of which single records may have failed."""
     if not isinstance(made, BatchResult) or not made.errors:
-        return Outcome()
+        return fine(made)
     return Outcome({}, len(made.errors), made.errors[min(made.errors)])
