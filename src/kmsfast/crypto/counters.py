@@ -18,8 +18,8 @@ from kmsfast.crypto.native import check, ffi, lib
 __all__ = [
     "ACCEPTED", "ARENA_LOADS", "ARENA_USES", "AUDIT", "AUDIT_FAILURES", "CLOSED", "CORE",
     "DECISIONS_MADE", "DECISIONS_USED", "REFUSED", "SIZE_BOUNDS", "TEMPLATES_MADE", "TIME_BOUNDS",
-    "USUAL", "Error", "Timer", "add", "begin", "begun", "counter",
-    "errors", "failed", "read", "request", "timer", "timers", "value",
+    "USUAL", "Error", "Timer", "add", "batch", "begin", "begun", "counter",
+    "errors", "failed", "now", "read", "request", "timer", "timers", "value",
 ]  # fmt: skip
 
 ARENA_USES: Final[int] = lib.KF_COUNTER_ARENA_USES
@@ -69,6 +69,12 @@ begun: Final = lib.kf_metrics_begun
 
 request: Final = lib.kf_metrics_request
 """``request(timer, begun)``: counts a request; of 0 its time is not known."""
+
+now: Final = lib.kf_metrics_now
+"""``now()``: the clock that ``begun`` is read from, in nanoseconds."""
+
+batch: Final = lib.kf_metrics_batch
+"""``batch(timer, begun, num, failed, bytes)``: counts a request for many records."""
 
 Name = TypeVar("Name", bound=Hashable)
 

@@ -112,7 +112,7 @@ def _plain(value: Any) -> Any:
 
 def pairs(value: Any) -> dict[str, str] | None:
     """An encryption context."""
-    if not isinstance(value, Mapping):
+    if type(value) is not dict and not isinstance(value, Mapping):
         return None
     found = dict(value)
     texts = all(type(name) is str and type(each) is str for name, each in found.items())

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from kmsfast.crypto.counters import now
 from kmsfast.errors import KmsError, UnsupportedOperation
 from kmsfast.operations import MISSING, OPERATIONS, refuse_long_contexts
 from kmsfast.operations.batches import BATCHES, Batch, given_of, names_its_keys
@@ -92,10 +93,12 @@ class Session:
         self.visitor: Visitor | None = None
         self._chunks = Chunks(door.announced, peer.uid)
         self._seen_in, self._seen = -1, set[Any]()
+        door.metering.opened()
 
     def close(self) -> None:
         """The connection is gone."""
         self._chunks.clear()
+        self._door.metering.closed()
 
     def hello(self, body: bytes) -> tuple[bytes, Visitor]:
         """The server's hello, to the client's, and who asks.
@@ -247,6 +250,7 @@ class _Call:
         name = request.name if isinstance(request, ByName) else request.operation.name
         self._outcome = Outcome(name)
         self._is_read = self.succeeded = False
+        self._arrived = now()
 
     @property
     def waits_to_record(self) -> bool:
@@ -282,9 +286,21 @@ class _Call:
             self._record()
         except Exception as error:  # noqa: BLE001 - what is not recorded does not leave
             self.succeeded = False
+            self._outcome.error = error.with_traceback(None)
             self._note(error)
-            return error_frame(request.id, error)
+            frames = error_frame(request.id, error)
+        self._count()
         return frames
+
+    def _count(self) -> None:
+        outcome, request = self._outcome, self._request
+        many = isinstance(request, ByNumber) and request.operation.many
+        self._door.metering.answered(
+            outcome.name,
+            self._arrived,
+            (outcome.records, outcome.failed) if many else None,
+            "" if outcome.error is None else worded(outcome.error)[0],
+        )
 
     def _check_time(self) -> None:
         if self._due is not None and self._clock() >= self._due:

@@ -26,6 +26,7 @@ from kmsfast.server.permits import Admitted, Permits
 from kmsfast.server.recording import UNIX_SOCKET, caller_of
 from kmsfast.server.request_ids import RequestIds
 from kmsfast.server.socket_chunks import Announced
+from kmsfast.server.socket_metering import SocketMetering
 from kmsfast.server.socket_recording import SocketRecording
 from kmsfast.service.request_quotas import RequestQuotas
 from kmsfast.wire.model import ServiceModel
@@ -70,10 +71,12 @@ class Door:
     threads: int = field(default_factory=lambda: min(_MOST_THREADS, usable_processors()))
     announced: Announced = field(default_factory=Announced)
     before_usage: Callable[[], object] = lambda: None
+    metering: SocketMetering = field(init=False)
     permits: Permits = field(init=False)
     next_id: Callable[[], str] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.metering = SocketMetering(self.model.operations)
         self.permits = Permits(self.app.deployment)
         self.next_id = RequestIds().next
 

@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from kmsfast.app import Application
 from kmsfast.audit.frames import pack
-from kmsfast.crypto import spki
+from kmsfast.crypto import counters, spki
 from kmsfast.crypto.reactor import NEVER as ALWAYS
 from kmsfast.crypto.reactor import SLOTS, Reactor, Ticket
 from kmsfast.errors import KmsError
@@ -27,6 +27,7 @@ from kmsfast.model.key import KeyMetadata
 from kmsfast.operations.names import any_name
 from kmsfast.operations.numbered import with_algorithm
 from kmsfast.server.socket_door import Visitor
+from kmsfast.server.socket_metering import DOOR
 from kmsfast.service.keyring import NEVER
 from kmsfast.service.material import in_c
 from kmsfast.wire.socket_columns import Column
@@ -128,6 +129,7 @@ class Tickets:
                     _event(visitor, sent.operation.name, key),
                     b"".join(pack(each) for pair in members.items() for each in pair),
                     len(members),
+                    timer=counters.timer(DOOR, sent.operation.name),
                 ),
             )
 

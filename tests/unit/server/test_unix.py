@@ -160,7 +160,7 @@ def test_a_byte_a_second_is_too_slow(
     ):
         data = frame(*HELLO) if what == "hello" else frame(1, "ListKeys", {})
         begun = time.monotonic()
-        with pytest.raises(OSError, match="Broken pipe|reset"):
+        with pytest.raises(OSError, match=r"Broken pipe|reset"):
             for each in data * 10:
                 line.socket.sendall(bytes([each]))
                 time.sleep(0.3)

@@ -38,7 +38,7 @@ def test_the_mode_is_the_one_that_was_asked_for(path: str, mode: int, mask: int)
         os.umask(before)
     assert mode_of(path) == mode
     place.close()
-    assert os.listdir(Path(path).parent) == []
+    assert list(Path(path).parent.iterdir()) == []
 
 
 def test_a_group(path: str) -> None:
@@ -78,8 +78,8 @@ def test_one_without_our_lock_is_not_replaced_either(path: str) -> None:
         finally:
             for client in clients:
                 client.close()
-        assert os.path.exists(path)
-    assert not os.path.exists(f"{path}.lock")
+        assert Path(path).exists()
+    assert not Path(f"{path}.lock").exists()
 
 
 def test_the_socket_of_a_dead_server_is_replaced(path: str) -> None:
@@ -88,8 +88,8 @@ def test_the_socket_of_a_dead_server_is_replaced(path: str) -> None:
         "claim(UnixPlace(sys.argv[1])); os.kill(os.getpid(), signal.SIGKILL)"
     )
     subprocess.run([sys.executable, "-c", code, path], check=False)
-    assert os.path.exists(path)
-    assert os.path.exists(f"{path}.lock")
+    assert Path(path).exists()
+    assert Path(f"{path}.lock").exists()
     place = claim(UnixPlace(path))
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(path)
@@ -128,11 +128,11 @@ def test_a_lock_that_is_a_link_is_not_followed(path: str, tmp_path: Path) -> Non
 
 def test_another_socket_in_our_place_is_not_removed(path: str) -> None:
     place = claim(UnixPlace(path))
-    os.unlink(path)
+    Path(path).unlink()
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(path)
         place.close()
-        assert os.path.exists(path)
+        assert Path(path).exists()
 
 
 def test_the_directory_is_made_for_us_alone(tmp_path: Path) -> None:

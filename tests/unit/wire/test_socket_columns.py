@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ def records(column: Column) -> list[bytes]:
     if isinstance(values, np.ndarray):
         return [row.tobytes() for row in values]
     ends = values.offsets
-    return [values.data[a:b].tobytes() for a, b in zip(ends, ends[1:], strict=False)]
+    return [values.data[a:b].tobytes() for a, b in pairwise(ends)]
 
 
 @pytest.mark.parametrize(
