@@ -1,7 +1,8 @@
 """A door: one caller's way to the operations of one region and account.
 
 The order of one call: what earlier calls owe the log, permission, the operation, its event, and
-only then its result.
+only then its result. What was permitted is remembered for the next calls when the store stood still
+from before it was decided until the operation was done; else who lost it meanwhile would keep it.
 """
 
 from __future__ import annotations
@@ -36,6 +37,12 @@ _HEADER_LEN: Final = 24
 _MOST_FORMS: Final = 256
 _INTERNAL: Final = KmsError.code
 _NAMING: Final = ("KeyId", "TargetKeyId", "CiphertextBlob", "GrantToken")
+# Condition keys of parameters that requests over HTTP always have, and Python's may leave out.
+_ALGORITHMS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("Sign", "Verify"), "SigningAlgorithm"),
+    **dict.fromkeys(("GenerateMac", "VerifyMac"), "MacAlgorithm"),
+    "DeriveSharedSecret": "KeyAgreementAlgorithm",
+}
 _untold: Final = Entry(None)
 # Of requests of this process: a random UUID's first four parts, and a number for the last.
 _process = str(uuid4())[:-12]
@@ -179,14 +186,11 @@ class Door:
                 event could not be written. And what it raises itself.
         """
         self.app.ring.check_open()
-        call, tally = Call(), self._tally
-        told = None
+        call, tally, epoch = Call(), self._tally, self.app.ring.epoch[0]
         if self._recorder is not None:
             self._recorder.open()
             if tally is not None:
                 tally.settle()
-                if request.name is not None:
-                    told = tally.find(request.name)
         try:
             self.permit(request)
             named = _nothing if self._recorder is None else request_of(call.id, dry_run=False)
@@ -195,11 +199,13 @@ class Door:
         except BaseException as error:
             self._record_failure(request, call, error)
             raise
+        # Looked for now: of one that was there before, the window may have ended long ago.
+        told = None if tally is None or request.name is None else tally.find(request.name)
         if told is not None:
             told.tick()
         else:
             told = self._recorded(request, call, made, outcome)
-        if call.afterwards is not None and told is not None and self._lasts(request):
+        if call.afterwards is not None and told is not None and self._lasts(request, epoch):
             call.afterwards(told)
         return made
 
@@ -220,7 +226,7 @@ class Door:
                 f"{request.service}:{request.operation} on resource: *"
             )
         if not request.opens:
-            self._ask(who, request.operation, asked)
+            self._ask(who, request.operation, self._chosen(request) | asked)
 
     def look(self, operation: str, key_arn: str) -> None:
         """Passes when the visitor may see of a key what an operation would tell."""
@@ -234,6 +240,21 @@ class Door:
         from kmsfast.operations.permissions import permitted
 
         permitted(self.app, who, operation, given, {})
+
+    def _chosen(self, request: Request) -> dict[str, Any]:
+        """The algorithm that a request leaves out, because its key has no other."""
+        member = _ALGORITHMS.get(request.operation)
+        if member is None or not request.keys:
+            return {}
+        from kmsfast.model.message import MessageType, message_types_of
+
+        kind = request.given.get("MessageType", MessageType.RAW)
+        fitting = [
+            each
+            for each in self.app.ring.find(request.keys[0]).algorithms
+            if member != "SigningAlgorithm" or kind in message_types_of(each)
+        ]
+        return {member: fitting[0]} if len(fitting) == 1 else {}
 
     def _hearing(self, request: Request, call: Call) -> AbstractContextManager[None]:
         """Has the keys noted that ciphertexts of a batch name, and decides about each of them."""
@@ -254,11 +275,17 @@ class Door:
 
         return telling(hear)
 
-    def _lasts(self, request: Request) -> bool:
-        """Whether what was decided holds until something changes, and not by the clock alone."""
+    def _lasts(self, request: Request, epoch: int) -> bool:
+        """Whether what was decided holds until something changes, and not by the clock alone.
+
+        Args:
+            epoch: of before it was decided.
+        """
         who = self.visitor.principal
         if who is None:
             return True
+        if self.app.ring.epoch[0] != epoch:
+            return False
         arn = self._keys(request, Call())
         if not arn:
             return False

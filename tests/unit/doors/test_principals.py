@@ -16,6 +16,8 @@ from clocks import Clock
 from signing import signed
 
 import kmsfast
+from kmsfast.doors import Door
+from kmsfast.doors import Request as Asked
 from kmsfast.errors import AccessDenied, BatchError, CiphertextOfUnknownKey, PrincipalNotFound
 from kmsfast.server.endpoint import Endpoint, Reply, Request
 from kmsfast.server.guard import Guard
@@ -213,6 +215,52 @@ def test_a_date_ends_what_is_remembered(world: World) -> None:
     world.clock.forward(days=1)
     with pytest.raises(AccessDenied):
         world.hers.encrypt(b"x")
+
+
+def test_what_ends_while_an_operation_is_done_is_not_remembered(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.may("kms:Encrypt")
+    world.hers.encrypt(b"x")
+    permit = Door.permit
+
+    def revoked_at_once(door: Door, request: Asked) -> None:
+        permit(door, request)
+        monkeypatch.undo()
+        world.owner.principals.detach_policy("ada", "own")
+
+    monkeypatch.setattr(Door, "permit", revoked_at_once)
+    world.hers.encrypt(b"x", CONTEXT)  # which was permitted
+    for context in (CONTEXT, None):
+        with pytest.raises(AccessDenied):
+            world.hers.encrypt(b"x", context)
+
+
+def test_an_algorithm_that_is_left_out_is_decided_as_if_it_were_there(world: World) -> None:
+    document = json.loads(allow("kms:*"))
+    names = {"Signing": "ECDSA_SHA_256", "Mac": "HMAC_SHA_256", "KeyAgreement": "ECDH"}
+    document["Statement"] += [
+        {
+            "Effect": "Deny", "Action": "kms:*", "Resource": "*",
+            "Condition": {"StringEquals": {f"kms:{name}Algorithm": value}},
+        }
+        for name, value in names.items()
+    ]  # fmt: skip
+    deriving = world.owner.create_key(spec="ECC_NIST_P256", usage="KEY_AGREEMENT")
+    signature = world.pair.sign(b"x")
+    world.owner.principals.attach_policy("ada", "own", json.dumps(document))
+    pair, mac = world.ada.key(world.pair.id), world.ada.key(world.mac.id)
+    for refused in (
+        lambda: pair.sign(b"x"), lambda: pair.sign(bytes(32), message_type="DIGEST"),
+        lambda: pair.sign_stream(io.BytesIO(b"x")), lambda: pair.sign_batch([bytes(32)]),
+        lambda: pair.verify(b"x", signature),
+        lambda: mac.mac(b"x"), lambda: mac.verify_mac(b"x", bytes(32)),
+        lambda: world.ada.key(deriving.id).derive_shared_secret(deriving.public_key_der()),
+    ):  # fmt: skip
+        with pytest.raises(AccessDenied, match="with an explicit deny"):
+            refused()
+    edwards = world.owner.create_key(spec="ECC_NIST_EDWARDS25519", usage="SIGN_VERIFY")
+    assert world.ada.key(edwards.id).sign(b"x")
 
 
 def test_each_key_of_a_batch_is_decided(world: World) -> None:

@@ -357,3 +357,25 @@ def test_what_was_handed_out_survives_a_kill(path: Path) -> None:
         assert found == list(range(len(found)))
         assert len(found) > handed
         assert kms.audit.verify().findings == []
+
+
+def test_a_use_that_outlasts_its_window_is_recorded(
+    kms: kmsfast.Kms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = kms.create_key(spec="HMAC_256")
+    key.mac(b"x")
+    made, tally = kms._app.macs.mac, kms._door._tally
+    assert tally is not None
+
+    def slow(*arguments: Any) -> bytes:
+        tally.forget_remembered()
+        tally.forget_remembered()
+        return made(*arguments)
+
+    monkeypatch.setattr(kms._app.macs, "mac", slow)
+    key.mac(b"z", algorithm="HMAC_SHA_256")
+    key.mac(b"y", algorithm="HMAC_SHA_256")
+    kms._app.ring.usage.end_window()
+    told = [each for each in events(kms) if each["eventName"] == "GenerateMac"]
+    numbers = [each.get("additionalEventData", {"records": 1})["records"] for each in told]
+    assert sum(numbers) == 3
