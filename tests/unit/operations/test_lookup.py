@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from api import service_model
+from clocks import Clock
 from signing import signed
 
 import kmsfast
@@ -68,6 +71,13 @@ class World:
         assert (reply.status, reply.error) == (200, ""), reply.body
         answer: dict[str, Any] = json.loads(reply.body)
         return answer
+
+
+@pytest.fixture
+def kms(path: Path, clock: Clock) -> Iterator[kmsfast.Kms]:
+    """What the owner does is not recorded: the events are those of the endpoint alone."""
+    with kmsfast.open(path, create=True, clock=clock, audit="off") as opened:
+        yield opened
 
 
 @pytest.fixture
