@@ -16,14 +16,17 @@ MISSING: Final[Mapping[str, str]] = {}
 _RECIPIENT: Final = "Recipient is refused: attestation documents are not verified"
 _AT_ONCE: Final = "takes effect at once and everywhere"
 _TOKENS: Final = "a PKCS#11 token stands for a CloudHSM cluster (custom-key-stores.md)"
+_EXISTING: Final = (
+    "principals of a policy must exist in accounts alone of which the store knows somebody"
+)
 _NO_VPC: Final = "VPC endpoint services are not found"
 
 DEVIATIONS: Final[Mapping[str, str]] = {
     "ConnectCustomKeyStore": "answers when it is connected or has failed",
     "CreateCustomKeyStore": f"{_TOKENS}; {_NO_VPC}",
     "CreateGrant": f"principals are checked for their form alone; {_AT_ONCE}",
-    "CreateKey": "no SM2 and ML_KEM_512 keys; the policy is checked for its form alone",
-    "Decrypt": _RECIPIENT,
+    "CreateKey": f"no SM2 and ML_KEM_512 keys; {_EXISTING}",
+    "Decrypt": f"{_RECIPIENT}; with a key of another account only by its ARN",
     "DeriveSharedSecret": _RECIPIENT,
     "GenerateDataKey": _RECIPIENT,
     "GenerateDataKeyPair": f"{_RECIPIENT}; no SM2 and ML_KEM_512 pairs",
@@ -33,7 +36,8 @@ DEVIATIONS: Final[Mapping[str, str]] = {
     "CloudTrailEventId names the use alone",
     "ListAliases": "the predefined aliases are those of 22 services (alias/aws/...)",
     "ListKeys": "no keys of other accounts",
-    "PutKeyPolicy": "that the principals of a policy exist is not checked",
+    "PutKeyPolicy": _EXISTING,
+    "ReEncrypt": "both keys are of the caller's account",
     "ReplicateKey": f"{_AT_ONCE}: a replica is Creating in this answer alone; to regions "
     "that are served",
     "RetireGrant": _AT_ONCE,
