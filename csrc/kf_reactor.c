@@ -206,6 +206,7 @@ static void serve_again(struct kf_reactor *r) {
     r->again_end = &r->again;
     for (kf_conn *next; c; c = next) {
         next = c->again_next;
+        c->is_listed = 0;
         kf_conn_resume(r, c);
     }
 }

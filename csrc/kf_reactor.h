@@ -90,7 +90,9 @@ typedef struct kf_conn {
     uint64_t part_left;
     int fd;
     uint32_t uid, mask, inflight;
-    uint8_t state, eof, is_again;
+    uint8_t state, eof;
+    uint8_t is_again;           /* its turn has ended before its requests did */
+    uint8_t is_listed;          /* among those in `again`, also when it has had its next turn since */
     uint8_t is_blocked;         /* a whole frame waits in `in` */
     uint8_t is_grouped;         /* an answer waits in the group */
 } kf_conn;

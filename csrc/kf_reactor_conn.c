@@ -138,8 +138,9 @@ void kf_conn_settle(struct kf_reactor *r, kf_conn *c) {
 }
 
 void kf_conn_again(struct kf_reactor *r, kf_conn *c) {
-    if (c->is_again) return;
     c->is_again = 1;
+    if (c->is_listed) return;
+    c->is_listed = 1;
     c->again_next = NULL;
     *r->again_end = c;
     r->again_end = &c->again_next;

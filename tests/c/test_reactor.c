@@ -397,6 +397,35 @@ static void check_half_closed(void) {
     close(fd);
 }
 
+/* Clients whose requests take more than one turn, and of each tenth the server's answer, which comes between turns:
+ * nobody is forgotten, and the loop goes on. */
+static void check_turns(void) {
+    enum { CLIENTS = 3, NUM = 400, EACH = 10 };
+    static uint8_t all[NUM * 64];
+    int fds[CLIENTS];
+    size_t len = 0;
+    kft_frame f;
+    uint8_t *frame;
+    for (uint64_t i = 0; i < NUM; i++) {
+        kft_frame_begin(&f, i, 5, 5), kft_frame_key(&f, i % EACH ? "p" : "unknown", NULL);
+        kft_frame_bin(&f, server.library.text, 20);
+        const size_t one = kft_frame_end(&f);
+        memcpy(all + len, f.bytes, one);
+        len += one;
+    }
+    for (int k = 0; k < CLIENTS; k++) fds[k] = kft_dial(&server);
+    for (int k = 0; k < CLIENTS; k++) kft_send(fds[k], all, len);
+    for (int k = 0; k < CLIENTS; k++) {
+        int got = 0;
+        for (size_t frame_len = 1; got < NUM && frame_len; got += frame_len != 0) {
+            frame_len = kft_receive(&frame, fds[k]);
+            free(frame);
+        }
+        CHECK(got == NUM, "%d answers of client %d", got, k);
+        close(fds[k]);
+    }
+}
+
 static void check_timeouts(void) {
     struct kf_reactor_counts counts;
     kft_frame f;
@@ -435,6 +464,7 @@ void test_reactor(const kft_env *env) {
     check_limit_of_connections();
     check_dying_clients();
     check_half_closed();
+    check_turns();
     kft_server_close(&server);
 }
 
