@@ -121,6 +121,7 @@ static void finish_jobs(struct kf_reactor *r) {
     for (kf_job *job = kf_workers_done(r), *next; job; job = next) {
         kf_conn *c = kf_conn_of(r, job->conn);
         next = job->next;
+        kf_uid_recant(r, job->uid, job->announced);
         if (c && job->answer) {
             answered(c, 1);
             if (kf_conn_send_answer(r, c, job))

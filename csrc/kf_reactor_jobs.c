@@ -152,6 +152,7 @@ static int start(struct kf_reactor *r) {
 void kf_workers_give(struct kf_reactor *r, kf_job *job) {
     kf_workers *w = &r->workers;
     if (!start(r)) {
+        kf_uid_recant(r, job->uid, job->announced);
         kf_event_push_frame(r, job->conn, job->arrived, &job->frame, job->frame_at, &job->payload, job->first_len);
         kf_job_free(job);
         return;
@@ -161,6 +162,28 @@ void kf_workers_give(struct kf_reactor *r, kf_job *job) {
     w->end = &job->next;
     pthread_cond_signal(&w->wakes);
     pthread_mutex_unlock(&w->lock);
+}
+
+void kf_workers_forget(struct kf_reactor *r, uint64_t conn) {
+    kf_workers *w = &r->workers;
+    int forgot = 0;
+    pthread_mutex_lock(&w->lock);
+    kf_job **place = &w->first;
+    while (*place) {
+        kf_job *job = *place;
+        if (job->conn != conn) {
+            place = &job->next;
+            continue;
+        }
+        *place = job->next;
+        job->next = NULL;
+        *w->done_end = job;
+        w->done_end = &job->next;
+        forgot = 1;
+    }
+    w->end = place;
+    pthread_mutex_unlock(&w->lock);
+    if (forgot) kf_wake(r->wake_fd);
 }
 
 kf_job *kf_workers_done(struct kf_reactor *r) {

@@ -426,6 +426,60 @@ static void check_turns(void) {
     }
 }
 
+/* A client that has gone is not worked for any more: of its batches only those that were begun. */
+static void check_forgotten_jobs(void) {
+    enum { NUM = 60, RECORDS = 3000, MANY = 37 };
+    struct kf_reactor_counts before, after;
+    kft_frame f;
+    uint8_t *frame;
+    kf_reactor_counts(server.reactor, &before);
+    for (int k = 0; k < 2; k++) { /* the second is behind all of the first */
+        const int fd = kft_dial(&server);
+        for (int i = 0; i < (k ? 1 : NUM); i++) {
+            kft_frame_begin(&f, (uint64_t)i, MANY, 5), kft_frame_key(&f, "p", NULL);
+            f.at = kf_msgpack_put_array(f.at, 3);
+            f.at = kf_msgpack_put_uint(f.at, RECORDS);
+            f.at = kf_msgpack_put_uint(f.at, 1);
+            f.at = kf_msgpack_put_bin(f.at, RECORDS);
+            memset(f.at, 'x', RECORDS);
+            f.at += RECORDS;
+            kft_send(fd, f.bytes, kft_frame_end(&f));
+        }
+        CHECK(kft_receive(&frame, fd) > 0, "no answer to a batch");
+        free(frame);
+        close(fd);
+    }
+    kf_reactor_counts(server.reactor, &after);
+    CHECK(after.hot[MANY] - before.hot[MANY] <= NUM / 2, "%d batches", (int)(after.hot[MANY] - before.hot[MANY]));
+}
+
+static size_t put_begun(kft_frame *f, uint64_t id, uint64_t more) {
+    kft_frame_begin(f, id, 1, 6), kft_frame_key(f, "k", KFT_PAIRS), kft_frame_bin(f, "x", 1);
+    f->at = kf_msgpack_put_map(f->at, 1);
+    f->at = kf_msgpack_put_str(f->at, "more", 4);
+    f->at = kf_msgpack_put_uint(f->at, more);
+    return kft_frame_end(f);
+}
+
+/* What all connections of a uid have begun in chunks is bounded, and counted out when one of them ends. */
+static void check_announced(void) {
+    enum { MORE = 60 << 20 };
+    const uint64_t closed = seen(&server.closed);
+    const int one = kft_dial(&server), other = kft_dial(&server);
+    kft_frame f;
+    kft_send(one, f.bytes, put_begun(&f, 1, MORE));
+    kft_send(one, f.bytes, kft_encrypt_frame(&f, 2, KFT_PAIRS, server.library.text, TEXT));
+    expect_blob(one, 2, server.library.text, TEXT, "beside chunks");
+    kft_send(other, f.bytes, put_begun(&f, 3, MORE));
+    expect_handed(other, 3, "more than a uid may have");
+    close(one);
+    CHECK(reaches(&server.closed, closed + 1), "the first one stays");
+    kft_send(other, f.bytes, put_begun(&f, 4, MORE));
+    kft_send(other, f.bytes, kft_encrypt_frame(&f, 5, KFT_PAIRS, server.library.text, TEXT));
+    expect_blob(other, 5, server.library.text, TEXT, "there is room again");
+    close(other);
+}
+
 static void check_timeouts(void) {
     struct kf_reactor_counts counts;
     kft_frame f;
@@ -465,6 +519,8 @@ void test_reactor(const kft_env *env) {
     check_dying_clients();
     check_half_closed();
     check_turns();
+    check_forgotten_jobs();
+    check_announced();
     kft_server_close(&server);
 }
 
