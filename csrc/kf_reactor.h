@@ -270,8 +270,9 @@ int kf_hot_fits(const struct kf_reactor *r, const kf_call *call, const kf_answer
 int kf_hot_holds(const struct kf_reactor *r, const kf_ticket_entry *ticket, int64_t now);
 /* Appends events, which lie back to back, to the audit log. */
 int kf_hot_record(struct kf_reactor *r, const uint8_t *events, const uint32_t *lens, size_t num);
-/* begun: kf_metrics_now() of then. */
-void kf_hot_count(struct kf_reactor *r, const kf_call *call, const kf_ticket_entry *ticket, uint64_t begun);
+/* failed: of its records. begun: kf_metrics_now() of then. */
+void kf_hot_count(struct kf_reactor *r, const kf_call *call, const kf_ticket_entry *ticket, uint64_t failed,
+                  uint64_t begun);
 int64_t kf_clock_us(int clock);
 
 /* ---- workers (kf_reactor_jobs.c) ---------------------------------------------------------------- */

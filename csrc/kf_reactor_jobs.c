@@ -72,7 +72,7 @@ static int record(struct kf_reactor *r, const kf_job *job) {
     if (!job->ticket->facts.recorded) return 1;
     uint8_t *event = malloc(kf_answer_event_bound(&job->call, job->ticket));
     if (!event) return 0;
-    const uint32_t len = (uint32_t)kf_answer_event(event, &job->call, job->ticket,
+    const uint32_t len = (uint32_t)kf_answer_event(event, &job->call, job->ticket, job->data.failed,
                                                    (uint64_t)kf_clock_us(CLOCK_REALTIME), job->conn);
     const int recorded = len <= KF_EVENT_MAX && kf_hot_record(r, event, &len, 1) == KF_OK;
     free(event);
@@ -84,7 +84,7 @@ static int run(struct kf_reactor *r, kf_job *job) {
     const uint64_t begun = kf_metrics_now();
     if (!job->ticket || !parse(r, job) || !is_begun(r, job) || !answer(r, job)) return 0;
     if (record(r, job)) {
-        kf_hot_count(r, &job->call, job->ticket, begun);
+        kf_hot_count(r, &job->call, job->ticket, job->data.failed, begun);
         return 1;
     }
     kf_buffer_free(&job->answer->bytes);

@@ -545,6 +545,34 @@ static int new_file(const char *name) {
     return fd;
 }
 
+/* Of many MACs those that do not verify are counted in the event, whether the loop or a worker answers. */
+static void check_refused_recorded(int fd, int fd_log, const struct kf_log_end *end) {
+    static const uint16_t sizes[] = {2, 1000};
+    kft_frame f;
+    uint8_t *frame, tail[1024];
+    for (size_t k = 0; k < 2; k++) {
+        const uint16_t num = sizes[k];
+        const uint64_t before = end->offset;
+        kft_frame_begin(&f, 9, 40, 5), kft_frame_key(&f, "m", NULL);
+        f.at = kf_msgpack_put_array(f.at, 2);
+        for (int column = 0; column < 2; column++) {
+            f.at = kf_msgpack_put_array(f.at, 3);
+            f.at = kf_msgpack_put_uint(f.at, num);
+            f.at = kf_msgpack_put_uint(f.at, 1);
+            memset(tail, column, num);
+            kft_frame_bin(&f, tail, num);
+        }
+        kft_send(fd, f.bytes, kft_frame_end(&f));
+        const size_t len = kft_receive(&frame, fd);
+        CHECK(len > num && frame[1] == 9 && frame[2] == 0, "no answer to %d MACs", num);
+        free(frame);
+        const uint64_t event_len = end->offset - before;
+        const int there = event_len < sizeof tail && pread(fd_log, tail, event_len, (off_t)before) == (ssize_t)event_len;
+        uint8_t counts[8], *at = kf_msgpack_put_uint(kf_msgpack_put_uint(kf_msgpack_put_map(counts, 0), num), num);
+        CHECK(there && memmem(tail, event_len, counts, (size_t)(at - counts)), "not said to have failed: %d", num);
+    }
+}
+
 void test_reactor_recorded(const kft_env *env) {
     enum { NUM = 200, LARGE_LOG = 1 << 30 };
     struct kf_log_end end = {.segment = 1};
@@ -567,10 +595,12 @@ void test_reactor_recorded(const kft_env *env) {
     CHECK(event[4] == 1 && event[5] == 0x9d && event[6] == 0xcf, "no event");
     CHECK(memmem(event, end.offset / NUM, "EncryptionContext\x82\xa1" "b\xa1" "2\xa1" "a\xa1" "1", 26) != NULL, "its context");
     CHECK(memmem(event, end.offset / NUM, "-1", 2) != NULL, "its request id");
+    check_refused_recorded(fd, fd_log, &end);
+    const uint64_t num_before = end.num;
     kf_reactor_record(server.reactor, &small);
     kft_send(fd, f.bytes, len);
     expect_handed(fd, 1, "a full log");
-    CHECK(end.num == NUM, "recorded beyond its end");
+    CHECK(end.num == num_before, "recorded beyond its end");
     kf_reactor_record(server.reactor, NULL);
     kft_send(fd, f.bytes, len);
     expect_handed(fd, 1, "no log any more");
