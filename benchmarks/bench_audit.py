@@ -1,4 +1,4 @@
-"""Signed requests over HTTP: what recording and deciding cost, beside the same server without."""
+"""What recording and deciding cost, over HTTP and in Python, beside the same without."""
 
 import json
 import sys
@@ -6,7 +6,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pytest
 from bench_http import BODIES, CONNECTIONS, REQUESTS, process
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -94,3 +97,65 @@ def test_decisions(compare: Compare) -> None:
             units=REQUESTS,
             rounds=9,
         )
+
+
+CONTEXT = {"table": "orders", "column": "email"}
+LENGTH, SINGLES = 64, 2_000
+Doors = dict[str, kmsfast.Key]
+
+
+@pytest.fixture(scope="module")
+def doors() -> Iterator[Doors]:
+    """The same key by a door that records, by one that does not, and by a named principal's."""
+    settings: dict[str, dict[str, Any]] = {
+        "on": {}, "off": {"audit": "off"}, "named": {"principal": "administrator"},
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="kmsfast-bench-") as folder, ExitStack() as stack:
+        store = Path(folder) / "store"
+        with kmsfast.open(store, create=True) as kms:
+            kms.create_key(alias="alias/bench")
+            kms.principals.create_administrator()
+        yield {
+            name: stack.enter_context(kmsfast.open(store, **how)).key("alias/bench")
+            for name, how in settings.items()
+        }
+
+
+@pytest.mark.parametrize("num", [10_000, 1_000_000])
+@pytest.mark.parametrize("door", ["on", "named"])
+def test_batches(door: str, num: int, doors: Doors, compare: Compare) -> None:
+    """An event for each batch, and for a named principal a decision; together they may cost 5 %."""
+    values = np.random.default_rng(1).integers(0, 256, (num, LENGTH), np.uint8)
+    times = max(1, 100_000 // num)
+
+    def batches(key: kmsfast.Key) -> None:
+        for _ in range(times):
+            key.encrypt_batch(values, context=CONTEXT)
+
+    what = "audit on" if door == "on" else "audit on, a named principal"
+    compare(
+        Row(f"encrypt_batch {num:,} x 64 B numpy: {what} vs off", 0.95, 0.99),
+        lambda: batches(doors[door]),
+        lambda: batches(doors["off"]),
+        units=num * times,
+        rounds=15,
+    )
+
+
+@pytest.mark.parametrize("door", ["on", "named"])
+def test_singles(door: str, doors: Doors, compare: Compare) -> None:
+    """One record per call: the first of a second has an event, the others are counted."""
+
+    def singles(key: kmsfast.Key) -> None:
+        encrypt, value = key.encrypt, bytes(LENGTH)
+        for _ in range(SINGLES):
+            encrypt(value, context=CONTEXT)
+
+    what = "audit on" if door == "on" else "audit on, a named principal"
+    compare(
+        Row(f"key.encrypt, one record of 64 B: {what} vs off", 0.95, 0.99),
+        lambda: singles(doors[door]),
+        lambda: singles(doors["off"]),
+        units=SINGLES,
+        rounds=100,
+    )

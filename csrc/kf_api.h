@@ -216,16 +216,17 @@ int kf_blob_open_one(uint64_t key, uint8_t *out, uint8_t *status, const uint8_t 
                      const uint8_t *context, size_t context_len, const uint8_t *aad, size_t aad_len);
 
 /* A key version bound to an encryption context: what many single records under both have in common. Public,
- * and good as long as the key's handle is. */
+ * and good as long as the key's handle is. uses: how often it has sealed or opened. */
 struct kf_binding {
     uint64_t key;
+    uint64_t uses;
     uint8_t digest[32];
 };
 int kf_bind(struct kf_binding *out, uint64_t key, const uint8_t *context, size_t context_len);
 /* One record without associated data of its own, the short path. Opening returns the enum kf_record_status
  * (positive) of a blob that does not open. */
-int kf_bound_seal(const struct kf_binding *binding, uint8_t *out, const uint8_t *in, size_t in_len);
-int kf_bound_open(const struct kf_binding *binding, uint8_t *out, const uint8_t *in, size_t in_len);
+int kf_bound_seal(struct kf_binding *binding, uint8_t *out, const uint8_t *in, size_t in_len);
+int kf_bound_open(struct kf_binding *binding, uint8_t *out, const uint8_t *in, size_t in_len);
 
 /* A fresh data key of num_bytes (1 to 1024): its blob (num_bytes + 96), and its plaintext unless plain
  * is NULL. */

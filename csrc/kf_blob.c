@@ -67,6 +67,7 @@ int kf_bind(struct kf_binding *out, uint64_t key, const uint8_t *context, size_t
     if (status == KF_OK) status = kf_slot_pin(&slot, key, KF_KIND_KEY);
     if (status != KF_OK) return status;
     out->key = key;
+    out->uses = 0;
     kf_blob_digest(out->digest, ((const kf_key_slot *)slot)->prefix, context, context_len);
     kf_slot_unpin(key);
     return KF_OK;
@@ -111,12 +112,18 @@ static int open_one(const struct kf_binding *binding, uint8_t *out, const uint8_
     return status;
 }
 
-int kf_bound_seal(const struct kf_binding *binding, uint8_t *out, const uint8_t *in, size_t in_len) {
-    return seal_one(binding, out, in, in_len, NULL, 0);
+/* Threads share a binding, and nothing but the sum is asked for. */
+static int counted(struct kf_binding *binding, int status) {
+    if (status == KF_OK) (void)__atomic_fetch_add(&binding->uses, 1, __ATOMIC_RELAXED);
+    return status;
 }
 
-int kf_bound_open(const struct kf_binding *binding, uint8_t *out, const uint8_t *in, size_t in_len) {
-    return open_one(binding, out, in, in_len, NULL, 0);
+int kf_bound_seal(struct kf_binding *binding, uint8_t *out, const uint8_t *in, size_t in_len) {
+    return counted(binding, seal_one(binding, out, in, in_len, NULL, 0));
+}
+
+int kf_bound_open(struct kf_binding *binding, uint8_t *out, const uint8_t *in, size_t in_len) {
+    return counted(binding, open_one(binding, out, in, in_len, NULL, 0));
 }
 
 int kf_blob_seal_one(uint64_t key, uint8_t *out, const uint8_t *in, size_t in_len,

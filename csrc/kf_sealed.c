@@ -67,12 +67,14 @@ int kf_sealed_create(uint64_t *batch, uint8_t *header, uint64_t key, uint32_t re
 
 int kf_sealed_begin(uint64_t *batch, uint8_t *header, const uint8_t *data_key, const uint8_t *blob,
                     uint32_t record_size, const uint8_t *context, size_t context_len) {
-    const int status = kf_init();
+    uint8_t made[KF_SEALED_HEADER_LEN] = {KF_BLOB_MAGIC, KF_BLOB_VERSION, KF_SUITE_SEALED};
+    int status = kf_init();
     if (status != KF_OK) return status;
-    header[0] = KF_BLOB_MAGIC, header[1] = KF_BLOB_VERSION, header[2] = KF_SUITE_SEALED, header[3] = 0;
-    kf_store32_be(header + 4, record_size);
-    memcpy(header + BLOB_AT, blob, KF_SEALED_HEADER_LEN - BLOB_AT);
-    return new_slot(batch, data_key, header, context, context_len, 1);
+    kf_store32_be(made + 4, record_size);
+    memcpy(made + BLOB_AT, blob, sizeof made - BLOB_AT);
+    status = new_slot(batch, data_key, made, context, context_len, 1);
+    if (status == KF_OK) memcpy(header, made, sizeof made);
+    return status;
 }
 
 int kf_sealed_resume(uint64_t *batch, const uint8_t *data_key, const uint8_t *header, const uint8_t *context,

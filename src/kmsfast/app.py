@@ -173,11 +173,11 @@ class Deployment:
         if self._closed:
             return
         self._closed = True
-        for recorder in self._recorders:
-            recorder.close()
         for each in list(self._made.values()):
             each.outside.close()
-            each.ring.close()
+            each.ring.close()  # which ends the windows of uses, of which there are events
+        for recorder in self._recorders:
+            recorder.close()
         self.directory.close()
 
 

@@ -77,6 +77,8 @@ static int64_t num_bad, num_other;
 static const int32_t group_of_one[1];
 static struct kf_log_end log_end;
 static uint64_t log_num;
+static struct kf_reactor *reactor;
+static const struct kf_reactor_limits reactor_limits;
 static const uint32_t log_len = KFT_TEXT_LEN;
 
 CALL(kf_impl_force, "portable")
@@ -142,6 +144,8 @@ static int call_kf_reply_random(kft_library *l) {
 CALL(kf_data_key, l->key, l->out, l->out + 64, 32, NULL, 0)
 CALL(kf_sealed_create, &l->handle, l->out, l->key, 0, NULL, 0)
 CALL(kf_sealed_load, &l->handle, l->key, l->header, NULL, 0)
+CALL(kf_sealed_begin, &l->handle, l->out, l->text, l->blob, 0, NULL, 0)
+CALL(kf_sealed_resume, &l->handle, l->text, l->header, NULL, 0)
 CALL(kf_sealed_seal, l->batch, l->out, KFT_TEXT_LEN + 16, NULL, NULL, &l->texts, 1, 1, 1)
 CALL(kf_sealed_open, l->batch, l->out, KFT_TEXT_LEN - 16, NULL, NULL, l->out + 900, &num_bad, 0, &l->texts, 1, 1, 1)
 CALL(kf_p256_impl_force, "portable")
@@ -159,6 +163,7 @@ CALL(kf_log_unlock, -1)
 CALL(kf_log_append_locked, &log_end, -1, 1, l->text, KFT_TEXT_LEN)
 CALL(kf_log_append, &log_end, &log_num, -1, -1, 0, UINT64_MAX, 1, l->text, &log_len, 1)
 CALL(kf_sigv4_check, l->text, l->text, KFT_TEXT_LEN, l->text, KFT_TEXT_LEN, l->text, KFT_TEXT_LEN, l->signature)
+CALL(kf_reactor_open, &reactor, NULL, 0, NULL, &reactor_limits)
 CALL(kf_sha256, l->out, l->text, KFT_TEXT_LEN)
 
 #define ENTRY(function, uses_keys) {#function, call_##function, uses_keys}
@@ -207,6 +212,8 @@ const kft_call KFT_CALLS[] = {
     ENTRY(kf_data_key, 1),
     ENTRY(kf_sealed_create, 1),
     ENTRY(kf_sealed_load, 1),
+    ENTRY(kf_sealed_begin, 1),
+    ENTRY(kf_sealed_resume, 1),
     ENTRY(kf_sealed_seal, 1),
     ENTRY(kf_sealed_open, 1),
     ENTRY(kf_p256_impl_force, 0),
@@ -224,6 +231,7 @@ const kft_call KFT_CALLS[] = {
     ENTRY(kf_log_append_locked, 0),
     ENTRY(kf_log_append, 0),
     ENTRY(kf_sigv4_check, 0),
+    ENTRY(kf_reactor_open, 0),
     ENTRY(kf_sha256, 0),
 };
 const size_t KFT_NUM_CALLS = sizeof KFT_CALLS / sizeof KFT_CALLS[0];

@@ -39,7 +39,7 @@ static void fixture_close(fixture *f) {
 /* ---- one call between guards ---------------------------------------------------------------------------- */
 
 /* Seals into a buffer of exactly the blob's size, between guards or canaries, and copies it out. */
-static int seal_guarded(const struct kf_binding *binding, enum kft_placement placement, uint8_t *blob,
+static int seal_guarded(struct kf_binding *binding, enum kft_placement placement, uint8_t *blob,
                         const uint8_t *text, size_t len) {
     kft_random random = {len};
     const kft_buffer in = kft_buffer_of(placement, text, len, &random);
@@ -55,7 +55,7 @@ static int seal_guarded(const struct kf_binding *binding, enum kft_placement pla
 }
 
 /* Opens likewise. A blob that does not open leaves its output as it was, or zeros. */
-static int open_guarded(const struct kf_binding *binding, enum kft_placement placement, uint8_t *text,
+static int open_guarded(struct kf_binding *binding, enum kft_placement placement, uint8_t *text,
                         const uint8_t *blob, size_t blob_len) {
     kft_random random = {blob_len};
     const size_t len = blob_len < KF_BLOB_OVERHEAD ? 0 : blob_len - KF_BLOB_OVERHEAD;
@@ -80,7 +80,7 @@ static enum kft_placement next_placement(void) {
 }
 
 /* What became of a blob that must not open, in the placement whose turn it is; what: and how it was spoiled. */
-static void check_refused(enum kf_record_status expected, const struct kf_binding *binding, const uint8_t *blob,
+static void check_refused(enum kf_record_status expected, struct kf_binding *binding, const uint8_t *blob,
                           size_t blob_len, const char *what, size_t at) {
     static uint8_t text[MAX_LEN + 1];
     const int status = open_guarded(binding, next_placement(), text, blob, blob_len);
@@ -101,7 +101,7 @@ typedef struct {
 static uint8_t texts[NUM_LENS][MAX_LEN], blobs[NUM_LENS][MAX_BLOB], opened[NUM_LENS][MAX_LEN];
 
 /* Bound records open in a batch. */
-static void check_bound_to_batch(const fixture *f, const char *sealer, const char *opener) {
+static void check_bound_to_batch(fixture *f, const char *sealer, const char *opener) {
     static pointers p;
     int64_t bad = -1, other = -1;
     kf_impl_force(sealer);
@@ -123,7 +123,7 @@ static void check_bound_to_batch(const fixture *f, const char *sealer, const cha
 }
 
 /* Records of a batch open one by one, as do bound ones. */
-static void check_batch_to_bound(const fixture *f, const char *sealer, const char *opener) {
+static void check_batch_to_bound(fixture *f, const char *sealer, const char *opener) {
     static pointers p;
     static uint8_t text[MAX_LEN], again[MAX_BLOB];
     kf_impl_force(sealer);
@@ -154,7 +154,7 @@ static enum kf_record_status expected_of_byte(size_t at, int bit) {
     return at < KF_PREFIX_LEN ? KF_REC_COMMITMENT : KF_REC_AUTH;
 }
 
-static void check_flipped_bits(const fixture *f, size_t len) {
+static void check_flipped_bits(fixture *f, size_t len) {
     static uint8_t blob[MAX_BLOB];
     CHECK(kf_bound_seal(&f->bound, blob, texts[0], len) == KF_OK, "seal");
     for (size_t bit = 0; bit < 8 * (len + KF_BLOB_OVERHEAD); bit++) {
@@ -164,7 +164,7 @@ static void check_flipped_bits(const fixture *f, size_t len) {
     }
 }
 
-static void check_lengths(const fixture *f, size_t len) {
+static void check_lengths(fixture *f, size_t len) {
     static uint8_t blob[MAX_BLOB + 1];
     const size_t blob_len = len + KF_BLOB_OVERHEAD;
     CHECK(kf_bound_seal(&f->bound, blob, texts[0], len) == KF_OK, "seal");
@@ -175,7 +175,7 @@ static void check_lengths(const fixture *f, size_t len) {
 }
 
 /* Another context, any bit of the digest, another version, and a binding put together of two. */
-static void check_other_bindings(const fixture *f, size_t len) {
+static void check_other_bindings(fixture *f, size_t len) {
     static uint8_t blob[MAX_BLOB];
     const size_t blob_len = len + KF_BLOB_OVERHEAD;
     struct kf_binding wrong = f->bound;
@@ -198,7 +198,7 @@ static void check_other_bindings(const fixture *f, size_t len) {
 
 /* ---- dead handles ------------------------------------------------------------------------------------------ */
 
-static void check_dead(const struct kf_binding *dead, int expected, const uint8_t *blob, const char *what) {
+static void check_dead(struct kf_binding *dead, int expected, const uint8_t *blob, const char *what) {
     static uint8_t out[MAX_BLOB], text[MAX_LEN];
     struct kf_binding none = {.key = 77};
     const int bound = kf_bind(&none, dead->key, CONTEXT, CONTEXT_LEN);
@@ -212,7 +212,7 @@ static void check_dead(const struct kf_binding *dead, int expected, const uint8_
 static void check_handles(fixture *f) {
     static uint8_t blob[MAX_BLOB], text[MAX_LEN];
     kft_library *l = &f->library;
-    const struct kf_binding no_key = {.key = 0}, store = {.key = l->store}, batch = {.key = l->batch};
+    struct kf_binding no_key = {.key = 0}, store = {.key = l->store}, batch = {.key = l->batch};
     CHECK(kf_bound_seal(&f->bound, blob, texts[0], 40) == KF_OK, "seal");
     check_dead(&no_key, KF_ERR_STALE, blob, "no key");
     check_dead(&store, KF_ERR_KIND, blob, "a store");
@@ -224,7 +224,7 @@ static void check_handles(fixture *f) {
     check_dead(&f->bound, KF_ERR_STALE, blob, "a released key");
     CHECK(kf_key_load(&l->key, l->store, l->wrapped_key, l->key_id, 1, 0) == KF_OK, "load it again");
     check_dead(&f->bound, KF_ERR_STALE, blob, "the handle of before");
-    const struct kf_binding before = f->bound;
+    struct kf_binding before = f->bound;
     CHECK(kf_bind(&f->bound, l->key, CONTEXT, CONTEXT_LEN) == KF_OK && f->bound.key != before.key &&
           memcmp(f->bound.digest, before.digest, sizeof before.digest) == 0, "bound again");
     CHECK(open_guarded(&f->bound, KFT_PLAIN, text, blob, 40 + KF_BLOB_OVERHEAD) == KF_OK &&

@@ -12,10 +12,26 @@ from uuid import UUID, uuid5
 
 from kmsfast.audit.event import Caller, Event
 
-__all__ = ["SOURCE", "event_id", "record", "user_name"]
+__all__ = ["SOURCE", "event_id", "record", "source", "user_name"]
 
 _VERSION: Final = "1.11"
 SOURCE: Final = "kms.amazonaws.com"
+# What is no operation of AWS KMS: managing principals, and what only this program has.
+_OF_IAM: Final = (
+    "AddUserToGroup CreateAccessKey CreateGroup CreateRole CreateUser DeleteAccessKey DeleteGroup "
+    "DeleteGroupPolicy DeleteRole DeleteRolePolicy DeleteUser DeleteUserPolicy "
+    "GetAccountAuthorizationDetails GetGroup GetGroupPolicy GetRole GetRolePolicy GetUser "
+    "GetUserPolicy ListAccessKeys ListGroupsForUser PutGroupPolicy PutRolePolicy PutUserPolicy "
+    "RemoveUserFromGroup UpdateAccessKey"
+)
+_OWN: Final = (
+    "ChangeRootKey CreateAccount DeletePeer DeleteRoot DeleteRootPolicy GetCost GetPeer GetQuotas "
+    "GetRoot GetRootPolicy ListPeers PutPeer PutPrincipals PutRootPolicy"
+)
+_SOURCES: Final = {
+    **dict.fromkeys(_OF_IAM.split(), "iam.amazonaws.com"),
+    **dict.fromkeys(_OWN.split(), "kmsfast"),
+}
 _ORIGIN: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -29,6 +45,11 @@ def user_name(caller: Caller) -> str:
     return "root" if caller.kind == "Root" else caller.arn.rpartition("/")[2]
 
 
+def source(operation: str) -> str:
+    """Whose operation it is: that of a service of AWS, or of this program alone."""
+    return _SOURCES.get(operation, SOURCE)
+
+
 def record(event: Event, store_id: bytes, number: int) -> dict[str, Any]:
     """The event as CloudTrail has it.
 
@@ -40,7 +61,7 @@ def record(event: Event, store_id: bytes, number: int) -> dict[str, Any]:
         "eventVersion": _VERSION,
         "userIdentity": _identity(event.caller),
         "eventTime": _iso(event.time),
-        "eventSource": SOURCE,
+        "eventSource": source(event.name),
         "eventName": event.name,
         "awsRegion": event.region,
         "sourceIPAddress": event.caller.source,

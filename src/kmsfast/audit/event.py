@@ -24,11 +24,11 @@ class Caller(NamedTuple):
     """Who asked.
 
     Attributes:
-        kind: as CloudTrail names it: ``Root``, ``IAMUser``, ``AssumedRole``, ``AWSAccount``,
-            ``Unknown``; or ``Owner``: whoever opened the store in a process of his own.
-        arn: of the principal; empty when there is none.
+        kind: as CloudTrail names it: ``Root``, which whoever opened the store is as well,
+            ``IAMUser``, ``Role``, ``AssumedRole`` and so on.
+        arn: of the principal.
         access_key_id: empty when there is none.
-        source: IP address, or the door: ``in-process``, ``command line``, ``unix:UID``.
+        source: IP address, or the door: ``in-process``, ``command line``, ``unix socket``.
     """
 
     kind: str

@@ -451,16 +451,23 @@ class AuditLog:
     def _sync_soon(self) -> None:
         if not self._dirty.is_set():
             self._dirty.set()
-            if self._syncer is None:
-                self._start_syncer()
+            if self._syncer is None and not self._start_syncer():
+                self._sync()
 
-    def _start_syncer(self) -> None:
+    def _start_syncer(self) -> bool:
+        """Starts the thread; False: that cannot be done, as at the end of the interpreter."""
         with self._lock:
             if self._syncer is None:
-                self._syncer = threading.Thread(
+                thread = threading.Thread(
                     target=self._sync_often, name="kmsfast-audit", daemon=True
                 )
-                self._syncer.start()
+                try:
+                    thread.start()
+                except RuntimeError:
+                    self._dirty.clear()
+                    return False
+                self._syncer = thread
+            return True
 
     def _stop_syncer(self) -> None:
         self._closing.set()

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from kmsfast.audit.cloudtrail import SOURCE, event_id, user_name
+from kmsfast.audit.cloudtrail import event_id, source, user_name
 from kmsfast.audit.event import Event
 from kmsfast.audit.frames import KIND_AT, Kind, body_of, ends_of, segment_name
 from kmsfast.audit.reading import Found
@@ -90,7 +90,7 @@ _ATTRIBUTES: Final[Mapping[str, Callable[[Event, str], bool]]] = {
         arn == value or arn.endswith(f"/{value}") for arn in event.keys
     ),
     "ResourceType": lambda event, value: bool(event.keys) and value == RESOURCE_TYPE,
-    "EventSource": lambda _event, value: value == SOURCE,
+    "EventSource": lambda event, value: source(event.name) == value,
     "AccessKeyId": lambda event, value: event.caller.access_key_id == value,
 }
 

@@ -19,8 +19,9 @@ __all__ = ["Recorder"]
 
 # What operations that change something begin with; their records are synced before the answer.
 _CHANGES: Final = (
-    "Cancel", "Connect", "Create", "Delete", "Disable", "Disconnect", "Enable", "Import", "Put",
-    "Replicate", "Retire", "Revoke", "Rotate", "Schedule", "Tag", "Untag", "Update",
+    "Add", "Cancel", "Change", "Connect", "Create", "Delete", "Disable", "Disconnect", "Enable",
+    "Import", "Put", "Remove", "Replicate", "Retire", "Revoke", "Rotate", "Schedule", "Tag",
+    "Untag", "Update",
 )  # fmt: skip
 # As CloudTrail has it (user guide, "CloudTrail record contents"): longer messages are cut, and
 # parameters that make a record longer are left out, so that nobody can fill the disk with refusals.
@@ -69,6 +70,24 @@ class Recorder:
             body = event._replace(request=_OMITTED, response=_OMITTED).pack()
         log.append(body, sync=self.waits_for(event.name))
 
+    def record_packed(self, body: bytes) -> bool:
+        """Writes the packed event of an operation that waits for nothing.
+
+        Returns:
+            Whether it did; it is too long otherwise.
+
+        Raises:
+            As :meth:`record`.
+        """
+        if len(body) > _LONGEST:
+            return False
+        try:
+            (self._log or self._opened()).append(body)
+        except BaseException:
+            add(_FAILURES, 1)
+            raise
+        return True
+
     def append(self, bodies: Sequence[bytes]) -> None:
         """The same with packed events of operations that wait for nothing, by one write.
 
@@ -105,7 +124,8 @@ class Recorder:
         Raises:
             AuditUnusable: it cannot.
         """
-        self._opened()
+        if self._log is None:
+            self._opened()
 
     @property
     def is_strict(self) -> bool:

@@ -90,6 +90,21 @@ def _version(context: click.Context, _option: click.Parameter, wanted: bool) -> 
     help="File that says what stands behind custom key stores.  [env: KMSFAST_KEY_STORES]",
 )
 @click.option(
+    "--principal",
+    metavar="NAME",
+    envvar="KMSFAST_PRINCIPAL",
+    help="Name or ARN of the principal that policies decide about, instead of the owner."
+    "  [env: KMSFAST_PRINCIPAL]",
+)
+@click.option(
+    "--audit",
+    type=click.Choice(["on", "off", "strict"]),
+    envvar="KMSFAST_AUDIT",
+    default="on",
+    show_default=True,
+    help="Whether operations are recorded.  [env: KMSFAST_AUDIT]",
+)
+@click.option(
     "--socket",
     type=click.Path(path_type=Path, readable=False),
     envvar="KMSFAST_SOCKET",
@@ -115,12 +130,14 @@ def cli(
     region: str | None,
     account: str | None,
     key_stores: Path | None,
+    principal: str | None,
+    audit: str,
     socket: Path | None,
 ) -> None:
     """Keys that rotate, and columns, tables and files encrypted under them."""
     context.obj = Session(
         store, root_key, passphrase, region=region, account=account, key_stores=key_stores,
-        socket=socket,
+        socket=socket, principal=principal, audit=audit,
     )  # fmt: skip
     context.call_on_close(context.obj.close)
 

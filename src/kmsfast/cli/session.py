@@ -44,6 +44,8 @@ class Session:
         quotas: the file that says which quotas are not AWS's; None: that of the store.
         region: whose keys; None: that of the store. account: likewise.
         socket: of the server whose keys are meant instead of those of a store.
+        principal: whom policies decide about; None: the owner.
+        audit: whether operations are recorded, as :func:`kmsfast.open` has it.
     """
 
     def __init__(
@@ -56,7 +58,10 @@ class Session:
         account: str | None = None,
         key_stores: Path | None = None,
         socket: Path | None = None,
+        principal: str | None = None,
+        audit: str = "on",
     ) -> None:
+        self._principal, self._audit = principal, audit
         self.store, self.region, self.account = store, region, account
         self._key_stores, self._socket = key_stores, socket
         self.quotas: Path | None = None
@@ -80,6 +85,11 @@ class Session:
 
             if self.account is not None:
                 raise click.UsageError("with --socket the account is that of the caller")
+            if self._principal is not None or self._audit != "on":
+                raise click.UsageError(
+                    "with --socket the server knows who calls, and what is recorded: leave out "
+                    "--principal and --audit"
+                )
             self._server = kmsfast.connect(self._socket, region=self.region)
         # What a command asks of it is there, with the same parameters and results.
         return cast("Kms", self._server)
@@ -96,13 +106,29 @@ class Session:
                 "this command works on a store itself: leave out --socket (or KMSFAST_SOCKET)"
             )
         if self._kms is None:
-            import kmsfast
-
-            self._kms = kmsfast.open(
-                self.store, root=self.root(), region=self.region, account=self.account,
-                key_stores=self._key_stores,
-            )  # fmt: skip
+            self._kms = self.open()
         return self._kms
+
+    def open(self, **settings: Any) -> Kms:
+        """The store, for a door that says in events which command it is.
+
+        Args:
+            settings: of :func:`kmsfast.open`, in place of what the options say.
+
+        Raises:
+            KmsError: as :attr:`kms`.
+        """
+        from kmsfast.local import Source, open_for
+
+        chosen = {
+            "root": self.root, "region": self.region, "account": self.account,
+            "key_stores": self._key_stores, "principal": self._principal, "audit": self._audit,
+            **settings,
+        }  # fmt: skip
+        if callable(chosen["root"]):
+            chosen["root"] = chosen["root"]()
+        agent = f"{click.get_current_context().command_path} uid/{os.getuid()}"
+        return open_for(self.store, Source("command line", agent), **chosen)
 
     def application(self, *, create: bool) -> Application:
         """The running service on the store, for its region and account.

@@ -49,15 +49,13 @@ def init(
     The access key is for requests over HTTP, and on a socket the user who makes the store is the
     administrator; who can open the store needs neither.
     """
-    import kmsfast
-
     session.choose_root(root_key, passphrase)
     root = session.root(confirm=True)
 
     def made() -> NewAccessKey:
-        with kmsfast.open(
-            session.store,
+        with session.open(
             create=True,
+            principal=None,
             root=root,
             region=region or session.region,
             account=account or session.account,

@@ -34,6 +34,7 @@ __all__ = [
     "data_key",
     "open_batch",
     "open_one",
+    "own",
     "parse_key",
     "prefix",
     "record_error",
@@ -42,6 +43,7 @@ __all__ = [
     "seal_one",
     "start_of",
     "try_open",
+    "uses",
 ]
 
 # Resolves the 56 bytes that start a blob to a handle that is in the arena at that moment.
@@ -155,6 +157,19 @@ def bind(handle: int, context: bytes) -> Any:
     binding = ffi.new("struct kf_binding *")
     check(lib.kf_bind(binding, handle, context, len(context)))
     return binding
+
+
+def own(binding: Any) -> Any:
+    """The same, with a count of its own."""
+    made = ffi.new("struct kf_binding *")
+    made[0] = binding[0]
+    made.uses = 0
+    return made
+
+
+def uses(binding: Any) -> int:
+    """How often it has sealed or opened."""
+    return int(binding.uses)
 
 
 def seal_bound(binding: Any, plaintext: bytes) -> bytes:

@@ -6,15 +6,24 @@ Rules: those of :mod:`kmsfast.local`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kmsfast import app
+from kmsfast.doors import Door, Outcome
+from kmsfast.local.members import names, pairs
+from kmsfast.local.recorded import operation
 
 if TYPE_CHECKING:
     from kmsfast.model.policy_grant import Grant
     from kmsfast.service.grants import IssuedGrant
 
 __all__ = ["GrantUses"]
+
+_CONSTRAINTS: Final = ("EncryptionContextEquals", "EncryptionContextSubset", "SourceArn")
+
+
+def _of_grant(made: IssuedGrant) -> Outcome:
+    return Outcome({"GrantId": made.grant_id})
 
 
 class GrantUses:
@@ -23,8 +32,25 @@ class GrantUses:
     __slots__ = ()
 
     _app: app.Application
+    _door: Door
     _raw_id: bytes
 
+    @operation(
+        "CreateGrant",
+        members={
+            "operations": ("Operations", names),
+            "grantee_principal": "GranteePrincipal",
+            "grantee_service_principal": "GranteeServicePrincipal",
+            "retiring_principal": "RetiringPrincipal",
+            "retiring_service_principal": "RetiringServicePrincipal",
+            "encryption_context_equals": ("EncryptionContextEquals", pairs),
+            "encryption_context_subset": ("EncryptionContextSubset", pairs),
+            "source_arn": "SourceArn",
+            "name": "Name",
+        },
+        nested={"Constraints": _CONSTRAINTS},
+        outcome=_of_grant,
+    )
     def create_grant(
         self,
         operations: Iterable[str],
@@ -73,6 +99,7 @@ class GrantUses:
         )  # fmt: skip
         return self._app.grants.create(self._raw_id, wanted)
 
+    @operation("ListGrants", members={"grantee_principal": "GranteePrincipal"})
     def grants(self, grantee_principal: str | None = None) -> list[Grant]:
         """The key's grants, or those of one grantee, in the order of their ids.
 
@@ -81,6 +108,7 @@ class GrantUses:
         """
         return self._app.grants.listed(self._raw_id, grantee=grantee_principal)
 
+    @operation("RetireGrant", members={"grant_id": "GrantId"})
     def retire_grant(self, grant_id: str) -> None:
         """Ends a grant whose work is done. It is gone at once.
 
@@ -89,6 +117,7 @@ class GrantUses:
         """
         self._app.grants.end(self._raw_id, grant_id)
 
+    @operation("RevokeGrant", members={"grant_id": "GrantId"})
     def revoke_grant(self, grant_id: str) -> None:
         """Ends a grant, whoever needs it. It is gone at once.
 

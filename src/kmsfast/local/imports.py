@@ -9,6 +9,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from kmsfast import app
+from kmsfast.doors import Door, Outcome
+from kmsfast.local.members import moment
+from kmsfast.local.recorded import operation
 from kmsfast.model.imports import ExpirationModel
 
 if TYPE_CHECKING:
@@ -17,14 +20,26 @@ if TYPE_CHECKING:
 __all__ = ["ImportUses"]
 
 
+def _of_material(made: ImportedMaterial) -> Outcome:
+    return Outcome({"KeyMaterialId": made.material_id} if made.material_id else {})
+
+
 class ImportUses:
     """The part of :class:`kmsfast.Key` for imported key material."""
 
     __slots__ = ()
 
     _app: app.Application
+    _door: Door
     _raw_id: bytes
 
+    @operation(
+        "GetParametersForImport",
+        members={
+            "wrapping_algorithm": "WrappingAlgorithm",
+            "wrapping_key_spec": "WrappingKeySpec",
+        },
+    )
     def get_parameters_for_import(
         self,
         *,
@@ -47,6 +62,17 @@ class ImportUses:
         """
         return self._app.importing.parameters(self._raw_id, wrapping_algorithm, wrapping_key_spec)
 
+    @operation(
+        "ImportKeyMaterial",
+        members={
+            "valid_to": ("ValidTo", moment),
+            "expiration_model": "ExpirationModel",
+            "import_type": "ImportType",
+            "key_material_description": "KeyMaterialDescription",
+            "key_material_id": "KeyMaterialId",
+        },
+        outcome=_of_material,
+    )
     def import_key_material(
         self,
         import_token: bytes,
@@ -87,6 +113,11 @@ class ImportUses:
             named=key_material_id,
         )  # fmt: skip
 
+    @operation(
+        "DeleteImportedKeyMaterial",
+        members={"key_material_id": "KeyMaterialId"},
+        outcome=_of_material,
+    )
     def delete_imported_key_material(self, key_material_id: str | None = None) -> ImportedMaterial:
         """Removes imported material. The key cannot be used until the same is imported again.
 

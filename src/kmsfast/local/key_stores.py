@@ -5,17 +5,45 @@ Rules: those of :mod:`kmsfast.local`.
 
 from __future__ import annotations
 
+from typing import Final
+
 from kmsfast import app
+from kmsfast.doors import Door, Outcome
+from kmsfast.local.members import Member
+from kmsfast.local.recorded import operation
 from kmsfast.model.key_store import Connectivity, CustomKeyStore, KeyStoreType, ProxyCredential
 
 __all__ = ["KeyStoreUses"]
+
+_STORE: Final[dict[str, Member]] = {"key_store_id": "CustomKeyStoreId"}
+# Neither password, nor trust anchor, nor the proxy's credential.
+_PROPERTIES: Final[dict[str, Member]] = {
+    "cluster_id": "CloudHsmClusterId",
+    "uri_endpoint": "XksProxyUriEndpoint",
+    "uri_path": "XksProxyUriPath",
+    "connectivity": "XksProxyConnectivity",
+}
+
+
+def _of_store(made: CustomKeyStore) -> Outcome:
+    return Outcome({"CustomKeyStoreId": made.id})
+
+
+def _of_connection(made: CustomKeyStore) -> Outcome:
+    return Outcome({"ConnectionState": str(made.state)})
 
 
 class KeyStoreUses:
     """The part of :class:`kmsfast.Kms` for custom key stores."""
 
     _app: app.Application
+    _door: Door
 
+    @operation(
+        "CreateCustomKeyStore",
+        members={"name": "CustomKeyStoreName", "type": "CustomKeyStoreType", **_PROPERTIES},
+        outcome=_of_store,
+    )
     def create_custom_key_store(
         self,
         name: str,
@@ -57,10 +85,12 @@ class KeyStoreUses:
         )
         return self._app.key_stores.create(name, type, properties)
 
+    @operation("DescribeCustomKeyStores")
     def custom_key_stores(self) -> list[CustomKeyStore]:
         """All custom key stores, by id."""
         return self._app.key_stores.all()
 
+    @operation("DescribeCustomKeyStores", members=_STORE)
     def custom_key_store(self, key_store_id: str) -> CustomKeyStore:
         """The custom key store of an id.
 
@@ -69,6 +99,10 @@ class KeyStoreUses:
         """
         return self._app.key_stores.find(key_store_id)
 
+    @operation(
+        "UpdateCustomKeyStore",
+        members={**_STORE, "new_name": "NewCustomKeyStoreName", **_PROPERTIES},
+    )
     def update_custom_key_store(
         self,
         key_store_id: str,
@@ -94,6 +128,7 @@ class KeyStoreUses:
         )
         self._app.key_stores.update(key_store_id, new_name, properties)
 
+    @operation("DeleteCustomKeyStore", members=_STORE)
     def delete_custom_key_store(self, key_store_id: str) -> None:
         """Removes a custom key store that is disconnected and has no keys.
 
@@ -102,6 +137,7 @@ class KeyStoreUses:
         """
         self._app.key_stores.delete(key_store_id)
 
+    @operation("ConnectCustomKeyStore", members=_STORE, outcome=_of_connection)
     def connect_custom_key_store(self, key_store_id: str) -> CustomKeyStore:
         """Connects it. ``state`` of the result is CONNECTED, or FAILED with the ``error`` why.
 
@@ -110,6 +146,7 @@ class KeyStoreUses:
         """
         return self._app.key_stores.connect(key_store_id)
 
+    @operation("DisconnectCustomKeyStore", members=_STORE)
     def disconnect_custom_key_store(self, key_store_id: str) -> None:
         """Makes its keys unavailable until it is connected again.
 

@@ -6,16 +6,20 @@ Rules: those of :mod:`kmsfast.local`.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn, Self
 
 from kmsfast import app
 from kmsfast.crypto.blob import try_open
 from kmsfast.crypto.sealed import SealedReader
+from kmsfast.doors import Call, Door, Entry, Outcome, Request
 from kmsfast.errors import StaleHandle, ValidationError
 from kmsfast.local.key import Key, Tags
 from kmsfast.local.key_stores import KeyStoreUses
+from kmsfast.local.members import Member, key_name, moment, pairs, records_of
+from kmsfast.local.members import tags as tag_members
+from kmsfast.local.recorded import CONTEXT, of_batch, operation, operation_with_call
 from kmsfast.local.remembered import NOTHING_TO_OPEN, Context, Opening
 from kmsfast.model.alias import Alias
 from kmsfast.model.arn import Home
@@ -23,6 +27,7 @@ from kmsfast.model.context import copied
 from kmsfast.model.keyspec import KeySpec, Origin
 from kmsfast.service import streams
 from kmsfast.service.encryption import Errors, SealedBatch
+from kmsfast.service.usage import Window
 from kmsfast.store.roots import Root
 
 if TYPE_CHECKING:
@@ -37,20 +42,44 @@ if TYPE_CHECKING:
 __all__ = ["Kms"]
 
 _HEADER_LEN: Final = 24
+_ALIAS_OF_KEY: Final[dict[str, Member]] = {"name": "AliasName", "key": ("TargetKeyId", key_name)}
+
+
+def _of_key(made: Key) -> Outcome:
+    return Outcome({"KeyMetadata": {"Arn": made.arn, "KeyId": made.id}}, keys=(made.arn,))
+
+
+def _blob_of_header(header: Any) -> Any:
+    """The start of the blob that a sealed batch's header has of its data key."""
+    return header[8:64] if isinstance(header, bytes | bytearray | memoryview) else None
+
+
+def _records_of_sealed(sealed: Any) -> int:
+    return records_of(sealed[1]) if isinstance(sealed, tuple) and len(sealed) == 2 else 1
+
+
+def _blob_of_sealed(sealed: Any) -> Any:
+    return _blob_of_header(sealed[0]) if isinstance(sealed, tuple) and sealed else None
 
 
 class Kms(KeyStoreUses):
     """An open key store. Close it, or use it as a context manager, to wipe its keys from memory."""
 
-    def __init__(self, application: app.Application) -> None:
-        self._app, self._ring = application, application.ring
+    def __init__(self, door: Door) -> None:
+        application = door.app
+        self._door, self._app, self._ring = door, application, application.ring
         self._management, self._encryption = application.management, application.encryption
         self._epoch, self._opening = application.ring.epoch, NOTHING_TO_OPEN
         self._usage = application.ring.usage
 
     @property
     def audit(self) -> Trail:
-        """The audit log of the store: who did what with its keys."""
+        """The audit log of the store: who did what with its keys.
+
+        Raises:
+            AccessDenied: to anybody but the owner of the store.
+        """
+        self._door.permit(Request("LookupEvents", {}, service="cloudtrail"))
         return self._app.deployment.trail
 
     def close(self) -> None:
@@ -126,12 +155,57 @@ class Kms(KeyStoreUses):
                 administrators, users, spec=spec, usage=usage, origin=origin,
                 multi_region=multi_region,
             )  # fmt: skip
+        parts: dict[str, Any] = {"alias": alias, "rotation_period_days": rotation_period_days}
+        named = self._door.visitor.is_named
+        key = self._create_key(
+            spec=spec, usage=usage, origin=origin, description=description, tags=tags,
+            policy=policy, multi_region=multi_region, key_store_id=custom_key_store_id,
+            xks_key_id=xks_key_id, **({} if named else parts),
+        )  # fmt: skip
+        if named and alias is not None:  # each is decided, as with AWS, where they are operations
+            self.create_alias(alias, key)
+        if named and rotation_period_days is not None:
+            key.enable_rotation(rotation_period_days)
+        return key
+
+    @operation(
+        "CreateKey",
+        members={
+            "spec": "KeySpec",
+            "usage": "KeyUsage",
+            "origin": "Origin",
+            "description": "Description",
+            "tags": ("Tags", tag_members),
+            "policy": "Policy",
+            "multi_region": "MultiRegion",
+            "key_store_id": "CustomKeyStoreId",
+            "xks_key_id": "XksKeyId",
+            "alias": "AliasName",
+            "rotation_period_days": "RotationPeriodInDays",
+        },
+        outcome=_of_key,
+    )
+    def _create_key(
+        self,
+        *,
+        spec: str,
+        usage: str | None,
+        origin: str,
+        description: str,
+        tags: Tags | None,
+        policy: str | None,
+        multi_region: bool,
+        key_store_id: str | None,
+        xks_key_id: str | None,
+        alias: str | None = None,
+        rotation_period_days: int | None = None,
+    ) -> Key:
         key = self._management.create_key(
             spec=spec, usage=usage, origin=origin, description=description, alias=alias, tags=tags,
             policy=policy, rotation_period_days=rotation_period_days, multi_region=multi_region,
-            key_store_id=custom_key_store_id, xks_key_id=xks_key_id,
+            key_store_id=key_store_id, xks_key_id=xks_key_id,
         )  # fmt: skip
-        return Key(self._app, key)
+        return Key(self._door, key)
 
     def key(self, name: str) -> Key:
         """The key of an id, an ARN, an alias or an alias's ARN.
@@ -142,7 +216,7 @@ class Kms(KeyStoreUses):
             KeyNotFound: there is none.
             InvalidKeyId, InvalidArn, InvalidAliasName: it cannot be the name of one.
         """
-        return Key(self._app, self._ring.find(name))
+        return Key(self._door, self._ring.find(name))
 
     def at(self, region: str | None = None, account: str | None = None) -> Kms:
         """The same open store for another region or account; closing one of them closes all.
@@ -151,16 +225,20 @@ class Kms(KeyStoreUses):
             ValidationError: no region or account.
         """
         home = self._app.store.home
-        return Kms(self._app.deployment.at(Home(region or home.region, account or home.account)))
+        there = Home(region or home.region, account or home.account)
+        return Kms(self._door.at(self._app.deployment.at(there)))
 
+    @operation("ListKeys")
     def keys(self) -> list[Key]:
         """All keys, oldest first."""
-        return [Key(self._app, key) for key in self._management.all_keys()]
+        return [Key(self._door, key) for key in self._management.all_keys()]
 
+    @operation("ListAliases")
     def aliases(self) -> list[Alias]:
         """All aliases, by name."""
         return self._management.aliases()
 
+    @operation("CreateAlias", members=_ALIAS_OF_KEY)
     def create_alias(self, name: str, key: Key | str) -> None:
         """A new name for a key.
 
@@ -169,6 +247,7 @@ class Kms(KeyStoreUses):
         """
         self._management.create_alias(name, self._raw_id(key))
 
+    @operation("UpdateAlias", members=_ALIAS_OF_KEY)
     def update_alias(self, name: str, key: Key | str) -> None:
         """Moves an alias to another key.
 
@@ -177,6 +256,7 @@ class Kms(KeyStoreUses):
         """
         self._management.update_alias(name, self._raw_id(key))
 
+    @operation("DeleteAlias", members={"name": "AliasName"})
     def delete_alias(self, name: str) -> None:
         """Removes an alias; its key stays.
 
@@ -193,10 +273,11 @@ class Kms(KeyStoreUses):
         from kmsfast.local.principals import Principals
 
         self._ring.check_open()
-        return Principals(self._app)
+        return Principals(self._door)
 
     # ---- grants -----------------------------------------------------------------------------
 
+    @operation("ListRetirableGrants", members={"retiring_principal": "RetiringPrincipal"})
     def retirable_grants(self, retiring_principal: str) -> list[Grant]:
         """The grants of all keys that name this principal as the one who may retire them.
 
@@ -205,6 +286,7 @@ class Kms(KeyStoreUses):
         """
         return [grant for _, grant in self._app.grants.retirable(retiring_principal)]
 
+    @operation("RetireGrant", members={"grant_token": "GrantToken"})
     def retire_grant(self, grant_token: str) -> None:
         """Ends the grant that a token names; :meth:`Key.retire_grant` takes its id.
 
@@ -234,7 +316,8 @@ class Kms(KeyStoreUses):
             return plaintext
         return self._decrypt(blob, context, aad)
 
-    def _decrypt(self, blob: bytes, context: Context, aad: bytes | None) -> bytes:
+    @operation_with_call("Decrypt", members={"context": CONTEXT}, ciphertext="blob", secret=True)
+    def _decrypt(self, call: Call, blob: bytes, context: Context, aad: bytes | None) -> bytes:
         """With another version or context than the last one, or what only the service can do."""
         epoch, window = self._epoch[0], self._usage.window
         handle = self._ring.opener(blob[:_HEADER_LEN]) if type(blob) is bytes else None
@@ -244,17 +327,31 @@ class Kms(KeyStoreUses):
                 binding = self._encryption.bindings.of(handle, known)
                 plaintext = try_open(binding, blob)
                 if plaintext is not None:
-                    self._opening = Opening(epoch, known, binding)
-                    if self._usage.window is not window:
-                        self.forget_remembered()
+                    call.afterwards = self._remembering(epoch, known, binding, window)
                     return plaintext
         self._usage.watch(self)
         return self._encryption.decrypt(blob, context, aad)
+
+    def _remembering(
+        self, epoch: int, known: dict[str, str] | None, binding: Any, window: Window
+    ) -> Callable[[Entry], None]:
+        """What remembers what the next call may need, unless a window of uses ended since."""
+
+        def remember(entry: Entry) -> None:
+            self._opening = Opening(epoch, known, entry.counting(binding))
+            if self._usage.window is not window:
+                self.forget_remembered()
+
+        return remember
 
     def forget_remembered(self) -> None:
         """The next call goes the long way; see :mod:`kmsfast.service.usage`."""
         self._opening = NOTHING_TO_OPEN
 
+    @operation(
+        "Decrypt", members={"context": CONTEXT}, records="blobs", opens=True, secret=True,
+        outcome=of_batch,
+    )  # fmt: skip
     def decrypt_batch(
         self,
         blobs: Any,
@@ -275,6 +372,15 @@ class Kms(KeyStoreUses):
         """
         return self._encryption.decrypt_batch(blobs, context, aad, threads, errors=errors)
 
+    @operation(
+        "ReEncrypt",
+        members={
+            "key": ("DestinationKeyId", key_name),
+            "source_context": ("SourceEncryptionContext", pairs),
+            "destination_context": ("DestinationEncryptionContext", pairs),
+        },
+        ciphertext="blob",
+    )
     def re_encrypt(
         self,
         blob: bytes,
@@ -294,6 +400,7 @@ class Kms(KeyStoreUses):
             blob, self._raw_id(key), source_context, destination_context
         )
 
+    @operation("GenerateRandom", members={"num_bytes": "NumberOfBytes"}, secret=True)
     def generate_random(self, num_bytes: int) -> bytes:
         """1 to 1,024 random bytes from the operating system.
 
@@ -302,6 +409,10 @@ class Kms(KeyStoreUses):
         """
         return self._encryption.random(num_bytes)
 
+    @operation(
+        "ReEncrypt", members={"context": ("SourceEncryptionContext", pairs)}, records="blobs",
+        opens=True,
+    )  # fmt: skip
     def rewrap_batch(self, blobs: Any, context: Context = None, *, threads: int = 1) -> Any:
         """The blobs under the current version of their keys; those that have it are unchanged.
 
@@ -310,6 +421,10 @@ class Kms(KeyStoreUses):
         """
         return self._encryption.rewrap_batch(blobs, context, threads)
 
+    @operation(
+        "Decrypt", members={"context": CONTEXT}, records="sealed", count=_records_of_sealed,
+        ciphertext="sealed", start=_blob_of_sealed, secret=True,
+    )  # fmt: skip
     def open_batch(
         self, sealed: SealedBatch | tuple[bytes, Any], context: Context = None, *, threads: int = 1
     ) -> Any:
@@ -321,6 +436,10 @@ class Kms(KeyStoreUses):
         """
         return self._encryption.open_batch(_sealed(sealed), context, threads)
 
+    @operation(
+        "Decrypt", members={"context": CONTEXT}, ciphertext="sealed", start=_blob_of_sealed,
+        secret=True,
+    )  # fmt: skip
     def open_record(
         self, sealed: SealedBatch | tuple[bytes, Any], i: int, context: Context = None
     ) -> bytes:
@@ -340,8 +459,13 @@ class Kms(KeyStoreUses):
             FrameError: no sealed stream.
             InvalidCiphertext: changed or cut off; what was written until then is authentic.
         """
-        streams.decrypt_stream(self._encryption, src, dst, context, threads=threads)
+        with self.sealed_reader(streams.read_header(src), context) as reader:
+            streams.unseal(reader, src, dst, threads)
 
+    @operation(
+        "Decrypt", members={"context": CONTEXT}, ciphertext="header", start=_blob_of_header,
+        secret=True,
+    )  # fmt: skip
     def sealed_reader(self, header: bytes, context: Context = None) -> SealedReader:
         """Opens the records of a sealed batch piece by piece; close it.
 
@@ -352,6 +476,11 @@ class Kms(KeyStoreUses):
 
     # ---- the store --------------------------------------------------------------------------
 
+    @operation(
+        "GetCost",
+        members={"since": ("Since", moment), "until": ("Until", moment), "region": "Region"},
+        service="kmsfast",
+    )
     def cost(
         self,
         *,
@@ -378,6 +507,7 @@ class Kms(KeyStoreUses):
             self._app, since=since, until=until, region=region, price_list=costs.prices(prices)
         )
 
+    @operation("ChangeRootKey", service="kmsfast")
     def change_root(self, new_root: Root) -> None:
         """Wraps the store by another root key: one record changes, atomically.
 
@@ -391,6 +521,7 @@ class Kms(KeyStoreUses):
         self._ring.check_open()
         self._app.store.directory.change_root(app.checked_root(new_root))
 
+    @operation("GetQuotas", service="kmsfast")
     def quotas(self) -> list[QuotaUse]:
         """The quotas of the region and account, and how much of them is used (docs/quotas.md)."""
         from kmsfast.service.quota_uses import quota_uses

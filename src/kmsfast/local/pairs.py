@@ -6,22 +6,35 @@ signs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from kmsfast.crypto.pkcs8 import public_pem
-from kmsfast.errors import StaleHandle
+from kmsfast.doors import Call, Entry, Outcome
+from kmsfast.errors import InvalidSignature, StaleHandle
 from kmsfast.local.base import KeyBase
-from kmsfast.local.remembered import NOTHING_TO_SIGN, Context, Signing, same
+from kmsfast.local.members import Member
+from kmsfast.local.recorded import CONTEXT, operation, operation_with_call
+from kmsfast.local.remembered import NOTHING_TO_SIGN, Context, Signing, Verifying, same
 from kmsfast.model.message import MessageType
 
 if TYPE_CHECKING:
     from kmsfast.service.asymmetric import DataKeyPair
     from kmsfast.service.encapsulation import Encapsulated
     from kmsfast.service.signers import Batch, Bools
-    from kmsfast.service.signing import SigningOptions
-    from kmsfast.service.usage import Window
 
 __all__ = ["PairUses"]
+
+SIGNING: Final[dict[str, Member]] = {
+    "algorithm": "SigningAlgorithm",
+    "message_type": "MessageType",
+}
+OF_PAIR: Final[dict[str, Member]] = {"spec": "KeyPairSpec", "context": CONTEXT}
+
+
+def false_signatures(found: Bools) -> Outcome:
+    """What came of a batch of signatures that were verified."""
+    wrong = len(found) - int(found.sum())
+    return Outcome({}, wrong, InvalidSignature() if wrong else None)
 
 
 class PairUses(KeyBase):
@@ -53,7 +66,7 @@ class PairUses(KeyBase):
             ValidationError: an unknown name, or a message of another length.
         """
         said = algorithm, message_type, encoding, deterministic
-        epoch, known, lengths, sign, _ = self._signing
+        epoch, known, lengths, sign, tick = self._signing
         if (
             epoch == self._epoch[0]
             and same(said, known)
@@ -62,15 +75,39 @@ class PairUses(KeyBase):
             and len(message) in lengths
         ):
             try:
-                return sign(message)
+                made = sign(message)
             except StaleHandle:  # evicted since: the service loads it again
                 self._signing = NOTHING_TO_SIGN
+            else:
+                tick()
+                return made
+        return self._sign(message, *said)
+
+    @operation_with_call("Sign", members=SIGNING)
+    def _sign(  # noqa: PLR0917 - as the public one, in the order of what is remembered
+        self,
+        call: Call,
+        message: bytes,
+        algorithm: str | None,
+        message_type: str,
+        encoding: str | None,
+        deterministic: bool,
+    ) -> bytes:
         options = self._app.signing.options(
             algorithm, message_type, encoding, deterministic=deterministic
         )
         window = self._usage.watch(self)
         made = self._app.signing.sign(self._raw_id, message, options)
-        self._remember(said, options, window)
+        ready = self._app.signing.ready(self._raw_id, options)
+        if ready is not None:
+            epoch, lengths, sign, _ = ready
+            said = algorithm, message_type, encoding, deterministic
+
+            def remember(entry: Entry) -> None:
+                self._signing = Signing(epoch, said, lengths, sign, entry.tick)
+                self._forget_after(window)
+
+            call.afterwards = remember
         return made
 
     def verify(
@@ -87,8 +124,8 @@ class PairUses(KeyBase):
         Raises:
             InvalidSignature: it is not. The others: as :meth:`sign`.
         """
-        said = algorithm, message_type, encoding, False
-        epoch, known, lengths, _, verify = self._signing
+        said = algorithm, message_type, encoding
+        epoch, known, lengths, verify, tick = self._verifying
         if (
             epoch == self._epoch[0]
             and same(said, known)
@@ -96,12 +133,35 @@ class PairUses(KeyBase):
             and len(message) in lengths
             and verify(message, signature)
         ):
+            tick()
             return
+        self._verify(message, signature, *said)
+
+    @operation_with_call("Verify", members=SIGNING)
+    def _verify(  # noqa: PLR0917 - as the public one, in the order of what is remembered
+        self,
+        call: Call,
+        message: bytes,
+        signature: bytes,
+        algorithm: str | None,
+        message_type: str,
+        encoding: str | None,
+    ) -> None:
         options = self._app.signing.options(algorithm, message_type, encoding)
         window = self._usage.watch(self)
         self._app.signing.verify(self._raw_id, message, signature, options)
-        self._remember(said, options, window)
+        ready = self._app.signing.ready(self._raw_id, options)
+        if ready is not None:
+            epoch, lengths, _, verify = ready
+            said = algorithm, message_type, encoding
 
+            def remember(entry: Entry) -> None:
+                self._verifying = Verifying(epoch, said, lengths, verify, entry.tick)
+                self._forget_after(window)
+
+            call.afterwards = remember
+
+    @operation("Sign", members={"algorithm": "SigningAlgorithm"})
     def sign_stream(
         self,
         source: BinaryIO,
@@ -123,6 +183,7 @@ class PairUses(KeyBase):
         )
         return self._app.signing.sign_stream(self._raw_id, source, options)
 
+    @operation("Verify", members={"algorithm": "SigningAlgorithm"})
     def verify_stream(
         self,
         source: BinaryIO,
@@ -139,6 +200,7 @@ class PairUses(KeyBase):
         options = self._app.signing.options(algorithm, MessageType.RAW, encoding)
         self._app.signing.verify_stream(self._raw_id, source, signature, options)
 
+    @operation("Sign", members=SIGNING, records="digests")
     def sign_batch(
         self,
         digests: Any,
@@ -168,6 +230,7 @@ class PairUses(KeyBase):
         )
         return self._app.signing.sign_batch(self._raw_id, digests, options, threads)
 
+    @operation("Verify", members=SIGNING, records="digests", outcome=false_signatures)
     def verify_batch(
         self,
         digests: Any,
@@ -189,6 +252,7 @@ class PairUses(KeyBase):
         options = self._app.signing.options(algorithm, message_type, encoding)
         return self._app.signing.verify_batch(self._raw_id, digests, signatures, options, threads)
 
+    @operation("GetPublicKey")
     def public_key_der(self) -> bytes:
         """The public key, as a DER SubjectPublicKeyInfo (RFC 5280).
 
@@ -206,6 +270,7 @@ class PairUses(KeyBase):
         """
         return public_pem(self.public_key_der()).decode()
 
+    @operation("DeriveSharedSecret", secret=True)
     def derive_shared_secret(self, public_key: bytes) -> bytes:
         """The raw secret of ECDH (SP 800-56A 5.7.1.2); only for deriving keys from it.
 
@@ -218,6 +283,7 @@ class PairUses(KeyBase):
         """
         return self._app.asymmetric.derive_shared_secret(self._raw_id, public_key)
 
+    @operation("Encapsulate", secret=True)
     def encapsulate(self, *, algorithm: str | None = None) -> Encapsulated:
         """A fresh shared secret of 32 bytes, and what carries it to whoever can decapsulate it.
 
@@ -230,6 +296,7 @@ class PairUses(KeyBase):
         """
         return self._app.encapsulation.encapsulate(self._raw_id, algorithm)
 
+    @operation("Decapsulate", secret=True)
     def decapsulate(self, ciphertext: bytes, *, algorithm: str | None = None) -> bytes:
         """The shared secret, 32 bytes, that a ciphertext carries (FIPS 203).
 
@@ -247,6 +314,7 @@ class PairUses(KeyBase):
         """
         return self._app.encapsulation.decapsulate(self._raw_id, ciphertext, algorithm)
 
+    @operation("GenerateDataKeyPair", members=OF_PAIR, secret=True)
     def generate_data_key_pair(self, spec: str, context: Context = None) -> DataKeyPair:
         """A fresh key pair for use elsewhere, its private key in the clear and as a blob.
 
@@ -260,6 +328,7 @@ class PairUses(KeyBase):
         """
         return self._app.asymmetric.data_key_pair(self._raw_id, spec, context, with_plaintext=True)
 
+    @operation("GenerateDataKeyPairWithoutPlaintext", members=OF_PAIR)
     def generate_data_key_pair_without_plaintext(
         self, spec: str, context: Context = None
     ) -> DataKeyPair:
@@ -269,12 +338,3 @@ class PairUses(KeyBase):
             As :meth:`generate_data_key_pair`.
         """
         return self._app.asymmetric.data_key_pair(self._raw_id, spec, context, with_plaintext=False)
-
-    def _remember(self, said: tuple[object, ...], options: SigningOptions, window: Window) -> None:
-        """What the next signature may need, if C makes it and no window of uses ended since."""
-        ready = self._app.signing.ready(self._raw_id, options)
-        if ready is not None:
-            epoch, lengths, sign, verify = ready
-            self._signing = Signing(epoch, said, lengths, sign, verify)
-            if self._usage.window is not window:
-                self.forget_remembered()

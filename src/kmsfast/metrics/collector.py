@@ -25,6 +25,7 @@ from kmsfast.crypto.counters import (
     TIME_BOUNDS,
     Timer,
 )
+from kmsfast.doors import Request
 from kmsfast.errors import KmsError
 from kmsfast.metrics.table import TABLE, Family
 from kmsfast.model.census import Census, KeyEnd
@@ -48,9 +49,13 @@ class Collector:
     Args:
         most_keys: how many keys have gauges of their own, of those whose imported material expires,
             and of those that wait for their deletion; the first to end. 0: none has.
+
+    Raises:
+        AccessDenied: the store was opened for a principal, not for its owner.
     """
 
     def __init__(self, kms: Kms, *, most_keys: int = MOST_KEYS) -> None:
+        kms._door.permit(Request("GetMetrics", {}, service="kmsfast"))
         self._app, self._most = kms._app, native.checked_int(most_keys, 0, 1_000_000, "most_keys")
         self._lock = threading.Lock()
         self._taken: tuple[int, Census] | None = None

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from kmsfast.app import Application
-from kmsfast.crypto.blob import KeyName, parse_key, start_of
+from kmsfast.crypto.blob import parse_key
 from kmsfast.errors import (
     CiphertextOfUnknownKey,
     IncorrectKey,
@@ -20,10 +20,8 @@ from kmsfast.errors import (
 )
 from kmsfast.model.key import KeyMetadata, require, require_symmetric, require_usage
 from kmsfast.model.keyspec import KeyUsage, require_algorithm
-from kmsfast.model.outside_blob import is_outside
-from kmsfast.model.outside_blob import parse as parse_outside
 from kmsfast.operations import usual
-from kmsfast.operations.names import any_name
+from kmsfast.operations.names import any_name, named_key
 from kmsfast.operations.requests import (
     Given,
     Operation,
@@ -266,7 +264,7 @@ def key_of(app: Application, data: bytes, name: str | None) -> KeyMetadata:
     wanted = None if name is None else any_name(app, name)
     if wanted and wanted.is_asymmetric and wanted.usage is KeyUsage.ENCRYPT_DECRYPT:
         return wanted
-    named = _named(data)
+    named = named_key(data)
     if wanted is not None and wanted.raw_id != named.key_id:
         raise IncorrectKey(
             "The key ID in the request does not identify a CMK that can perform this operation."
@@ -286,18 +284,6 @@ def key_of(app: Application, data: bytes, name: str | None) -> KeyMetadata:
 def _is_remembered(key: KeyMetadata) -> bool:
     """Whether what a call needed of the key can be kept for warm calls: it is all here."""
     return not key.is_asymmetric and key.backing is None
-
-
-def _named(data: bytes) -> KeyName:
-    """The key version that a ciphertext names.
-
-    Raises:
-        FrameError: no blob.
-    """
-    if is_outside(data):
-        found = parse_outside(data)
-        return KeyName(found.key_id, found.version, 0)
-    return parse_key(start_of(data))
 
 
 def _material_of(key: KeyMetadata, data: bytes) -> str | None:

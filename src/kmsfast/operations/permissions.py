@@ -20,7 +20,6 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from kmsfast.app import Application
-from kmsfast.crypto.blob import parse_key, start_of
 from kmsfast.errors import (
     AccessDenied,
     CiphertextOfUnknownKey,
@@ -34,7 +33,7 @@ from kmsfast.model.key import KeyMetadata
 from kmsfast.model.policy_principal import Principal
 from kmsfast.model.policy_request import KeyFacts
 from kmsfast.operations.grants import retired_grant, wanted_grant
-from kmsfast.operations.names import any_name, id_or_arn
+from kmsfast.operations.names import any_name, id_or_arn, named_key
 from kmsfast.operations.requests import Given
 from kmsfast.service.authorization import Asked, facts_of
 
@@ -302,7 +301,7 @@ def _opening(  # noqa: PLR0917 - in the order in which they are read
     if name is not None:
         return Need(action, any_name(app, name), asked, member=member)
     try:
-        named = parse_key(start_of(given["CiphertextBlob"]))
+        named = named_key(given["CiphertextBlob"])
     except KeyError:
         raise InvalidCiphertext from None
     with suppress(KmsError):

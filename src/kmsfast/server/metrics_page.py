@@ -7,7 +7,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
 from kmsfast.app import Application
-from kmsfast.local.kms import Kms
+from kmsfast.local import of_owner
 from kmsfast.metrics import Collector
 from kmsfast.server.endpoint import Later, Reply
 
@@ -23,6 +23,6 @@ def metrics_page(app: Application, most_keys: int) -> Later:
         most_keys: see :class:`kmsfast.metrics.Collector`.
     """
     registry = CollectorRegistry()
-    registry.register(Collector(Kms(app), most_keys=most_keys))
+    registry.register(Collector(of_owner(app), most_keys=most_keys))
     ProcessCollector(registry=registry)
     return lambda: Reply(200, generate_latest(registry), "", _CONTENT_TYPE)

@@ -154,6 +154,10 @@ class Authorizer:
         add(_USED, 1)
         return True
 
+    def lasts(self, caller: Principal, action: str, key: KeyMetadata) -> bool:
+        """Whether decisions stand until something in the store changes, and not by the clock."""
+        return self._entry(caller, action, key, None).until is None
+
     def lasting(self, caller: Principal, action: str, key: KeyMetadata | None = None) -> int | None:
         """The epoch while which every request of this kind is allowed, whatever it brings.
 

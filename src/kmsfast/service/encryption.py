@@ -28,6 +28,7 @@ from kmsfast.service import kinds, sealing
 from kmsfast.service.bindings import Bindings
 from kmsfast.service.keyring import Keyring
 from kmsfast.service.outside import OutsideKeys
+from kmsfast.service.telling import tell
 
 __all__ = ["BatchResult", "DataKey", "Encryption", "Errors", "Permit", "SealedBatch"]
 
@@ -311,7 +312,7 @@ class Encryption:
             BatchError: some did not open; ``values`` has the others.
         """
         self._ring.check_open()
-        resolve, seen = _noting(self._ring.resolve)
+        resolve, seen = _noting(self._resolver(None))
         values, failed = blob.open_batch(resolve, blobs, canonical(context), threads=threads)
         old = {header for header in seen if not self._is_current(header)}
         if old and len(seen) == 1 and not failed:
@@ -328,7 +329,7 @@ class Encryption:
 
     def _resolver(self, only: bytes | None) -> Callable[[bytes], int]:
         if only is None:
-            return self._ring.resolve
+            return self._resolve
         require_symmetric(self._ring.key(only), "Decrypt")
 
         def resolve(prefix: bytes) -> int:
@@ -343,6 +344,10 @@ class Encryption:
             return self._ring.resolve(prefix)
 
         return resolve
+
+    def _resolve(self, prefix: bytes) -> int:
+        tell(prefix)
+        return self._ring.resolve(prefix)
 
     def _is_current(self, header: bytes) -> bool:
         return self._ring.key(header_key(header)).current_version == int.from_bytes(

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from functools import partial
 from itertools import cycle
@@ -24,49 +24,26 @@ from kmsfast.crypto.native import TAG_LEN
 from kmsfast.crypto.sealed import HEADER_LEN, SealedReader, SealedWriter
 from kmsfast.errors import InvalidCiphertext, ValidationError
 from kmsfast.service.ahead import ahead
-from kmsfast.service.encryption import Encryption
 
-__all__ = [
-    "RECORD_SIZE", "decrypt_stream", "encrypt_stream", "read_header", "seal", "unseal",
-]  # fmt: skip
+__all__ = ["RECORD_SIZE", "read_header", "seal", "unseal"]
 
 RECORD_SIZE: Final = 65_536
 _RECORDS: Final = 16
 _WIDTH: Final = RECORD_SIZE + TAG_LEN
 
-Context = Mapping[str, str] | None
 _Block = tuple[memoryview, bool]
 _Pieces = Generator[memoryview, None, None]
 _Change = Callable[[Iterable[_Block], int, int], _Pieces]
 
 
-def encrypt_stream(
-    encryption: Encryption, raw_id: bytes, src: BinaryIO, dst: BinaryIO, context: Context, *,
-    threads: int = 1,
-) -> None:  # fmt: skip
-    """Seals all that ``src`` gives and writes the stream to ``dst``."""
-    with encryption.sealed_writer(raw_id, context, RECORD_SIZE) as writer:
-        seal(writer, src, dst, threads)
-
-
 def seal(writer: SealedWriter, src: BinaryIO, dst: BinaryIO, threads: int) -> None:
-    """The same by a writer of records of RECORD_SIZE bytes, whoever made its data key."""
+    """Seals all that ``src`` gives and writes the stream to ``dst``.
+
+    Args:
+        writer: of a batch whose records have RECORD_SIZE bytes.
+    """
     _write(dst, writer.header)
     _pass(src, RECORD_SIZE, partial(_sealed, writer), dst, threads)
-
-
-def decrypt_stream(
-    encryption: Encryption, src: BinaryIO, dst: BinaryIO, context: Context, *, threads: int = 1
-) -> None:
-    """Opens a sealed stream and writes its plaintext to ``dst``.
-
-    Raises:
-        FrameError: not a sealed stream.
-        InvalidCiphertext: a record does not open, or the stream was cut off.
-        ValidationError: a sealed batch with records of another size.
-    """
-    with encryption.sealed_reader(read_header(src), context) as reader:
-        unseal(reader, src, dst, threads)
 
 
 def read_header(src: BinaryIO) -> bytes:
@@ -77,10 +54,11 @@ def read_header(src: BinaryIO) -> bytes:
 
 
 def unseal(reader: SealedReader, src: BinaryIO, dst: BinaryIO, threads: int) -> None:
-    """Opens what follows the header, by a reader of it.
+    """Opens what follows the header, by a reader of it, and writes the plaintext to ``dst``.
 
     Raises:
-        As :func:`decrypt_stream`.
+        InvalidCiphertext: a record does not open, or the stream was cut off.
+        ValidationError: a sealed batch with records of another size.
     """
     if reader.record_size != RECORD_SIZE:
         raise ValidationError(

@@ -59,7 +59,7 @@ static void check_back(const kf_request *r, const uint8_t *blob, size_t blob_len
 }
 
 static void run(const uint8_t *data, size_t len) {
-    static uint8_t out[ROOM];
+    static uint8_t out[ROOM], event[ROOM];
     static uint64_t store, keys[2];
     fuzz_input in = {data, len};
     fuzz_record made;
@@ -79,7 +79,7 @@ static void run(const uint8_t *data, size_t len) {
         LAW(usual || status == KF_ERR_TYPE, "not usual, and %d", status);
         LAW(status > 0 || status == KF_ERR_TYPE || (kind == KF_REQUEST_DECRYPT && status == KF_ERR_AUTH), "%d", status);
         LAW(kind != KF_REQUEST_DATA_KEY || !usual || status > 0, "no data key: %d", status);
-        const int recorded = kf_request_recorded(out, made.len + 64, kind, body, made.len);
+        const int recorded = kf_request_recorded(event, made.len + 64, kind, body, made.len);
         LAW(usual ? recorded > 0 : recorded == KF_ERR_TYPE, "recorded: %d", recorded);
         if (kind != KF_REQUEST_DATA_KEY && usual) check_base64(r.payload.at, r.payload.len);
         if (kind == KF_REQUEST_ENCRYPT && status > 0) check_back(&r, out, (size_t)status);

@@ -20,7 +20,7 @@ def cli(empty: Cli) -> Cli:
     """With a store and the key alias/orders."""
     import kmsfast
 
-    with kmsfast.open(empty.directory / "store", create=True) as kms:
+    with kmsfast.open(empty.directory / "store", create=True, audit="off") as kms:
         kms.create_key(alias="alias/orders")
     return empty
 

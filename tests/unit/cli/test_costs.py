@@ -14,7 +14,7 @@ from clocks import Clock
 
 from kmsfast import app
 from kmsfast.audit.event import Caller, Event
-from kmsfast.local.kms import Kms
+from kmsfast.local import of_owner
 
 CALLER = Caller("Root", "arn:aws:iam::000000000000:root", "000000000000")
 OPERATIONS = (
@@ -28,7 +28,7 @@ JANUARY = ("--since", "2026-01-01", "--until", "2026-02-01")
 def used(empty: Cli) -> Cli:
     """A key that was used in January 2026."""
     clock = Clock()
-    kms = Kms(app.start(empty.directory / "store", create=True, clock=clock))
+    kms = of_owner(app.start(empty.directory / "store", create=True, clock=clock))
     with kms:
         key = kms.create_key(alias="alias/orders")
         recorder = kms._app.deployment.recorder()

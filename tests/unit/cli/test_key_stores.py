@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from cli_runner import Cli
+from store_files import files_of
 from tokens import CLUSTERS, PIN, SoftHsm, certificate, needs_softhsm
 from xks_proxy import ACCESS_KEY_ID, ENDPOINT, PATH, SECRET, Key, running
 
@@ -54,7 +55,7 @@ def test_the_life_of_an_external_key_store(empty: Cli) -> None:
         assert "INVALID_CREDENTIALS" in line
         assert listed(cli, "renamed")["error"] == "INVALID_CREDENTIALS"
         cli.refused(Code.NOT_FOUND, "key-store", "connect", "cks-none", **here)
-    everything = b"".join(each.read_bytes() for each in (cli.directory / "store").iterdir())
+    everything = b"".join(each.read_bytes() for each in files_of(cli.directory / "store"))
     assert SECRET.encode() not in everything
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from clocks import Clock
+from store_files import files_of
 from tokens import CLUSTERS, MODULE, PIN, SoftHsm, needs_softhsm
 
 import kmsfast
@@ -435,5 +436,5 @@ def test_the_pin_is_nowhere_in_the_clear(
     assert PIN not in repr(token_store)
     assert PIN not in repr(with_tokens.custom_key_stores())
     with_tokens.close()
-    for file in path.iterdir():
+    for file in files_of(path):
         assert PIN.encode() not in file.read_bytes()

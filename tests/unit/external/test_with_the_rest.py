@@ -184,7 +184,7 @@ def test_no_multi_region_keys_outside(api: Api, key: kmsfast.Key) -> None:
 
 
 def test_blobs_of_others_are_refused_as_such(key: kmsfast.Key) -> None:
-    kms = kmsfast.local.kms.Kms(key._app)
+    kms = kmsfast.local.kms.Kms(key._door)
     other = kms.create_key()
     for mine, theirs in ((key, other), (other, key)):
         with pytest.raises(kmsfast.IncorrectKey):

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from external_stores import CREDENTIAL, configure, create_xks, create_xks_key
+from store_files import files_of
 from xks_proxy import ENDPOINT, PATH, Key, Refusal, Running, XksProxy
 
 import kmsfast
@@ -430,5 +431,5 @@ def test_the_secret_is_nowhere_in_the_clear(
     secret = CREDENTIAL.secret_access_key
     assert secret not in repr(CREDENTIAL) + repr(with_proxy.custom_key_stores())
     with_proxy.close()
-    for file in path.iterdir():
+    for file in files_of(path):
         assert secret.encode() not in file.read_bytes()

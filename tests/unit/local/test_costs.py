@@ -16,8 +16,8 @@ from kmsfast import app
 from kmsfast.audit.event import Caller, Event
 from kmsfast.audit.frames import segment_name
 from kmsfast.errors import ValidationError
+from kmsfast.local import of_owner
 from kmsfast.local.costs import Costs
-from kmsfast.local.kms import Kms
 
 ACCOUNT = "000000000000"
 JANUARY, FEBRUARY = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
@@ -28,7 +28,7 @@ class World:
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self.app = app.start(path, create=True, clock=clock)
-        self.kms, self.clock = Kms(self.app), clock
+        self.kms, self.clock = of_owner(self.app), clock
         self.recorder = self.app.deployment.recorder()
 
     def recorded(self, operation: str, *keys: str, records: int = 1, failed: int = 0,

@@ -44,7 +44,7 @@ def tagger(kms: kmsfast.Kms) -> kmsfast.Key:
 def test_the_second_call_takes_it(
     signer: kmsfast.Key, tagger: kmsfast.Key, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    signer.sign(MESSAGE)  # again, since the other key is newer
+    signer.verify(MESSAGE, signer.sign(MESSAGE))  # again, since the other key is newer
     application = signer._app
     for service in ("signing", "macs"):
         monkeypatch.setitem(application.__dict__, service, None)  # which nobody asks

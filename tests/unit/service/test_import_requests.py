@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from clocks import Clock, in_days
+from store_files import files_of
 from wrapping import FOREVER, bring, external, wrap
 
 import kmsfast
@@ -128,9 +129,9 @@ def test_what_is_deleted_is_not_in_the_files(kms: kmsfast.Kms, path: Path) -> No
             assert found is not None
             stored = rows.material(found, 1)
     assert stored
-    assert any(stored in each.read_bytes() for each in path.iterdir())
+    assert any(stored in each.read_bytes() for each in files_of(path))
     key.delete_imported_key_material()
-    assert not any(stored in each.read_bytes() for each in path.iterdir())
+    assert not any(stored in each.read_bytes() for each in files_of(path))
 
 
 def test_other_keys_are_found_by_id_only(kms: kmsfast.Kms) -> None:

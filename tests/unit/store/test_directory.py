@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from store_files import files_of
 
 import kmsfast
 from kmsfast.errors import (
@@ -29,9 +30,11 @@ def closed(path: Path) -> Path:
 
 
 def test_what_a_store_consists_of(closed: Path) -> None:
-    assert sorted(f.name for f in closed.iterdir()) == ["epoch", "root.key", "store.db"]
+    assert [str(f.relative_to(closed)) for f in files_of(closed)] == [
+        "audit/00000001.log", "audit/end", "audit/signer", "epoch", "root.key", "store.db",
+    ]  # fmt: skip
     assert closed.stat().st_mode & 0o777 == 0o700
-    assert {f.stat().st_mode & 0o777 for f in closed.iterdir()} == {0o600}
+    assert {f.stat().st_mode & 0o777 for f in files_of(closed)} == {0o600}
 
 
 def test_the_database_is_durable_and_says_what_it_is(closed: Path) -> None:

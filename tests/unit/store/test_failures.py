@@ -24,8 +24,8 @@ READ_ONLY = """
         with kmsfast.open(path, create=True) as kms:
             kms.create_key(alias="alias/a")
         for mode in (0o600, 0o400):
-            for file in path.iterdir():
-                file.chmod(mode)
+            for file in path.rglob("*"):
+                file.chmod(0o700 if file.is_dir() else mode)
             path.chmod(0o500)
             try:
                 kmsfast.open(path)
