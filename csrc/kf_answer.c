@@ -40,7 +40,7 @@ int kf_answer_plan_for(kf_answer_plan *plan, const kf_call *call, const kf_ticke
 
 int64_t kf_answer(uint8_t *out, kf_answer_data *data, const kf_answering *a) {
     int status = KF_OK;
-    *data = (kf_answer_data){0, 0};
+    *data = (kf_answer_data){.at = 0};
     uint8_t *at = kf_msgpack_put_array(out + KF_FRAME_LEN, 3);
     at = kf_msgpack_put_uint(at, a->call->id);
     at = kf_msgpack_put_uint(at, 0);
@@ -103,7 +103,8 @@ size_t kf_answer_event_bound(const kf_call *call, const kf_ticket_entry *ticket)
     return EVENT_HEADS + ticket->facts.event.len + ticket->facts.members.len + call->context.len;
 }
 
-size_t kf_answer_event(uint8_t *out, const kf_call *call, const kf_ticket_entry *ticket, uint64_t now, uint64_t conn) {
+size_t kf_answer_event(uint8_t *out, const kf_call *call, const kf_ticket_entry *ticket, uint64_t failed, uint64_t now,
+                       uint64_t conn) {
     const struct kf_ticket *t = &ticket->facts;
     uint8_t *at = kf_msgpack_put_array(out, EVENT_MEMBERS);
     at = kf_msgpack_put_uint(at, now);
@@ -111,7 +112,7 @@ size_t kf_answer_event(uint8_t *out, const kf_call *call, const kf_ticket_entry 
     at = put_request(at, call, t);
     at = kf_msgpack_put_map(at, 0); /* response: none of an operation that uses a key */
     at = kf_msgpack_put_uint(at, kf_call_records(call));
-    at = kf_msgpack_put_uint(at, 0); /* failed */
+    at = kf_msgpack_put_uint(at, failed);
     *at++ = t->is_read_only ? 0xc3 : 0xc2;
     at = put_request_id(at, conn, call->id);
     return (size_t)(at - out);

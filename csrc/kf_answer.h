@@ -40,9 +40,11 @@ typedef struct {
     void *room; /* aligned to 8 */
 } kf_answering;
 
-/* Where in the answer the bytes of its bin, or of its column, are: what may be sent in parts. 0 bytes: nothing. */
+/* Where in the answer the bytes of its bin, or of its column, are: what may be sent in parts. 0 bytes: nothing. failed:
+ * records that are answered by no, signatures and MACs that do not verify. */
 typedef struct {
     size_t at, len;
+    uint64_t failed;
 } kf_answer_data;
 
 /* 0: the ticket does not cover what is asked for. */
@@ -52,7 +54,8 @@ int64_t kf_answer(uint8_t *out, kf_answer_data *data, const kf_answering *a);
 
 /* How many bytes the event of an answered request takes at most (docs/audit.md), and the event itself: its length. */
 size_t kf_answer_event_bound(const kf_call *call, const kf_ticket_entry *ticket);
-size_t kf_answer_event(uint8_t *out, const kf_call *call, const kf_ticket_entry *ticket, uint64_t now, uint64_t conn);
+size_t kf_answer_event(uint8_t *out, const kf_call *call, const kf_ticket_entry *ticket, uint64_t failed, uint64_t now,
+                       uint64_t conn);
 
 /* ---- what the files of answers share ------------------------------------------------------------ */
 

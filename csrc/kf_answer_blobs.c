@@ -50,7 +50,7 @@ static uint8_t *seal_one(uint8_t *at, kf_answer_data *data, int *status, const k
     uint8_t *blob = kf_msgpack_put_bin(at, len);
     kf_blob_seal_nonce(slot, blob, nonce, plain->at, plain->len, digest, aad->at, aad->len);
     kf_slot_unpin(a->ticket->facts.key);
-    *data = (kf_answer_data){(size_t)(blob - at), len};
+    *data = (kf_answer_data){.at = (size_t)(blob - at), .len = len};
     return blob + len;
 }
 
@@ -66,7 +66,7 @@ static uint8_t *open_one(uint8_t *at, kf_answer_data *data, int *status, const k
     if (kf_blob_open_with(slot, plain, blob->at, blob->len, digest, aad->at, aad->len) != KF_REC_OK)
         *status = KF_ERR_AUTH;
     kf_slot_unpin(a->ticket->facts.key);
-    *data = (kf_answer_data){(size_t)(plain - at), len};
+    *data = (kf_answer_data){.at = (size_t)(plain - at), .len = len};
     return *status == KF_OK ? plain + len : NULL;
 }
 
@@ -128,7 +128,7 @@ static uint8_t *lay(uint8_t *at, layout *l, kf_answer_data *data, const kf_call_
     if (!kf_call_view(&l->in, kf_answer_cut(room, kf_call_view_room(column)), column)) return NULL;
     if (!column->packed) return lay_list(at, l, column->num, room, delta);
     at = lay_packed(at, l, column, room, delta);
-    if (at) *data = (kf_answer_data){(size_t)(l->out - start), (size_t)l->out_len};
+    if (at) *data = (kf_answer_data){.at = (size_t)(l->out - start), .len = (size_t)l->out_len};
     return at;
 }
 
@@ -281,7 +281,7 @@ static int plan_random(kf_answer_plan *plan, const kf_call *call, const kf_ticke
 static uint8_t *make_random(uint8_t *at, kf_answer_data *data, int *status, const kf_answering *a) {
     uint8_t *bytes, *const start = at;
     at = put_widths(at, &bytes, a->call, a->call->size);
-    *data = (kf_answer_data){(size_t)(bytes - start), (size_t)(at - bytes)};
+    *data = (kf_answer_data){.at = (size_t)(bytes - start), .len = (size_t)(at - bytes)};
     *status = fill_random(bytes, data->len);
     return *status == KF_OK ? at : NULL;
 }

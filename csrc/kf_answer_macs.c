@@ -1,6 +1,7 @@
 /* Answers with signatures of P-256 and MACs, and whether such verify, one or many. */
 #include "kf_answer.h"
 #include "kf_hash.h"
+#include "kf_metrics.h"
 
 /* About what one costs, in nanoseconds, alone and among many. */
 enum { SIGN_COST = 25000, SIGN_MANY_COST = 9000, VERIFY_COST = 60000, VERIFY_MANY_COST = 25000, MAC_COST = 400,
@@ -186,7 +187,13 @@ static uint8_t *verify_one(uint8_t *at, int *status, const kf_answering *a) {
     return *status == KF_OK ? put_true(at) : NULL;
 }
 
-static uint8_t *verify_many(uint8_t *at, int *status, const kf_answering *a) {
+/* Of num answers, 1 for each record that verifies and else 0, behind them; those that do not are counted. */
+static uint8_t *end_truths(uint8_t *truths, uint64_t num, kf_answer_data *data) {
+    data->failed = (uint64_t)kf_num_equal(truths, (int64_t)num, 0);
+    return truths + num;
+}
+
+static uint8_t *verify_many(uint8_t *at, kf_answer_data *data, int *status, const kf_answering *a) {
     const kf_call *call = a->call;
     const uint64_t num = call->columns[0].num;
     struct kf_column messages, digests, signatures;
@@ -197,12 +204,11 @@ static uint8_t *verify_many(uint8_t *at, int *status, const kf_answering *a) {
     at = kf_msgpack_put_bin(at, num);
     *status = kf_p256_verify_batch(at, a->ticket->facts.public64, &digests, &signatures, (int64_t)num,
                                    encoding_of(call), a->threads);
-    return *status == KF_OK ? at + num : NULL;
+    return *status == KF_OK ? end_truths(at, num, data) : NULL;
 }
 
 static uint8_t *verify(uint8_t *at, kf_answer_data *data, int *status, const kf_answering *a) {
-    (void)data;
-    return (a->call->many ? verify_many : verify_one)(at, status, a);
+    return a->call->many ? verify_many(at, data, status, a) : verify_one(at, status, a);
 }
 
 const kf_answer_maker kf_answer_verified = {plan_verified, verify};
@@ -240,7 +246,7 @@ static uint8_t *mac_many(uint8_t *at, kf_answer_data *data, int *status, const k
         at = kf_msgpack_put_uint(at, len);
         out = kf_msgpack_put_bin(at, num * len);
         at = out + num * len;
-        *data = (kf_answer_data){(size_t)(out - start), num * len};
+        *data = (kf_answer_data){.at = (size_t)(out - start), .len = num * len};
     } else {
         ptrs = kf_answer_cut(&room, num * sizeof *ptrs);
         at = kf_msgpack_put_array(at, num);
@@ -263,7 +269,7 @@ static int plan_macs_verified(kf_answer_plan *plan, const kf_call *call, const k
     return 1;
 }
 
-static uint8_t *verify_macs(uint8_t *at, int *status, const kf_answering *a) {
+static uint8_t *verify_macs(uint8_t *at, kf_answer_data *data, int *status, const kf_answering *a) {
     const uint64_t num = a->call->columns[0].num;
     struct kf_column messages, macs;
     void *room = a->room;
@@ -273,13 +279,12 @@ static uint8_t *verify_macs(uint8_t *at, int *status, const kf_answering *a) {
     *status = kf_mac_verify_batch(a->ticket->facts.key, at, &messages, &macs, (int64_t)num, NULL, a->threads);
     if (*status != KF_OK) return NULL;
     for (uint64_t i = 0; i < num; i++) at[i] = at[i] == KF_REC_OK;
-    return at + num;
+    return end_truths(at, num, data);
 }
 
 static uint8_t *verify_mac(uint8_t *at, kf_answer_data *data, int *status, const kf_answering *a) {
     const struct kf_text *message = &a->call->payload[0], *given = &a->call->payload[1];
-    (void)data;
-    if (a->call->many) return verify_macs(at, status, a);
+    if (a->call->many) return verify_macs(at, data, status, a);
     *status = kf_mac_verify_one(a->ticket->facts.key, given->at, given->len, message->at, message->len);
     return *status == KF_OK ? put_true(at) : NULL;
 }

@@ -82,7 +82,7 @@ typedef int reader(kf_call *call, kf_msgpack *in);
 static int read_aad(kf_call *call, kf_msgpack *in) { return !call->many && kf_msgpack_bin(in, &call->aad); }
 static int read_algorithm(kf_call *call, kf_msgpack *in) { return kf_msgpack_str(in, &call->algorithm); }
 static int read_deadline(kf_call *call, kf_msgpack *in) {
-    return kf_msgpack_uint(in, &call->deadline) && call->deadline > 0;
+    return kf_msgpack_uint(in, &call->deadline) && call->deadline > 0 && call->deadline <= UINT32_MAX;
 }
 static int read_digest(kf_call *call, kf_msgpack *in) { return kf_msgpack_bool(in, &call->digest); }
 static int read_more(kf_call *call, kf_msgpack *in) { return kf_msgpack_uint(in, &call->more); }

@@ -121,6 +121,7 @@ static void finish_jobs(struct kf_reactor *r) {
     for (kf_job *job = kf_workers_done(r), *next; job; job = next) {
         kf_conn *c = kf_conn_of(r, job->conn);
         next = job->next;
+        kf_uid_recant(r, job->uid, job->announced);
         if (c && job->answer) {
             answered(c, 1);
             if (kf_conn_send_answer(r, c, job))
@@ -206,6 +207,7 @@ static void serve_again(struct kf_reactor *r) {
     r->again_end = &r->again;
     for (kf_conn *next; c; c = next) {
         next = c->again_next;
+        c->is_listed = 0;
         kf_conn_resume(r, c);
     }
 }

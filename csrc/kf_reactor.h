@@ -90,7 +90,9 @@ typedef struct kf_conn {
     uint64_t part_left;
     int fd;
     uint32_t uid, mask, inflight;
-    uint8_t state, eof, is_again;
+    uint8_t state, eof;
+    uint8_t is_again;           /* its turn has ended before its requests did */
+    uint8_t is_listed;          /* among those in `again`, also when it has had its next turn since */
     uint8_t is_blocked;         /* a whole frame waits in `in` */
     uint8_t is_grouped;         /* an answer waits in the group */
 } kf_conn;
@@ -103,6 +105,7 @@ typedef struct {
 
 typedef struct {
     uint32_t uid, num;
+    uint64_t announced; /* bytes of payloads in chunks that have begun and are not answered */
 } kf_uid_count;
 
 /* ---- what others have to do with ---------------------------------------------------------------- */
@@ -126,7 +129,8 @@ typedef struct kf_command {
 /* A request for the workers. */
 typedef struct kf_job {
     struct kf_job *next;
-    uint64_t conn;
+    uint64_t conn, announced;  /* announced: counted for its uid */
+    uint32_t uid;
     int64_t arrived;
     kf_buffer frame, payload;  /* payload: with its chunks, after first_len bytes that are in the frame as well */
     size_t frame_at, first_len;
@@ -209,6 +213,9 @@ kf_conn *kf_conn_of(struct kf_reactor *r, uint64_t id); /* NULL: it is closed */
 kf_conn *kf_conn_open(struct kf_reactor *r, int fd, uint32_t uid);
 void kf_conn_close(struct kf_reactor *r, kf_conn *c);
 void kf_conn_free_closed(struct kf_reactor *r);
+/* Counts a payload in chunks for a uid; 0: it would have more than max_message in all. */
+int kf_uid_announce(struct kf_reactor *r, uint32_t uid, uint64_t len);
+void kf_uid_recant(struct kf_reactor *r, uint32_t uid, uint64_t len);
 /* Whether another request of it may be begun. */
 int kf_conn_may_begin(const struct kf_reactor *r, const kf_conn *c);
 /* After anything has changed: asks the kernel for what is awaited, starts or ends its timer, or closes it. */
@@ -263,8 +270,9 @@ int kf_hot_fits(const struct kf_reactor *r, const kf_call *call, const kf_answer
 int kf_hot_holds(const struct kf_reactor *r, const kf_ticket_entry *ticket, int64_t now);
 /* Appends events, which lie back to back, to the audit log. */
 int kf_hot_record(struct kf_reactor *r, const uint8_t *events, const uint32_t *lens, size_t num);
-/* begun: kf_metrics_now() of then. */
-void kf_hot_count(struct kf_reactor *r, const kf_call *call, const kf_ticket_entry *ticket, uint64_t begun);
+/* failed: of its records. begun: kf_metrics_now() of then. */
+void kf_hot_count(struct kf_reactor *r, const kf_call *call, const kf_ticket_entry *ticket, uint64_t failed,
+                  uint64_t begun);
 int64_t kf_clock_us(int clock);
 
 /* ---- workers (kf_reactor_jobs.c) ---------------------------------------------------------------- */
@@ -273,6 +281,8 @@ int kf_workers_init(kf_workers *workers);
 void kf_workers_destroy(struct kf_reactor *r);
 /* Takes the job: to the workers, which are started when they are not there, or else to the server. */
 void kf_workers_give(struct kf_reactor *r, kf_job *job);
+/* Jobs of a connection that are not begun are done, without an answer: nobody waits for it. */
+void kf_workers_forget(struct kf_reactor *r, uint64_t conn);
 /* Jobs that are done, those without an answer handed on. */
 kf_job *kf_workers_done(struct kf_reactor *r);
 void kf_job_free(kf_job *job);

@@ -50,13 +50,32 @@ static int add_uid(struct kf_reactor *r, uint32_t uid) {
         if (!uids) return 0;
         r->uids = uids, r->max_uids = max;
     }
-    r->uids[r->num_uids++] = (kf_uid_count){uid, 1};
+    r->uids[r->num_uids++] = (kf_uid_count){.uid = uid, .num = 1};
     return 1;
+}
+
+static void drop_if_unused(struct kf_reactor *r, kf_uid_count *known) {
+    if (!known->num && !known->announced) *known = r->uids[--r->num_uids];
 }
 
 static void remove_uid(struct kf_reactor *r, uint32_t uid) {
     kf_uid_count *known = uid_count(r, uid);
-    if (--known->num == 0) *known = r->uids[--r->num_uids];
+    known->num--;
+    drop_if_unused(r, known);
+}
+
+int kf_uid_announce(struct kf_reactor *r, uint32_t uid, uint64_t len) {
+    kf_uid_count *known = uid_count(r, uid);
+    if (len > r->limits.max_message - known->announced) return 0;
+    known->announced += len;
+    return 1;
+}
+
+void kf_uid_recant(struct kf_reactor *r, uint32_t uid, uint64_t len) {
+    kf_uid_count *known = len ? uid_count(r, uid) : NULL;
+    if (!known) return;
+    known->announced -= len;
+    drop_if_unused(r, known);
 }
 
 /* ---- timers ------------------------------------------------------------------------------------- */
@@ -138,8 +157,9 @@ void kf_conn_settle(struct kf_reactor *r, kf_conn *c) {
 }
 
 void kf_conn_again(struct kf_reactor *r, kf_conn *c) {
-    if (c->is_again) return;
     c->is_again = 1;
+    if (c->is_listed) return;
+    c->is_listed = 1;
     c->again_next = NULL;
     *r->again_end = c;
     r->again_end = &c->again_next;
@@ -189,8 +209,10 @@ void kf_conn_close(struct kf_reactor *r, kf_conn *c) {
     while (c->assemblies) {
         kf_assembly *first = c->assemblies;
         c->assemblies = first->next;
+        kf_uid_recant(r, c->uid, first->total);
         kf_assembly_free(first);
     }
+    if (c->inflight) kf_workers_forget(r, c->id);
     kf_event_push(r, KF_EVENT_CLOSED, c, NULL);
     c->timer_next = r->closed;
     r->closed = c;

@@ -15,7 +15,8 @@ int kf_hot_holds(const struct kf_reactor *r, const kf_ticket_entry *ticket, int6
     return __atomic_load_n(r->epoch, __ATOMIC_ACQUIRE) == ticket->facts.epoch && now < ticket->facts.due;
 }
 
-void kf_hot_count(struct kf_reactor *r, const kf_call *call, const kf_ticket_entry *ticket, uint64_t begun) {
+void kf_hot_count(struct kf_reactor *r, const kf_call *call, const kf_ticket_entry *ticket, uint64_t failed,
+                  uint64_t begun) {
     const int i = call->op + (call->many ? KF_OP_BATCH : 0);
     const uint64_t bytes = call->many ? call->columns[0].data.len : call->payload[0].len;
     __atomic_add_fetch(&r->counts.hot[i], 1, __ATOMIC_RELAXED);
@@ -25,7 +26,7 @@ void kf_hot_count(struct kf_reactor *r, const kf_call *call, const kf_ticket_ent
     if (!__atomic_load_n(used, __ATOMIC_RELAXED)) __atomic_store_n(used, 1, __ATOMIC_RELEASE);
     if (ticket->facts.timer < KF_TIMER_DOORS) return;
     if (call->many)
-        kf_metrics_batch(ticket->facts.timer, begun, kf_call_records(call), 0, bytes);
+        kf_metrics_batch(ticket->facts.timer, begun, kf_call_records(call), failed, bytes);
     else
         kf_metrics_request(ticket->facts.timer, begun);
 }
@@ -60,9 +61,10 @@ int kf_hot_fits(const struct kf_reactor *r, const kf_call *call, const kf_answer
 }
 
 /* Writes the event of the answer that comes next in the group. 0: it is too long, or does not fit any more. */
-static int add_event(struct kf_reactor *r, const kf_conn *c, const kf_ticket_entry *ticket, int64_t now) {
+static int add_event(struct kf_reactor *r, const kf_conn *c, const kf_ticket_entry *ticket, uint64_t failed,
+                     int64_t now) {
     kf_group *g = &r->group;
-    const size_t len = kf_answer_event(r->records + g->records_len, &r->call, ticket, (uint64_t)now, c->id);
+    const size_t len = kf_answer_event(r->records + g->records_len, &r->call, ticket, failed, (uint64_t)now, c->id);
     if (len > KF_EVENT_MAX) return 0;
     g->body_lens[g->num] = (uint32_t)len;
     g->records_len += len;
@@ -99,7 +101,7 @@ enum kf_hot kf_hot_answer(struct kf_reactor *r, kf_conn *c, const struct kf_text
                             .room = r->room};
     const int64_t len = kf_answer(r->out + g->out_len, &data, &a);
     *cost += plan.cost;
-    if (len < 0 || (t->facts.recorded && !add_event(r, c, t, now))) {
+    if (len < 0 || (t->facts.recorded && !add_event(r, c, t, data.failed, now))) {
         kf_wipe(r->out + g->out_len, plan.bound);
         return KF_HOT_COLD;
     }
@@ -109,6 +111,6 @@ enum kf_hot kf_hot_answer(struct kf_reactor *r, kf_conn *c, const struct kf_text
     g->answers[g->num].conn = c, g->answers[g->num].frame = *frame, g->answers[g->num].out_end = g->out_len;
     g->num++;
     c->is_grouped = 1;
-    kf_hot_count(r, &r->call, t, r->begun);
+    kf_hot_count(r, &r->call, t, data.failed, r->begun);
     return KF_HOT_DONE;
 }

@@ -111,18 +111,17 @@ void kf_group_end(struct kf_reactor *r) {
 
 /* ---- work for others ---------------------------------------------------------------------------- */
 
-static kf_job *job_of(struct kf_reactor *r, kf_conn *c, const kf_ticket_entry *ticket) {
+static kf_job *job_of(const kf_conn *c, const kf_ticket_entry *ticket) {
     kf_job *job = calloc(1, sizeof *job);
     if (!job) return NULL;
-    job->conn = c->id, job->arrived = c->arrived;
+    job->conn = c->id, job->uid = c->uid, job->arrived = c->arrived;
     job->ticket = ticket ? kf_ticket_hold(ticket) : NULL;
-    (void)r;
     return job;
 }
 
 static void give_job(struct kf_reactor *r, kf_conn *c, turn *t, const struct kf_text *frame,
                      const kf_ticket_entry *ticket) {
-    kf_job *job = job_of(r, c, ticket);
+    kf_job *job = job_of(c, ticket);
     if (job) job->frame = detach(c, t, frame, &job->frame_at);
     if (!job || !job->frame.at) {
         t->dead = 1;
@@ -165,9 +164,14 @@ static int begin_assembly(struct kf_reactor *r, kf_conn *c, turn *t, const struc
         kf_assembly_free(a);
         return 0;
     }
+    if (!kf_uid_announce(r, c->uid, a->total)) {
+        kf_assembly_free(a); /* the server says so */
+        return 0;
+    }
     if (first.len) memcpy(a->payload.at, first.at, first.len);
     a->frame = detach(c, t, frame, &a->frame_at);
     if (!a->frame.at) {
+        kf_uid_recant(r, c->uid, a->total);
         kf_assembly_free(a);
         t->dead = 1;
         return 1;
@@ -183,14 +187,14 @@ static int begin_assembly(struct kf_reactor *r, kf_conn *c, turn *t, const struc
 /* The first assembly is whole: a job, for which a ticket is looked for now, since it may have changed meanwhile. */
 static void end_assembly(struct kf_reactor *r, kf_conn *c, turn *t) {
     kf_assembly *a = c->assemblies;
-    kf_job *job = job_of(r, c, NULL);
+    kf_job *job = job_of(c, NULL);
     if (!job) {
         t->dead = 1;
         return;
     }
     c->assemblies = a->next;
     job->frame = a->frame, job->frame_at = a->frame_at;
-    job->payload = a->payload, job->first_len = a->first_len;
+    job->payload = a->payload, job->first_len = a->first_len, job->announced = a->total;
     a->frame = a->payload = (kf_buffer){0};
     kf_assembly_free(a);
     if (kf_call_parse(&job->call, job->frame.at + job->frame_at, job->frame.used - job->frame_at)) {

@@ -72,7 +72,7 @@ static int record(struct kf_reactor *r, const kf_job *job) {
     if (!job->ticket->facts.recorded) return 1;
     uint8_t *event = malloc(kf_answer_event_bound(&job->call, job->ticket));
     if (!event) return 0;
-    const uint32_t len = (uint32_t)kf_answer_event(event, &job->call, job->ticket,
+    const uint32_t len = (uint32_t)kf_answer_event(event, &job->call, job->ticket, job->data.failed,
                                                    (uint64_t)kf_clock_us(CLOCK_REALTIME), job->conn);
     const int recorded = len <= KF_EVENT_MAX && kf_hot_record(r, event, &len, 1) == KF_OK;
     free(event);
@@ -84,7 +84,7 @@ static int run(struct kf_reactor *r, kf_job *job) {
     const uint64_t begun = kf_metrics_now();
     if (!job->ticket || !parse(r, job) || !is_begun(r, job) || !answer(r, job)) return 0;
     if (record(r, job)) {
-        kf_hot_count(r, &job->call, job->ticket, begun);
+        kf_hot_count(r, &job->call, job->ticket, job->data.failed, begun);
         return 1;
     }
     kf_buffer_free(&job->answer->bytes);
@@ -152,6 +152,7 @@ static int start(struct kf_reactor *r) {
 void kf_workers_give(struct kf_reactor *r, kf_job *job) {
     kf_workers *w = &r->workers;
     if (!start(r)) {
+        kf_uid_recant(r, job->uid, job->announced);
         kf_event_push_frame(r, job->conn, job->arrived, &job->frame, job->frame_at, &job->payload, job->first_len);
         kf_job_free(job);
         return;
@@ -161,6 +162,28 @@ void kf_workers_give(struct kf_reactor *r, kf_job *job) {
     w->end = &job->next;
     pthread_cond_signal(&w->wakes);
     pthread_mutex_unlock(&w->lock);
+}
+
+void kf_workers_forget(struct kf_reactor *r, uint64_t conn) {
+    kf_workers *w = &r->workers;
+    int forgot = 0;
+    pthread_mutex_lock(&w->lock);
+    kf_job **place = &w->first;
+    while (*place) {
+        kf_job *job = *place;
+        if (job->conn != conn) {
+            place = &job->next;
+            continue;
+        }
+        *place = job->next;
+        job->next = NULL;
+        *w->done_end = job;
+        w->done_end = &job->next;
+        forgot = 1;
+    }
+    w->end = place;
+    pthread_mutex_unlock(&w->lock);
+    if (forgot) kf_wake(r->wake_fd);
 }
 
 kf_job *kf_workers_done(struct kf_reactor *r) {

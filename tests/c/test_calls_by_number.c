@@ -111,6 +111,9 @@ static void nested(kft_frame *f) {
     *f->at++ = 0xc0;
 }
 
+static void longest(kft_frame *f) { f->at = kf_msgpack_put_uint(f->at, UINT32_MAX); }
+static void too_long(kft_frame *f) { f->at = kf_msgpack_put_uint(f->at, (uint64_t)UINT32_MAX + 1); }
+
 static size_t with_options(kft_frame *f, uint64_t op, const char *name, option *value, int times) {
     kft_frame_begin(f, 1, op, 6);
     kft_frame_key(f, "k", NULL);
@@ -129,7 +132,7 @@ static void check_options(void) {
         const char *name;
         option *value;
         int ok;
-    } cases[] = {{1, "deadline", number, 1}, {1, "deadline", zero, 0}, {1, "deadline", text, 0}, {1, "aad", bytes, 1},
+    } cases[] = {{1, "deadline", number, 1}, {1, "deadline", zero, 0}, {1, "deadline", longest, 1}, {1, "deadline", too_long, 0}, {1, "deadline", text, 0}, {1, "aad", bytes, 1},
                  {1, "more", number, 1}, {1, "digest", yes, 0}, {5, "digest", yes, 1}, {5, "raw", yes, 1},
                  {5, "raw", number, 0}, {5, "deterministic", yes, 1}, {5, "algorithm", text, 1}, {1, "algorithm", text, 0},
                  {1, "tokens", nested, 0}, {1, "deadlin", number, 0}, {1, "deadlines", number, 0}, {1, "", number, 0},

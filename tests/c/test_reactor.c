@@ -397,6 +397,89 @@ static void check_half_closed(void) {
     close(fd);
 }
 
+/* Clients whose requests take more than one turn, and of each tenth the server's answer, which comes between turns:
+ * nobody is forgotten, and the loop goes on. */
+static void check_turns(void) {
+    enum { CLIENTS = 3, NUM = 400, EACH = 10 };
+    static uint8_t all[NUM * 64];
+    int fds[CLIENTS];
+    size_t len = 0;
+    kft_frame f;
+    uint8_t *frame;
+    for (uint64_t i = 0; i < NUM; i++) {
+        kft_frame_begin(&f, i, 5, 5), kft_frame_key(&f, i % EACH ? "p" : "unknown", NULL);
+        kft_frame_bin(&f, server.library.text, 20);
+        const size_t one = kft_frame_end(&f);
+        memcpy(all + len, f.bytes, one);
+        len += one;
+    }
+    for (int k = 0; k < CLIENTS; k++) fds[k] = kft_dial(&server);
+    for (int k = 0; k < CLIENTS; k++) kft_send(fds[k], all, len);
+    for (int k = 0; k < CLIENTS; k++) {
+        int got = 0;
+        for (size_t frame_len = 1; got < NUM && frame_len; got += frame_len != 0) {
+            frame_len = kft_receive(&frame, fds[k]);
+            free(frame);
+        }
+        CHECK(got == NUM, "%d answers of client %d", got, k);
+        close(fds[k]);
+    }
+}
+
+/* A client that has gone is not worked for any more: of its batches only those that were begun. */
+static void check_forgotten_jobs(void) {
+    enum { NUM = 60, RECORDS = 3000, MANY = 37 };
+    struct kf_reactor_counts before, after;
+    kft_frame f;
+    uint8_t *frame;
+    kf_reactor_counts(server.reactor, &before);
+    for (int k = 0; k < 2; k++) { /* the second is behind all of the first */
+        const int fd = kft_dial(&server);
+        for (int i = 0; i < (k ? 1 : NUM); i++) {
+            kft_frame_begin(&f, (uint64_t)i, MANY, 5), kft_frame_key(&f, "p", NULL);
+            f.at = kf_msgpack_put_array(f.at, 3);
+            f.at = kf_msgpack_put_uint(f.at, RECORDS);
+            f.at = kf_msgpack_put_uint(f.at, 1);
+            f.at = kf_msgpack_put_bin(f.at, RECORDS);
+            memset(f.at, 'x', RECORDS);
+            f.at += RECORDS;
+            kft_send(fd, f.bytes, kft_frame_end(&f));
+        }
+        CHECK(kft_receive(&frame, fd) > 0, "no answer to a batch");
+        free(frame);
+        close(fd);
+    }
+    kf_reactor_counts(server.reactor, &after);
+    CHECK(after.hot[MANY] - before.hot[MANY] <= NUM / 2, "%d batches", (int)(after.hot[MANY] - before.hot[MANY]));
+}
+
+static size_t put_begun(kft_frame *f, uint64_t id, uint64_t more) {
+    kft_frame_begin(f, id, 1, 6), kft_frame_key(f, "k", KFT_PAIRS), kft_frame_bin(f, "x", 1);
+    f->at = kf_msgpack_put_map(f->at, 1);
+    f->at = kf_msgpack_put_str(f->at, "more", 4);
+    f->at = kf_msgpack_put_uint(f->at, more);
+    return kft_frame_end(f);
+}
+
+/* What all connections of a uid have begun in chunks is bounded, and counted out when one of them ends. */
+static void check_announced(void) {
+    enum { MORE = 60 << 20 };
+    const uint64_t closed = seen(&server.closed);
+    const int one = kft_dial(&server), other = kft_dial(&server);
+    kft_frame f;
+    kft_send(one, f.bytes, put_begun(&f, 1, MORE));
+    kft_send(one, f.bytes, kft_encrypt_frame(&f, 2, KFT_PAIRS, server.library.text, TEXT));
+    expect_blob(one, 2, server.library.text, TEXT, "beside chunks");
+    kft_send(other, f.bytes, put_begun(&f, 3, MORE));
+    expect_handed(other, 3, "more than a uid may have");
+    close(one);
+    CHECK(reaches(&server.closed, closed + 1), "the first one stays");
+    kft_send(other, f.bytes, put_begun(&f, 4, MORE));
+    kft_send(other, f.bytes, kft_encrypt_frame(&f, 5, KFT_PAIRS, server.library.text, TEXT));
+    expect_blob(other, 5, server.library.text, TEXT, "there is room again");
+    close(other);
+}
+
 static void check_timeouts(void) {
     struct kf_reactor_counts counts;
     kft_frame f;
@@ -435,6 +518,9 @@ void test_reactor(const kft_env *env) {
     check_limit_of_connections();
     check_dying_clients();
     check_half_closed();
+    check_turns();
+    check_forgotten_jobs();
+    check_announced();
     kft_server_close(&server);
 }
 
@@ -459,6 +545,34 @@ static int new_file(const char *name) {
     return fd;
 }
 
+/* Of many MACs those that do not verify are counted in the event, whether the loop or a worker answers. */
+static void check_refused_recorded(int fd, int fd_log, const struct kf_log_end *end) {
+    static const uint16_t sizes[] = {2, 1000};
+    kft_frame f;
+    uint8_t *frame, tail[1024];
+    for (size_t k = 0; k < 2; k++) {
+        const uint16_t num = sizes[k];
+        const uint64_t before = end->offset;
+        kft_frame_begin(&f, 9, 40, 5), kft_frame_key(&f, "m", NULL);
+        f.at = kf_msgpack_put_array(f.at, 2);
+        for (int column = 0; column < 2; column++) {
+            f.at = kf_msgpack_put_array(f.at, 3);
+            f.at = kf_msgpack_put_uint(f.at, num);
+            f.at = kf_msgpack_put_uint(f.at, 1);
+            memset(tail, column, num);
+            kft_frame_bin(&f, tail, num);
+        }
+        kft_send(fd, f.bytes, kft_frame_end(&f));
+        const size_t len = kft_receive(&frame, fd);
+        CHECK(len > num && frame[1] == 9 && frame[2] == 0, "no answer to %d MACs", num);
+        free(frame);
+        const uint64_t event_len = end->offset - before;
+        const int there = event_len < sizeof tail && pread(fd_log, tail, event_len, (off_t)before) == (ssize_t)event_len;
+        uint8_t counts[8], *at = kf_msgpack_put_uint(kf_msgpack_put_uint(kf_msgpack_put_map(counts, 0), num), num);
+        CHECK(there && memmem(tail, event_len, counts, (size_t)(at - counts)), "not said to have failed: %d", num);
+    }
+}
+
 void test_reactor_recorded(const kft_env *env) {
     enum { NUM = 200, LARGE_LOG = 1 << 30 };
     struct kf_log_end end = {.segment = 1};
@@ -481,10 +595,12 @@ void test_reactor_recorded(const kft_env *env) {
     CHECK(event[4] == 1 && event[5] == 0x9d && event[6] == 0xcf, "no event");
     CHECK(memmem(event, end.offset / NUM, "EncryptionContext\x82\xa1" "b\xa1" "2\xa1" "a\xa1" "1", 26) != NULL, "its context");
     CHECK(memmem(event, end.offset / NUM, "-1", 2) != NULL, "its request id");
+    check_refused_recorded(fd, fd_log, &end);
+    const uint64_t num_before = end.num;
     kf_reactor_record(server.reactor, &small);
     kft_send(fd, f.bytes, len);
     expect_handed(fd, 1, "a full log");
-    CHECK(end.num == NUM, "recorded beyond its end");
+    CHECK(end.num == num_before, "recorded beyond its end");
     kf_reactor_record(server.reactor, NULL);
     kft_send(fd, f.bytes, len);
     expect_handed(fd, 1, "no log any more");

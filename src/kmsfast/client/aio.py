@@ -48,6 +48,7 @@ class _Link(asyncio.BufferedProtocol):
         self.greeted: asyncio.Future[None] = loop.create_future()
         self._room = asyncio.Event()
         self._room.set()
+        self._sending: set[asyncio.Future[None]] = set()
         self.is_lost = False
 
     # ---- what the event loop calls ----------------------------------------------------------
@@ -114,17 +115,37 @@ class _Link(asyncio.BufferedProtocol):
     # ---- what the client calls --------------------------------------------------------------
 
     async def send(self, request: Request) -> asyncio.Future[Answer]:
-        """Sends a request; its answer will be there in the future."""
-        assert self._transport is not None  # noqa: S101 - it was greeted
+        """Sends a request; its answer will be there in the future.
+
+        Raises:
+            OSError: the connection is lost, and nothing was sent.
+        """
+        await self._room.wait()
+        if self.is_lost:
+            raise ConnectionResetError("the connection was lost")
         number, frames = self._protocol.frames(request)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting[number] = request, future
+        if request.chunks is None:
+            self._write(next(frames))
+            return future
+        # Whole, even when the task that asks is cancelled: the server would wait for the rest.
+        sending = asyncio.ensure_future(self._send_all(frames))
+        self._sending.add(sending)
+        sending.add_done_callback(self._sending.discard)
+        await asyncio.shield(sending)
+        return future
+
+    async def _send_all(self, frames: Iterable[list[Any]]) -> None:
         for frame in frames:
             await self._room.wait()
             if self.is_lost:
-                break
-            self._transport.writelines(frame)
-        return future
+                return
+            self._write(frame)
+
+    def _write(self, frame: list[Any]) -> None:
+        assert self._transport is not None  # noqa: S101 - it was greeted
+        self._transport.writelines(frame)
 
     def close(self) -> None:
         """Ends it."""

@@ -126,16 +126,19 @@ class Gathered:
         if answer.error is None:
             values, errors = answer.body
             self.results.place(first, values, answer.parts)
-            self._fail(first, errors)
+            self._fail(first, values[0], errors)
 
     def take_truths(self, first: int, answer: Answer) -> None:
         """The same of an answer whose values are a byte for each record."""
         if answer.error is None:
             values, errors = answer.body
             self.results.place(first, [len(values), 1, values])
-            self._fail(first, errors)
+            self._fail(first, len(values), errors)
 
-    def _fail(self, first: int, errors: Any) -> None:
+    def _fail(self, first: int, num: int, errors: Any) -> None:
+        """Takes the errors of some records, in place of those of an answer before a retry."""
+        for index in [index for index in self.failed if first <= index < first + num]:
+            del self.failed[index]
         for index, code, _, message, *_ in errors or ():
             self.failed[first + index] = of_code(code, message)
 

@@ -180,7 +180,7 @@ class Results:
     def __init__(self, num: int) -> None:
         self._num = num
         self._rows: U8 | None = None
-        self._placed: list[tuple[int, int]] = []
+        self._placed: dict[int, int] = {}  # numbers of records, by the first
         self._ragged: dict[int, tuple[npt.NDArray[np.uint32], U8]] = {}
 
     def place(self, first: int, column: Sequence[Any], parts: Sequence[Any] = ()) -> None:
@@ -191,6 +191,9 @@ class Results:
         """
         num, lengths, data = column
         records = np.frombuffer(b"".join([*parts, data]) if parts else data, np.uint8)
+        # Of an answer before a retry nothing stays.
+        self._ragged.pop(first, None)
+        self._placed.pop(first, None)
         if not isinstance(lengths, int):
             self._ragged[first] = np.frombuffer(lengths, _U32).copy(), records.copy()
             return
@@ -200,7 +203,7 @@ class Results:
             self._ragged[first] = np.full(num, lengths, _U32), records.copy()
             return
         self._rows.reshape(-1)[first * lengths : (first + num) * lengths] = records
-        self._placed.append((first, num))
+        self._placed[first] = num
 
     def rows(self) -> U8 | None:
         """All records as an array of (n, width), or None when they have no common width."""
@@ -210,7 +213,7 @@ class Results:
         """Lengths and data of all records."""
         pieces = dict(self._ragged)
         rows = np.empty((0, 0), np.uint8) if self._rows is None else self._rows
-        for first, num in self._placed:
+        for first, num in self._placed.items():
             placed = rows[first : first + num].reshape(-1)
             pieces[first] = np.full(num, rows.shape[1], _U32), placed
         if not pieces:

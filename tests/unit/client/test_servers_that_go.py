@@ -18,6 +18,9 @@ from serving import WAIT, command
 
 import kmsfast
 from kmsfast import AccessDenied, DependencyTimeout, ProtocolError, ServerUnreachable
+from kmsfast.client.asking import Gathered
+from kmsfast.client.calls import Answer, Request
+from kmsfast.client.columns import Results
 
 HELLO = ["kmsfast", 1, {"server": "fake", "max_inflight": 16}]
 
@@ -235,3 +238,68 @@ def test_after_closing(path: Path) -> None:
 def test_timeouts(path: Path, timeout: object) -> None:
     with pytest.raises(kmsfast.ValidationError, match="timeout"):
         kmsfast.connect(path, timeout=timeout)  # type: ignore[arg-type]
+
+
+def test_a_server_that_goes_between_requests(path: Path) -> None:
+    """A request on a connection that is known to be lost is not waited for."""
+
+    def answer(connection: socket.socket) -> None:
+        if _greeted(connection):
+            connection.recv(1)
+
+    async def sent() -> None:
+        kms = await kmsfast.connect_async(path, timeout=WAIT)
+        link = kms._client._link
+        assert link is not None
+        link._fail(ConnectionResetError("gone"))
+        with pytest.raises(ConnectionResetError):
+            await link.send(Request(42, (None, None, [1, 1])))
+        await kms.close()
+
+    with _fake(path, answer):
+        asyncio.run(sent())
+
+
+def test_a_request_in_chunks_that_is_cancelled(path: Path) -> None:
+    """All of it is sent, so that the server does not wait for the rest."""
+    size, got = 24 << 20, list[int]()
+    begun, cancelled, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def answer(connection: socket.socket) -> None:
+        if not _greeted(connection):
+            return
+        received = len(connection.recv(4096))
+        begun.set()
+        cancelled.wait(WAIT)
+        connection.settimeout(WAIT)
+        while received < size and (more := connection.recv(1 << 20)):
+            received += len(more)
+        got.append(received)
+        ended.set()
+
+    async def asked() -> None:
+        kms = await kmsfast.connect_async(path, timeout=WAIT)
+        key = kms._key("arn:aws:kms:eu-central-1:000000000000:key/k")
+        task = asyncio.ensure_future(key.encrypt(bytes(size)))
+        await asyncio.to_thread(begun.wait, WAIT)
+        task.cancel()
+        cancelled.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.to_thread(ended.wait, 2 * WAIT)
+        await kms.close()
+
+    with _fake(path, answer):
+        asyncio.run(asyncio.wait_for(asked(), 3 * WAIT))
+    assert got[0] >= size
+
+
+def test_errors_of_an_answer_before_a_retry_are_forgotten() -> None:
+    gathered = Gathered(Results(2), {})
+    failing = [[2, b"\x01\0\0\0\xff\xff\xff\xff", b"a"], [[1, "KMSInternalException", True, ""]]]
+    gathered.take(0, Answer(failing))
+    gathered.take(0, Answer([[2, 1, b"ab"], None]))
+    assert not gathered.failed
+    rows = gathered.results.rows()
+    assert rows is not None
+    assert rows.tobytes() == b"ab"
