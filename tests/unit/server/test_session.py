@@ -93,7 +93,7 @@ def refused(session: Session, *values: Any) -> tuple[str, str]:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    with kmsfast.open(tmp_path / "store", create=True) as kms:
+    with kmsfast.open(tmp_path / "store", create=True, audit="off") as kms:
         yield World(kms)
 
 
