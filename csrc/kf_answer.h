@@ -52,10 +52,30 @@ int kf_answer_plan_for(kf_answer_plan *plan, const kf_call *call, const kf_ticke
 /* The length of the frame written to out, its 4 bytes of length included, or a negative enum kf_status. */
 int64_t kf_answer(uint8_t *out, kf_answer_data *data, const kf_answering *a);
 
-/* How many bytes the event of an answered request takes at most (docs/audit.md), and the event itself: its length. */
+/* How many bytes the event of an answered request takes at most. */
 size_t kf_answer_event_bound(const kf_call *call, const kf_ticket_entry *ticket);
-size_t kf_answer_event(uint8_t *out, const kf_call *call, const kf_ticket_entry *ticket, uint64_t failed, uint64_t now,
-                       uint64_t conn);
+
+/* Records of events, to be appended together. */
+enum { KF_RECORD_EVENT = 1, KF_RECORD_EVENTS = 4, /* docs/audit.md */
+       KF_EVENT_MAX = 100 << 10 /* bytes of one event, as the server has it, and of several */ };
+typedef struct {
+    uint8_t *bytes; /* their bodies, back to back, in room bytes */
+    size_t room, len, num;
+    uint64_t num_events;
+    uint64_t serial;        /* of the last record: its ticket, */
+    struct kf_text request; /* and the parameters of its first event */
+    uint32_t lens[KF_LOG_MAX_RECORDS];
+    uint8_t kinds[KF_LOG_MAX_RECORDS];
+} kf_events;
+
+/* Whether an event of at most so many bytes can be added. */
+static inline int kf_events_fit(const kf_events *events, size_t bound) {
+    return events->num < KF_LOG_MAX_RECORDS && bound <= events->room - events->len;
+}
+/* 0: the event is too long, or does not fit. */
+int kf_events_add(kf_events *events, const kf_call *call, const kf_ticket_entry *ticket, uint64_t failed, uint64_t now,
+                  uint64_t conn);
+static inline void kf_events_forget(kf_events *events) { events->len = events->num = 0, events->num_events = 0; }
 
 /* ---- what the files of answers share ------------------------------------------------------------ */
 

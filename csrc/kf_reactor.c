@@ -264,11 +264,11 @@ static int open_files(struct kf_reactor *r) {
 static int open_memory(struct kf_reactor *r, const int *listen_fds, size_t num_fds) {
     r->listening = malloc((num_fds ? num_fds : 1) * sizeof *r->listening);
     r->in = malloc(KF_IN_ROOM), r->out = malloc(KF_OUT_LEN), r->room = malloc(KF_ROOM_LEN);
-    r->records = malloc(KF_RECORDS_LEN);
+    r->group.events.bytes = malloc(KF_RECORDS_LEN), r->group.events.room = KF_RECORDS_LEN;
     uint8_t *refusal = malloc(r->limits.refusal.len + 1);
     if (refusal && r->limits.refusal.len) memcpy(refusal, r->limits.refusal.at, r->limits.refusal.len);
     r->limits.refusal.at = refusal;
-    if (!r->listening || !r->in || !r->out || !r->room || !r->records || !refusal) return 0;
+    if (!r->listening || !r->in || !r->out || !r->room || !r->group.events.bytes || !refusal) return 0;
     if (num_fds) memcpy(r->listening, listen_fds, num_fds * sizeof *listen_fds);
     r->num_listening = num_fds;
     return 1;
@@ -281,7 +281,7 @@ static void close_file(int fd) {
 static void free_all(struct kf_reactor *r) {
     close_file(r->epoll_fd), close_file(r->wake_fd), close_file(r->event_fd);
     close_file(r->log.fd), close_file(r->log.lock_fd);
-    free(r->listening), free(r->in), free(r->out), free(r->room), free(r->records);
+    free(r->listening), free(r->in), free(r->out), free(r->room), free(r->group.events.bytes);
     free((void *)(uintptr_t)r->limits.refusal.at);
     free(r->conns), free(r->serials), free(r->free_slots), free(r->uids);
     pthread_mutex_destroy(&r->shared_lock);

@@ -21,7 +21,6 @@ enum {
     KF_ROOM_LEN = 96 << 10,     /* that making one answer takes in the loop */
     KF_RECORDS_LEN = 256 << 10, /* of the events of a group of answers */
     KF_GROUP_MAX = KF_LOG_MAX_RECORDS, /* answers in it */
-    KF_EVENT_MAX = 100 << 10,   /* bytes of one event, as the server has it */
     KF_ASSEMBLIES_MAX = 4,      /* requests of one connection whose chunks are awaited here */
     KF_WORKERS = 2
 };
@@ -153,10 +152,10 @@ typedef struct {
 /* Answers to requests of one round of the loop, which are recorded together before each is sent. */
 typedef struct {
     size_t in_len;  /* bytes of the input that the requests are in */
-    size_t out_len, records_len, num;
+    size_t out_len, num;
     uint64_t cost;
     int recorded;
-    uint32_t body_lens[KF_GROUP_MAX];
+    kf_events events;
     struct {
         kf_conn *conn;
         struct kf_text frame;
@@ -190,7 +189,7 @@ struct kf_reactor {
     const kf_conn *reading;   /* whose requests are being answered */
     uint64_t begun;           /* since when, in nanoseconds */
     int is_alone;             /* this round is about one connection only */
-    uint8_t *in, *out, *room, *records;
+    uint8_t *in, *out, *room;
 
     pthread_mutex_t shared_lock; /* of the next six */
     kf_event_node *events, **events_end;
@@ -268,8 +267,8 @@ enum kf_hot kf_hot_answer(struct kf_reactor *r, kf_conn *c, const struct kf_text
 int kf_hot_fits(const struct kf_reactor *r, const kf_call *call, const kf_answer_plan *plan);
 /* Whether a ticket holds at a time, in microseconds since 1970-01-01 UTC. */
 int kf_hot_holds(const struct kf_reactor *r, const kf_ticket_entry *ticket, int64_t now);
-/* Appends events, which lie back to back, to the audit log. */
-int kf_hot_record(struct kf_reactor *r, const uint8_t *events, const uint32_t *lens, size_t num);
+/* Appends events to the audit log. */
+int kf_hot_record(struct kf_reactor *r, const kf_events *events);
 /* failed: of its records. begun: kf_metrics_now() of then. */
 void kf_hot_count(struct kf_reactor *r, const kf_call *call, const kf_ticket_entry *ticket, uint64_t failed,
                   uint64_t begun);

@@ -1,9 +1,8 @@
 /* Requests that tickets cover, answered into a group, and their record in the audit log. */
 #include <time.h>
 
+#include "kf_log.h"
 #include "kf_reactor.h"
-
-enum { LOG_EVENT = 1 /* docs/audit.md */ };
 
 int64_t kf_clock_us(int clock) {
     struct timespec t;
@@ -31,18 +30,16 @@ void kf_hot_count(struct kf_reactor *r, const kf_call *call, const kf_ticket_ent
         kf_metrics_request(ticket->facts.timer, begun);
 }
 
-int kf_hot_record(struct kf_reactor *r, const uint8_t *events, const uint32_t *lens, size_t num) {
-    uint64_t count;
+int kf_hot_record(struct kf_reactor *r, const kf_events *events) {
     int status = KF_ERR_STALE;
     pthread_mutex_lock(&r->log_lock);
     if (r->log.end)
-        status = kf_log_append(r->log.end, &count, r->log.lock_fd, r->log.fd, r->log.segment, r->log.max_offset,
-                               LOG_EVENT, events, lens, num);
+        status = kf_log_append_kinds(&r->log, events->kinds, events->bytes, events->lens, events->num, events->num_events);
     pthread_mutex_unlock(&r->log_lock);
     if (status == KF_OK)
         __atomic_store_n(&r->is_dirty, 1, __ATOMIC_RELEASE);
     else
-        __atomic_add_fetch(&r->counts.unrecorded, num, __ATOMIC_RELAXED);
+        __atomic_add_fetch(&r->counts.unrecorded, events->num_events, __ATOMIC_RELAXED);
     return status;
 }
 
@@ -60,21 +57,10 @@ int kf_hot_fits(const struct kf_reactor *r, const kf_call *call, const kf_answer
     return plan->bound <= (is_divisible(call, r->limits.max_frame) ? whole : r->limits.max_frame);
 }
 
-/* Writes the event of the answer that comes next in the group. 0: it is too long, or does not fit any more. */
-static int add_event(struct kf_reactor *r, const kf_conn *c, const kf_ticket_entry *ticket, uint64_t failed,
-                     int64_t now) {
-    kf_group *g = &r->group;
-    const size_t len = kf_answer_event(r->records + g->records_len, &r->call, ticket, failed, (uint64_t)now, c->id);
-    if (len > KF_EVENT_MAX) return 0;
-    g->body_lens[g->num] = (uint32_t)len;
-    g->records_len += len;
-    return 1;
-}
-
 static int fits(const struct kf_reactor *r, const kf_answer_plan *plan, size_t event_len, int recorded) {
     const kf_group *g = &r->group;
     if (g->num == KF_GROUP_MAX || (g->num && g->recorded != recorded)) return 0;
-    return plan->bound <= KF_OUT_LEN - g->out_len && event_len <= KF_RECORDS_LEN - g->records_len;
+    return plan->bound <= KF_OUT_LEN - g->out_len && kf_events_fit(&g->events, event_len);
 }
 
 enum kf_hot kf_hot_answer(struct kf_reactor *r, kf_conn *c, const struct kf_text *frame, int alone, int64_t now,
@@ -101,7 +87,7 @@ enum kf_hot kf_hot_answer(struct kf_reactor *r, kf_conn *c, const struct kf_text
                             .room = r->room};
     const int64_t len = kf_answer(r->out + g->out_len, &data, &a);
     *cost += plan.cost;
-    if (len < 0 || (t->facts.recorded && !add_event(r, c, t, data.failed, now))) {
+    if (len < 0 || (t->facts.recorded && !kf_events_add(&g->events, &r->call, t, data.failed, (uint64_t)now, c->id))) {
         kf_wipe(r->out + g->out_len, plan.bound);
         return KF_HOT_COLD;
     }

@@ -101,11 +101,12 @@ static size_t end_run(struct kf_reactor *r, size_t first, int recorded) {
 
 void kf_group_end(struct kf_reactor *r) {
     kf_group *g = &r->group;
-    const int recorded = !g->recorded || !g->num || kf_hot_record(r, r->records, g->body_lens, g->num) == KF_OK;
+    const int recorded = !g->recorded || !g->num || kf_hot_record(r, &g->events) == KF_OK;
     for (size_t i = 0; i < g->num;) i = end_run(r, i, recorded);
     kf_wipe(r->out, g->out_len);
     kf_wipe(r->in, g->in_len);
-    g->in_len = g->out_len = g->records_len = g->num = 0;
+    kf_events_forget(&g->events);
+    g->in_len = g->out_len = g->num = 0;
     g->cost = 0;
 }
 

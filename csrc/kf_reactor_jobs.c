@@ -70,12 +70,13 @@ static int answer(struct kf_reactor *r, kf_job *job) {
 
 static int record(struct kf_reactor *r, const kf_job *job) {
     if (!job->ticket->facts.recorded) return 1;
-    uint8_t *event = malloc(kf_answer_event_bound(&job->call, job->ticket));
-    if (!event) return 0;
-    const uint32_t len = (uint32_t)kf_answer_event(event, &job->call, job->ticket, job->data.failed,
-                                                   (uint64_t)kf_clock_us(CLOCK_REALTIME), job->conn);
-    const int recorded = len <= KF_EVENT_MAX && kf_hot_record(r, event, &len, 1) == KF_OK;
-    free(event);
+    kf_events one = {.room = kf_answer_event_bound(&job->call, job->ticket)};
+    one.bytes = malloc(one.room);
+    if (!one.bytes) return 0;
+    const int recorded = kf_events_add(&one, &job->call, job->ticket, job->data.failed,
+                                       (uint64_t)kf_clock_us(CLOCK_REALTIME), job->conn) &&
+                         kf_hot_record(r, &one) == KF_OK;
+    free(one.bytes);
     return recorded;
 }
 

@@ -143,6 +143,7 @@ int kf_tickets_put(kf_tickets *tickets, uint64_t caller, int operation, const st
         return status;
     }
     pthread_rwlock_wrlock(&tickets->lock);
+    e->serial = ++tickets->num_put;
     kf_ticket_entry **place = place_of(tickets, e), *old = *place;
     *place = e;
     pthread_rwlock_unlock(&tickets->lock);

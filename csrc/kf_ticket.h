@@ -19,6 +19,7 @@ typedef struct {
     struct kf_ticket facts;  /* its texts are in bytes */
     kf_sha256_ctx begun;     /* of blobs: the digest before the context is added */
     uint64_t hash, caller;
+    uint64_t serial;         /* no other ticket has it */
     uint32_t refs;           /* atomic */
     int operation;
     struct kf_text key, fact;
@@ -30,6 +31,7 @@ typedef struct {
     uint64_t seed[2];
     kf_ticket_entry *slots[KF_TICKETS_MAX]; /* in sets of KF_TICKET_WAYS */
     uint32_t next;           /* which of a full set is replaced next */
+    uint64_t num_put;        /* ever */
 } kf_tickets;
 
 int kf_tickets_init(kf_tickets *tickets);
