@@ -32,10 +32,17 @@ typedef struct {
     uint64_t cost; /* about how many nanoseconds */
 } kf_answer_plan;
 
+/* The digest of a call's context under its ticket's key, kept for calls that have both in common. */
+typedef struct {
+    int is_known;
+    uint8_t bytes[KF_DIGEST_LEN];
+} kf_known_digest;
+
 typedef struct {
     const kf_call *call;
     const kf_ticket_entry *ticket;
     kf_nonces *nonces;
+    kf_known_digest *digest; /* or NULL */
     int alone, threads;
     void *room; /* aligned to 8 */
 } kf_answering;

@@ -155,23 +155,66 @@ static int read_key(kf_call *call, kf_msgpack *in, int flags) {
     return flags & (NEEDS_KEY | MAY_HAVE_KEY) && kf_msgpack_str(in, &call->key) && call->key.len > 0;
 }
 
-int kf_call_parse(kf_call *call, const uint8_t *frame, size_t frame_len) {
-    kf_msgpack in = {frame, frame + frame_len};
-    uint64_t num, op;
-    memset(call, 0, offsetof(kf_call, names));
-    memset(&call->num_pairs, 0, sizeof *call - offsetof(kf_call, num_pairs));
-    if (!kf_msgpack_array(&in, &num) || num < 5 || num > 6 || !kf_msgpack_uint(&in, &call->id) ||
-        !kf_msgpack_uint(&in, &op))
-        return 0;
+/* [id, of an array of *num elements. */
+static int read_start(kf_call *call, kf_msgpack *in, uint64_t *num) {
+    return kf_msgpack_array(in, num) && *num >= 5 && *num <= 6 && kf_msgpack_uint(in, &call->id);
+}
+
+static int read_head(kf_call *call, kf_msgpack *in) {
+    uint64_t op;
+    memset(&call->op, 0, offsetof(kf_call, names) - offsetof(kf_call, op));
+    call->num_pairs = 0;
+    if (!kf_msgpack_uint(in, &op)) return 0;
     call->many = op > KF_OP_BATCH;
     if (call->many) op -= KF_OP_BATCH;
     if (op > KF_OP_LAST_SINGLE || !operations[op].payload) return 0;
     call->op = (int)op;
     const int flags = operations[op].flags;
-    if (!read_key(call, &in, flags) || !read_context(call, &in)) return 0;
-    if (call->num_pairs && !(flags & HAS_CONTEXT)) return 0;
-    if (!operations[op].payload(call, &in) || (num == 6 && !read_options(call, &in))) return 0;
-    return in.at == in.end;
+    return read_key(call, in, flags) && read_context(call, in) && (!call->num_pairs || flags & HAS_CONTEXT);
+}
+
+static int read_rest(kf_call *call, kf_msgpack *in, uint64_t num) {
+    memset(call->payload, 0, sizeof *call - offsetof(kf_call, payload));
+    return operations[call->op].payload(call, in) && (num == 5 || read_options(call, in)) && in->at == in->end;
+}
+
+int kf_call_parse(kf_call *call, const uint8_t *frame, size_t frame_len) {
+    kf_msgpack in = {frame, frame + frame_len};
+    uint64_t num;
+    return read_start(call, &in, &num) && read_head(call, &in) && read_rest(call, &in, num);
+}
+
+static void move(struct kf_text *text, const uint8_t *from, const uint8_t *to) {
+    if (text->at) text->at = to + (text->at - from);
+}
+
+/* Keeps the bytes that a head was read from, and lets it point to them. */
+static void keep_head(kf_call *call, kf_call_head *head, const uint8_t *from, size_t len) {
+    if (len > sizeof head->bytes) return;
+    memcpy(head->bytes, from, len);
+    move(&call->key, from, head->bytes);
+    move(&call->context, from, head->bytes);
+    for (size_t i = 0; i < call->num_pairs; i++) {
+        move(&call->names[i], from, head->bytes);
+        move(&call->values[i], from, head->bytes);
+    }
+    head->len = len;
+}
+
+int kf_call_parse_next(kf_call *call, kf_call_head *head, const uint8_t *frame, size_t frame_len) {
+    kf_msgpack in = {frame, frame + frame_len};
+    uint64_t num;
+    if (!read_start(call, &in, &num)) return 0;
+    const uint8_t *const start = in.at;
+    if (head->len && head->len <= kf_msgpack_left(&in) && memcmp(start, head->bytes, head->len) == 0) {
+        in.at += head->len;
+        return read_rest(call, &in, num);
+    }
+    head->len = 0;
+    head->serial++;
+    if (!read_head(call, &in)) return 0;
+    keep_head(call, head, start, (size_t)(in.at - start));
+    return read_rest(call, &in, num);
 }
 
 int kf_call_chunk(uint64_t *id, size_t *head_len, uint64_t *part_len, const uint8_t *frame, size_t len) {

@@ -34,12 +34,14 @@ typedef struct {
 
 typedef struct {
     uint64_t id;
+    /* the head, which many requests have in common */
     int op;                   /* enum kf_operation, of one record */
     int many;                 /* whether it is the batch of that */
     struct kf_text key;       /* at = NULL: none */
     struct kf_text context;   /* the map as it was sent; len 0: no pairs */
     struct kf_text names[KF_PAIRS_MAX], values[KF_PAIRS_MAX];
     size_t num_pairs;
+    /* the rest */
     struct kf_text payload[2];      /* bins: the record; with what it is compared */
     kf_call_column columns[2];      /* the same of batches */
     uint64_t count, size;           /* of batches: how many; bytes that are asked for */
@@ -51,6 +53,18 @@ typedef struct {
 /* 1, or 0 when the frame is anything else than a request by number in its usual form: another operation, an option that
  * is not known here, a name that is no UTF-8, bytes behind it, ... */
 int kf_call_parse(kf_call *call, const uint8_t *frame, size_t frame_len);
+
+/* The head of the request that was read last, operation, key and context, which points into bytes. */
+enum { KF_CALL_HEAD_MAX = 1024 };
+typedef struct {
+    size_t len;      /* 0: it was longer, or there is none */
+    uint64_t serial; /* of a head, however often it came again */
+    uint8_t bytes[KF_CALL_HEAD_MAX];
+} kf_call_head;
+
+/* The same where requests follow each other, whose heads are the same more often than not: call has the one before, read
+ * by this function with this head, or nothing when head->len is 0. */
+int kf_call_parse_next(kf_call *call, kf_call_head *head, const uint8_t *frame, size_t frame_len);
 
 /* Whether a frame, of which len bytes are there, begins as [id, 0, bin] does; then its id, the length of what
  * precedes the bytes of the bin, and their number. */

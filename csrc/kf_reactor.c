@@ -214,13 +214,19 @@ static void serve_again(struct kf_reactor *r) {
 
 static int is_done(const struct kf_reactor *r) { return r->stop_at && (!r->num_open || r->now >= r->stop_at); }
 
+static void begin_round(struct kf_reactor *r) {
+    r->begun = kf_metrics_now();
+    r->now = (int64_t)(r->begun / 1000);
+    r->today = kf_clock_us(CLOCK_REALTIME);
+}
+
 int kf_reactor_run(struct kf_reactor *r) {
     struct epoll_event events[EVENTS_AT_ONCE];
     r->now = kf_clock_us(CLOCK_MONOTONIC);
     while (!is_done(r)) {
         const int num = epoll_wait(r->epoll_fd, events, EVENTS_AT_ONCE, wait_ms(r));
         if (num < 0 && errno != EINTR) return KF_ERR_SYSTEM;
-        r->now = kf_clock_us(CLOCK_MONOTONIC);
+        begin_round(r);
         r->is_alone = num == 1 && !r->again;
         for (int i = 0; i < num; i++) serve(r, &events[i]);
         serve_again(r);
@@ -344,6 +350,12 @@ int kf_reactor_open(struct kf_reactor **out, const int *listen_fds, size_t num_f
     errno = ENOSYS;
     return KF_ERR_SYSTEM;
 }
+static void begin_round(struct kf_reactor *r) {
+    r->begun = kf_metrics_now();
+    r->now = (int64_t)(r->begun / 1000);
+    r->today = kf_clock_us(CLOCK_REALTIME);
+}
+
 int kf_reactor_run(struct kf_reactor *r) {
     (void)r;
     return KF_ERR_SYSTEM;

@@ -163,6 +163,21 @@ typedef struct {
     } answers[KF_GROUP_MAX];
 } kf_group;
 
+/* The ticket of the request before, and what was computed under it; good for one that has its head and caller. */
+typedef struct {
+    uint64_t head, caller;    /* head: its serial */
+    uint64_t changes;         /* of tickets, when it was found */
+    const kf_ticket_entry *ticket;
+    kf_known_digest digest;
+} kf_known;
+
+/* Like answers that are not counted yet. */
+typedef struct {
+    int operation, timer; /* timer -1: there is none */
+    uint32_t slot;
+    uint64_t num, bytes;
+} kf_tally;
+
 struct kf_reactor {
     struct kf_reactor_limits limits;
     const uint64_t *epoch;
@@ -185,10 +200,14 @@ struct kf_reactor {
     kf_nonces nonces;
     kf_group group;
     kf_call call;
+    kf_call_head head;        /* of call */
+    kf_known known;
     kf_answer_plan plan;      /* of call, when it is for the workers */
     const kf_conn *reading;   /* whose requests are being answered */
-    uint64_t begun;           /* since when, in nanoseconds */
+    kf_tally tally;
     int is_alone;             /* this round is about one connection only */
+    uint64_t begun;           /* this round, in nanoseconds of kf_metrics_now, */
+    int64_t today;            /* and in microseconds since 1970-01-01 UTC */
     uint8_t *in, *out, *room;
 
     pthread_mutex_t shared_lock; /* of the next six */
@@ -269,7 +288,9 @@ int kf_hot_fits(const struct kf_reactor *r, const kf_call *call, const kf_answer
 int kf_hot_holds(const struct kf_reactor *r, const kf_ticket_entry *ticket, int64_t now);
 /* Appends events to the audit log. */
 int kf_hot_record(struct kf_reactor *r, const kf_events *events);
-/* failed: of its records. begun: kf_metrics_now() of then. */
+/* Counts the answers that the loop has made. */
+void kf_hot_count_all(struct kf_reactor *r);
+/* Counts one. failed: of its records. begun: kf_metrics_now() of then. */
 void kf_hot_count(struct kf_reactor *r, const kf_call *call, const kf_ticket_entry *ticket, uint64_t failed,
                   uint64_t begun);
 int64_t kf_clock_us(int clock);

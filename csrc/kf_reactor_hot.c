@@ -14,6 +14,10 @@ int kf_hot_holds(const struct kf_reactor *r, const kf_ticket_entry *ticket, int6
     return __atomic_load_n(r->epoch, __ATOMIC_ACQUIRE) == ticket->facts.epoch && now < ticket->facts.due;
 }
 
+static void note_use(struct kf_reactor *r, uint32_t slot) {
+    if (!__atomic_load_n(&r->used[slot], __ATOMIC_RELAXED)) __atomic_store_n(&r->used[slot], 1, __ATOMIC_RELEASE);
+}
+
 void kf_hot_count(struct kf_reactor *r, const kf_call *call, const kf_ticket_entry *ticket, uint64_t failed,
                   uint64_t begun) {
     const int i = call->op + (call->many ? KF_OP_BATCH : 0);
@@ -21,13 +25,37 @@ void kf_hot_count(struct kf_reactor *r, const kf_call *call, const kf_ticket_ent
     __atomic_add_fetch(&r->counts.hot[i], 1, __ATOMIC_RELAXED);
     __atomic_add_fetch(&r->counts.records[i], kf_call_records(call), __ATOMIC_RELAXED);
     __atomic_add_fetch(&r->counts.bytes[i], bytes, __ATOMIC_RELAXED);
-    uint32_t *used = &r->used[ticket->facts.slot];
-    if (!__atomic_load_n(used, __ATOMIC_RELAXED)) __atomic_store_n(used, 1, __ATOMIC_RELEASE);
+    note_use(r, ticket->facts.slot);
     if (ticket->facts.timer < KF_TIMER_DOORS) return;
     if (call->many)
         kf_metrics_batch(ticket->facts.timer, begun, kf_call_records(call), failed, bytes);
     else
         kf_metrics_request(ticket->facts.timer, begun);
+}
+
+void kf_hot_count_all(struct kf_reactor *r) {
+    kf_tally *t = &r->tally;
+    if (!t->num) return;
+    __atomic_add_fetch(&r->counts.hot[t->operation], t->num, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&r->counts.records[t->operation], t->num, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&r->counts.bytes[t->operation], t->bytes, __ATOMIC_RELAXED);
+    note_use(r, t->slot);
+    if (t->timer >= KF_TIMER_DOORS) kf_metrics_requests(t->timer, r->begun, t->num);
+    *t = (kf_tally){.num = 0};
+}
+
+/* Counts an answer of the loop, with others like it. */
+static void count(struct kf_reactor *r, const kf_call *call, const kf_ticket_entry *ticket, uint64_t failed) {
+    kf_tally *t = &r->tally;
+    const struct kf_ticket *facts = &ticket->facts;
+    if (call->many) {
+        kf_hot_count(r, call, ticket, failed, r->begun);
+        return;
+    }
+    if (t->num && (t->operation != call->op || t->timer != facts->timer || t->slot != facts->slot)) kf_hot_count_all(r);
+    t->operation = call->op, t->timer = facts->timer, t->slot = facts->slot;
+    t->num++;
+    t->bytes += call->payload[0].len;
 }
 
 int kf_hot_record(struct kf_reactor *r, const kf_events *events) {
@@ -63,14 +91,26 @@ static int fits(const struct kf_reactor *r, const kf_answer_plan *plan, size_t e
     return plan->bound <= KF_OUT_LEN - g->out_len && kf_events_fit(&g->events, event_len);
 }
 
+/* The ticket of r->call. */
+static const kf_ticket_entry *ticket_of(struct kf_reactor *r, uint64_t caller) {
+    kf_known *k = &r->known;
+    if (k->ticket && k->head == r->head.serial && k->caller == caller && k->changes == r->tickets.changes &&
+        kf_ticket_is_for(k->ticket, &r->call))
+        return k->ticket;
+    k->ticket = kf_tickets_find(&r->tickets, caller, &r->call);
+    k->head = r->head.serial, k->caller = caller, k->changes = r->tickets.changes;
+    k->digest.is_known = 0;
+    return k->ticket;
+}
+
 enum kf_hot kf_hot_answer(struct kf_reactor *r, kf_conn *c, const struct kf_text *frame, int alone, int64_t now,
                           const kf_ticket_entry **ticket, uint64_t *cost) {
     kf_group *g = &r->group;
     kf_answer_plan plan;
     kf_answer_data data;
-    if (!c->caller || !kf_call_parse(&r->call, frame->at, frame->len)) return KF_HOT_COLD;
+    if (!c->caller || !kf_call_parse_next(&r->call, &r->head, frame->at, frame->len)) return KF_HOT_COLD;
     r->plan = (kf_answer_plan){.bound = 0};
-    const kf_ticket_entry *t = *ticket = kf_tickets_find(&r->tickets, c->caller, &r->call);
+    const kf_ticket_entry *t = *ticket = ticket_of(r, c->caller);
     if (!t || !kf_hot_holds(r, t, now)) return KF_HOT_COLD;
     if (r->call.more) return KF_HOT_JOB;
     if (!kf_answer_plan_for(&plan, &r->call, t) || !kf_hot_fits(r, &r->call, &plan)) return KF_HOT_COLD;
@@ -83,8 +123,8 @@ enum kf_hot kf_hot_answer(struct kf_reactor *r, kf_conn *c, const struct kf_text
     if (r->call.deadline && kf_clock_us(CLOCK_MONOTONIC) - c->arrived >= (int64_t)r->call.deadline * 1000)
         return KF_HOT_COLD;
     if (!fits(r, &plan, event_len, t->facts.recorded)) return KF_HOT_FULL;
-    const kf_answering a = {.call = &r->call, .ticket = t, .nonces = &r->nonces, .alone = alone, .threads = 1,
-                            .room = r->room};
+    const kf_answering a = {.call = &r->call, .ticket = t, .nonces = &r->nonces, .digest = &r->known.digest,
+                            .alone = alone, .threads = 1, .room = r->room};
     const int64_t len = kf_answer(r->out + g->out_len, &data, &a);
     *cost += plan.cost;
     if (len < 0 || (t->facts.recorded && !kf_events_add(&g->events, &r->call, t, data.failed, (uint64_t)now, c->id))) {
@@ -97,6 +137,6 @@ enum kf_hot kf_hot_answer(struct kf_reactor *r, kf_conn *c, const struct kf_text
     g->answers[g->num].conn = c, g->answers[g->num].frame = *frame, g->answers[g->num].out_end = g->out_len;
     g->num++;
     c->is_grouped = 1;
-    kf_hot_count(r, &r->call, t, data.failed, r->begun);
+    count(r, &r->call, t, data.failed);
     return KF_HOT_DONE;
 }

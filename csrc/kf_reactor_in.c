@@ -101,6 +101,7 @@ static size_t end_run(struct kf_reactor *r, size_t first, int recorded) {
 
 void kf_group_end(struct kf_reactor *r) {
     kf_group *g = &r->group;
+    kf_hot_count_all(r);
     const int recorded = !g->recorded || !g->num || kf_hot_record(r, &g->events) == KF_OK;
     for (size_t i = 0; i < g->num;) i = end_run(r, i, recorded);
     kf_wipe(r->out, g->out_len);
@@ -332,11 +333,10 @@ static void release_input(struct kf_reactor *r, size_t at, size_t len) {
 
 /* Answers, hands on or keeps all that is there. */
 static void consume(struct kf_reactor *r, kf_conn *c, const uint8_t *base, size_t len) {
-    turn t = {.base = base, .len = len, .now = kf_clock_us(CLOCK_REALTIME)};
+    turn t = {.base = base, .len = len, .now = r->today};
     enum step step = STEP_ON;
     const int own = base == c->in.at;
     r->reading = c;
-    r->begun = kf_metrics_now();
     pthread_rwlock_rdlock(&r->tickets.lock);
     while (step == STEP_ON && !t.dead) step = next_frame(r, c, &t);
     pthread_rwlock_unlock(&r->tickets.lock);

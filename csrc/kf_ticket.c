@@ -61,12 +61,21 @@ static const uint8_t *first_header(const kf_call *call) {
     return kf_msgpack_bin(&in, &first) && first.len >= KF_HEADER_LEN ? first.at : NULL;
 }
 
+/* What the ticket of a call depends on beside its key. 0: there is none. */
+static int fact_of(struct kf_text *fact, const kf_call *call) {
+    *fact = call->algorithm;
+    if (call->op == KF_OP_DECRYPT) *fact = (struct kf_text){first_header(call), KF_HEADER_LEN};
+    return call->op != KF_OP_DECRYPT || fact->at;
+}
+
+int kf_ticket_is_for(const kf_ticket_entry *entry, const kf_call *call) {
+    struct kf_text fact;
+    return fact_of(&fact, call) && same(&entry->fact, &fact);
+}
+
 const kf_ticket_entry *kf_tickets_find(const kf_tickets *tickets, uint64_t caller, const kf_call *call) {
-    struct kf_text fact = call->algorithm;
-    if (call->op == KF_OP_DECRYPT) {
-        fact = (struct kf_text){first_header(call), KF_HEADER_LEN};
-        if (!fact.at) return NULL;
-    }
+    struct kf_text fact;
+    if (!fact_of(&fact, call)) return NULL;
     const int operation = call->op + (call->many ? KF_OP_BATCH : 0);
     const uint64_t hash = hash_of(tickets, caller, operation, &call->key, &fact);
     kf_ticket_entry *const *set = tickets->slots + hash % (KF_TICKETS_MAX / KF_TICKET_WAYS) * KF_TICKET_WAYS;
@@ -144,6 +153,7 @@ int kf_tickets_put(kf_tickets *tickets, uint64_t caller, int operation, const st
     }
     pthread_rwlock_wrlock(&tickets->lock);
     e->serial = ++tickets->num_put;
+    tickets->changes++;
     kf_ticket_entry **place = place_of(tickets, e), *old = *place;
     *place = e;
     pthread_rwlock_unlock(&tickets->lock);
@@ -153,6 +163,7 @@ int kf_tickets_put(kf_tickets *tickets, uint64_t caller, int operation, const st
 
 void kf_tickets_forget(kf_tickets *tickets, uint64_t caller) {
     pthread_rwlock_wrlock(&tickets->lock);
+    tickets->changes++;
     for (size_t i = 0; i < KF_TICKETS_MAX; i++)
         if (tickets->slots[i] && (!caller || tickets->slots[i]->caller == caller)) {
             kf_ticket_let_go(tickets->slots[i]);

@@ -32,6 +32,7 @@ typedef struct {
     kf_ticket_entry *slots[KF_TICKETS_MAX]; /* in sets of KF_TICKET_WAYS */
     uint32_t next;           /* which of a full set is replaced next */
     uint64_t num_put;        /* ever */
+    uint64_t changes;        /* of slots: as long as there is none, what was found is there */
 } kf_tickets;
 
 int kf_tickets_init(kf_tickets *tickets);
@@ -42,6 +43,8 @@ void kf_tickets_forget(kf_tickets *tickets, uint64_t caller);
 
 /* The ticket of a call, or NULL; under the lock, taken by the caller for reading. */
 const kf_ticket_entry *kf_tickets_find(const kf_tickets *tickets, uint64_t caller, const kf_call *call);
+/* Whether a ticket for the operation and key of a call is for what else it depends on. */
+int kf_ticket_is_for(const kf_ticket_entry *entry, const kf_call *call);
 /* Keeps an entry beyond the lock, until it is let go. */
 kf_ticket_entry *kf_ticket_hold(const kf_ticket_entry *entry);
 void kf_ticket_let_go(kf_ticket_entry *entry);
