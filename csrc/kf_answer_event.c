@@ -48,62 +48,99 @@ static uint8_t *put_request_id(uint8_t *at, uint64_t conn, uint64_t id) {
     return kf_msgpack_put_str(at, start, (size_t)(end - start));
 }
 
-size_t kf_answer_event_bound(const kf_call *call, const kf_ticket_entry *ticket) {
-    return EVENT_HEADS + ticket->facts.event.len + ticket->facts.members.len + call->context.len;
+/* ---- keys ------------------------------------------------------------------------------------------ */
+
+/* Whether the ARNs of other ticket i are told already: those of one key that has several versions. */
+static int is_told(const kf_answered *r, size_t i) {
+    const struct kf_text *arns = &r->others->tickets[i]->arns;
+    for (size_t k = 0; k <= i; k++) {
+        const struct kf_text *told = k ? &r->others->tickets[k - 1]->arns : &r->ticket->arns;
+        if (told->len == arns->len && memcmp(told->at, arns->at, arns->len) == 0) return 1;
+    }
+    return 0;
+}
+
+static size_t num_others(const kf_answered *r) { return r->others ? r->others->num : 0; }
+
+/* From the name to the message: as the ticket has it, with the keys of the other ones. */
+static uint8_t *put_facts(uint8_t *at, const kf_answered *r) {
+    const kf_ticket_entry *t = r->ticket;
+    const struct kf_text *event = &t->facts.event;
+    if (!num_others(r)) return put_text(at, event);
+    const size_t rest = (size_t)(t->arns.at + t->arns.len - event->at);
+    uint64_t num = t->num_arns;
+    for (size_t i = 0; i < r->others->num; i++)
+        if (!is_told(r, i)) num += r->others->tickets[i]->num_arns;
+    at = put_text(at, &(struct kf_text){event->at, t->arns_from});
+    at = put_text(kf_msgpack_put_array(at, num), &t->arns);
+    for (size_t i = 0; i < r->others->num; i++)
+        if (!is_told(r, i)) at = put_text(at, &r->others->tickets[i]->arns);
+    return put_text(at, &(struct kf_text){event->at + rest, event->len - rest});
+}
+
+/* ---- events ---------------------------------------------------------------------------------------- */
+
+size_t kf_answer_event_bound(const kf_answered *r) {
+    size_t len = EVENT_HEADS + r->ticket->facts.event.len + r->ticket->facts.members.len + r->call->context.len;
+    for (size_t i = 0; i < num_others(r); i++) len += r->others->tickets[i]->arns.len;
+    return len;
+}
+
+static uint8_t *put_counts(uint8_t *at, const kf_answered *r) {
+    at = kf_msgpack_put_uint(at, kf_call_records(r->call));
+    return kf_msgpack_put_uint(at, r->failed);
 }
 
 /* The whole event; request: its parameters in it. */
-static uint8_t *put_event(uint8_t *at, struct kf_text *request, const kf_call *call, const kf_ticket_entry *ticket,
-                          uint64_t failed, uint64_t now, uint64_t conn) {
-    const struct kf_ticket *t = &ticket->facts;
+static uint8_t *put_event(uint8_t *at, struct kf_text *request, const kf_answered *r) {
     at = kf_msgpack_put_array(at, EVENT_MEMBERS);
-    at = kf_msgpack_put_uint(at, now);
-    at = put_text(at, &t->event);
+    at = kf_msgpack_put_uint(at, r->now);
+    at = put_facts(at, r);
     request->at = at;
-    at = put_request(at, call, t);
+    at = put_request(at, r->call, &r->ticket->facts);
     request->len = (size_t)(at - request->at);
     at = kf_msgpack_put_map(at, 0); /* response: none of an operation that uses a key */
-    at = kf_msgpack_put_uint(at, kf_call_records(call));
-    at = kf_msgpack_put_uint(at, failed);
-    *at++ = t->is_read_only ? 0xc3 : 0xc2;
-    return put_request_id(at, conn, call->id);
+    at = put_counts(at, r);
+    *at++ = r->ticket->facts.is_read_only ? 0xc3 : 0xc2;
+    return put_request_id(at, r->conn, r->call->id);
 }
-
-/* ---- several ------------------------------------------------------------------------------------- */
 
 /* What an event behind another one has of its own. Its parameters are nil when they are the same. */
-static uint8_t *put_own(uint8_t *at, const struct kf_text *first, const kf_call *call, const kf_ticket_entry *ticket,
-                        uint64_t failed, uint64_t now, uint64_t conn) {
+static uint8_t *put_own(uint8_t *at, const struct kf_text *first, const kf_answered *r) {
     at = kf_msgpack_put_array(at, OWN_MEMBERS);
-    at = kf_msgpack_put_uint(at, now);
+    at = kf_msgpack_put_uint(at, r->now);
     uint8_t *const own = at;
-    at = put_request(at, call, &ticket->facts);
+    at = put_request(at, r->call, &r->ticket->facts);
     if ((size_t)(at - own) == first->len && memcmp(own, first->at, first->len) == 0) at = kf_msgpack_put_nil(own);
-    at = kf_msgpack_put_uint(at, kf_call_records(call));
-    at = kf_msgpack_put_uint(at, failed);
-    return put_request_id(at, conn, call->id);
+    at = put_counts(at, r);
+    return put_request_id(at, r->conn, r->call->id);
 }
 
-int kf_events_add(kf_events *events, const kf_call *call, const kf_ticket_entry *ticket, uint64_t failed, uint64_t now,
-                  uint64_t conn) {
-    const size_t bound = kf_answer_event_bound(call, ticket);
+/* Whether an event can follow the last one in its record. */
+static int is_like_last(const kf_events *events, const kf_answered *r, size_t bound) {
+    return events->num && !num_others(r) && events->serial == r->ticket->serial &&
+           events->lens[events->num - 1] + bound <= KF_EVENT_MAX;
+}
+
+int kf_events_add(kf_events *events, const kf_answered *r) {
+    const size_t bound = kf_answer_event_bound(r);
     uint8_t *const start = events->bytes + events->len;
+    struct kf_text request;
     if (!kf_events_fit(events, bound)) return 0;
-    if (events->num && events->serial == ticket->serial && events->lens[events->num - 1] + bound <= KF_EVENT_MAX) {
-        const size_t len = (size_t)(put_own(start, &events->request, call, ticket, failed, now, conn) - start);
+    const int is_like = is_like_last(events, r, bound);
+    const uint8_t *end = is_like ? put_own(start, &events->request, r) : put_event(start, &request, r);
+    const uint32_t len = (uint32_t)(end - start);
+    if (is_like) {
         events->kinds[events->num - 1] = KF_RECORD_EVENTS;
-        events->lens[events->num - 1] += (uint32_t)len;
-        events->len += len;
+        events->lens[events->num - 1] += len;
     } else {
-        struct kf_text request;
-        const size_t len = (size_t)(put_event(start, &request, call, ticket, failed, now, conn) - start);
         if (len > KF_EVENT_MAX) return 0;
         events->request = request;
-        events->serial = ticket->serial;
+        events->serial = num_others(r) ? 0 : r->ticket->serial;
         events->kinds[events->num] = KF_RECORD_EVENT;
-        events->lens[events->num++] = (uint32_t)len;
-        events->len += len;
+        events->lens[events->num++] = len;
     }
+    events->len += len;
     events->num_events++;
     return 1;
 }

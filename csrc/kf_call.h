@@ -76,8 +76,12 @@ static inline uint64_t kf_call_records(const kf_call *call) {
 }
 
 /* The records of a column as kf_column.h has them. room: kf_call_view_room(column) bytes, aligned to 8, for what that
- * needs. 0: its lengths are not those of its data, or a record is not there (nil). */
+ * needs. nil: for each record 1 when it is not there, which is seen as one without bytes; or NULL. 0: its lengths are
+ * not those of its data, or a record is not there and nil is NULL. */
 size_t kf_call_view_room(const kf_call_column *column);
-int kf_call_view(struct kf_column *out, void *room, const kf_call_column *column);
+int kf_call_view(struct kf_column *out, uint8_t *nil, void *room, const kf_call_column *column);
+/* Where the first len bytes of record i are, of one that has as many and needs at least least; or NULL: it has not, or
+ * they are not there yet. Records are asked for in their order: *at is kept from one to the next, at first 0. */
+const uint8_t *kf_call_peek(const kf_call_column *column, uint64_t i, uint64_t *at, size_t len, uint64_t least);
 
 #endif

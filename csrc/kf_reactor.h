@@ -139,6 +139,7 @@ typedef struct kf_job {
     kf_shared_answer *answer;  /* NULL: it was handed on */
     int64_t answer_len;
     kf_answer_data data;
+    kf_answer_others others;
 } kf_job;
 
 typedef struct {
@@ -290,9 +291,8 @@ int kf_hot_holds(const struct kf_reactor *r, const kf_ticket_entry *ticket, int6
 int kf_hot_record(struct kf_reactor *r, const kf_events *events);
 /* Counts the answers that the loop has made. */
 void kf_hot_count_all(struct kf_reactor *r);
-/* Counts one. failed: of its records. begun: kf_metrics_now() of then. */
-void kf_hot_count(struct kf_reactor *r, const kf_call *call, const kf_ticket_entry *ticket, uint64_t failed,
-                  uint64_t begun);
+/* Counts one. begun: kf_metrics_now() of then. */
+void kf_hot_count(struct kf_reactor *r, const kf_answered *answered, uint64_t begun);
 int64_t kf_clock_us(int clock);
 
 /* ---- workers (kf_reactor_jobs.c) ---------------------------------------------------------------- */

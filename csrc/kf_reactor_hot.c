@@ -2,6 +2,7 @@
 #include <time.h>
 
 #include "kf_log.h"
+#include "kf_metrics.h"
 #include "kf_reactor.h"
 
 int64_t kf_clock_us(int clock) {
@@ -11,24 +12,27 @@ int64_t kf_clock_us(int clock) {
 }
 
 int kf_hot_holds(const struct kf_reactor *r, const kf_ticket_entry *ticket, int64_t now) {
-    return __atomic_load_n(r->epoch, __ATOMIC_ACQUIRE) == ticket->facts.epoch && now < ticket->facts.due;
+    return kf_ticket_holds(ticket, r->epoch, now);
 }
 
 static void note_use(struct kf_reactor *r, uint32_t slot) {
     if (!__atomic_load_n(&r->used[slot], __ATOMIC_RELAXED)) __atomic_store_n(&r->used[slot], 1, __ATOMIC_RELEASE);
 }
 
-void kf_hot_count(struct kf_reactor *r, const kf_call *call, const kf_ticket_entry *ticket, uint64_t failed,
-                  uint64_t begun) {
+void kf_hot_count(struct kf_reactor *r, const kf_answered *answered, uint64_t begun) {
+    const kf_call *call = answered->call;
+    const kf_ticket_entry *ticket = answered->ticket;
     const int i = call->op + (call->many ? KF_OP_BATCH : 0);
     const uint64_t bytes = call->many ? call->columns[0].data.len : call->payload[0].len;
     __atomic_add_fetch(&r->counts.hot[i], 1, __ATOMIC_RELAXED);
     __atomic_add_fetch(&r->counts.records[i], kf_call_records(call), __ATOMIC_RELAXED);
     __atomic_add_fetch(&r->counts.bytes[i], bytes, __ATOMIC_RELAXED);
     note_use(r, ticket->facts.slot);
+    for (size_t k = 0; answered->others && k < answered->others->num; k++)
+        note_use(r, answered->others->tickets[k]->facts.slot);
     if (ticket->facts.timer < KF_TIMER_DOORS) return;
     if (call->many)
-        kf_metrics_batch(ticket->facts.timer, begun, kf_call_records(call), failed, bytes);
+        kf_metrics_batch(ticket->facts.timer, begun, kf_call_records(call), answered->failed, bytes);
     else
         kf_metrics_request(ticket->facts.timer, begun);
 }
@@ -45,11 +49,12 @@ void kf_hot_count_all(struct kf_reactor *r) {
 }
 
 /* Counts an answer of the loop, with others like it. */
-static void count(struct kf_reactor *r, const kf_call *call, const kf_ticket_entry *ticket, uint64_t failed) {
+static void count(struct kf_reactor *r, const kf_answered *answered) {
     kf_tally *t = &r->tally;
-    const struct kf_ticket *facts = &ticket->facts;
+    const kf_call *call = answered->call;
+    const struct kf_ticket *facts = &answered->ticket->facts;
     if (call->many) {
-        kf_hot_count(r, call, ticket, failed, r->begun);
+        kf_hot_count(r, answered, r->begun);
         return;
     }
     if (t->num && (t->operation != call->op || t->timer != facts->timer || t->slot != facts->slot)) kf_hot_count_all(r);
@@ -72,17 +77,17 @@ int kf_hot_record(struct kf_reactor *r, const kf_events *events) {
 }
 
 /* Whether an answer can be sent in parts. */
-static int is_divisible(const kf_call *call, size_t max_frame) {
+static int is_divisible(const kf_call *call, const kf_answer_plan *plan, size_t max_frame) {
     if (!call->many) return call->op <= KF_OP_DECRYPT || call->op == KF_OP_RANDOM;
     if (call->op == KF_OP_RANDOM) return 1;
     if (call->op != KF_OP_ENCRYPT && call->op != KF_OP_DECRYPT && call->op != KF_OP_MAC) return 0;
-    return call->columns[0].packed && 4 * call->columns[0].num + 2 * KF_ANSWER_HEADS < max_frame;
+    return call->columns[0].packed && 4 * call->columns[0].num + plan->around + 2 * KF_ANSWER_HEADS < max_frame;
 }
 
 int kf_hot_fits(const struct kf_reactor *r, const kf_call *call, const kf_answer_plan *plan) {
     /* what a message of the greatest length becomes when it is encrypted is not too long */
     const uint64_t whole = r->limits.max_message + 2 * KF_BLOB_OVERHEAD + KF_ANSWER_HEADS;
-    return plan->bound <= (is_divisible(call, r->limits.max_frame) ? whole : r->limits.max_frame);
+    return plan->bound <= (is_divisible(call, plan, r->limits.max_frame) ? whole : r->limits.max_frame);
 }
 
 static int fits(const struct kf_reactor *r, const kf_answer_plan *plan, size_t event_len, int recorded) {
@@ -103,18 +108,39 @@ static const kf_ticket_entry *ticket_of(struct kf_reactor *r, uint64_t caller) {
     return k->ticket;
 }
 
+/* Writes the answer to r->call, and its event, where the next ones go in the group: the answer's length, or 0. */
+static size_t make(struct kf_reactor *r, const kf_conn *c, const kf_answer_plan *plan, const kf_ticket_entry *t, int alone,
+                   int64_t now) {
+    kf_group *g = &r->group;
+    kf_answer_data data;
+    kf_answer_others others = {.num = 0};
+    const kf_ticket_source source = {.tickets = &r->tickets, .epoch = r->epoch, .now = now, .is_locked = 1};
+    const kf_answering a = {.call = &r->call, .ticket = t, .nonces = &r->nonces, .digest = &r->known.digest,
+                            .source = &source, .others = &others, .alone = alone, .threads = 1, .room = r->room};
+    int64_t len = kf_answer(r->out + g->out_len, &data, &a);
+    const kf_answered answered = {.call = &r->call, .ticket = t, .others = &others, .failed = data.failed,
+                                  .now = (uint64_t)now, .conn = c->id};
+    if (len < 0 || (t->facts.recorded && !kf_events_add(&g->events, &answered))) {
+        kf_wipe(r->out + g->out_len, plan->bound);
+        len = 0;
+    } else {
+        count(r, &answered);
+    }
+    kf_answer_let_go(&others);
+    return (size_t)len;
+}
+
 enum kf_hot kf_hot_answer(struct kf_reactor *r, kf_conn *c, const struct kf_text *frame, int alone, int64_t now,
                           const kf_ticket_entry **ticket, uint64_t *cost) {
     kf_group *g = &r->group;
     kf_answer_plan plan;
-    kf_answer_data data;
     if (!c->caller || !kf_call_parse_next(&r->call, &r->head, frame->at, frame->len)) return KF_HOT_COLD;
     r->plan = (kf_answer_plan){.bound = 0};
     const kf_ticket_entry *t = *ticket = ticket_of(r, c->caller);
     if (!t || !kf_hot_holds(r, t, now)) return KF_HOT_COLD;
     if (r->call.more) return KF_HOT_JOB;
     if (!kf_answer_plan_for(&plan, &r->call, t) || !kf_hot_fits(r, &r->call, &plan)) return KF_HOT_COLD;
-    const size_t event_len = kf_answer_event_bound(&r->call, t);
+    const size_t event_len = kf_answer_event_bound(&(kf_answered){.call = &r->call, .ticket = t});
     if (event_len > KF_RECORDS_LEN) return KF_HOT_COLD;
     r->plan = plan;
     if (plan.cost > KF_INLINE_COST || plan.room > KF_ROOM_LEN || plan.bound > KF_OUT_LEN ||
@@ -123,20 +149,14 @@ enum kf_hot kf_hot_answer(struct kf_reactor *r, kf_conn *c, const struct kf_text
     if (r->call.deadline && kf_clock_us(CLOCK_MONOTONIC) - c->arrived >= (int64_t)r->call.deadline * 1000)
         return KF_HOT_COLD;
     if (!fits(r, &plan, event_len, t->facts.recorded)) return KF_HOT_FULL;
-    const kf_answering a = {.call = &r->call, .ticket = t, .nonces = &r->nonces, .digest = &r->known.digest,
-                            .alone = alone, .threads = 1, .room = r->room};
-    const int64_t len = kf_answer(r->out + g->out_len, &data, &a);
+    const size_t len = make(r, c, &plan, t, alone, now);
     *cost += plan.cost;
-    if (len < 0 || (t->facts.recorded && !kf_events_add(&g->events, &r->call, t, data.failed, (uint64_t)now, c->id))) {
-        kf_wipe(r->out + g->out_len, plan.bound);
-        return KF_HOT_COLD;
-    }
+    if (!len) return KF_HOT_COLD;
     g->recorded = t->facts.recorded;
     g->cost += plan.cost;
-    g->out_len += (size_t)len;
+    g->out_len += len;
     g->answers[g->num].conn = c, g->answers[g->num].frame = *frame, g->answers[g->num].out_end = g->out_len;
     g->num++;
     c->is_grouped = 1;
-    count(r, &r->call, t, data.failed);
     return KF_HOT_DONE;
 }

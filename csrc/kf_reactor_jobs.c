@@ -13,6 +13,7 @@
 
 void kf_job_free(kf_job *job) {
     kf_ticket_let_go(job->ticket);
+    kf_answer_let_go(&job->others);
     kf_buffer_free(&job->frame);
     kf_buffer_free(&job->payload);
     if (job->answer) {
@@ -52,8 +53,9 @@ static int answer(struct kf_reactor *r, kf_job *job) {
         return 0;
     }
     shared->bytes = kf_buffer_new(job->plan.bound, job->plan.bound);
-    const kf_answering a = {.call = &job->call, .ticket = job->ticket, .nonces = &nonces, .alone = 1,
-                            .threads = r->limits.threads, .room = room};
+    const kf_ticket_source source = {.tickets = &r->tickets, .epoch = r->epoch, .now = kf_clock_us(CLOCK_REALTIME)};
+    const kf_answering a = {.call = &job->call, .ticket = job->ticket, .nonces = &nonces, .source = &source,
+                            .others = &job->others, .alone = 1, .threads = r->limits.threads, .room = room};
     job->answer_len = shared->bytes.at ? kf_answer(shared->bytes.at, &job->data, &a) : KF_ERR_MEMORY;
     free(room);
     kf_wipe_below();
@@ -68,14 +70,12 @@ static int answer(struct kf_reactor *r, kf_job *job) {
     return 0;
 }
 
-static int record(struct kf_reactor *r, const kf_job *job) {
-    if (!job->ticket->facts.recorded) return 1;
-    kf_events one = {.room = kf_answer_event_bound(&job->call, job->ticket)};
+static int record(struct kf_reactor *r, const kf_answered *answered) {
+    if (!answered->ticket->facts.recorded) return 1;
+    kf_events one = {.room = kf_answer_event_bound(answered)};
     one.bytes = malloc(one.room);
     if (!one.bytes) return 0;
-    const int recorded = kf_events_add(&one, &job->call, job->ticket, job->data.failed,
-                                       (uint64_t)kf_clock_us(CLOCK_REALTIME), job->conn) &&
-                         kf_hot_record(r, &one) == KF_OK;
+    const int recorded = kf_events_add(&one, answered) && kf_hot_record(r, &one) == KF_OK;
     free(one.bytes);
     return recorded;
 }
@@ -84,8 +84,11 @@ static int record(struct kf_reactor *r, const kf_job *job) {
 static int run(struct kf_reactor *r, kf_job *job) {
     const uint64_t begun = kf_metrics_now();
     if (!job->ticket || !parse(r, job) || !is_begun(r, job) || !answer(r, job)) return 0;
-    if (record(r, job)) {
-        kf_hot_count(r, &job->call, job->ticket, job->data.failed, begun);
+    const kf_answered answered = {.call = &job->call, .ticket = job->ticket, .others = &job->others,
+                                  .failed = job->data.failed, .now = (uint64_t)kf_clock_us(CLOCK_REALTIME),
+                                  .conn = job->conn};
+    if (record(r, &answered)) {
+        kf_hot_count(r, &answered, begun);
         return 1;
     }
     kf_buffer_free(&job->answer->bytes);

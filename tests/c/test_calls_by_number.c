@@ -238,7 +238,7 @@ static int views(const kft_frame *f, size_t len) {
     kf_call call;
     if (!kf_call_parse(&call, f->bytes + 4, len - 4)) return 0;
     void *room = kft_alloc(kf_call_view_room(&call.columns[0]) + 1);
-    const int ok = kf_call_view(&column, room, &call.columns[0]);
+    const int ok = kf_call_view(&column, NULL, room, &call.columns[0]);
     CHECK(!ok || kf_column_check(&column, (int64_t)call.columns[0].num, 0) == KF_OK, "a column that is none");
     free(room);
     return ok;
