@@ -181,9 +181,7 @@ def test_beside_moto(doors: Doors, moto: int | None, compare: Compare) -> None:
     """Requests with a record each."""
     with ExitStack() as stack:
         load = None if moto is None else stack.enter_context(load_of(moto, "Encrypt"))
-        _beside(
-            doors, compare, "moto_server", None if load is None else lambda: load.run(200), 200
-        )
+        _beside(doors, compare, "moto_server", None if load is None else lambda: load.run(200), 200)
 
 
 def test_beside_openbao(doors: Doors, openbao: int | None, compare: Compare) -> None:
@@ -195,7 +193,9 @@ def test_beside_openbao(doors: Doors, openbao: int | None, compare: Compare) -> 
 
 def _openbao_batch(port: int, stack: ExitStack) -> Callable[[], object]:
     """What sends a batch and reads the answer; the JSON is made beforehand, and not taken apart."""
-    plain = [{"plaintext": base64.b64encode(row.tobytes()).decode()} for row in _random(NUM, LENGTH)]
+    plain = [
+        {"plaintext": base64.b64encode(row.tobytes()).decode()} for row in _random(NUM, LENGTH)
+    ]
     body = json.dumps({"batch_input": plain})
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     stack.callback(line.close)
