@@ -57,9 +57,11 @@ def _load(store: Path, audit: str, credentials: Credentials, more: str = "") -> 
     more: what else its program does.
     """
     command = [sys.executable, "-c", more + SERVER, str(store), audit]
-    with process(command, lambda started: int(started.stdout.readline())) as port:
-        with Load(port, [signed_encrypt(port, credentials)], CONNECTIONS) as load:
-            yield load
+    with (
+        process(command, lambda started: int(started.stdout.readline())) as port,
+        Load(port, [signed_encrypt(port, credentials)], CONNECTIONS) as load,
+    ):
+        yield load
 
 
 @contextmanager

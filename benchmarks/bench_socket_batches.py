@@ -1,4 +1,4 @@
-"""Batches at the socket by the Python client: beside the same key in this process, and beside servers.
+"""Batches at the socket by the Python client, beside the same key in this process and servers.
 
 Server and client have a core each, as in bench_socket.py; what is done in this process is done on
 the client's, by one thread, as in the server. Policies decide, every request is recorded and every

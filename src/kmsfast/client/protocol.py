@@ -11,15 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgpack
 
 from kmsfast.client.calls import Answer, Request
 from kmsfast.client.columns import Piece
 from kmsfast.client.faults import of_code
-from kmsfast.client.reading import BatchHead, batch, batch_head, unpacked
+from kmsfast.client.reading import BatchHead, batch, batch_head, single, unpacked
 from kmsfast.errors import ProtocolError
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    from kmsfast.crypto.lazy_numpy import np
 
 __all__ = ["CHUNK", "Hello", "Protocol"]
 
@@ -176,7 +181,7 @@ class Protocol:
                 return
             large, self._large = self._large, None
             if self._begun is None:
-                yield from self._answers(large)
+                yield from self._answers(large, is_own=True)
             return
         self._filled += size
         at = 0
@@ -221,7 +226,7 @@ class Protocol:
                 self._large, self._got = room, got
             return at + _LEN + head.at + got
         if end - at > len(self._buffer):
-            self._large, self._got = memoryview(bytearray(end - at - _LEN)), len(frame)
+            self._large, self._got = np.empty(end - at - _LEN, np.uint8).data, len(frame)
             self._large[: self._got] = frame
             return self._filled
         return at
@@ -243,9 +248,17 @@ class Protocol:
         self._rooms.pop(head.number, None)
         return head.number, Answer([[head.num, head.width, None], unpacked(rest)])
 
-    def _answers(self, frame: memoryview) -> Iterator[tuple[int, Answer]]:
-        """The answer in a frame, unless it is a part of one, or the hello."""
+    def _answers(
+        self, frame: memoryview, *, is_own: bool = False
+    ) -> Iterator[tuple[int, Answer]]:
+        """The answer in a frame, unless it is a part of one, or the hello.
+
+        Args:
+            is_own: the frame's memory is not used again, so parts may stay there.
+        """
         found = batch(frame) if len(frame) > _BATCH else None
+        if found is None and is_own:
+            found = single(frame)
         if found is None:
             found = unpacked(frame)
         if self.hello is None:
@@ -255,12 +268,15 @@ class Protocol:
         match found:
             case [int(number), 0, body]:
                 self._rooms.pop(number, None)
-                yield number, Answer(body, None, tuple(self._parts.pop(number, ())))
+                parts = tuple(self._parts.pop(number, ()))
+                if isinstance(body, memoryview) and not parts:
+                    body = bytes(body)
+                yield number, Answer(body, None, parts)
             case [int(number), 1, [str(code), _, str(message), *_]]:
                 self._parts.pop(number, None)
                 self._rooms.pop(number, None)
                 yield number, Answer(None, of_code(code, message))
-            case [int(number), 2, bytes(part)]:
+            case [int(number), 2, bytes() | memoryview() as part]:
                 self._parts.setdefault(number, []).append(memoryview(part))
             case [None, 1, [str(code), _, str(message), *_]]:
                 raise of_code(code, message)

@@ -14,7 +14,7 @@ import msgpack
 
 from kmsfast.errors import ProtocolError
 
-__all__ = ["BatchHead", "batch", "batch_head", "unpacked"]
+__all__ = ["BatchHead", "batch", "batch_head", "single", "unpacked"]
 
 _OK: Final = 0
 
@@ -66,6 +66,18 @@ def batch(frame: memoryview) -> list[Any] | None:
         return [number, _OK, [values, unpacked(reader.rest())]]
     except (LookupError, ValueError):
         return None
+
+
+def single(frame: memoryview) -> list[Any] | None:
+    """An answer of bytes, or a part of one, as a view; None: the frame is something else."""
+    try:
+        reader = _Reader(frame)
+        if reader.array() != 3:
+            return None
+        number, status, data = reader.number(), reader.number(), reader.bin()
+    except (LookupError, ValueError):
+        return None
+    return None if reader.rest() else [number, status, data]
 
 
 class _Reader:
