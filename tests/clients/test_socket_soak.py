@@ -1,4 +1,4 @@
-"""Memory of the socket's server over many requests on many connections; `make soak` shows figures."""
+"""Memory of the socket's server over many requests and connections; `make soak` shows it."""
 
 from __future__ import annotations
 

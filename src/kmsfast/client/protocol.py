@@ -248,9 +248,7 @@ class Protocol:
         self._rooms.pop(head.number, None)
         return head.number, Answer([[head.num, head.width, None], unpacked(rest)])
 
-    def _answers(
-        self, frame: memoryview, *, is_own: bool = False
-    ) -> Iterator[tuple[int, Answer]]:
+    def _answers(self, frame: memoryview, *, is_own: bool = False) -> Iterator[tuple[int, Answer]]:
         """The answer in a frame, unless it is a part of one, or the hello.
 
         Args:
