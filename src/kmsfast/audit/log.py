@@ -242,12 +242,12 @@ class AuditLog:
         Raises:
             AuditUnusable: the disk failed.
         """
-        if self.end.offset < self._max_offset // 4 * 3:
+        if not self._is_nearly_full():
             return False
         try:
             with self._alone():
                 self._follow()
-                if self.end.offset < self._max_offset // 4 * 3:  # another process did
+                if not self._is_nearly_full():  # any more: another process was first
                     return False
                 self._end_segment()
                 return True
@@ -357,6 +357,9 @@ class AuditLog:
             os.close(self._fd)
         self._fd, self._segment = descriptor, segment
         self._file_now = Segment(descriptor, segment, self._max_offset)
+
+    def _is_nearly_full(self) -> bool:
+        return self.end.offset >= self._max_offset // 4 * 3
 
     def _end_segment(self) -> None:
         self._sign()

@@ -189,9 +189,11 @@ class Results:
         Returns:
             None: they are other records, or have another width than those before; place them.
         """
+        if num != piece.num or not width:
+            return None
         if self._rows is None:
             self._rows = np.empty((self._num, width), np.uint8)
-        if num != piece.num or width != self._rows.shape[1] or not width:
+        if width != self._rows.shape[1]:
             return None
         return self._rows[piece.first : piece.first + num].reshape(-1).data
 

@@ -192,9 +192,10 @@ class Protocol:
                 yield self._ended(self._begun, self._buffer[at:end])
             at = end
         at = self._set_apart(at, end)
-        self._buffer[: self._filled - at] = bytes(self._buffer[at : self._filled])
-        self._filled, at = self._filled - at, 0
-        self._needed = self._end(at)
+        if at:
+            self._buffer[: self._filled - at] = bytes(self._buffer[at : self._filled])
+            self._filled -= at
+        self._needed = self._end(0)
 
     def _end(self, at: int) -> int:
         """Where what begins at a place of the buffer ends: a frame, or the rest of an answer."""
@@ -236,10 +237,9 @@ class Protocol:
         make = self._rooms.get(head.number)
         if make is None or not 0 < length - head.at - head.length <= _HEAD:
             return None
-        room = make(head.num, head.width)
-        if room is None or len(room) != head.length:
+        room = make(head.num, head.width) if head.num * head.width == head.length else None
+        if room is None:
             del self._rooms[head.number]  # it is not asked again
-            return None
         return room
 
     def _ended(self, begun: _Begun, rest: memoryview) -> tuple[int, Answer]:

@@ -214,8 +214,8 @@ def _take_placed(protocol: Protocol, data: bytes, step: int) -> list[tuple[int, 
 @pytest.mark.parametrize("step", [600, 60_000])
 def test_records_that_have_no_room(protocol: Protocol, step: int) -> None:
     """Another width, no records, some that failed, an error: they come as all answers do."""
-    wide, none, error, failed, parts = (Rows(1000, 100) for _ in range(5))
-    numbers = [_ask(protocol, each) for each in (wide, none, error, failed, parts)]
+    all_rows = [Rows(1000, 100) for _ in range(6)]
+    numbers = [_ask(protocol, each) for each in all_rows]
     lengths = b"\x64\0\0\0" * 999 + b"\xff" * 4
     data = (
         _batch_frame(numbers[0], RECORDS, 200)
@@ -224,6 +224,7 @@ def test_records_that_have_no_room(protocol: Protocol, step: int) -> None:
         + _frame([numbers[3], 0, [[1000, lengths, RECORDS[:99_900]], [[999, "X", False, "y"]]]])
         + _frame([numbers[4], 2, RECORDS[:60_000]])
         + _frame([numbers[4], 0, [[1000, 100, RECORDS[60_000:]], None]])
+        + _frame([numbers[5], 0, [[1000, 2**50, RECORDS], None]])
     )
     found = dict(_take(protocol, data, step))
     assert found[numbers[0]].body[0] == [500, 200, RECORDS]
@@ -232,8 +233,9 @@ def test_records_that_have_no_room(protocol: Protocol, step: int) -> None:
     assert found[numbers[3]].body[1] == [[999, "X", False, "y"]]
     answer = found[numbers[4]]
     assert b"".join([*answer.parts, answer.body[0][2]]) == RECORDS
-    assert wide.asked == 1
-    assert all(not any(each.data) for each in (wide, none, error, failed, parts))
+    assert found[numbers[5]].body[0] == [1000, 2**50, RECORDS]
+    assert (all_rows[0].asked, all_rows[5].asked) == (1, 0)
+    assert all(not any(each.data) for each in all_rows)
 
 
 def test_what_follows_records_must_be_an_answers_end(protocol: Protocol) -> None:
