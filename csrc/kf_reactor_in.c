@@ -104,11 +104,12 @@ void kf_group_end(struct kf_reactor *r) {
     kf_hot_count_all(r);
     const int recorded = !g->recorded || !g->num || kf_hot_record(r, &g->events) == KF_OK;
     for (size_t i = 0; i < g->num;) i = end_run(r, i, recorded);
-    kf_wipe(r->out, g->out_len);
+    if (g->has_secrets) kf_wipe(r->out, g->out_len);
     kf_wipe(r->in, g->in_len);
     kf_events_forget(&g->events);
     g->in_len = g->out_len = g->num = 0;
     g->cost = 0;
+    g->has_secrets = 0;
 }
 
 /* ---- work for others ---------------------------------------------------------------------------- */
