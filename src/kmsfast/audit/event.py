@@ -113,9 +113,13 @@ def members_of(kind: int, body: bytes) -> Sequence[tuple[Any, ...]]:
             return (msgpack.unpackb(body, use_list=False, unicode_errors="surrogatepass"),)
         unpacker = msgpack.Unpacker(use_list=False, unicode_errors="surrogatepass")
         unpacker.feed(body)
-        first, *others = unpacker
-        if unpacker.tell() != len(body) or not others:
-            raise FrameError("a record of several events does not hold them")
+        found, end = [], 0
+        for each in unpacker:
+            found.append(each)
+            end = unpacker.tell()
+        if end != len(body) or len(found) == 1:
+            raise FrameError("a record does not hold several events")
+        first, *others = found
         return [first, *(_with_own(first, own) for own in others)]
     except (ValueError, TypeError, msgpack.exceptions.UnpackException) as error:
         raise FrameError("a record does not hold events") from error
