@@ -15,7 +15,8 @@ NOTE            what befell the log: repaired, or old segments removed
 EVENTS          an event, and behind it what like events have of their own
 ==============  ============================================================================
 
-Bodies are msgpack arrays, that of EVENTS several; times are whole microseconds since 1970-01-01 UTC.
+Bodies are msgpack arrays, that of EVENTS several; times are whole microseconds since 1970-01-01
+UTC.
 """
 
 from __future__ import annotations

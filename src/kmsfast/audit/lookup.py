@@ -91,7 +91,7 @@ _LITERAL: Final = frozenset({"EventName", "ResourceName", "AccessKeyId"})
 
 def _has(found: Found, name: str, value: str, store_id: bytes) -> bool:
     if name == "EventId":
-        return event_id(store_id, found.number, found.index) == value
+        return event_id(store_id, found.number, found.nth) == value
     return _ATTRIBUTES[name](found.event, value)
 
 

@@ -35,12 +35,12 @@ class Found(NamedTuple):
 
     Attributes:
         number: of its record, from 1.
-        index: in the record, from 0.
+        nth: which of its record's events, from 0.
     """
 
     number: int
     event: Event
-    index: int = 0
+    nth: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class _Place:
                     self._num = header.num_before
                 self._num += 1
                 if frame.kind in EVENT_KINDS:
-                    for index, event in enumerate(events_of(frame.kind, frame.body)):
-                        yield Found(self._num, event, index)
+                    for nth, event in enumerate(events_of(frame.kind, frame.body)):
+                        yield Found(self._num, event, nth)
         except FrameError:
             return

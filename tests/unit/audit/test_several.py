@@ -59,7 +59,7 @@ def log(opened: Opener) -> AuditLog:
 def test_each_is_read(log: AuditLog) -> None:
     found = list(reading.read(log.directory, Filter()))
     assert [each.event for each in found] == EVENTS
-    places = [(each.number, each.index) for each in found]
+    places = [(each.number, each.nth) for each in found]
     assert places == [(2, 0), (3, 0), (3, 1), (3, 2), (3, 3), (4, 0)]
     ids = [event_id(STORE_ID, *place) for place in places]
     assert len(set(ids)) == len(EVENTS)
@@ -84,14 +84,12 @@ def test_each_is_found_by_its_id(log: AuditLog) -> None:
     for each in reading.read(log.directory, Filter()):
         wanted = MINE.__class__(
             MINE.account, MINE.region,
-            attribute=("EventId", event_id(STORE_ID, each.number, each.index)),
+            attribute=("EventId", event_id(STORE_ID, each.number, each.nth)),
         )  # fmt: skip
         assert newest_first(log.directory, STORE_ID, wanted, 10).found == [each]
 
 
-def test_each_is_counted_and_verified(
-    log: AuditLog, directory: Path, store_key: StoreKey
-) -> None:
+def test_each_is_counted_and_verified(log: AuditLog, directory: Path, store_key: StoreKey) -> None:
     public = log.public_key
     log.close()
     totals = list(count(directory).requests.values())
@@ -104,7 +102,8 @@ def test_each_is_counted_and_verified(
     "body",
     [
         pack(EVENTS[0]), b"", pack(EVENTS[0]) + pack((1, None, 1, 0)),
-        several(EVENTS[:2])[:-1], several(EVENTS[:2]) + b"\x93", pack(1) + pack((1, None, 1, 0, "")),
+        several(EVENTS[:2])[:-1], several(EVENTS[:2]) + b"\x93",
+        pack(1) + pack((1, None, 1, 0, "")),
         several(EVENTS[:2]) + pack(7),
     ],
     ids=["one", "none", "a member too few", "cut", "more begun", "no event", "a number behind"],
