@@ -135,8 +135,9 @@ static int has_blobs(int operation) {
 /* Where the ARNs are in name, region, keys and what follows. */
 static void find_arns(kf_ticket_entry *e) {
     const struct kf_text *event = &e->facts.event;
-    kf_msgpack in = {event->at, event->at + event->len};
     struct kf_text text;
+    if (!event->len) return;
+    kf_msgpack in = {event->at, event->at + event->len};
     if (!kf_msgpack_str(&in, &text) || !kf_msgpack_str(&in, &text)) return;
     const uint8_t *const from = in.at;
     if (!kf_msgpack_array(&in, &e->num_arns)) return;
