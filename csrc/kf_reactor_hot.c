@@ -15,20 +15,33 @@ int kf_hot_holds(const struct kf_reactor *r, const kf_ticket_entry *ticket, int6
     return __atomic_load_n(r->epoch, __ATOMIC_ACQUIRE) == ticket->facts.epoch && now < ticket->facts.due;
 }
 
-void kf_hot_count(struct kf_reactor *r, const kf_call *call, const kf_ticket_entry *ticket, uint64_t failed,
-                  uint64_t begun) {
-    const int i = call->op + (call->many ? KF_OP_BATCH : 0);
-    const uint64_t bytes = call->many ? call->columns[0].data.len : call->payload[0].len;
-    __atomic_add_fetch(&r->counts.hot[i], 1, __ATOMIC_RELAXED);
-    __atomic_add_fetch(&r->counts.records[i], kf_call_records(call), __ATOMIC_RELAXED);
-    __atomic_add_fetch(&r->counts.bytes[i], bytes, __ATOMIC_RELAXED);
-    uint32_t *used = &r->used[ticket->facts.slot];
-    if (!__atomic_load_n(used, __ATOMIC_RELAXED)) __atomic_store_n(used, 1, __ATOMIC_RELEASE);
-    if (ticket->facts.timer < KF_TIMER_DOORS) return;
-    if (call->many)
-        kf_metrics_batch(ticket->facts.timer, begun, kf_call_records(call), failed, bytes);
+kf_use kf_hot_use(uint64_t conn, const kf_call *call, const kf_ticket_entry *ticket, uint64_t failed, uint64_t begun) {
+    return (kf_use){.conn = conn, .id = call->id, .failed = failed, .begun = begun, .slot = ticket->facts.slot,
+                    .bytes = call->many ? call->columns[0].data.len : call->payload[0].len,
+                    .records = kf_call_records(call), .timer = ticket->facts.timer,
+                    .index = call->op + (call->many ? KF_OP_BATCH : 0)};
+}
+
+void kf_hot_count(struct kf_reactor *r, const kf_use *use) {
+    __atomic_add_fetch(&r->counts.hot[use->index], 1, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&r->counts.records[use->index], use->records, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&r->counts.bytes[use->index], use->bytes, __ATOMIC_RELAXED);
+    if (use->timer < KF_TIMER_DOORS) return;
+    if (use->index >= KF_OP_BATCH)
+        kf_metrics_batch(use->timer, use->begun, use->records, use->failed, use->bytes);
     else
-        kf_metrics_request(ticket->facts.timer, begun);
+        kf_metrics_request(use->timer, use->begun);
+}
+
+/* Readers try again when `turn` was odd, or has changed meanwhile. */
+void kf_hot_used(struct kf_reactor *r, const kf_use *use) {
+    kf_slot *slot = &r->slots[use->slot];
+    const uint32_t turn = slot->turn;
+    __atomic_store_n(&slot->turn, turn + 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&slot->conn, use->conn, __ATOMIC_RELEASE);
+    __atomic_store_n(&slot->id, use->id, __ATOMIC_RELEASE);
+    __atomic_store_n(&slot->turn, turn + 2, __ATOMIC_RELEASE);
+    if (!__atomic_load_n(&slot->is_new, __ATOMIC_RELAXED)) __atomic_store_n(&slot->is_new, 1, __ATOMIC_RELEASE);
 }
 
 int kf_hot_record(struct kf_reactor *r, const uint8_t *events, const uint32_t *lens, size_t num) {
@@ -109,8 +122,8 @@ enum kf_hot kf_hot_answer(struct kf_reactor *r, kf_conn *c, const struct kf_text
     g->cost += plan.cost;
     g->out_len += (size_t)len;
     g->answers[g->num].conn = c, g->answers[g->num].frame = *frame, g->answers[g->num].out_end = g->out_len;
+    g->answers[g->num].use = kf_hot_use(c->id, &r->call, t, data.failed, r->begun);
     g->num++;
     c->is_grouped = 1;
-    kf_hot_count(r, &r->call, t, data.failed, r->begun);
     return KF_HOT_DONE;
 }

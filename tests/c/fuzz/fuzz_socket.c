@@ -31,8 +31,9 @@ static uint8_t genuine_blob[TEXT + KF_BLOB_OVERHEAD];
 
 static void open_reactor(void) {
     const struct kf_reactor_limits limits = {.max_frame = MAX_FRAME, .max_hello = 256, .max_message = MAX_MESSAGE,
-                                             .max_unsent = 1 << 24, .max_pending = 1 << 24, .max_inflight = 1 << 20,
-                                             .max_connections = 4, .hello_ms = 1 << 20, .frame_ms = 1 << 20, .threads = 1};
+                                             .max_unsent = 1 << 24, .max_pending = 1 << 24, .max_inflight = 1 << 20, .max_held = 1 << 24,
+                                             .max_connections = 4, .max_open = 4, .hello_ms = 1 << 20, .frame_ms = 1 << 20,
+                                             .write_ms = 1 << 20, .threads = 1};
     static const int operations[] = {1, 3, 4, 33, 35, 36}, opening[] = {2, 34}, drawing[] = {10, 42};
     static const uint8_t text[TEXT];
     uint8_t prefix[KF_PREFIX_LEN];
