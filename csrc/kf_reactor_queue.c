@@ -65,7 +65,7 @@ int kf_event_push_frame(struct kf_reactor *r, const kf_handed *h) {
         node->rest = *h->rest;
         *h->rest = (kf_buffer){0};
     }
-    node->event = (struct kf_event){.kind = KF_EVENT_FRAME, .conn = h->conn, .arrived = h->arrived, .memory = node,
+    node->event = (struct kf_event){.kind = KF_EVENT_FRAME, .conn = h->conn, .uid = h->uid->uid, .arrived = h->arrived, .memory = node,
                                     .frame = {node->frame.at + h->frame_at, node->frame.used - h->frame_at}};
     if (node->rest.at)
         node->event.rest = (struct kf_text){node->rest.at + h->rest_at, node->rest.used - h->rest_at};

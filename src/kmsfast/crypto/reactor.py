@@ -17,7 +17,7 @@ from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
 from kmsfast.crypto.log import End, Segment
-from kmsfast.crypto.native import check, ffi, lib
+from kmsfast.crypto.native import check, ffi, lib, shared
 
 __all__ = ["NEVER", "SLOTS", "Counts", "Event", "EventKind", "Limits", "Log", "Reactor", "Ticket"]
 
@@ -178,7 +178,7 @@ class Reactor:
     """
 
     def __init__(self, listening: Sequence[int], epoch: memoryview, limits: Limits) -> None:
-        self._epoch = ffi.from_buffer("uint64_t[]", epoch)
+        self._epoch, self._mapped = shared("uint64_t *", epoch)
         self._log: Any = None
         refusal = ffi.from_buffer("uint8_t[]", limits.refusal)
         full = ffi.from_buffer("uint8_t[]", limits.full)
@@ -218,9 +218,7 @@ class Reactor:
         """Closes all connections; :meth:`run` has returned, and nothing else is called any more."""
         if self._reactor is not None:
             lib.kf_reactor_close(self._reactor)
-            # A view and what was made of it must not be left to the collector of cycles together:
-            # it clears the one before the other gives it back.
-            self._reactor = self._log = self._epoch = None
+            self._reactor = self._log = self._epoch = self._mapped = None
 
     def take(self) -> Event | None:
         """The next event, if there is one."""
