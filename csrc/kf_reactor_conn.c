@@ -128,7 +128,7 @@ int64_t kf_timers_until(const struct kf_reactor *r) {
 int kf_conn_may_begin(const struct kf_reactor *r, const kf_conn *c) {
     return (c->state == KF_CONN_HELLO || c->state == KF_CONN_READY) && c->unsent <= r->limits.max_unsent &&
            c->inflight < r->limits.max_inflight && c->pending + c->queued <= r->limits.max_pending &&
-           kf_uid_has_room(r, c->uid);
+           (c->state == KF_CONN_HELLO || kf_uid_has_room(r, c->uid));
 }
 
 /* Not while a request waits: as long as none does, chunks of those that were begun may come. */

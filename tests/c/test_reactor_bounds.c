@@ -302,7 +302,7 @@ static int64_t cpu_ms_of(pthread_t thread) {
 /* Without descriptors who connects waits, and so does the loop. */
 static void check_descriptors(void) {
     struct rlimit before, none;
-    uint8_t *frame;
+    uint8_t *frame = NULL;
     static const uint8_t hello[] = {0, 0, 0, 12, 0x94, 0xa7, 'k', 'm', 's', 'f', 'a', 's', 't', 1, 1, 0x80};
     const int there = kft_dial(&server);
     getrlimit(RLIMIT_NOFILE, &before);

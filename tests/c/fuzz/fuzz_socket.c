@@ -176,10 +176,10 @@ static void finish_jobs(kf_conn *c, uint64_t *handed, int *closed) {
         for (kf_job *job = kf_workers_done(reactor), *next; job; job = next) {
             next = job->next;
             if (job->answer) {
-                c->inflight--;
+                kf_conn_answered(reactor, c, 1);
                 LAW(kf_conn_send_answer(reactor, c, job), "an answer cannot be sent");
             }
-            kf_job_free(job);
+            kf_job_free(reactor, job);
         }
         const uint64_t more = events_in(closed);
         *handed += more;
@@ -210,7 +210,7 @@ static void run(const uint8_t *data, size_t len) {
     LAW(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0, "socketpair");
     kf_conn *c = kf_conn_open(reactor, pair[0], 0);
     LAW(c != NULL, "connection");
-    kf_timers_end(reactor, c);
+    kf_timer_end(&c->reads);
     c->state = KF_CONN_READY, c->caller = 1;
     for (const uint8_t *at = s.bytes; at < s.at && c->fd >= 0;) {
         size_t piece = 1 + (fuzz_u8(&in) & 1 ? fuzz_u8(&in) : fuzz_u64(&in, 2));
@@ -237,6 +237,7 @@ static void run(const uint8_t *data, size_t len) {
     }
     kf_conn_free_closed(reactor);
     events_in(&closed);
+    kf_events_returned(reactor);
     close(pair[1]);
     fuzz_socket.tried += e.requests, fuzz_socket.past_header += answers + handed, fuzz_socket.opened += answers;
 }
