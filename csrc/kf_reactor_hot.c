@@ -15,52 +15,41 @@ int kf_hot_holds(const struct kf_reactor *r, const kf_ticket_entry *ticket, int6
     return kf_ticket_holds(ticket, r->epoch, now);
 }
 
-static void note_use(struct kf_reactor *r, uint32_t slot) {
-    if (!__atomic_load_n(&r->used[slot], __ATOMIC_RELAXED)) __atomic_store_n(&r->used[slot], 1, __ATOMIC_RELEASE);
+kf_use kf_hot_use(const kf_answered *answered, uint64_t begun) {
+    const kf_call *call = answered->call;
+    kf_use use = {.conn = answered->conn, .id = call->id, .failed = answered->failed, .begun = begun,
+                  .bytes = call->many ? call->columns[0].data.len : call->payload[0].len,
+                  .records = kf_call_records(call), .timer = answered->ticket->facts.timer,
+                  .index = call->op + (call->many ? KF_OP_BATCH : 0), .num_slots = 1};
+    use.slots[0] = answered->ticket->facts.slot;
+    for (size_t i = 0; i < answered->others->num; i++)
+        use.slots[use.num_slots++] = answered->others->tickets[i]->facts.slot;
+    return use;
 }
 
-void kf_hot_count(struct kf_reactor *r, const kf_answered *answered, uint64_t begun) {
-    const kf_call *call = answered->call;
-    const kf_ticket_entry *ticket = answered->ticket;
-    const int i = call->op + (call->many ? KF_OP_BATCH : 0);
-    const uint64_t bytes = call->many ? call->columns[0].data.len : call->payload[0].len;
-    __atomic_add_fetch(&r->counts.hot[i], 1, __ATOMIC_RELAXED);
-    __atomic_add_fetch(&r->counts.records[i], kf_call_records(call), __ATOMIC_RELAXED);
-    __atomic_add_fetch(&r->counts.bytes[i], bytes, __ATOMIC_RELAXED);
-    note_use(r, ticket->facts.slot);
-    for (size_t k = 0; answered->others && k < answered->others->num; k++)
-        note_use(r, answered->others->tickets[k]->facts.slot);
-    if (ticket->facts.timer < KF_TIMER_DOORS) return;
-    if (call->many)
-        kf_metrics_batch(ticket->facts.timer, begun, kf_call_records(call), answered->failed, bytes);
+void kf_hot_count(struct kf_reactor *r, const kf_use *use, uint64_t num, uint64_t bytes) {
+    __atomic_add_fetch(&r->counts.hot[use->index], num, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&r->counts.records[use->index], num * use->records, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&r->counts.bytes[use->index], bytes, __ATOMIC_RELAXED);
+    if (use->timer < KF_TIMER_DOORS) return;
+    if (use->index >= KF_OP_BATCH)
+        kf_metrics_batch(use->timer, use->begun, use->records, use->failed, bytes);
     else
-        kf_metrics_request(ticket->facts.timer, begun);
+        kf_metrics_requests(use->timer, use->begun, num);
 }
 
-void kf_hot_count_all(struct kf_reactor *r) {
-    kf_tally *t = &r->tally;
-    if (!t->num) return;
-    __atomic_add_fetch(&r->counts.hot[t->operation], t->num, __ATOMIC_RELAXED);
-    __atomic_add_fetch(&r->counts.records[t->operation], t->num, __ATOMIC_RELAXED);
-    __atomic_add_fetch(&r->counts.bytes[t->operation], t->bytes, __ATOMIC_RELAXED);
-    note_use(r, t->slot);
-    if (t->timer >= KF_TIMER_DOORS) kf_metrics_requests(t->timer, r->begun, t->num);
-    *t = (kf_tally){.num = 0};
+/* Readers try again when `turn` was odd, or has changed meanwhile. */
+static void note(kf_slot *slot, const kf_use *use) {
+    const uint32_t turn = slot->turn;
+    __atomic_store_n(&slot->turn, turn + 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&slot->conn, use->conn, __ATOMIC_RELEASE);
+    __atomic_store_n(&slot->id, use->id, __ATOMIC_RELEASE);
+    __atomic_store_n(&slot->turn, turn + 2, __ATOMIC_RELEASE);
+    if (!__atomic_load_n(&slot->is_new, __ATOMIC_RELAXED)) __atomic_store_n(&slot->is_new, 1, __ATOMIC_RELEASE);
 }
 
-/* Counts an answer of the loop, with others like it. */
-static void count(struct kf_reactor *r, const kf_answered *answered) {
-    kf_tally *t = &r->tally;
-    const kf_call *call = answered->call;
-    const struct kf_ticket *facts = &answered->ticket->facts;
-    if (call->many) {
-        kf_hot_count(r, answered, r->begun);
-        return;
-    }
-    if (t->num && (t->operation != call->op || t->timer != facts->timer || t->slot != facts->slot)) kf_hot_count_all(r);
-    t->operation = call->op, t->timer = facts->timer, t->slot = facts->slot;
-    t->num++;
-    t->bytes += call->payload[0].len;
+void kf_hot_used(struct kf_reactor *r, const kf_use *use) {
+    for (uint32_t i = 0; i < use->num_slots; i++) note(&r->slots[use->slots[i]], use);
 }
 
 int kf_hot_record(struct kf_reactor *r, const kf_events *events) {
@@ -128,7 +117,7 @@ static size_t make(struct kf_reactor *r, const kf_conn *c, const kf_answer_plan 
         kf_wipe(r->out + g->out_len, plan->bound);
         len = 0;
     } else {
-        count(r, &answered);
+        g->answers[g->num].use = kf_hot_use(&answered, r->begun);
     }
     kf_answer_let_go(&others);
     return (size_t)len;

@@ -554,7 +554,8 @@ void test_reactor_timeouts(const kft_env *env) {
     memset(&server, 0, sizeof server);
     server.limits = (struct kf_reactor_limits){.max_frame = 1 << 20, .max_hello = 4096, .max_message = 1 << 20,
                                                .max_unsent = 1 << 20, .max_pending = 1 << 20, .max_inflight = 64,
-                                               .max_connections = 20, .hello_ms = 300, .frame_ms = 300, .threads = 1};
+                                               .max_held = 1 << 24, .max_connections = 20, .max_open = 20, .hello_ms = 300,
+                                               .frame_ms = 300, .write_ms = 300, .threads = 1};
     CHECK(kft_server_open(&server, 0) == KF_OK, "open");
     check_timeouts();
     kft_server_close(&server);
@@ -665,7 +666,9 @@ void test_reactor_recorded(const kft_env *env) {
     CHECK(events_in(event, end.offset, (uint64_t)1 << 32 /* the first connection */) == NUM, "not every request is recorded once");
     len = kft_encrypt_frame(&f, 1, KFT_PAIRS, server.library.text, TEXT);
     check_refused_recorded(fd, fd_log, &end);
+    struct kf_reactor_counts before, after;
     const uint64_t num_before = end.num;
+    kf_reactor_counts(server.reactor, &before);
     kf_reactor_record(server.reactor, &small);
     kft_send(fd, f.bytes, len);
     expect_handed(fd, 1, "a full log");
@@ -673,6 +676,8 @@ void test_reactor_recorded(const kft_env *env) {
     kf_reactor_record(server.reactor, NULL);
     kft_send(fd, f.bytes, len);
     expect_handed(fd, 1, "no log any more");
+    kf_reactor_counts(server.reactor, &after);
+    CHECK(after.unrecorded == before.unrecorded + 2 && after.hot[1] == before.hot[1], "what is not recorded is counted");
     free(event);
     close(fd), close(fd_log), close(fd_lock);
     kft_server_close(&server);

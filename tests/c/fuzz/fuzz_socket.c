@@ -31,8 +31,9 @@ static uint8_t genuine_blob[TEXT + KF_BLOB_OVERHEAD], other_blob[TEXT + KF_BLOB_
 
 static void open_reactor(void) {
     const struct kf_reactor_limits limits = {.max_frame = MAX_FRAME, .max_hello = 256, .max_message = MAX_MESSAGE,
-                                             .max_unsent = 1 << 24, .max_pending = 1 << 24, .max_inflight = 1 << 20,
-                                             .max_connections = 4, .hello_ms = 1 << 20, .frame_ms = 1 << 20, .threads = 1};
+                                             .max_unsent = 1 << 24, .max_pending = 1 << 24, .max_inflight = 1 << 20, .max_held = 1 << 24,
+                                             .max_connections = 4, .max_open = 4, .hello_ms = 1 << 20, .frame_ms = 1 << 20,
+                                             .write_ms = 1 << 20, .threads = 1};
     static const int operations[] = {1, 3, 4, 33, 35, 36}, opening[] = {2, 34}, drawing[] = {10, 42};
     static const uint8_t text[TEXT];
     uint8_t prefix[KF_PREFIX_LEN];
@@ -214,10 +215,10 @@ static void finish_jobs(kf_conn *c, uint64_t *handed, int *closed) {
         for (kf_job *job = kf_workers_done(reactor), *next; job; job = next) {
             next = job->next;
             if (job->answer) {
-                c->inflight--;
+                kf_conn_answered(reactor, c, 1);
                 LAW(kf_conn_send_answer(reactor, c, job), "an answer cannot be sent");
             }
-            kf_job_free(job);
+            kf_job_free(reactor, job);
         }
         const uint64_t more = events_in(closed);
         *handed += more;
@@ -248,7 +249,7 @@ static void run(const uint8_t *data, size_t len) {
     LAW(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0, "socketpair");
     kf_conn *c = kf_conn_open(reactor, pair[0], 0);
     LAW(c != NULL, "connection");
-    kf_timers_end(reactor, c);
+    kf_timer_end(&c->reads);
     c->state = KF_CONN_READY, c->caller = 1;
     for (const uint8_t *at = s.bytes; at < s.at && c->fd >= 0;) {
         size_t piece = 1 + (fuzz_u8(&in) & 1 ? fuzz_u8(&in) : fuzz_u64(&in, 2));
@@ -275,6 +276,7 @@ static void run(const uint8_t *data, size_t len) {
     }
     kf_conn_free_closed(reactor);
     events_in(&closed);
+    kf_events_returned(reactor);
     close(pair[1]);
     fuzz_socket.tried += e.requests, fuzz_socket.past_header += answers + handed, fuzz_socket.opened += answers;
 }
