@@ -22,7 +22,8 @@ from gates.machine import describe, toolchain
 
 OUTPUT = ROOT / "build" / "bench-instructions.json"
 RAISE = (
-    "GREW: make it cheaper, or, when it is meant, `make instructions-update` and say why in the commit. "
+    "GREW: make it cheaper, or, when it is meant, `make instructions-update` and say why in the "
+    "commit. "
     "SHRANK: `make instructions-update` lowers the budget in the same change."
 )
 
@@ -77,6 +78,8 @@ def main() -> int:
     options = parser.parse_args()
     if shutil.which("valgrind") is None:
         raise Unusable("valgrind is missing; on Debian: sudo apt-get install -y valgrind")
+    if options.base:
+        commits.resolve(options.base)
     counts = counted(ROOT, GATES / "here")
     if options.update:
         budgets.write(toolchain(), counts)

@@ -125,7 +125,8 @@ def judge_commits(counts: Counts, base: Counts, new: Numbers, old: Numbers) -> l
 def table(lines: list[Line], before: str) -> str:
     """One line per case; `before` heads the column of what it is compared with."""
     width = max((len(f"{line.path}: {line.name}") for line in lines), default=0)
-    head = f"{'case':{width}}  {'instructions':>13}  {'per record':>11}  {before:>13}  {'change':>8}  verdict"
+    columns = f"{'instructions':>13}  {'per record':>11}  {before:>13}  {'change':>8}  verdict"
+    head = f"{'case':{width}}  {columns}"
     return "\n".join([head, *(_row(line, width) for line in lines)])
 
 
