@@ -143,7 +143,7 @@ def main() -> int:
     base, head = commits.resolve(name), commits.resolve("HEAD")
     commits.require_clean()
     start = time.monotonic()
-    before, now = parties.make(base, head)
+    before, now = parties.make(base, head, plan.kinds)
     print(f"both are built after {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
     results = measured(before, now, plan)
     write(base, head, plan, results)

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,18 +80,23 @@ def _check_origin(party: Party) -> None:
         raise Unusable(f"{party.site} is not what Python imports: {done.stdout}{done.stderr}")
 
 
-def _make(commit: str) -> Party:
+def _make(commit: str, kinds: Sequence[str]) -> Party:
     tree = lay_out(commit)
     party = Party(commit, build(tree, tree.with_name("cases")), tree.with_name("site"))
-    _install(tree, party.site)
-    _check_origin(party)
+    if PYTHON in kinds:
+        _install(tree, party.site)
+        _check_origin(party)
     return party
 
 
-def make(base: str, head: str) -> tuple[Party, Party]:
-    """Both commits, built at the same time where they are not built yet."""
+def make(base: str, head: str, kinds: Sequence[str]) -> tuple[Party, Party]:
+    """Both commits, as far as these kinds need it; at the same time where they are not built yet.
+
+    Raises:
+        Unusable: one of them cannot be built, or both are the same.
+    """
+    if base == head:
+        raise Unusable(f"{base} is this commit itself: there is nothing to compare")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        one, other = (
-            pool.map(_make, dict.fromkeys((base, head))) if base != head else [_make(head)] * 2
-        )
-    return one, other
+        before, now = pool.map(lambda commit: _make(commit, kinds), (base, head))
+    return before, now

@@ -125,8 +125,8 @@ class Http:
             f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\n"
             f"X-Amz-Target: TrentService.{operation}\r\n"
             "Content-Type: application/x-amz-json-1.1\r\nX-Amz-Date: 20261128T100000Z\r\n"
-            "Authorization: AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20261128/us-east-1/kms/"
-            "aws4_request, SignedHeaders=content-type;host;x-amz-date;x-amz-target, "
+            "Authorization: AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20261128/us-east-1/"
+            "kms/aws4_request, SignedHeaders=content-type;host;x-amz-date;x-amz-target, "
             f"Signature={'0' * 64}\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         return head.encode() + body

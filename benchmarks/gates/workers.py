@@ -1,4 +1,4 @@
-"""Processes that run cases on request: the program in C, or python_cases.py with one commit's package.
+"""Processes that run cases on request: the program in C, or python_cases.py with one package.
 
 Both speak the same lines: ``list`` as their argument prints records and name of each case; ``time``
 reads "INDEX REPS" and answers with nanoseconds, or with "lacks REASON" when this commit cannot.
