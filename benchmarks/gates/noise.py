@@ -50,11 +50,11 @@ class Estimate:
         """One of OK, FASTER, SLOWER and UNCLEAR, for a limit like 0.05."""
         if self.low > 1 + limit and self.ratio > (1 + limit) * (1 + self.noise):
             return SLOWER
-        if self.high > (1 + limit) ** 2 or self.noise > 2 * limit:
-            return UNCLEAR
         if self.high < 1 / (1 + limit) and self.ratio * (1 + limit) * (1 + self.noise) < 1:
             return FASTER
-        return OK
+        if self.high <= 1 + limit:
+            return OK
+        return UNCLEAR if self.high > (1 + limit) ** 2 or self.noise > 2 * limit else OK
 
 
 def _interval(logs: Any, random: np.random.Generator) -> tuple[float, float]:
