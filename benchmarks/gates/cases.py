@@ -16,19 +16,36 @@ CASES = Path("benchmarks", "c", "cases")
 CHOICES = ("KMSFAST_IMPL", "KMSFAST_P256_IMPL", "KMSFAST_CPU_MASK")
 ALL_FEATURES = "aesni,pclmul,avx,avx2,vaes,vpclmul,shani,bmi2_adx,fma,avx512_ifma"
 
-# Implementations that valgrind can run, on any x86-64 CPU with AVX2. It has no VAES, SHA-NI or
-# AVX-512, and does not round FMA as MXCSR says: these are timed (gates/compare.py), not counted.
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Implementations that are counted: how they are chosen, the program, and what it is asked."""
+
+    choices: dict[str, str]
+    program: str = "cases"
+    more: tuple[str, ...] = ()
+
+
+# What valgrind can run, on any x86-64 CPU with AVX2. It has no VAES: these kernels are rewritten
+# for it (cases.mk). It has no SHA-NI or AVX-512 either, and does not round FMA as MXCSR says: these
+# are timed (compare.py), not counted.
+NO_MORE = "vaes,vpclmul,shani,fma,avx512_ifma"
 COUNTED = {
-    "aesni": {
-        "KMSFAST_IMPL": "aesni",
-        "KMSFAST_P256_IMPL": "mulx",
-        "KMSFAST_CPU_MASK": "vaes,vpclmul,shani,fma,avx512_ifma",
-    },
-    "portable": {
-        "KMSFAST_IMPL": "portable",
-        "KMSFAST_P256_IMPL": "portable",
-        "KMSFAST_CPU_MASK": ALL_FEATURES,
-    },
+    "aesni": Counted(
+        {"KMSFAST_IMPL": "aesni", "KMSFAST_P256_IMPL": "mulx", "KMSFAST_CPU_MASK": NO_MORE}
+    ),
+    "halved-vaes": Counted(
+        {"KMSFAST_IMPL": "vaes", "KMSFAST_CPU_MASK": NO_MORE, "CASES_HALVED": "1"},
+        "halved",
+        ("kernels",),
+    ),
+    "portable": Counted(
+        {
+            "KMSFAST_IMPL": "portable",
+            "KMSFAST_P256_IMPL": "portable",
+            "KMSFAST_CPU_MASK": ALL_FEATURES,
+        }
+    ),
 }
 
 
@@ -69,22 +86,25 @@ def build(tree: Path, out: Path, *, sources: Path = ROOT / CASES) -> Path:
     raise Unusable(f"the cases do not compile with the core of {tree}:\n{failure[-3000:]}")
 
 
-def _count_path(program: Path, choices: dict[str, str]) -> dict[str, Count]:
+def _count_path(folder_of: Path, path: Counted) -> dict[str, Count]:
+    program = str(folder_of / path.program)
     with tempfile.TemporaryDirectory(prefix="kmsfast-count-") as folder:
         command = ["valgrind", "--tool=callgrind", "--instr-atstart=no"]
-        command += [f"--callgrind-out-file={folder}/counts", str(program), "count"]
+        command += [f"--callgrind-out-file={folder}/counts", program, "count", *path.more]
         done = subprocess.run(
             command,
             capture_output=True,
             text=True,
             check=False,
-            env=environment(choices),
+            env=environment(path.choices),
             timeout=900,
         )
         if done.returncode:
             raise Unusable(f"{' '.join(command)} failed:\n{done.stderr[-3000:]}")
         dumps = [path.read_text() for path in Path(folder).glob("counts.*")]
-    listed = subprocess.run([str(program), "list"], capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        [program, "list", *path.more], capture_output=True, text=True, check=True
+    )
     records = {
         name: int(num) for num, name in (line.split("\t") for line in listed.stdout.splitlines())
     }
@@ -107,4 +127,4 @@ def count(program: Path) -> dict[str, dict[str, Count]]:
     Raises:
         Unusable: they cannot be taken here.
     """
-    return {path: _count_path(program, choices) for path, choices in COUNTED.items()}
+    return {name: _count_path(program.parent, path) for name, path in COUNTED.items()}
