@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import platform
 import shutil
 import sys
 from dataclasses import asdict
@@ -76,6 +77,8 @@ def main() -> int:
     parser.add_argument("--base", default="", help="a commit whose counts are the second judge")
     parser.add_argument("--update", action="store_true", help="make these counts the budgets")
     options = parser.parse_args()
+    if platform.machine() != "x86_64":
+        raise Unusable(f"what is counted are kernels for x86-64; this is {platform.machine()}")
     if shutil.which("valgrind") is None:
         raise Unusable("valgrind is missing; on Debian: sudo apt-get install -y valgrind")
     if options.base:

@@ -113,8 +113,8 @@ def judge_commits(counts: Counts, base: Counts, new: Numbers, old: Numbers) -> l
             if before is None:
                 lines.append(Line(path, name, one.instructions, one.records, None, "new", False))
                 continue
-            was = old.get(path, {}).get(name)
-            meant = new.get(path, {}).get(name, was) / was if was else 1.0  # type: ignore[operator]
+            was, announced = old.get(path, {}).get(name), new.get(path, {}).get(name)
+            meant = announced / was if announced and was else 1.0
             verdict, fault = _verdict(one.instructions / before.instructions, meant)
             lines.append(
                 Line(path, name, one.instructions, one.records, before.instructions, verdict, fault)

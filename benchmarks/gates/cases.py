@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gates.commits import ROOT, Unusable
-from gates.machine import COMPILER
+from gates.machine import COMPILER, toolchain
 
 CASES = Path("benchmarks", "c", "cases")
 CHOICES = ("KMSFAST_IMPL", "KMSFAST_P256_IMPL", "KMSFAST_CPU_MASK")
@@ -63,16 +63,18 @@ def environment(choices: dict[str, str]) -> dict[str, str]:
 
 
 def build(tree: Path, out: Path, *, sources: Path = ROOT / CASES) -> Path:
-    """Builds the program from the core of a tree.
+    """Builds the program from the core of a tree; returns its path, beside which `halved` is.
 
     Args:
         tree: has csrc.
-        out: where the objects and the program go.
+        out: where the objects and the programs go.
         sources: of the cases; where they do not compile with that core, the tree's own are used.
 
     Raises:
         Unusable: neither does.
     """
+    # A directory for each compiler: what another one made must not be taken for its work.
+    out /= re.sub(r"[^\w.]+", "-", toolchain().compiler)
     failure = ""
     for each in dict.fromkeys((sources, tree / CASES)):
         makefile = each / "cases.mk"

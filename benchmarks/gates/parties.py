@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -17,11 +18,13 @@ from gates.workers import Command
 
 WORKER = Path(__file__).resolve().with_name("python_cases.py")
 
-# Kinds of rows, and what chooses their implementations. PYTHON: through the package, in Python.
+# Kinds of rows of this machine, and what chooses their implementations. PYTHON: the package's.
 PYTHON = "python"
 NATIVE: dict[str, str] = {}
 AESNI = {"KMSFAST_IMPL": "aesni", "KMSFAST_CPU_MASK": "vaes,vpclmul,avx512_ifma"}
 KINDS = {"native": NATIVE, "aesni": AESNI, PYTHON: NATIVE}
+if platform.machine() != "x86_64":
+    del KINDS["aesni"]
 
 
 @dataclass(frozen=True, slots=True)

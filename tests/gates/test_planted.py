@@ -23,7 +23,8 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("valgrind") is None, reason="needs valgrind"),
 ]
 
-# An iteration is five instructions; a record of 64 bytes takes about 240 with AES-NI.
+# Of a record of 64 bytes. An iteration is five instructions, and about 0.4 ns where stores are
+# forwarded for nothing: a tenth to a seventh of what sealing it takes.
 LOOP = "    for (volatile size_t i = 0; i < {times} * n; i++) {{\n    }}\n"
 CALL = "    kf_gcm_seal_all(&work, nonces, rec, n);\n"
 ROW = "GCM seal 64 B"
@@ -42,7 +43,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "NOTHING").write_text("\n")
     git(folder, "add", "NOTHING")
     git(folder, "commit", "-q", "-m", "nothing")
-    for name, times in (("aesni", 5), ("vaes", 2)):
+    for name, times in (("aesni", 7), ("vaes", 5)):
         path = folder / "csrc" / f"kf_gcm_{name}.c"
         text = path.read_text()
         assert text.count(CALL) == 1
