@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from gates import budgets, commits
-from gates.budgets import Counts, Line
+from gates.budgets import Budgets, Counts, Line
 from gates.cases import build, count
 from gates.commits import GATES, ROOT, Unusable
 from gates.machine import describe, toolchain
@@ -34,45 +34,60 @@ def counted(tree: Path, out: Path) -> Counts:
     return count(build(tree, out))
 
 
-def by_budgets(counts: Counts) -> list[Line] | None:
-    """Judged by the file; None: it holds for another toolchain, which is said."""
+def by_base(counts: Counts, commit: str, kept: Budgets) -> list[Line]:
+    """Judged by another commit's counts, and by what the budgets of both say is meant."""
+    tree = commits.lay_out(commit)
+    before = counted(tree, tree.with_name("cases"))
+    text = commits.show(commit, str(budgets.FILE.relative_to(ROOT)))
+    old = budgets.read(text) if text else None
+    # Budgets for another toolchain have changed for that alone: no change is announced by them.
+    is_said = old is not None and not old.toolchain.differences(kept.toolchain)
+    said = old.numbers if old and is_said else {}
+    return budgets.judge_commits(counts, before, kept.numbers, said)
+
+
+def update(counts: Counts) -> int:
+    """Makes the counts the budgets."""
+    before = budgets.read(budgets.FILE.read_text()) if budgets.FILE.exists() else None
+    budgets.write(toolchain(), counts)
+    print(f"{budgets.FILE.relative_to(ROOT)} is written: see `git diff`")
+    if before and (differences := toolchain().differences(before.toolchain)):
+        print(f"all of it is new, for another toolchain than before: {'; '.join(differences)}")
+    return 0
+
+
+def write(lines: list[Line]) -> int:
+    """Writes build/bench-instructions.json and sums up; 1 when a case fails."""
+    document = {"machine": describe(), "lines": [asdict(line) for line in lines]}
+    OUTPUT.write_text(json.dumps(document, indent=2) + "\n")
+    faults = [f"{line.path}: {line.name}" for line in lines if line.is_fault]
+    print(f"\n{len(lines)} lines, {len(faults)} faults; {OUTPUT}")
+    if faults:
+        print(f"{', '.join(faults)}\n{RAISE}")
+    return 1 if faults else 0
+
+
+def judge(base: str) -> int:
+    """Counts and judges; what would be judged by nobody is not counted."""
+    commit = commits.resolve(base) if base else ""
     kept = budgets.read(budgets.FILE.read_text())
     if differences := toolchain().differences(kept.toolchain):
         print(f"the budgets do not hold here: this is {'; '.join(differences)}")
-        return None
-    return budgets.judge(counts, kept.numbers)
-
-
-def by_base(counts: Counts, base: str) -> list[Line]:
-    """Judged by another commit's counts."""
-    hash_of = commits.resolve(base)
-    tree = commits.lay_out(hash_of)
-    before = counted(tree, tree.with_name("cases"))
-    old = commits.show(hash_of, str(budgets.FILE.relative_to(ROOT)))
-    meant = budgets.read(budgets.FILE.read_text()).numbers
-    return budgets.judge_commits(counts, before, meant, budgets.read(old).numbers if old else {})
-
-
-def judged(counts: Counts, base: str) -> list[Line]:
-    """All lines, printed; those of the base only when it is given.
-
-    Raises:
-        Unusable: nothing could be judged.
-    """
-    lines = by_budgets(counts) or []
+        if not commit:
+            raise Unusable("nothing can be judged but beside a commit: BASE=COMMIT")
+    counts = counted(ROOT, GATES / "here")
+    lines = [] if differences else budgets.judge(counts, kept.numbers)
     if lines:
         print(budgets.table(lines, "budget"))
-    if base:
-        more = by_base(counts, base)
+    if commit:
+        more = by_base(counts, commit, kept)
         print(f"\nbeside {base}, built by the same compiler:\n{budgets.table(more, 'base')}")
         lines += more
-    if not lines:
-        raise Unusable("nothing was judged: name a commit to compare with, BASE=COMMIT")
-    return lines
+    return write(lines)
 
 
 def main() -> int:
-    """Counts, judges, writes; 1 when a case fails."""
+    """Parses the arguments; 1 when a case fails."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--base", default="", help="a commit whose counts are the second judge")
     parser.add_argument("--update", action="store_true", help="make these counts the budgets")
@@ -81,23 +96,7 @@ def main() -> int:
         raise Unusable(f"what is counted are kernels for x86-64; this is {platform.machine()}")
     if shutil.which("valgrind") is None:
         raise Unusable("valgrind is missing; on Debian: sudo apt-get install -y valgrind")
-    if options.base:
-        commits.resolve(options.base)
-    counts = counted(ROOT, GATES / "here")
-    if options.update:
-        budgets.write(toolchain(), counts)
-        print(f"{budgets.FILE.relative_to(ROOT)} is written: see `git diff`")
-        return 0
-    lines = judged(counts, options.base)
-    OUTPUT.write_text(
-        json.dumps({"machine": describe(), "lines": [asdict(line) for line in lines]}, indent=2)
-        + "\n"
-    )
-    faults = [f"{line.path}: {line.name}" for line in lines if line.is_fault]
-    print(f"\n{len(lines)} lines, {len(faults)} faults; {OUTPUT}")
-    if faults:
-        print(f"{', '.join(faults)}\n{RAISE}")
-    return 1 if faults else 0
+    return update(counted(ROOT, GATES / "here")) if options.update else judge(options.base)
 
 
 if __name__ == "__main__":

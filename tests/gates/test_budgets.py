@@ -6,9 +6,11 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import instructions
 import pytest
 from gates import budgets
 from gates.cases import COUNTED, Count, _read_dump
+from gates.commits import Unusable
 from gates.machine import Toolchain
 
 pytestmark = pytest.mark.sources
@@ -91,6 +93,14 @@ def test_budgets_hold_for_one_toolchain(member: str) -> None:
     assert said.startswith(member)
     assert "another" in said
     assert TOOLS.differences(replace(TOOLS, valgrind="9")) == []
+
+
+def test_where_nobody_can_judge_nothing_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(instructions, "toolchain", lambda: replace(TOOLS, compiler="cc 1.0"))
+    with pytest.raises(Unusable, match="BASE=COMMIT"):
+        instructions.judge("")
+    with pytest.raises(Unusable, match="'nowhere' is no commit"):
+        instructions.judge("nowhere")
 
 
 def test_every_case_has_a_budget_on_every_path() -> None:
