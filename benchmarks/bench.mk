@@ -22,8 +22,8 @@ build/bench/socket/%: benchmarks/c/socket/%.c benchmarks/c/socket/wire.h
 	mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -o $@ $<
 
-$(VENV)/.peers: $(STAMP)
-	for peer in tink awscrt; do $(BIN)/python -m pip install --quiet $$peer \
+$(VENV)/.peers: $(STAMP) benchmarks/bench.mk
+	for peer in tink awscrt cedarpy aws-encryption-sdk; do $(BIN)/python -m pip install --quiet $$peer \
 		|| echo "$$peer cannot be had here: its rows say so" >&2; done
 	touch $@
 
