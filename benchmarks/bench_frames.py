@@ -74,7 +74,7 @@ def test_frames_of_a_batch(blobs: np.ndarray[Any, Any], compare: Compare) -> Non
     records = [row.tobytes() for row in blobs[:PEER_NUM]]
     found, num = struct_loop(records)
     assert scan(column, group, status) == num == 8
-    assert not status.any()
+    assert (status <= lib.KF_REC_SKIPPED).all()  # nothing was opened, nothing is wrong
     assert group[:PEER_NUM].tolist() == found
     compare(
         Row("frames of 1M x 64 B read, 8 key versions vs struct loop"),

@@ -53,8 +53,10 @@ def compile_package() -> None:
     compileall.compile_dir(Path(kmsfast.__file__).parent, quiet=1)
 
 
-def measure(profile: str, files: list[str], choice: str | None, more: dict[str, str]) -> Path:
-    """Runs pytest-benchmark in a process of its own; returns its JSON."""
+def measure(
+    profile: str, files: list[str], choice: str | None, more: dict[str, str]
+) -> tuple[Path, bool]:
+    """Runs pytest-benchmark in a process of its own; returns its JSON, and whether all ran."""
     target = BUILD / f"bench-{profile}.json"
     BUILD.mkdir(exist_ok=True)
     target.unlink(missing_ok=True)
@@ -65,9 +67,9 @@ def measure(profile: str, files: list[str], choice: str | None, more: dict[str, 
     command += ["-W", "ignore:Not saving anything"]  # where the choice left nothing, an error else
     command += [str(HERE / name) for name in files] + (["-k", choice] if choice else [])
     done = subprocess.run(command, env=environment, cwd=HERE.parent, check=False)
-    if done.returncode not in {0, 5}:  # 5: the choice left nothing in these files
-        sys.exit(f"the benchmarks of the {profile} profile failed")
-    return target
+    if done.returncode not in {0, 1, 5}:  # 1: a benchmark failed; 5: the choice left nothing
+        sys.exit(f"the benchmarks of the {profile} profile could not be run")
+    return target, done.returncode != 1
 
 
 def main() -> None:
@@ -84,8 +86,12 @@ def main() -> None:
     compile_package()
     start = time.monotonic()
     rows: list[Result] = []
+    failed: list[str] = []
     for profile, files in plan(with_native=not (options.no_native or options.quick)):
-        path = measure(profile, files, options.choice, QUICK if options.quick else {})
+        began = time.monotonic()
+        path, whole = measure(profile, files, options.choice, QUICK if options.quick else {})
+        print(f"{profile}: {time.monotonic() - began:.0f} s", flush=True)
+        failed += [] if whole else [profile]
         if path.exists() and path.stat().st_size:
             rows += results(path, profile)
     output = BUILD / ("bench-quick.json" if options.quick else "bench.json")
@@ -93,6 +99,8 @@ def main() -> None:
     print(table(rows))
     short = [row.name for row in rows if row.verdict == "SHORT"]
     print(f"\n{len(rows)} rows in {time.monotonic() - start:.0f} s, {len(short)} short; {output}")
+    if failed:
+        sys.exit(f"benchmarks failed, see above, and have no rows: {', '.join(failed)}")
 
 
 if __name__ == "__main__":
