@@ -66,8 +66,7 @@ def _http(quick: bool) -> Curve:
                 taken = load.run(num.get(name, 1_000 if quick else 10_000))
                 rounds[name].append(at_shares(taken))
     lines = [
-        Line(name, _least(each) if each else [None] * len(SHARES))
-        for name, each in rounds.items()
+        Line(name, _least(each) if each else [None] * len(SHARES)) for name, each in rounds.items()
     ]
     title = f"HTTP, Encrypt 64 B, {bench_http.CONNECTIONS} connections"
     return Curve("latency-http", title, X, Y, SHARES, lines)

@@ -79,9 +79,7 @@ def python_sizes(quick: bool) -> list[Curve]:
             num, peer_num = min(MOST, TOTAL // size), min(PEER_MOST, PEER_TOTAL // size)
             values = rng.integers(0, 256, (num, size), np.uint8)
             sample = [row.tobytes() for row in values[:peer_num]]
-            runs: list[Callable[[], object]] = [
-                partial(key.encrypt_batch, values, context=CONTEXT)
-            ]
+            runs: list[Callable[[], object]] = [partial(key.encrypt_batch, values, context=CONTEXT)]
             there = [name for name, loop in loops.items() if loop is not None]
             runs += [partial(loops[name].encrypt, sample, AAD) for name in there]
             best = shortest(runs, budget=0.1 if quick else 2.0)

@@ -49,9 +49,7 @@ def measure(part: str, profile: str, *, quick: bool) -> list[Curve]:
 
 
 def _named(curve: Curve, profile: str) -> Curve:
-    return Curve(
-        f"{curve.id}-{profile}", curve.title, curve.x, curve.y, curve.points, curve.lines
-    )
+    return Curve(f"{curve.id}-{profile}", curve.title, curve.x, curve.y, curve.points, curve.lines)
 
 
 def main() -> None:

@@ -83,7 +83,7 @@ def machine() -> dict[str, Any]:
         "flags": sorted(FLAGS & set(flags[1].split())) if flags else None,
         "memory_mib": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20,
         "system": platform.system(),
-        "kernel": platform.release(),
+        "kernel": re.match(r"[\d.]*", platform.release())[0],  # without what a vendor adds
         "governor": _text(governor),
         "load": round(os.getloadavg()[0], 2),
     }
