@@ -91,7 +91,7 @@ def chart(curves: list[Curve]) -> str:
 def _draw(panel: Panel, curve: Curve, axis: Any) -> None:
     axis.set_title(_folded(curve.title), loc="left")
     axis.set_ylabel(curve.y)
-    (_bars if panel.bars else _lines)(panel, curve, axis)
+    _bars(curve, axis) if panel.bars else _lines(panel, curve, axis)
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: count_text(value)))
     axis.yaxis.set_minor_formatter(NullFormatter())
     axis.set_axisbelow(True)
@@ -129,7 +129,7 @@ def _room(axis: Any, *, log: bool) -> None:
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
 
 
-def _bars(panel: Panel, curve: Curve, axis: Any) -> None:
+def _bars(curve: Curve, axis: Any) -> None:
     width = 0.8 / len(curve.points)
     for number, point in enumerate(curve.points):
         places = [at + (number - (len(curve.points) - 1) / 2) * width

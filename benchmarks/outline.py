@@ -1,6 +1,6 @@
 """Which charts there are, of which curves, and how figures are written; nothing is drawn here."""
 
-# File, the results that it is of, its curves side by side, and what it shows, for who cannot see it.
+# File, the results that it is of, its curves side by side, and what it shows, in words.
 CHART: dict[str, tuple[str, tuple[str, ...], str]] = {
     "throughput": (
         "curves", ("throughput-gcm-native", "throughput-xaes-native"),
