@@ -25,7 +25,7 @@ Connection = sqlite3.Connection
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Table:
     """One table.
 
