@@ -25,9 +25,10 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 CHARTS = document.HERE.parent / "docs" / "charts"
 INK, GRID = "#24292f", "#d0d7de"
 DARK = {INK: "#e6edf3", GRID: "#484f58"}
-COLOURS = ("#2f81f7", "#d9822b", "#2da44e", "#a371f7", "#8b949e")
+COLOURS = ("#2f81f7", "#d9822b", "#2da44e", "#a371f7", "#8b949e", "#e5534b")
 LABELLED = {50.0, 90.0, 99.0, 99.9}  # shares of requests; the points between have no text
-MARKERS = ("o", "s", "^", "D", "v")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+MOST_INSIDE = 4  # lines; the names of more stand below the axes
 STYLE = {
     "svg.fonttype": "none", "svg.hashsalt": "kmsfast", "font.size": 9, "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"], "axes.titlesize": 9.5,
@@ -78,7 +79,8 @@ def chart(curves: list[Curve]) -> str:
     """The SVG of some curves, side by side."""
     with mpl.rc_context(STYLE):
         width = {1: 5.6, 2: 8.6, 3: 9.6}[len(curves)]
-        figure, axes = plt.subplots(1, len(curves), figsize=(width, 3.3), squeeze=False)
+        height = 3.8 if any(len(curve.lines) > MOST_INSIDE for curve in curves) else 3.3
+        figure, axes = plt.subplots(1, len(curves), figsize=(width, height), squeeze=False)
         for curve, axis in zip(curves, axes[0], strict=True):
             _draw(panel_of(curve.id), curve, axis)
         figure.tight_layout(w_pad=1.6)
@@ -106,15 +108,23 @@ def _lines(panel: Panel, curve: Curve, axis: Any) -> None:
     for number, line in enumerate(curve.lines):
         found = [(x, y) for x, y in zip(places, line.values, strict=True) if y is not None]
         if found:
-            axis.plot(*zip(*found, strict=True), label=line.name, marker=MARKERS[number % 5],
-                      color=COLOURS[number % 5], zorder=10 - number)  # fmt: skip
+            look = {"marker": MARKERS[number % len(MARKERS)], "color": _colour(number)}
+            axis.plot(*zip(*found, strict=True), label=line.name, zorder=10 - number, **look)
     texts = {place: panel.x_text(x) for place, x in zip(places, curve.points, strict=True)}
     axis.xaxis.set_major_locator(FixedLocator(places if len(places) < 8 else places[::2]))
     axis.xaxis.set_minor_locator(NullLocator())
     axis.xaxis.set_major_formatter(FuncFormatter(lambda place, _: texts.get(place, "")))
     _room(axis, log=panel.log_y)
     axis.set_xlabel(curve.x)
-    axis.legend(loc="best", handlelength=1.6)
+    if len(curve.lines) > MOST_INSIDE:
+        below = {"loc": "upper center", "bbox_to_anchor": (0.45, -0.2), "ncols": 3}
+        axis.legend(handlelength=1.6, columnspacing=1.2, **below)
+    else:
+        axis.legend(loc="best", handlelength=1.6)
+
+
+def _colour(number: int) -> str:
+    return COLOURS[number % len(COLOURS)]
 
 
 def _room(axis: Any, *, log: bool) -> None:
@@ -136,7 +146,7 @@ def _bars(curve: Curve, axis: Any) -> None:
                   for at in range(len(curve.lines))]  # fmt: skip
         heights = [line.values[number] or 0 for line in curve.lines]
         name = f"{point:g} {curve.x if point > 1 else curve.x.rstrip('s')}"
-        bars = axis.bar(places, heights, width * 0.92, label=name, color=COLOURS[number % 5])
+        bars = axis.bar(places, heights, width * 0.92, label=name, color=_colour(number))
         axis.bar_label(bars, fmt="%.2f", fontsize=7.5, color=INK)
     axis.set_xticks(range(len(curve.lines)), [line.name for line in curve.lines], fontsize=8)
     axis.grid(visible=False, axis="x")
