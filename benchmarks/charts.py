@@ -25,9 +25,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 CHARTS = document.HERE.parent / "docs" / "charts"
 INK, GRID = "#24292f", "#d0d7de"
 DARK = {INK: "#e6edf3", GRID: "#484f58"}
-COLOURS = ("#2f81f7", "#d9822b", "#2da44e", "#a371f7", "#8b949e", "#e5534b")
+COLOURS = ("#2f81f7", "#d9822b", "#2da44e", "#a371f7", "#8b949e", "#e5534b", "#e85aad")
 LABELLED = {50.0, 90.0, 99.0, 99.9}  # shares of requests; the points between have no text
-MARKERS = ("o", "s", "^", "D", "v", "P")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 MOST_INSIDE = 4  # lines; the names of more stand below the axes
 STYLE = {
     "svg.fonttype": "none", "svg.hashsalt": "kmsfast", "font.size": 9, "font.family": "sans-serif",

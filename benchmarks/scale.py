@@ -47,7 +47,7 @@ PARTS = {
     "keys": Part(keys, "keys in the store", DECADES[:6], DECADES[:4], {
         "scale-keys": ("Keys, each with an alias", "milliseconds", [
             "open the store", "first use of a key", "use of a key", "name of no key", "list all",
-            "make a key"]),
+            "make a key", "list ids (ListKeys)"]),
         "scale-keys-memory": ("Memory of the process", "MiB", ["store open", "all listed"]),
     }),
     "versions": Part(versions, "versions of the key", DECADES[:4], DECADES[:3], {

@@ -33,6 +33,8 @@ def keys(num: int) -> dict[str, float]:
                                         for _ in range(3))  # fmt: skip
             found["name of no key"] = _each(lambda name: _missing(kms, name), ["alias/no"] * 5)
             found["list all"] = min(_each(lambda _: kms.keys(), [0]) for _ in range(2))
+            ids = kms._app.management.key_ids
+            found["list ids (ListKeys)"] = min(_each(lambda _: ids(), [0]) for _ in range(2))
             found["all listed"] = resident() - before
             found["make a key"] = _each(lambda _: kms.create_key(), range(5))
     return found
@@ -47,6 +49,7 @@ def resident() -> float:
 def _filled(store: Path, num: int) -> None:
     """Makes a store with so many keys, in one transaction."""
     made = app.start(store, create=True)
+    (store / "quotas.toml").write_text("[resources]\nkeys = 1000000\n")  # for those made later
     seed = [
         SeedKey(UUID(int=number + 1).bytes, f"{number}", False, (f"alias/bench-{number}",), {},
                 bytearray())
