@@ -29,6 +29,7 @@ FILES = [
     "bench_http.py",
     "bench_audit.py",
     "bench_socket.py",
+    "bench_socket_batches.py",
     "bench_openbao.py",
 ]
 
