@@ -188,7 +188,11 @@ def main() -> None:
             continue
         target = options.output / f"{name}.svg"
         curves = document.curves_of(document.read(source))
-        target.write_text(chart([curves[id_] for id_ in ids]))
+        there = [curves[id_] for id_ in ids if id_ in curves]
+        if not there:
+            print(f"{name}: {source} has none of its curves")
+            continue
+        target.write_text(chart(there))
         print(f"{target}: {target.stat().st_size:,} bytes")
 
 

@@ -1,5 +1,7 @@
 """Which charts there are, of which curves, and how figures are written; nothing is drawn here."""
 
+KINDS = ("bench", "curves", "scale")  # of results, each a file
+
 # File, the results that it is of, its curves side by side, and what it shows, in words.
 CHART: dict[str, tuple[str, tuple[str, ...], str]] = {
     "throughput": (

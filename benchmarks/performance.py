@@ -70,7 +70,7 @@ def charts(results: str) -> Callable[[dict[str, Any]], str]:
         parts = []
         for name, (of, ids, alt) in CHART.items():
             if of == results:
-                tables = "\n".join(_curve(curves[id_]) for id_ in ids)
+                tables = "\n".join(_curve(curves[id_]) for id_ in ids if id_ in curves)
                 parts.append(f"![{alt}](charts/{name}.svg)\n\n{tables}")
         return "\n".join(parts)
 
