@@ -30,7 +30,7 @@ performance: install ## the figures in docs/performance.md from the kept results
 	$(BIN)/python benchmarks/performance.py
 
 # What fails leaves a gap, and says so; the rest is still of use.
-figures: ## measures everything, keeps it, and makes charts and figures of it: 25 minutes
+figures: ## measures everything, keeps it, and makes charts and figures of it: 20 minutes
 	-$(MAKE) bench
 	-$(MAKE) bench-curves
 	-$(MAKE) bench-scale
