@@ -60,6 +60,13 @@ class Request(NamedTuple):
     is_repeatable: bool = True
     take: Callable[[Answer], None] | None = None
 
+    def answered(self, answer: Answer) -> Answer:
+        """What is kept of its answer, once whoever is to be told it was."""
+        if self.take is None:
+            return answer
+        self.take(answer)
+        return Answer(None, answer.error)
+
     def __repr__(self) -> str:
         """Without its members, which may have a plaintext."""
         return f"Request({self.operation!r})"

@@ -7,14 +7,16 @@ from typing import Final
 
 from kmsfast import errors
 from kmsfast.errors import (
+    DependencyTimeout,
     InvalidCiphertext,
     InvalidMac,
     InvalidSignature,
     KmsError,
+    ProtocolError,
     ServerUnreachable,
 )
 
-__all__ = ["lost", "of_code", "unreachable"]
+__all__ = ["lost", "no_answer", "of_code", "silent", "unreachable"]
 
 
 def of_code(code: str, message: str) -> KmsError:
@@ -40,6 +42,19 @@ def lost(path: str, error: OSError) -> ServerUnreachable:
     return ServerUnreachable(
         f"the server at {path!r} went away before it answered ({error.strerror or error})",
         hint="whether the request was done is not known",
+    )
+
+
+def no_answer(operation: object) -> ProtocolError:
+    """Somebody was asked and answers something else."""
+    return ProtocolError(f"the server's answer is none to {operation}; is it a newer server?")
+
+
+def silent(timeout: float) -> DependencyTimeout:
+    """Somebody was asked and has not answered yet."""
+    return DependencyTimeout(
+        f"the server has not answered in {timeout:g} seconds; the timeout of kmsfast.connect "
+        "allows more"
     )
 
 

@@ -276,20 +276,32 @@ def _hello(found: Any) -> Hello:
     """
     match found:
         case ["kmsfast", int(version), dict(said)] if version == _VERSION:
-            return Hello(
-                version,
-                str(said.get("server", "")),
-                str(said.get("region", "")),
-                str(said.get("account", "")),
-                said.get("principal"),
-                int(said.get("max_frame", _MAX_FRAME)),
-                int(said.get("max_inflight", 1)),
-                frozenset(said.get("features", ())),
-            )
+            return _facts(version, said)
         case [None, 1, [str(code), _, str(message), *_]]:
             raise of_code(code, message)
         case _:
             raise ProtocolError(f"no kmsfast server of version {_VERSION}: {_shape(found)}")
+
+
+def _facts(version: int, said: Mapping[str, Any]) -> Hello:
+    facts = {}
+    for name, (kind, usual) in _FACTS.items():
+        facts[name] = said.get(name, usual)
+        if not isinstance(facts[name], kind):
+            raise ProtocolError(f"the server says of its {name} what is no {kind.__name__}")
+    features = frozenset(each for each in facts.pop("features") if isinstance(each, str))
+    return Hello(version, principal=said.get("principal") or None, features=features, **facts)
+
+
+_FACTS: Final[Mapping[str, tuple[type, Any]]] = {
+    "server": (str, ""),
+    "region": (str, ""),
+    "account": (str, ""),
+    "max_frame": (int, _MAX_FRAME),
+    "max_inflight": (int, 1),
+    "features": (list, []),
+}
+"""What a hello says: of which type, and what is so where it says nothing."""
 
 
 def _shape(found: Any) -> str:
