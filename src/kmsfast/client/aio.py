@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Self, TypeVar
 
 from kmsfast.client.calls import Answer, Async, Call, Request
@@ -29,9 +30,11 @@ T = TypeVar("T")
 class _Client:
     """The connection of an asynchronous client, made anew when it was lost."""
 
-    def __init__(self, path: str, region: str | None, timeout: float) -> None:
+    def __init__(
+        self, path: str, region: str | None, timeout: float, hello: Hello | None = None
+    ) -> None:
         self.path, self.region, self.timeout = path, region, timeout
-        self.hello: Hello | None = None
+        self.hello = hello
         self._link: Link | None = None
         self._turn = asyncio.Lock()
         self._closed = False
@@ -125,8 +128,9 @@ class AsyncKey(KeyCalls["AsyncKey"], Async):
 class AsyncKms(Server, KmsCalls[AsyncKey], Async):
     """A key store behind a socket, for asyncio. Close it, or use it in ``async with``."""
 
-    def __init__(self, client: _Client) -> None:
+    def __init__(self, client: _Client, clients: dict[str | None, _Client] | None = None) -> None:
         self._client, self._path = client, client.path
+        self._clients = {client.region: client} if clients is None else clients
 
     @property
     def server(self) -> Hello:
@@ -135,13 +139,22 @@ class AsyncKms(Server, KmsCalls[AsyncKey], Async):
         return self._client.hello
 
     def at(self, region: str | None = None) -> AsyncKms:
-        """The same store for another region; it connects at the first call."""
+        """The same store for another region, which connects at its first call.
+
+        Closing one of them closes all.
+        """
         client = self._client
-        return AsyncKms(_Client(client.path, region or client.region, client.timeout))
+        if region is None or region == client.region:
+            return self
+        if region not in self._clients:
+            hello = replace(self.server, region=region)
+            self._clients[region] = _Client(client.path, region, client.timeout, hello)
+        return AsyncKms(self._clients[region], self._clients)
 
     async def close(self) -> None:
-        """Closes the connection. Later use of its objects raises."""
-        self._client.close()
+        """Closes the connections, in all regions. Later use of its objects raises."""
+        for client in self._clients.values():
+            client.close()
 
     async def __aenter__(self) -> Self:
         return self

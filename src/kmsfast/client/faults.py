@@ -14,6 +14,7 @@ from kmsfast.errors import (
     KmsError,
     ProtocolError,
     ServerUnreachable,
+    UnsupportedOperation,
 )
 
 __all__ = ["lost", "no_answer", "of_code", "silent", "unreachable"]
@@ -72,5 +73,6 @@ _UNSAID: Final[Mapping[type[KmsError], str]] = {
     "encryption context differs from the one it was encrypted with",
     InvalidSignature: "the signature is not that of this message",
     InvalidMac: "the MAC is not that of this message",
+    UnsupportedOperation: "the operation is not for keys of this spec, origin or key store",
 }
 _CLASSES: Final[Mapping[str, type[KmsError]]] = _classes()

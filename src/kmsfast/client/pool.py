@@ -35,6 +35,10 @@ class Pool:
         self._turn, self._pid, self._closed = threading.Lock(), os.getpid(), False
         self.hello: Hello | None = None
 
+    def of_region(self, region: str | None) -> Pool:
+        """Connections to the same server for another region."""
+        return Pool(self.path, region, self.timeout, self._size)
+
     def exchange(self, requests: Iterable[Request]) -> list[Answer]:
         """The answers to requests, on some connection.
 

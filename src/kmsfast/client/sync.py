@@ -43,8 +43,9 @@ class Key(KeyProperties, KeyCalls["Key"], SealsStreams, Sync):
 class Kms(Server, KmsCalls[Key], OpensStreams, Sync):
     """A key store behind a socket. Close it, or use it as a context manager."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, pools: dict[str | None, Pool] | None = None) -> None:
         self._pool, self._path = pool, pool.path
+        self._pools = {pool.region: pool} if pools is None else pools
 
     @property
     def server(self) -> Hello:
@@ -53,17 +54,22 @@ class Kms(Server, KmsCalls[Key], OpensStreams, Sync):
         return self._pool.hello
 
     def at(self, region: str | None = None) -> Kms:
-        """The same store for another region.
+        """The same store for another region; closing one of them closes all.
 
         Raises:
-            ValidationError: no region. InvalidCredentialScope: the server has no such region.
+            ValidationError: the server has no such region.
         """
-        pool = self._pool
-        return connect(pool.path, region=region or pool.region, timeout=pool.timeout)
+        pool = self._pools.get(region or self._pool.region)
+        if pool is None:
+            pool = self._pool.of_region(region)
+            pool.exchange(())
+            pool = self._pools.setdefault(region, pool)
+        return Kms(pool, self._pools)
 
     def close(self) -> None:
-        """Closes the connections. Later use of its objects raises."""
-        self._pool.close()
+        """Closes the connections, in all regions. Later use of its objects raises."""
+        for pool in tuple(self._pools.values()):
+            pool.close()
 
     def __enter__(self) -> Self:
         return self

@@ -243,7 +243,8 @@ class Kms(KeyStoreUses, OpensStreams):
         """A new name for a key.
 
         Raises:
-            AliasExists: the name is taken. InvalidAliasName: it is malformed or reserved.
+            AliasExists: the name is taken. InvalidAliasName: it is malformed.
+            NotAuthorized: it is reserved for AWS.
         """
         self._management.create_alias(name, self._raw_id(key))
 
