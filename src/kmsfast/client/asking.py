@@ -134,7 +134,7 @@ def _whole(request: Request) -> Call[Any]:
     body = answer.value()
     if not answer.parts:
         return body
-    if type(body) is not bytes:
+    if not isinstance(body, bytes | memoryview):
         raise no_answer(request.operation)
     return b"".join([*answer.parts, body])
 
@@ -215,6 +215,7 @@ def many(
             yield Request(
                 number.many, (*members, more) if more else members, chunks,
                 take=partial(gathered.take, piece.first, piece.num),
+                room=partial(gathered.results.room, piece),
             )  # fmt: skip
 
     yield from _all(_Again(requests))

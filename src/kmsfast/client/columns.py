@@ -32,6 +32,7 @@ else:
     from kmsfast.crypto.lazy_numpy import np
 
 __all__ = [
+    "IN_PLACE",
     "NULL",
     "Batch",
     "Kind",
@@ -47,6 +48,9 @@ __all__ = [
 
 NULL: Final = 0xFFFFFFFF
 """The length of a record that is not there."""
+
+IN_PLACE: Final = object()
+"""In an answer: its records were received where they stay. No server can say that."""
 
 _PIECE: Final = 192 << 10  # bytes: what a server works on while the next piece is on its way
 _EACH: Final = 96  # that a record may grow by, counted as well
@@ -183,20 +187,38 @@ class Results:
         self._placed: dict[int, int] = {}  # numbers of records, by the first
         self._ragged: dict[int, tuple[npt.NDArray[np.uint32], U8]] = {}
 
+    def room(self, piece: Piece, num: int, width: int) -> memoryview | None:
+        """Where the records that answer a piece stay, so that they can be received there.
+
+        Returns:
+            None: they are other records, or have another width than those before; place them.
+        """
+        if num != piece.num or not width:
+            return None
+        if self._rows is None:
+            self._rows = np.empty((self._num, width), np.uint8)
+        if width != self._rows.shape[1]:
+            return None
+        return self._rows[piece.first : piece.first + num].reshape(-1).data
+
     def place(self, first: int, num: int, column: Any, parts: Sequence[Any] = ()) -> None:
         """Takes a packed column of the records from ``first`` on; it may be gone afterwards.
 
         Args:
             num: of them.
+            column: with IN_PLACE as its data, when these were received in their :meth:`room`.
             parts: of its data, which came before it.
 
         Raises:
             ProtocolError: it is no column of so many records.
         """
-        lengths, records = _column(num, column, parts)
         # Of an answer before a retry nothing stays.
         self._ragged.pop(first, None)
         self._placed.pop(first, None)
+        if isinstance(column, list) and column[-1:] == [IN_PLACE]:
+            self._placed[first] = num
+            return
+        lengths, records = _column(num, column, parts)
         if not isinstance(lengths, int):
             self._ragged[first] = lengths.copy(), records.copy()
             return

@@ -17,6 +17,7 @@ from kmsfast.client.protocol import Protocol
 
 __all__ = ["Connection"]
 
+_AHEAD: Final = 64 << 10  # bytes of requests that wait to be sent while more are made
 _BUFFERS: Final = 64  # of one system call
 _AT_ONCE: Final = socket.MSG_DONTWAIT
 _LONGEST_POLL: Final = 86_400.0  # seconds; its argument has 31 bits of milliseconds
@@ -68,14 +69,18 @@ class Connection:
         out: deque[Any] = deque()
         frames, more = self._frames(requests, waiting), True
         while True:
-            while more and len(out) < _BUFFERS and len(waiting) < WINDOW:
+            ahead = sum(map(len, out))
+            while more and ahead < _AHEAD and len(waiting) < WINDOW:
                 frame = next(frames, None)
                 more = frame is not None
                 out += frame or ()
+                ahead += sum(map(len, frame or ()))
             if out:
                 self._send(out)
             elif not waiting:
                 return [answers[index] for index in range(len(answers))]
+            if more and not out and len(waiting) < WINDOW:
+                continue  # the server has some to work on while the next are made
             if out or waiting:
                 for number, answer in self._received(deadline, sending=bool(out)):
                     index, request = asked(waiting, number)

@@ -28,7 +28,8 @@ MALFORMED: dict[str, tuple[Callable[[Any, Any], Any], list[Any]]] = {
         [
             b"", None, [], [[2, 97, bytes(194)]], [None, None], [[2, 97, bytes(193)], None],
             [[3, 97, bytes(291)], None], [[2, bytes(7), b""], None], [[2, b"x" * 8, b""], None],
-            [[2, -1, b""], None], [[2, 97, "text"], None], [[2, None, b""], None],
+            [[2, -1, b""], None], [[2, 97, "text"], None], [[2, 97, None], None],
+            [[2, None, b""], None],
             [["2", 97, bytes(194)], None], [[2, 97, bytes(194)], [5]],
             [[2, 97, bytes(194)], [[2, "X", False, "index"]]],
             [[2, 97, bytes(194)], [[-1, "X", False, "index"]]],
