@@ -1,0 +1,212 @@
+"""What the blocks of a page find when they are run: files, keys, names; and what is read, not run."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from blocks import Block, blocks
+
+from kmsfast.external.configuration import load as load_key_stores
+from kmsfast.store.quotas import load_quotas
+
+
+@dataclass(frozen=True)
+class World:
+    """What is there before a page begins.
+
+    Attributes:
+        before: shell commands. Three dots in ``swaps`` are the page's folder.
+        python, after: what names stand for in its Python, and what must hold when it is done.
+        files: by name; what stands for the data of whoever reads the page.
+        swaps: texts of the page, and what stands there when it is run.
+        needs: modules without which the page is skipped.
+    """
+
+    before: str = ""
+    python: str = ""
+    after: str = ""
+    files: Mapping[str, str] | None = None
+    swaps: tuple[tuple[str, str], ...] = ()
+    needs: tuple[str, ...] = ()
+
+    def prepare(self, folder: Path) -> None:
+        for name, text in (self.files or {}).items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+
+NOTHING = World()
+ADA = "arn:aws:iam::000000000000:user/ada"
+
+
+def policy(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+USE = {"Sid": "use", "Effect": "Allow", "Action": "kms:*", "Resource": "*"}
+NET = {
+    "Sid": "net", "Effect": "Deny", "Action": "*", "Resource": "*",
+    "Condition": {"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}},
+}  # fmt: skip
+PEOPLE = "id,email,ssn\n1,ada@example.com,1\n2,grace@example.com,2\n"
+TO_PARQUET = """python -c "
+import pyarrow.csv, pyarrow.parquet
+pyarrow.parquet.write_table(pyarrow.csv.read_csv('people.csv'), 'people.parquet')"
+"""
+OPEN = "import os, kmsfast\nkms = kmsfast.open('store', create=True)\n"
+
+
+def block_of(page: str, language: str, number: int = 0) -> str:
+    found: list[Block] = [block for block in blocks(page) if block.language == language]
+    return found[number].text
+
+
+WORLDS: dict[str, World] = {
+    "README.md": World(
+        files={"people.csv": PEOPLE, "backup.tar": "x" * 100_000},
+        before=TO_PARQUET,
+        swaps=(("1_000_000", "10_000"), ('"store"', '"python-store"')),
+        needs=("pyarrow", "awscli"),
+    ),
+    "docs/audit.md": World(
+        before="kmsfast init >/dev/null\nkmsfast key create --alias alias/orders >/dev/null\n"
+        "kmsfast serve --http 127.0.0.1:4599 --insecure-no-auth\n"
+        'eval "$(kmsfast env)"\n',
+    ),
+    "docs/cli.md": World(
+        files={
+            "people.csv": PEOPLE, "backup.tar": "x" * 100_000, "release.tar": "x" * 1000,
+            "dist/a.whl": "a", "dist/b.whl": "b", "digests.txt": f"{'ab' * 32}\n{'cd' * 32}\n",
+            "token.txt": "token", "emails.txt": "a@example.com\nb@example.com\n",
+            "ada.json": policy(USE),
+            "key.json": policy(USE | {"Principal": {"AWS": "nobody"}}).replace(
+                '"AWS"', '\n\n                        "AWS"'
+            ),
+        },
+        before=TO_PARQUET + "mkdir stick signatures\n",
+        swaps=(("/media/stick", "FOLDER/stick"), ("/home/ada", "FOLDER"),
+               ("/run/user/1000", "FOLDER/run")),
+        needs=("pyarrow",),
+    ),
+    "docs/columns.md": World(needs=("pyarrow",)),
+    "docs/http.md": World(
+        files={"plaintext": "a secret"}, python="import boto3", needs=("boto3", "awscli")
+    ),
+    "docs/import.md": World(
+        before="kmsfast init >/dev/null",
+        python=OPEN + """
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives import hashes, serialization
+""",
+    ),
+    "docs/key-types.md": World(
+        files={"release.tar": "x" * 100_000},
+        python=OPEN + """
+import hashlib
+import numpy as np
+digests = np.frombuffer(hashlib.shake_128(b"").digest(320), np.uint8).reshape(10, 32)
+made = [kms.create_key(spec="ECC_NIST_P256", usage="SIGN_VERIFY") for _ in range(10)]
+public_keys = [each.public_key_der() for each in made]
+emails = [b"a@example.com", b"b@example.com"]
+""",
+        after="assert valid.all()\nassert key.verify_mac_batch(emails, index).all()\n",
+    ),
+    "docs/policies.md": World(
+        files={"ada.json": policy(USE, NET)},
+        before="kmsfast init >/dev/null\nkmsfast key create --alias alias/orders >/dev/null",
+    ),
+    "docs/principals.md": World(
+        files={"use-orders.json": policy(USE), "policies/use-orders.json": policy(USE)},
+        python="import kmsfast\npath = 'store'\n",
+        needs=("awscli",),
+    ),
+    "docs/regions.md": World(python=OPEN),
+    "docs/usage.md": World(
+        python=OPEN + "kms.create_key(alias='alias/orders').encrypt(b'x')\n",
+        after="assert found.use is not None and found.use.operation == 'Encrypt'\n",
+    ),
+    "docs/quotas.md": World(
+        before="kmsfast init >/dev/null",
+        python="import boto3\nfrom botocore.config import Config\n"
+        "import os\nos.environ['AWS_DEFAULT_REGION'] = 'us-east-1'\n",
+        needs=("boto3",),
+    ),
+    "docs/migration.md": World(
+        before="""
+command kmsfast serve --http 127.0.0.1:0 --store aws --insecure-no-auth >.aws-address &
+until [ -s .aws-address ]; do sleep 0.02; done
+export AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE AWS_SECRET_ACCESS_KEY=x
+""",
+        python="""
+import os, re
+said = re.search(r"http://[\\d.:]+", open(".aws-address").read())
+os.environ["AWS_ENDPOINT_URL_KMS"] = said[0]
+""",
+        needs=("boto3", "awscli"),
+    ),
+    "docs/metrics.md": World(
+        before="kmsfast --store keys init >/dev/null\nkmsfast init >/dev/null",
+        swaps=(("127.0.0.1:9464", "127.0.0.1:0"), ("9464", "0")),
+    ),
+    "docs/socket-client.md": World(
+        before="kmsfast init >/dev/null\nkmsfast key create --alias alias/orders >/dev/null\n"
+        "kmsfast serve --socket /run/user/1000/kmsfast.sock\n",
+        python="values = [b'a', None, b'c']\n",
+        swaps=(("/run/user/1000", "FOLDER/run"),),
+    ),
+    "docs/socket-server.md": World(
+        files={"use-orders.json": policy(USE)},
+        swaps=(("/run/user/1000", "FOLDER/run"), ("/run/kmsfast", "FOLDER/run/kmsfast")),
+    ),
+}  # fmt: skip
+
+#: Pages whose blocks run in a test of their own.
+ELSEWHERE = {
+    "docs/aws-cli.md": "tests/clients/test_aws_session.py::test_what_was_recorded_is_what_is_printed",
+}
+
+
+def _key_stores(text: str, folder: Path, _names: dict[str, Any]) -> None:
+    (folder / "customerCA.crt").write_text("-----BEGIN CERTIFICATE-----\n")
+    (folder / "key-stores.toml").write_text(text)
+    assert load_key_stores(folder / "key-stores.toml").clusters
+
+
+def _quotas(text: str, folder: Path, _names: dict[str, Any]) -> None:
+    (folder / "quotas.toml").write_text(text)
+    assert load_quotas(folder / "quotas.toml") != load_quotas(folder / "none", missing_ok=True)
+
+
+def _principals(text: str, folder: Path, _names: dict[str, Any]) -> None:
+    import kmsfast
+
+    (folder / "principals.toml").write_text(text)
+    with kmsfast.open(folder / "store") as kms:
+        assert kms.principals.apply(folder / "principals.toml")
+        assert not kms.principals.apply(folder / "principals.toml")
+
+
+def _seaweed(text: str, _folder: Path, _names: dict[str, Any]) -> None:
+    assert json.loads(text)["kms"]["default_provider"] == "kmsfast"
+
+
+def _prometheus(text: str, _folder: Path, _names: dict[str, Any]) -> None:
+    import yaml
+
+    (job,) = yaml.safe_load(text)["scrape_configs"]
+    assert set(job) == {"job_name", "static_configs"}
+
+
+READERS: dict[tuple[str, str], Callable[[str, Path, dict[str, Any]], None]] = {
+    ("docs/custom-key-stores.md", "toml"): _key_stores,
+    ("docs/quotas.md", "toml"): _quotas,
+    ("docs/principals.md", "toml"): _principals,
+    ("docs/s3.md", "json"): _seaweed,
+    ("docs/metrics.md", "yaml"): _prometheus,
+}
