@@ -13,6 +13,7 @@ import posixpath
 import re
 from importlib.metadata import version as installed
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from sphinx.application import Sphinx
 
@@ -25,18 +26,20 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 source_suffix = {".md": "markdown"}
 root_doc = "index"
 nitpicky = False  # types in signatures are links where there is a page for them
+suppress_warnings = ["ref.python"]  # Kms and Key are names of the store's and of its clients'
 
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 myst_links_external_new_tab = False
 
-autodoc_default_options = {"members": True, "inherited-members": True, "show-inheritance": False}
+autodoc_default_options = {"members": True, "inherited-members": "object,str,tuple,int,Exception"}
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True
 
 html_theme = "furo"
 html_title = f"kmsfast {release}"
@@ -77,6 +80,13 @@ def _source(_app: Sphinx, page: str, source: list[str]) -> None:
     source[0] = _LINK.sub(target, source[0])
 
 
+def _docstring(_app: Sphinx, what: str, _name: str, _of: Any, _options: Any, lines: list[str]) -> None:
+    """Docstrings of modules say the rules that their code keeps: they are for who reads it."""
+    if what == "module":
+        lines.clear()
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.connect("source-read", _source)
+    app.connect("autodoc-process-docstring", _docstring)

@@ -8,11 +8,14 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 from foreign import environment
 
+WAIT = 120
 END = "the end of this command"
 # `serve` would not return: here it does when it serves, and the one before it is ended. Addresses
 # of the pages are given to everybody by the machine that runs this; servers get a free port.
@@ -47,6 +50,7 @@ _VARYING = (
     (re.compile(r"[A-Za-z0-9+/_-]{40,}={0,2}"), "BYTES"),
     (re.compile(r"\b[0-9]{10}(\.[0-9]+)?\b"), "TIME"),
     (re.compile(r"\b20\d\d-\d\d-\d\d(T[\d:.]+(Z|\+00:00))?"), "TIME"),
+    (re.compile(r"\buid \d+"), "uid N"),
     (re.compile(r"[ \t]+"), " "),
 )
 
@@ -87,12 +91,13 @@ class Shell:
 
     def __exit__(self, *_error: object) -> None:
         """Ends the shell and whatever it has started."""
-        try:
-            os.killpg(self._process.pid, signal.SIGTERM)
-        except ProcessLookupError:
-            pass  # it has ended by itself
-        self._process.communicate(timeout=60)
+        self._end()
+        self._process.communicate(timeout=WAIT)
         self._scripts.cleanup()
+
+    def _end(self) -> None:
+        with suppress(ProcessLookupError):  # it has ended by itself
+            os.killpg(self._process.pid, signal.SIGTERM)
 
     def swapped(self, text: str) -> str:
         """A text of a page with what is different where it is run."""
@@ -113,10 +118,15 @@ class Shell:
         )
         self._process.stdin.flush()
         printed: list[str] = []
-        for line in self._process.stdout:
-            if line.rstrip("\n") == END:
-                return "".join(printed).removesuffix("\n")
-            printed.append(line)
+        late = threading.Timer(WAIT, self._end)
+        late.start()
+        try:
+            for line in self._process.stdout:
+                if line.rstrip("\n") == END:
+                    return "".join(printed).removesuffix("\n")
+                printed.append(line)
+        finally:
+            late.cancel()
         raise AssertionError(f"failed: {text}\n{''.join(printed)}")
 
     def matches(self, printed: str, expected: str) -> bool:

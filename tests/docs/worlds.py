@@ -11,6 +11,8 @@ from typing import Any
 
 from blocks import Block, blocks
 
+from serving import served_at_socket
+
 from kmsfast.external.configuration import load as load_key_stores
 from kmsfast.store.quotas import load_quotas
 
@@ -59,7 +61,7 @@ TO_PARQUET = """python -c "
 import pyarrow.csv, pyarrow.parquet
 pyarrow.parquet.write_table(pyarrow.csv.read_csv('people.csv'), 'people.parquet')"
 """
-OPEN = "import os, kmsfast\nkms = kmsfast.open('store', create=True)\n"
+OPEN = "import kmsfast\nkms = kmsfast.open('own', create=True)\n"
 
 
 def block_of(page: str, language: str, number: int = 0) -> str:
@@ -96,7 +98,8 @@ WORLDS: dict[str, World] = {
     ),
     "docs/columns.md": World(needs=("pyarrow",)),
     "docs/http.md": World(
-        files={"plaintext": "a secret"}, python="import boto3", needs=("boto3", "awscli")
+        files={"plaintext": "a secret"}, python="import boto3", needs=("boto3", "awscli"),
+        swaps=(("export AWS_SHARED", "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY\nexport AWS_SHARED"),),
     ),
     "docs/import.md": World(
         before="kmsfast init >/dev/null",
@@ -154,6 +157,11 @@ os.environ["AWS_ENDPOINT_URL_KMS"] = said[0]
         before="kmsfast --store keys init >/dev/null\nkmsfast init >/dev/null",
         swaps=(("127.0.0.1:9464", "127.0.0.1:0"), ("9464", "0")),
     ),
+    "docs/seed.md": World(
+        files={"seed.yaml": block_of("docs/seed.md", "yaml")},
+        swaps=(("--seed seed.yaml", "--seed seed.yaml --allow-reset"),),
+        needs=("yaml",),
+    ),
     "docs/socket-client.md": World(
         before="kmsfast init >/dev/null\nkmsfast key create --alias alias/orders >/dev/null\n"
         "kmsfast serve --socket /run/user/1000/kmsfast.sock\n",
@@ -203,10 +211,37 @@ def _prometheus(text: str, _folder: Path, _names: dict[str, Any]) -> None:
     assert set(job) == {"job_name", "static_configs"}
 
 
+def _frames(text: str, folder: Path, _names: dict[str, Any]) -> None:
+    """The example's frames are sent to a server; what it answers begins as the page says."""
+    import re
+    import socket
+
+    import kmsfast
+
+    with kmsfast.open(folder / "example", create=True) as kms:
+        kms.create_key(alias="alias/orders")
+    lines = [re.match(r"(?:[0-9a-f]{2} *)*", line.strip())[0] for line in text.splitlines()]
+    said = bytes.fromhex("".join(lines))
+    hello, request, answer = said[:16], said[16:-9], said[-9:]
+    assert (hello[3], request[3], len(hello + request)) == (12, 37, 16 + 41)
+    with served_at_socket(folder / "example") as path, socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        client.sendall(hello)
+        assert client.recv(4096)[5:].startswith(b"\xa7kmsfast")
+        client.sendall(request)
+        assert client.recv(4096).startswith(answer)
+
+
+def _seed(text: str, folder: Path, _names: dict[str, Any]) -> None:
+    assert (folder / "seed.yaml").read_text() == text  # the server has started with it by now
+
+
 READERS: dict[tuple[str, str], Callable[[str, Path, dict[str, Any]], None]] = {
     ("docs/custom-key-stores.md", "toml"): _key_stores,
     ("docs/quotas.md", "toml"): _quotas,
     ("docs/principals.md", "toml"): _principals,
     ("docs/s3.md", "json"): _seaweed,
     ("docs/metrics.md", "yaml"): _prometheus,
+    ("docs/seed.md", "yaml"): _seed,
+    ("docs/socket.md", "text"): _frames,
 }
