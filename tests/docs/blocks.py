@@ -71,6 +71,10 @@ class Step:
     command: str
     output: str | None = None
 
+    @property
+    def first(self) -> str:
+        return self.command.strip().partition("\n")[0].strip()
+
 
 def steps(block: Block) -> list[Step]:
     """The commands of a shell block.

@@ -82,7 +82,7 @@ class Shell:
         self._scripts = tempfile.TemporaryDirectory()
         self._process = subprocess.Popen(
             ["bash", "--noprofile", "--norc"], env=self.environment, cwd=folder, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0,
         )  # fmt: skip
         self.run(PREAMBLE)
 

@@ -56,15 +56,15 @@ def run(block: Block, shell: Shell, names: dict[str, Any], world: World) -> None
     """One block, in the page's shell or with the names that the page has by now."""
     if block.language in SHELL:
         for step in steps(block):
-            if step.command.strip() in NOT_RUN.get(block.page, {}):
+            if step.first in NOT_RUN.get(block.page, {}):
                 continue
             printed = shell.run(step.command, fails=block.language == "console")
             if step.output:
                 assert shell.matches(printed, step.output), f"{block}: {step.command}\n{printed}"
-    elif block.language == "python":
-        execute(shell.swapped(block.text), names, str(block), block.line)
+    elif (block.page, block.language) in READERS:
+        READERS[block.page, block.language](shell.swapped(block.text), shell.folder)
     else:
-        READERS[block.page, block.language](block.text, shell.folder, names)
+        execute(shell.swapped(block.text), names, str(block), block.line)
 
 
 def execute(code: str, names: dict[str, Any], where: str, line: int = 1) -> None:
@@ -101,7 +101,7 @@ def test_the_list_of_exceptions_has_no_more_than_there_are() -> None:
         found: Counter[str] = Counter()
         for block in blocks(page):
             if block.language in SHELL:
-                found.update(step.command.strip() for step in steps(block))
+                found.update(step.first for step in steps(block))
             else:
                 found[block.first] += 1
         assert set(entries) <= set(found), f"{page}: {set(entries) - set(found)}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import tomllib
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,18 +181,18 @@ ELSEWHERE = {
 }
 
 
-def _key_stores(text: str, folder: Path, _names: dict[str, Any]) -> None:
+def _key_stores(text: str, folder: Path) -> None:
     (folder / "customerCA.crt").write_text("-----BEGIN CERTIFICATE-----\n")
     (folder / "key-stores.toml").write_text(text)
     assert load_key_stores(folder / "key-stores.toml").clusters
 
 
-def _quotas(text: str, folder: Path, _names: dict[str, Any]) -> None:
+def _quotas(text: str, folder: Path) -> None:
     (folder / "quotas.toml").write_text(text)
     assert load_quotas(folder / "quotas.toml") != load_quotas(folder / "none", missing_ok=True)
 
 
-def _principals(text: str, folder: Path, _names: dict[str, Any]) -> None:
+def _principals(text: str, folder: Path) -> None:
     import kmsfast
 
     (folder / "principals.toml").write_text(text)
@@ -200,18 +201,18 @@ def _principals(text: str, folder: Path, _names: dict[str, Any]) -> None:
         assert not kms.principals.apply(folder / "principals.toml")
 
 
-def _seaweed(text: str, _folder: Path, _names: dict[str, Any]) -> None:
+def _seaweed(text: str, _folder: Path) -> None:
     assert json.loads(text)["kms"]["default_provider"] == "kmsfast"
 
 
-def _prometheus(text: str, _folder: Path, _names: dict[str, Any]) -> None:
+def _prometheus(text: str, _folder: Path) -> None:
     import yaml
 
     (job,) = yaml.safe_load(text)["scrape_configs"]
     assert set(job) == {"job_name", "static_configs"}
 
 
-def _frames(text: str, folder: Path, _names: dict[str, Any]) -> None:
+def _frames(text: str, folder: Path) -> None:
     """The example's frames are sent to a server; what it answers begins as the page says."""
     import re
     import socket
@@ -232,16 +233,23 @@ def _frames(text: str, folder: Path, _names: dict[str, Any]) -> None:
         assert client.recv(4096).startswith(answer)
 
 
-def _seed(text: str, folder: Path, _names: dict[str, Any]) -> None:
+def _seed(text: str, folder: Path) -> None:
     assert (folder / "seed.yaml").read_text() == text  # the server has started with it by now
 
 
-READERS: dict[tuple[str, str], Callable[[str, Path, dict[str, Any]], None]] = {
+def _in_a_process(text: str, folder: Path) -> None:
+    """What it registers is registered for a process."""
+    subprocess.run([sys.executable, "-c", text], cwd=folder, check=True)
+
+
+READERS: dict[tuple[str, str], Callable[[str, Path], None]] = {
     ("docs/custom-key-stores.md", "toml"): _key_stores,
     ("docs/quotas.md", "toml"): _quotas,
     ("docs/principals.md", "toml"): _principals,
     ("docs/s3.md", "json"): _seaweed,
+    ("docs/metrics.md", "python"): _in_a_process,
     ("docs/metrics.md", "yaml"): _prometheus,
+    ("docs/configuration.md", "toml"): _key_stores,
     ("docs/seed.md", "yaml"): _seed,
     ("docs/socket.md", "text"): _frames,
 }
