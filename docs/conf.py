@@ -32,7 +32,8 @@ myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 myst_links_external_new_tab = False
 
-autodoc_default_options = {"members": True, "inherited-members": "object,str,tuple,int,Exception"}
+autodoc_default_options = {"members": True, "inherited-members": "object,str,tuple,int,Exception",
+                           "exclude-members": "forget_remembered, derive"}  # fmt: skip
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"

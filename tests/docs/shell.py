@@ -16,11 +16,12 @@ from typing import Self
 from foreign import environment
 
 WAIT = 120
-END = "the end of this command"
+END, FAILED = "the end of this command", "the end of this shell"
 # `serve` would not return: here it does when it serves, and the one before it is ended. Addresses
 # of the pages are given to everybody by the machine that runs this; servers get a free port.
 PREAMBLE = r"""
 exec 2>&1
+trap 'printf "\n%s\n" "the end of this shell"' EXIT
 shopt -s expand_aliases
 server=
 stop() {
@@ -124,6 +125,8 @@ class Shell:
             for line in self._process.stdout:
                 if line.rstrip("\n") == END:
                     return "".join(printed).removesuffix("\n")
+                if line.rstrip("\n") == FAILED:
+                    break
                 printed.append(line)
         finally:
             late.cancel()

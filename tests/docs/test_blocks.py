@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from blocks import NOT_RUN, PAGES, ROOT, SHELL, Block, blocks, steps
+from foreign import system
 from shell import Shell
 from worlds import ELSEWHERE, NOTHING, READERS, WORLDS, World
 
@@ -38,6 +39,8 @@ def test_the_blocks_of_a_page_run(
     world = WORLDS.get(page, NOTHING)
     for name in world.needs:
         pytest.importorskip(name)
+    for name in world.programs:
+        system(name)
     with Shell(tmp_path, world.swaps) as shell:
         monkeypatch.chdir(tmp_path)
         for name, value in shell.environment.items():

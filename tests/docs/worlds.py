@@ -27,7 +27,7 @@ class World:
         python, after: what names stand for in its Python, and what must hold when it is done.
         files: by name; what stands for the data of whoever reads the page.
         swaps: texts of the page, and what stands there when it is run.
-        needs: modules without which the page is skipped.
+        needs, programs: modules and programs without which the page is skipped.
     """
 
     before: str = ""
@@ -36,6 +36,7 @@ class World:
     files: Mapping[str, str] | None = None
     swaps: tuple[tuple[str, str], ...] = ()
     needs: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
 
     def prepare(self, folder: Path) -> None:
         for name, text in (self.files or {}).items():
@@ -89,13 +90,26 @@ WORLDS: dict[str, World] = {
             "token.txt": "token", "emails.txt": "a@example.com\nb@example.com\n",
             "ada.json": policy(USE),
             "key.json": policy(USE | {"Principal": {"AWS": "nobody"}}).replace(
-                '"AWS"', '\n\n                        "AWS"'
+                '"AWS"', '\n\n                "AWS"'
             ),
         },
-        before=TO_PARQUET + "mkdir stick signatures\n",
+        before=TO_PARQUET + "mkdir -p stick signatures .config/fish/completions\n",
         swaps=(("/media/stick", "FOLDER/stick"), ("/home/ada", "FOLDER"),
                ("/run/user/1000", "FOLDER/run")),
         needs=("pyarrow",),
+    ),
+    "docs/custom-key-stores.md": World(
+        files={"key-stores.toml": block_of("docs/custom-key-stores.md", "toml")},
+        before="""
+mkdir tokens
+echo "directories.tokendir = $PWD/tokens" >softhsm2.conf
+export SOFTHSM2_CONF=$PWD/softhsm2.conf KMSFAST_KEY_STORE_SECRET=kmsuser-pin
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -subj /CN=ca \\
+  -out customerCA.crt 2>/dev/null
+kmsfast init >/dev/null
+cp key-stores.toml customerCA.crt store/
+""",
+        needs=("pkcs11",), programs=("softhsm2-util",),
     ),
     "docs/columns.md": World(needs=("pyarrow",)),
     "docs/http.md": World(
@@ -105,8 +119,11 @@ WORLDS: dict[str, World] = {
     "docs/import.md": World(
         before="kmsfast init >/dev/null",
         python=OPEN + """
-from cryptography.hazmat.primitives.asymmetric import padding
-from cryptography.hazmat.primitives import hashes, serialization
+import os
+from wrapping import wrap as wrapped_by
+material = os.urandom(32)
+def wrap(public_key, material):
+    return wrapped_by(public_key, "RSA_AES_KEY_WRAP_SHA_256", material)
 """,
     ),
     "docs/key-types.md": World(
@@ -141,16 +158,19 @@ emails = [b"a@example.com", b"b@example.com"]
         "import os\nos.environ['AWS_DEFAULT_REGION'] = 'us-east-1'\n",
         needs=("boto3",),
     ),
+    "docs/store.md": World(
+        before="kmsfast --store store init >/dev/null", programs=("sqlite3",),
+    ),
     "docs/migration.md": World(
         before="""
-command kmsfast serve --http 127.0.0.1:0 --store aws --insecure-no-auth >.aws-address &
+command kmsfast serve --http 127.0.0.1:0 --store aws --insecure-no-auth >.aws-address & true
 until [ -s .aws-address ]; do sleep 0.02; done
-export AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE AWS_SECRET_ACCESS_KEY=x
 """,
         python="""
 import os, re
 said = re.search(r"http://[\\d.:]+", open(".aws-address").read())
-os.environ["AWS_ENDPOINT_URL_KMS"] = said[0]
+os.environ |= {"AWS_ENDPOINT_URL_KMS": said[0], "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+               "AWS_SECRET_ACCESS_KEY": "unused"}
 """,
         needs=("boto3", "awscli"),
     ),
@@ -171,7 +191,8 @@ os.environ["AWS_ENDPOINT_URL_KMS"] = said[0]
     ),
     "docs/socket-server.md": World(
         files={"use-orders.json": policy(USE)},
-        swaps=(("/run/user/1000", "FOLDER/run"), ("/run/kmsfast", "FOLDER/run/kmsfast")),
+        swaps=(("/run/user/1000", "FOLDER/user"), ("/run/kmsfast", "FOLDER/run"),
+               ("--socket-group kmsfast", "--socket-group $(id -gn)")),
     ),
 }  # fmt: skip
 
