@@ -81,7 +81,9 @@ def _source(_app: Sphinx, page: str, source: list[str]) -> None:
     source[0] = _LINK.sub(target, source[0])
 
 
-def _docstring(_app: Sphinx, what: str, _name: str, _of: Any, _options: Any, lines: list[str]) -> None:
+def _docstring(
+    _app: Sphinx, what: str, _name: str, _of: Any, _options: Any, lines: list[str]
+) -> None:
     """Docstrings of modules say the rules that their code keeps: they are for who reads it."""
     if what == "module":
         lines.clear()

@@ -144,5 +144,3 @@ def shape(text: str) -> str:
     for pattern, name in _VARYING:
         text = pattern.sub(name, text)
     return "\n".join(line.strip() for line in text.strip().splitlines())
-
-

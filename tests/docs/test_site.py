@@ -15,7 +15,7 @@ import kmsfast
 from kmsfast import errors
 from kmsfast.client import aio, sync
 from kmsfast.metrics import Collector
-from kmsfast.model import principal_file, prices, quota_figures, seed
+from kmsfast.model import prices, principal_file, quota_figures, seed
 
 pytest.importorskip("furo", reason="the site is built with the extra `docs`")
 DOCS = ROOT / "docs"
@@ -62,7 +62,8 @@ def test_every_method_is_described(described: set[str]) -> None:
     for of, name in [
         (kmsfast.Kms, "kmsfast.Kms"), (kmsfast.Key, "kmsfast.Key"),
         (sync.Kms, "kmsfast.client.sync.Kms"), (sync.Key, "kmsfast.client.sync.Key"),
-        (aio.AsyncKms, "kmsfast.client.aio.AsyncKms"), (aio.AsyncKey, "kmsfast.client.aio.AsyncKey"),
+        (aio.AsyncKms, "kmsfast.client.aio.AsyncKms"),
+        (aio.AsyncKey, "kmsfast.client.aio.AsyncKey"),
     ]:  # fmt: skip
         assert public(of, name) - described == set(), name
     assert f"kmsfast.metrics.{Collector.__name__}" in described
@@ -104,7 +105,9 @@ def test_the_threat_model_names_tests_that_there_are() -> None:
         if name:
             assert f"def {name}(" in (ROOT / path).read_text(), f"{path}::{name}"
     makefiles = [*ROOT.glob("Makefile"), *ROOT.glob("*/*.mk"), *ROOT.glob("*/*/*.mk")]
-    targets = set(re.findall(r"^([a-z-]+):", "".join(p.read_text() for p in makefiles), re.M))
+    targets = set(
+        re.findall(r"^([a-z-]+):", "".join(p.read_text() for p in makefiles), re.MULTILINE)
+    )
     assert set(re.findall(r"`make ([a-z-]+)`", THREATS)) <= targets
 
 

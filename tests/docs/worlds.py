@@ -1,4 +1,4 @@
-"""What the blocks of a page find when they are run: files, keys, names; and what is read, not run."""
+"""What the blocks of a page find when they are run; and who reads what is no program."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from blocks import Block, blocks
-
 from serving import served_at_socket
 
 from kmsfast.external.configuration import load as load_key_stores
@@ -93,8 +92,19 @@ WORLDS: dict[str, World] = {
                 '"AWS"', '\n\n                "AWS"'
             ),
         },
-        before=TO_PARQUET + "mkdir -p stick signatures .config/fish/completions\n",
-        swaps=(("/media/stick", "FOLDER/stick"), ("/home/ada", "FOLDER"),
+        before=TO_PARQUET + "mkdir -p stick signatures .config/fish/completions\n" + """
+make_keys() {
+  kmsfast key create --spec ECC_NIST_P256 --usage SIGN_VERIFY --alias alias/release
+  kmsfast key create --spec HMAC_256 --alias alias/tokens
+  kmsfast key create --spec HMAC_256 --alias alias/index
+  kmsfast key create --spec ECC_NIST_P256 --usage KEY_AGREEMENT --alias alias/alice
+  kmsfast key create --spec ML_KEM_768 --alias alias/kem
+  openssl ecparam -name prime256v1 -genkey -noout | openssl ec -pubout -out bob.pem
+  kmsfast mac token.txt -k alias/tokens -o token.mac
+} >/dev/null 2>&1
+""",
+        swaps=(("--rotation-days 365", "--rotation-days 365; make_keys"),
+               ("/media/stick", "FOLDER/stick"), ("/home/ada", "FOLDER"),
                ("/run/user/1000", "FOLDER/run")),
         needs=("pyarrow",),
     ),
@@ -104,8 +114,8 @@ WORLDS: dict[str, World] = {
 mkdir tokens
 echo "directories.tokendir = $PWD/tokens" >softhsm2.conf
 export SOFTHSM2_CONF=$PWD/softhsm2.conf KMSFAST_KEY_STORE_SECRET=kmsuser-pin
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -subj /CN=ca \\
-  -out customerCA.crt 2>/dev/null
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=ca \\
+  -keyout /dev/null -out customerCA.crt 2>/dev/null
 kmsfast init >/dev/null
 cp key-stores.toml customerCA.crt store/
 """,
@@ -114,7 +124,7 @@ cp key-stores.toml customerCA.crt store/
     "docs/columns.md": World(needs=("pyarrow",)),
     "docs/http.md": World(
         files={"plaintext": "a secret"}, python="import boto3", needs=("boto3", "awscli"),
-        swaps=(("export AWS_SHARED", "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY\nexport AWS_SHARED"),),
+        swaps=(("export AWS_SHARED", "unset ${!AWS_*}\nexport AWS_SHARED"),),
     ),
     "docs/import.md": World(
         before="kmsfast init >/dev/null",
@@ -163,13 +173,14 @@ emails = [b"a@example.com", b"b@example.com"]
     ),
     "docs/migration.md": World(
         before="""
-command kmsfast serve --http 127.0.0.1:0 --store aws --insecure-no-auth >.aws-address & true
+command kmsfast serve --http 127.0.0.1:0 --store aws --regions eu-central-1 \\
+  --insecure-no-auth >.aws-address & true
 until [ -s .aws-address ]; do sleep 0.02; done
 """,
         python="""
 import os, re
 said = re.search(r"http://[\\d.:]+", open(".aws-address").read())
-os.environ |= {"AWS_ENDPOINT_URL_KMS": said[0], "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+os.environ |= {"AWS_ENDPOINT_URL_KMS": said[0], "AWS_ACCESS_KEY_ID": "111122223333",
                "AWS_SECRET_ACCESS_KEY": "unused"}
 """,
         needs=("boto3", "awscli"),
@@ -198,7 +209,8 @@ os.environ |= {"AWS_ENDPOINT_URL_KMS": said[0], "AWS_ACCESS_KEY_ID": "AKIAIOSFOD
 
 #: Pages whose blocks run in a test of their own.
 ELSEWHERE = {
-    "docs/aws-cli.md": "tests/clients/test_aws_session.py::test_what_was_recorded_is_what_is_printed",
+    "docs/aws-cli.md": "tests/clients/test_aws_session.py::"
+    "test_what_was_recorded_is_what_is_printed",
 }
 
 
