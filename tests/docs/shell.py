@@ -40,7 +40,7 @@ kmsfast() {
   case " $* " in
     *" serve "*) serve "$@" ;;
     *" env "*) command kmsfast "$@" | sed "s/4599/$PORT/" ;;
-    *) command kmsfast "$@" ;;
+    *) command $KMSFAST "$@" ;;
   esac
 }
 """
@@ -65,7 +65,9 @@ def free_port() -> int:
 class Shell:
     """bash in a folder that is its home, with the programs of this environment in its path."""
 
-    def __init__(self, folder: Path, swaps: tuple[tuple[str, str], ...] = ()) -> None:
+    def __init__(
+        self, folder: Path, swaps: tuple[tuple[str, str], ...] = (), program: str = "kmsfast"
+    ) -> None:
         self.folder, self.port = folder, free_port()
         self.swaps = (*swaps, ("127.0.0.1:4599", f"127.0.0.1:{self.port}"))
         kept = {
@@ -75,6 +77,7 @@ class Shell:
         }
         self.environment = kept | {
             "PORT": str(self.port),
+            "KMSFAST": program,
             "KMSFAST_STORE": str(folder / "store"),
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_PAGER": "",
