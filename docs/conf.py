@@ -2,7 +2,7 @@
 
 Rules:
 - a warning is an error (the Makefile says so), a link that leads nowhere is a warning;
-- the pages at the root of the repository (changelog, security, ...) are shown by pages here;
+- pages elsewhere in the repository (changelog, security, ...) are shown by pages here;
   links to them go to those, links to other files of the repository offer the file;
 - nothing is fetched.
 """
@@ -48,9 +48,10 @@ html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {"navigation_with_keys": True}
 
-#: Pages of the site that show a page at the root of the repository.
+#: Pages of the site that show a page of the repository that is not in docs/.
 _SHOWN = {
     "architecture": "ARCHITECTURE.md",
+    "benchmarks": "benchmarks/README.md",
     "changelog": "CHANGELOG.md",
     "contributing": "CONTRIBUTING.md",
     "security": "SECURITY.md",

@@ -14,13 +14,13 @@ import json
 import os
 import socket
 import sys
+from pathlib import Path
 
 _LIMIT = 1 << 20
 
 
 def serve(path: str) -> None:
     """Answers one command after the other; pages run nothing side by side but servers."""
-    import numpy  # noqa: F401
     import pyarrow.parquet  # noqa: F401
 
     import kmsfast.local  # noqa: F401
@@ -30,7 +30,8 @@ def serve(path: str) -> None:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path)
         listening.listen()
-        print("ready", flush=True)
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
         while True:
             client, _ = listening.accept()
             if os.fork() == 0:
@@ -73,7 +74,7 @@ def _child(client: socket.socket) -> None:
 
 def run(path: str, arguments: list[str]) -> int:
     """Asks for a command, and waits for its exit code."""
-    said = {"folder": os.getcwd(), "environment": dict(os.environ), "arguments": arguments}
+    said = {"folder": str(Path.cwd()), "environment": dict(os.environ), "arguments": arguments}
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(path)
         socket.send_fds(client, [json.dumps(said).encode()], [0, 1, 2])

@@ -178,8 +178,8 @@ command kmsfast serve --http 127.0.0.1:0 --store aws --regions eu-central-1 \\
 until [ -s .aws-address ]; do sleep 0.02; done
 """,
         python="""
-import os, re
-said = re.search(r"http://[\\d.:]+", open(".aws-address").read())
+import os, pathlib, re
+said = re.search(r"http://[\\d.:]+", pathlib.Path(".aws-address").read_text())
 os.environ |= {"AWS_ENDPOINT_URL_KMS": said[0], "AWS_ACCESS_KEY_ID": "111122223333",
                "AWS_SECRET_ACCESS_KEY": "unused"}
 """,
