@@ -43,6 +43,8 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_title = f"kmsfast {release}"
 html_copy_source = False
 html_show_sourcelink = False

@@ -29,6 +29,7 @@ stop() {
 }
 serve() {
   stop
+  rm -f "$HOME/.served"
   command kmsfast "$@" >"$HOME/.served" 2>"$HOME/.refused" &
   server=$!
   until [ -s "$HOME/.served" ]; do

@@ -32,7 +32,15 @@ def page_of(page: str) -> list[Block]:
     return [block for block in blocks(page) if not block.is_excepted]
 
 
-RUN = [page for page in PAGES if page_of(page) and page not in ELSEWHERE]
+#: Servers and clients of AWS take a second of processor each: what these pages show is also tested
+#: by tests/clients, so they run with the long tests.
+SLOW = {"docs/audit.md", "docs/http.md", "docs/metrics.md", "docs/principals.md", "docs/quotas.md",
+        "docs/s3.md"}  # fmt: skip
+RUN = [
+    pytest.param(page, marks=[pytest.mark.slow] if page in SLOW else [])
+    for page in PAGES
+    if page_of(page) and page not in ELSEWHERE
+]
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +112,10 @@ def test_every_block_says_its_language_and_is_run_or_listed() -> None:
             assert block.language in known or (page, block.language) in READERS, (
                 f"{block}: nothing runs {block.language or 'an indented block'!r}: {block.first}"
             )
+
+
+def test_pages_that_are_slow_are_pages() -> None:
+    assert set(PAGES) >= SLOW
 
 
 def test_what_is_run_elsewhere_is_run_there() -> None:
