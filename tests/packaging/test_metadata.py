@@ -13,7 +13,7 @@ from wheel_tools import PYTHON, ROOT, needs_wheel_tools
 
 # The core's binding, the command line, what C does not compute, headers, batches, Ed25519ph.
 DEPENDENCIES = {"cffi", "click", "cryptography", "msgpack", "numpy", "pynacl"}
-EXTRAS = {"all", "arrow", "charts", "dev", "http", "metrics", "pkcs11"}
+EXTRAS = {"all", "arrow", "charts", "dev", "http", "docs", "metrics", "pkcs11"}
 
 pytestmark = needs_wheel_tools
 
