@@ -14,7 +14,7 @@ include benchmarks/gates/gates.mk
 include examples/demo/demo.mk
 include tools/wheels/wheels.mk
 
-.PHONY: help install test test-python test-slow lint format clean
+.PHONY: help install test test-python test-slow lint format docs clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | sort | expand -t 14
@@ -46,6 +46,9 @@ lint: install ## ruff, mypy (strict) and the layers
 format: install ## rewrites the Python sources in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: install ## the documentation site in build/docs; a warning is an error
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html --doctree-dir build/doctrees docs build/docs
 
 clean: ## removes what the tasks made, except .venv
 	rm -rf build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import textwrap
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "s3.md"
 
 
 def test_the_configuration_is_the_one_that_is_run() -> None:
-    lines = PAGE.read_text().splitlines()
-    start = lines.index("    {")
-    block = textwrap.dedent("\n".join(lines[start : lines.index("    }", start) + 1]))
+    (block,) = re.findall(r"```json\n(.*?)```", PAGE.read_text(), re.DOTALL)
     shown: dict[str, Any] = json.loads(block)
     shown["identities"][0]["credentials"] = [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}]
     assert shown == configuration("http://127.0.0.1:4599", cached=False)

@@ -117,9 +117,10 @@ class KeyStoreUses:
     ) -> None:
         """Other properties; the name, the path and the credential also while it is connected.
 
+        It raises what :meth:`create_custom_key_store` raises, and
+
         Raises:
             CustomKeyStoreNotFound, CustomKeyStoreInvalidState: none, or disconnect it first.
-            As :meth:`create_custom_key_store`.
         """
         from kmsfast.service.key_stores import Properties
 
