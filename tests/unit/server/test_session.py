@@ -181,7 +181,7 @@ def test_times_come_as_seconds_or_as_iso_8601(world: World, admin: Session) -> N
         )  # fmt: skip
         assert code == "ValidationException"  # of a later check: the time is beyond a year
         assert "expiration" in message.lower() or "365" in message
-    for when in ("tomorrow", "2038-01-19", b"x"):
+    for when in ("tomorrow", "2038-01-19", b"x", "0001-01-01T00:00:00+01:00"):
         code, _ = refused(
             admin, "ImportKeyMaterial",
             {"KeyId": key.id, "ImportToken": b"x", "EncryptedKeyMaterial": b"x", "ValidTo": when},
