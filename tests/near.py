@@ -63,7 +63,7 @@ class Near:
         return {self.one_of(_STRINGS): each for each in inner}
 
     def packed(self, value: Any) -> bytes:
-        """MessagePack; with a chance of what is wrong, a byte is another, or the end is not there."""
+        """MessagePack; where it is wrong, bytes are others, or the end is not there."""
         body: bytes = msgpack.packb(value)
         if not self.chance(self._wrong):
             return body

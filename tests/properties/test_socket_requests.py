@@ -1,8 +1,8 @@
 """The server's side of the socket: any frame is answered once, or ends its connection.
 
-Law, for frames that are nearly right (tests/near.py): one answer or one error, of the frame's id and
-no fault of our own; or nothing, while chunks are awaited; or the connection ends with one frame that
-says so. Afterwards nothing is counted that is not there.
+Law, for frames that are nearly right (tests/near.py): one answer or one error, of the frame's id
+and no fault of our own; or nothing, while chunks are awaited; or the connection ends with one frame
+that says so. Afterwards nothing is counted that is not there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgpack
 import pytest
 from botocore_model import kms_model
 from near import Near
-from socket_line import frame, frames_of
+from socket_line import frames_of
 
 import kmsfast
 from kmsfast.server.session import Closing, Session
@@ -107,7 +107,7 @@ class Frames:
         algorithm = "HMAC_SHA_256" if "Mac" in name else "ECDSA_SHA_256"
         makers = {
             "deadline": lambda: near.one_of([0, 1, 1 << 31]),
-            "tokens": lambda: [],
+            "tokens": list,
             "more": lambda: near.number(0, 3),
             "aad": lambda: self._column([b""]) if many else b"",
             "to_context": self._context,
@@ -141,11 +141,10 @@ class Frames:
         if near.chance(0.4):
             return [near.right(each) for each in values]
         data = b"".join(each or b"" for each in values)
-        lengths: Any = b"".join(
-            (NIL if each is None else len(each)).to_bytes(4, "little") for each in values
-        )
-        if None not in values and len(set(map(len, filter(None, values)))) == 1 and b"" not in values:
-            lengths = len(data) // num
+        sizes = [NIL if each is None else len(each) for each in values]
+        lengths: Any = b"".join(size.to_bytes(4, "little") for size in sizes)
+        if set(sizes) == {len(records[0])}:
+            lengths = len(records[0])
         return [near.right(num), near.right(lengths), near.right(data)]
 
     def _by_name(self) -> list[Any]:
