@@ -16,7 +16,8 @@ bench: install $(VENV)/.peers $(BENCH_MOTO) $(CLIENTS_STAMP) $(BENCH_LIB) $(BENC
 
 bench-lib: $(BENCH_LIB)
 
-bench-socket: $(BENCH_SOCKET) ## the socket's load client and the floor that it is compared with, in build/bench/socket
+bench-socket: install $(BENCH_MOTO) $(CLIENTS_STAMP) $(BENCH_SOCKET) ## the rows of the socket alone
+	$(BIN)/python benchmarks/run.py --no-native -k bench_socket $(BENCH_ARGS)
 
 build/bench/socket/%: benchmarks/c/socket/%.c benchmarks/c/socket/wire.h
 	mkdir -p $(@D)

@@ -38,6 +38,18 @@ Authorizer.allows_all = lambda *_: True
 """
 
 
+def signed_encrypt(port: int, credentials: Credentials) -> bytes:
+    """A request to encrypt 64 bytes, signed now."""
+    body = json.dumps(BODIES["Encrypt"]("")).encode()
+    request = AWSRequest("POST", f"http://127.0.0.1:{port}/", data=body)
+    request.headers["Content-Type"] = "application/x-amz-json-1.1"
+    request.headers["X-Amz-Target"] = "TrentService.Encrypt"
+    SigV4Auth(credentials, "kms", "us-east-1").add_auth(request)
+    lines = [f"{name}: {value}\r\n" for name, value in request.headers.items()]
+    head = f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {len(body)}\r\n"
+    return (head + "".join(lines) + "\r\n").encode() + body
+
+
 @contextmanager
 def _load(store: Path, audit: str, credentials: Credentials, more: str = "") -> Iterator[Load]:
     """Requests to encrypt to a server that verifies signatures.
@@ -45,17 +57,11 @@ def _load(store: Path, audit: str, credentials: Credentials, more: str = "") -> 
     more: what else its program does.
     """
     command = [sys.executable, "-c", more + SERVER, str(store), audit]
-    with process(command, lambda started: int(started.stdout.readline())) as port:
-        url = f"http://127.0.0.1:{port}/"
-        body = json.dumps(BODIES["Encrypt"]("")).encode()
-        request = AWSRequest("POST", url, data=body)
-        request.headers["Content-Type"] = "application/x-amz-json-1.1"
-        request.headers["X-Amz-Target"] = "TrentService.Encrypt"
-        SigV4Auth(credentials, "kms", "us-east-1").add_auth(request)
-        lines = [f"{name}: {value}\r\n" for name, value in request.headers.items()]
-        head = f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {len(body)}\r\n"
-        with Load(port, [(head + "".join(lines) + "\r\n").encode() + body], CONNECTIONS) as load:
-            yield load
+    with (
+        process(command, lambda started: int(started.stdout.readline())) as port,
+        Load(port, [signed_encrypt(port, credentials)], CONNECTIONS) as load,
+    ):
+        yield load
 
 
 @contextmanager

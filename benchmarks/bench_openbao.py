@@ -7,6 +7,7 @@ authenticated; our keys come from a store on disk, so what is compared is not th
 
 import http.client
 import json
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +23,14 @@ __all__ = ["ours"]  # a fixture
 
 BAO = Path(__file__).resolve().parent.parent / "build" / "clients" / "bin" / "bao"
 TOKEN = "root"
+# The listener of -dev takes no batch over 500 records.
+LISTENER = """
+listener "tcp" {{
+  address = "127.0.0.1:{port}"
+  tls_disable = true
+  max_request_json_strings = 100000
+}}
+"""
 REQUESTS, PEER_REQUESTS = 4_000, 2_000
 
 # Path and body of what corresponds to an operation; decrypting takes a text made before.
@@ -39,12 +48,16 @@ def openbao() -> Iterator[int | None]:
         yield None
         return
     port = free_port()
-    command = [str(BAO), "server", "-dev", "-dev-no-store-token", f"-dev-root-token-id={TOKEN}"]
-    command += [f"-dev-listen-address=127.0.0.1:{port}", "-log-level=error"]
-    with process(command, lambda _: listening(port), GOMAXPROCS="1") as found:
-        _call(found, "sys/mounts/transit", {"type": "transit"})
-        _call(found, "transit/keys/bench", {})
-        yield found
+    with tempfile.NamedTemporaryFile("w", suffix=".hcl") as configuration:
+        configuration.write(LISTENER.format(port=port))
+        configuration.flush()
+        command = [str(BAO), "server", "-dev", "-dev-no-store-token", f"-dev-root-token-id={TOKEN}"]
+        command += [f"-dev-listen-address=127.0.0.1:{free_port()}", "-log-level=error"]
+        command += [f"-config={configuration.name}"]
+        with process(command, lambda _: listening(port), GOMAXPROCS="1") as found:
+            _call(found, "sys/mounts/transit", {"type": "transit"})
+            _call(found, "transit/keys/bench", {})
+            yield found
 
 
 def _call(port: int, path: str, body: dict[str, str]) -> dict[str, Any]:

@@ -25,9 +25,11 @@ enum {
     KF_ASSEMBLIES_MAX = 4,      /* requests of one connection whose chunks are awaited here */
     KF_WORKERS = 2
 };
-/* Nanoseconds: work of one request beyond which it is for the workers; of one connection before others have a turn; of a
- * group that is recorded before its answers leave. */
-enum { KF_INLINE_COST = 100 * 1000, KF_TURN_COST = 400 * 1000, KF_GROUP_COST = 50 * 1000 };
+/* Nanoseconds: work of one request beyond which it is for the workers, and the same where there is one processor, for
+ * which they would only wait as well; of one connection before others have a turn; of a group that is recorded before
+ * its answers leave. */
+enum { KF_INLINE_COST = 100 * 1000, KF_INLINE_COST_ALONE = 400 * 1000, KF_TURN_COST = 400 * 1000,
+       KF_GROUP_COST = 50 * 1000 };
 
 /* ---- memory (kf_reactor_memory.c) --------------------------------------------------------------- */
 
@@ -155,7 +157,7 @@ typedef struct {
     size_t in_len;  /* bytes of the input that the requests are in */
     size_t out_len, records_len, num;
     uint64_t cost;
-    int recorded;
+    int recorded, has_secrets;
     uint32_t body_lens[KF_GROUP_MAX];
     struct {
         kf_conn *conn;
@@ -264,6 +266,8 @@ enum kf_hot { KF_HOT_DONE, KF_HOT_JOB, KF_HOT_COLD, KF_HOT_FULL };
 /* Answers a frame into the group; KF_HOT_JOB: r->call and *ticket are for the workers. *cost: what it took. */
 enum kf_hot kf_hot_answer(struct kf_reactor *r, kf_conn *c, const struct kf_text *frame, int alone, int64_t now,
                           const kf_ticket_entry **ticket, uint64_t *cost);
+/* Whether what is answered is secret: plaintexts, data keys, random bytes; not blobs, signatures, MACs, verdicts. */
+int kf_hot_is_secret(const kf_call *call);
 /* Whether an answer can be sent in frames within the limit. */
 int kf_hot_fits(const struct kf_reactor *r, const kf_call *call, const kf_answer_plan *plan);
 /* Whether a ticket holds at a time, in microseconds since 1970-01-01 UTC. */

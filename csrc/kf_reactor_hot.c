@@ -46,6 +46,10 @@ int kf_hot_record(struct kf_reactor *r, const uint8_t *events, const uint32_t *l
     return status;
 }
 
+int kf_hot_is_secret(const kf_call *call) {
+    return call->op == KF_OP_DECRYPT || call->op == KF_OP_DATA_KEY || call->op == KF_OP_RANDOM;
+}
+
 /* Whether an answer can be sent in parts. */
 static int is_divisible(const kf_call *call, size_t max_frame) {
     if (!call->many) return call->op <= KF_OP_DECRYPT || call->op == KF_OP_RANDOM;
@@ -91,8 +95,8 @@ enum kf_hot kf_hot_answer(struct kf_reactor *r, kf_conn *c, const struct kf_text
     const size_t event_len = kf_answer_event_bound(&r->call, t);
     if (event_len > KF_RECORDS_LEN) return KF_HOT_COLD;
     r->plan = plan;
-    if (plan.cost > KF_INLINE_COST || plan.room > KF_ROOM_LEN || plan.bound > KF_OUT_LEN ||
-        plan.bound > r->limits.max_frame)
+    const uint64_t most = r->limits.threads > 1 ? KF_INLINE_COST : KF_INLINE_COST_ALONE;
+    if (plan.cost > most || plan.room > KF_ROOM_LEN || plan.bound > KF_OUT_LEN || plan.bound > r->limits.max_frame)
         return KF_HOT_JOB;
     if (r->call.deadline && kf_clock_us(CLOCK_MONOTONIC) - c->arrived >= (int64_t)r->call.deadline * 1000)
         return KF_HOT_COLD;
@@ -106,6 +110,7 @@ enum kf_hot kf_hot_answer(struct kf_reactor *r, kf_conn *c, const struct kf_text
         return KF_HOT_COLD;
     }
     g->recorded = t->facts.recorded;
+    g->has_secrets |= kf_hot_is_secret(&r->call);
     g->cost += plan.cost;
     g->out_len += (size_t)len;
     g->answers[g->num].conn = c, g->answers[g->num].frame = *frame, g->answers[g->num].out_end = g->out_len;

@@ -103,10 +103,11 @@ void kf_group_end(struct kf_reactor *r) {
     kf_group *g = &r->group;
     const int recorded = !g->recorded || !g->num || kf_hot_record(r, r->records, g->body_lens, g->num) == KF_OK;
     for (size_t i = 0; i < g->num;) i = end_run(r, i, recorded);
-    kf_wipe(r->out, g->out_len);
+    if (g->has_secrets) kf_wipe(r->out, g->out_len);
     kf_wipe(r->in, g->in_len);
     g->in_len = g->out_len = g->records_len = g->num = 0;
     g->cost = 0;
+    g->has_secrets = 0;
 }
 
 /* ---- work for others ---------------------------------------------------------------------------- */

@@ -39,10 +39,6 @@ static int is_begun(const struct kf_reactor *r, const kf_job *job) {
            (!job->call.deadline || waited < (int64_t)job->call.deadline * 1000);
 }
 
-static int has_secrets(const kf_call *call) {
-    return call->op == KF_OP_DECRYPT || call->op == KF_OP_DATA_KEY || call->op == KF_OP_RANDOM;
-}
-
 static int answer(struct kf_reactor *r, kf_job *job) {
     kf_nonces nonces = {.seeded = 0};
     kf_shared_answer *shared = calloc(1, sizeof *shared);
@@ -59,7 +55,7 @@ static int answer(struct kf_reactor *r, kf_job *job) {
     kf_wipe_below();
     if (job->answer_len >= 0) {
         /* blobs, signatures and MACs are no secrets, and their bytes need not be wiped */
-        shared->bytes.used = has_secrets(&job->call) ? (size_t)job->answer_len : 0;
+        shared->bytes.used = kf_hot_is_secret(&job->call) ? (size_t)job->answer_len : 0;
         job->answer = shared;
         return 1;
     }

@@ -96,3 +96,10 @@ def _started(process: subprocess.Popen[str]) -> Served:
         process.kill()
         raise AssertionError(f"the server did not start: {line}{process.communicate()[1]}")
     return Served(process, found[1], line)
+
+
+def resident_kib(pid: int) -> int:
+    """Memory of a process, as Linux says it."""
+    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert found is not None
+    return int(found[1])

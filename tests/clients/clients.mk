@@ -18,5 +18,5 @@ $(CLIENTS_STAMP): $(CLIENTS_FILES)
 test-clients: install $(CLIENTS_STAMP) ## the server with real clients: aws, boto3, SDKs, S3 servers
 	$(BIN)/python -m pytest tests/clients
 
-soak: install ## memory of the server over a million requests, with the figures
-	$(BIN)/python -m pytest -s -m slow tests/clients/test_soak.py
+soak: install ## memory of both servers over a million requests, with the figures
+	$(BIN)/python -m pytest -s -m slow tests/clients/test_soak.py tests/clients/test_socket_soak.py

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import socket
 import time
 from base64 import b64encode
@@ -11,17 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import Served
+from serving import Served, resident_kib
 
 AHEAD = 100
 REQUESTS = 1_000_000
 MOST_KIB = 1024  # a byte for each request
-
-
-def resident_kib(pid: int) -> int:
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    assert found is not None
-    return int(found[1])
 
 
 def request(operation: str, **members: str) -> bytes:

@@ -5,7 +5,8 @@ Rules:
   while it writes;
 - the lock is that of a file opened for C alone, since it does not tell threads apart;
 - what C cannot append (the segment is full, or is another one now) this process does, and lends
-  anew; a log that has failed is not lent any more.
+  anew; that takes the long way for all that is asked meanwhile, so a segment is ended before it is
+  full. A log that has failed is not lent any more.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ class LentLog:
         """C has appended: it is synced soon, as what this process appends."""
         try:
             self._log.sync_soon()
+            self._log.begin_ahead()
         except AuditUnusable:
             self.close()
         self.follow()

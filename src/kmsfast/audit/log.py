@@ -226,9 +226,30 @@ class AuditLog:
                 header = read_header(self.directory, self._segment)
                 if header.time >= since or self.end.num <= header.num_before + 1:
                     return False
-                self._sign()
-                self._sync_locked()
-                self._begin_segment(self._segment + 1)
+                self._end_segment()
+                return True
+        except OSError as error:
+            raise _unwritable(self.directory, error) from error
+
+    def begin_ahead(self) -> bool:
+        """Begins another segment, if the current one has less than a quarter left.
+
+        Who only appends, and leaves it to others to go on where a segment is full, is not kept up.
+
+        Returns:
+            Whether it did.
+
+        Raises:
+            AuditUnusable: the disk failed.
+        """
+        if not self._is_nearly_full():
+            return False
+        try:
+            with self._alone():
+                self._follow()
+                if not self._is_nearly_full():  # any more: another process was first
+                    return False
+                self._end_segment()
                 return True
         except OSError as error:
             raise _unwritable(self.directory, error) from error
@@ -320,9 +341,7 @@ class AuditLog:
                 before = self._segment
                 self._follow()
                 if what is Append.FULL and self._segment == before:
-                    self._sign()
-                    self._sync_locked()
-                    self._begin_segment(self._segment + 1)
+                    self._end_segment()
         except OSError as error:
             raise _unwritable(self.directory, error) from error
 
@@ -338,6 +357,14 @@ class AuditLog:
             os.close(self._fd)
         self._fd, self._segment = descriptor, segment
         self._file_now = Segment(descriptor, segment, self._max_offset)
+
+    def _is_nearly_full(self) -> bool:
+        return self.end.offset >= self._max_offset // 4 * 3
+
+    def _end_segment(self) -> None:
+        self._sign()
+        self._sync_locked()
+        self._begin_segment(self._segment + 1)
 
     def _begin_segment(self, number: int) -> None:
         num, before = (self.end.num, self.end.chain) if number > 1 else (0, NO_CHAIN)

@@ -45,6 +45,7 @@ _COMMANDS = {
     "cost": ("costs.cost", "What the recorded use would have cost on AWS."),
     "serve": ("serving.serve", "Serve the AWS KMS API over HTTP."),
     "env": ("serving.env", "Print the exports with which AWS clients find the server."),
+    "bench": ("bench.bench", "Measure this machine, or a running server."),
     "doctor": ("stores.doctor", "Check core, memory, store and root key."),
     "change-root": ("stores.change_root", "Put the store under another root key."),
     "completion": ("stores.completion", "Print a script of shell completion."),

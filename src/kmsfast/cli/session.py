@@ -61,9 +61,9 @@ class Session:
         principal: str | None = None,
         audit: str = "on",
     ) -> None:
-        self._principal, self._audit = principal, audit
+        self.principal, self.audit = principal, audit
         self.store, self.region, self.account = store, region, account
-        self._key_stores, self._socket = key_stores, socket
+        self._key_stores, self.socket = key_stores, socket
         self.quotas: Path | None = None
         self.root_key_path = root_key
         self._passphrase = passphrase
@@ -78,19 +78,19 @@ class Session:
         Raises:
             KmsError: there is none, or the root key is missing or wrong.
         """
-        if self._socket is None:
+        if self.socket is None:
             return self.own
         if self._server is None:
             import kmsfast
 
             if self.account is not None:
                 raise click.UsageError("with --socket the account is that of the caller")
-            if self._principal is not None or self._audit != "on":
+            if self.principal is not None or self.audit != "on":
                 raise click.UsageError(
                     "with --socket the server knows who calls, and what is recorded: leave out "
                     "--principal and --audit"
                 )
-            self._server = kmsfast.connect(self._socket, region=self.region)
+            self._server = kmsfast.connect(self.socket, region=self.region)
         # What a command asks of it is there, with the same parameters and results.
         return cast("Kms", self._server)
 
@@ -101,7 +101,7 @@ class Session:
         Raises:
             KmsError: there is none, or the root key is missing or wrong.
         """
-        if self._socket is not None:
+        if self.socket is not None:
             raise click.UsageError(
                 "this command works on a store itself: leave out --socket (or KMSFAST_SOCKET)"
             )
@@ -122,7 +122,7 @@ class Session:
 
         chosen = {
             "root": self.root, "region": self.region, "account": self.account,
-            "key_stores": self._key_stores, "principal": self._principal, "audit": self._audit,
+            "key_stores": self._key_stores, "principal": self.principal, "audit": self.audit,
             **settings,
         }  # fmt: skip
         if callable(chosen["root"]):

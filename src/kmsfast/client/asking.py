@@ -171,6 +171,7 @@ def many(
             yield Request(
                 number.many, (*members, more) if more else members, chunks,
                 take=partial(gathered.take, piece.first),
+                room=partial(gathered.results.room, piece),
             )  # fmt: skip
 
     yield from _all(_Again(requests))

@@ -52,6 +52,8 @@ class Request(NamedTuple):
         is_repeatable: whether it does no harm twice, when it is not known whether it was done.
         take: is told the answer as soon as it is there, since its columns lie in memory that is
             used again; None: the answer is kept whole.
+        room: of a batch: where the records of its answer are to be received, asked with their
+            number and width, or None; the answer has then None for them.
     """
 
     operation: str | int
@@ -59,6 +61,7 @@ class Request(NamedTuple):
     chunks: memoryview | None = None
     is_repeatable: bool = True
     take: Callable[[Answer], None] | None = None
+    room: Callable[[int, int], memoryview | None] | None = None
 
     def __repr__(self) -> str:
         """Without its members, which may have a plaintext."""

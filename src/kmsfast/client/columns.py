@@ -183,17 +183,35 @@ class Results:
         self._placed: dict[int, int] = {}  # numbers of records, by the first
         self._ragged: dict[int, tuple[npt.NDArray[np.uint32], U8]] = {}
 
+    def room(self, piece: Piece, num: int, width: int) -> memoryview | None:
+        """Where the records that answer a piece stay, so that they can be received there.
+
+        Returns:
+            None: they are other records, or have another width than those before; place them.
+        """
+        if num != piece.num or not width:
+            return None
+        if self._rows is None:
+            self._rows = np.empty((self._num, width), np.uint8)
+        if width != self._rows.shape[1]:
+            return None
+        return self._rows[piece.first : piece.first + num].reshape(-1).data
+
     def place(self, first: int, column: Sequence[Any], parts: Sequence[Any] = ()) -> None:
         """Takes a packed column of the records from ``first`` on; it may be gone afterwards.
 
         Args:
+            column: without its data, when these were received in their :meth:`room`.
             parts: of its data, which came before it.
         """
         num, lengths, data = column
-        records = np.frombuffer(b"".join([*parts, data]) if parts else data, np.uint8)
         # Of an answer before a retry nothing stays.
         self._ragged.pop(first, None)
         self._placed.pop(first, None)
+        if data is None:
+            self._placed[first] = num
+            return
+        records = np.frombuffer(b"".join([*parts, data]) if parts else data, np.uint8)
         if not isinstance(lengths, int):
             self._ragged[first] = np.frombuffer(lengths, _U32).copy(), records.copy()
             return

@@ -1,23 +1,30 @@
 """A client's side of the protocol (docs/socket.md), without I/O: bytes to send, bytes received.
 
 Rules:
-- what is large is never copied into a frame: it is sent from where it lies, and frames that are
-  longer than the buffer are received where their answers are read from;
+- what is large is never copied into a frame: it is sent from where it lies;
+- records of one width are received where they stay, and frames that are longer than the buffer
+  where their answers are read from;
 - whatever a server sends, it is an answer, or the connection is at its end (ProtocolError).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgpack
 
 from kmsfast.client.calls import Answer, Request
 from kmsfast.client.columns import Piece
 from kmsfast.client.faults import of_code
+from kmsfast.client.reading import BatchHead, batch, batch_head, single, unpacked
 from kmsfast.errors import ProtocolError
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    from kmsfast.crypto.lazy_numpy import np
 
 __all__ = ["CHUNK", "Hello", "Protocol"]
 
@@ -26,13 +33,15 @@ CHUNK: Final = 1 << 20
 
 _MAGIC: Final = "kmsfast"
 _VERSION: Final = 1
-_OK, _ERROR, _PART = range(3)
 _MORE: Final = 0  # the operation of a chunk
+_LEN: Final = 4  # bytes in front of a frame
 _BEFORE_HELLO: Final = 1 << 16  # bytes of what the server says first
 _MAX_FRAME: Final = 16 << 20
 _BUFFER: Final = 256 << 10
 _APART: Final = 4096  # bytes of a value that is not copied into its frame
 _BATCH: Final = 16 << 10  # bytes of an answer that is looked at without being copied
+_HEAD: Final = 512  # bytes that tell where the rest of an answer is to be received
+_PLAIN: Final = frozenset({int, str, type(None), bool, bytes})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,18 @@ class Hello:
     features: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """An answer whose records are received where they stay.
+
+    Attributes:
+        rest: bytes of its frame behind them.
+    """
+
+    head: BatchHead
+    rest: int
+
+
 class Protocol:
     """Requests to frames and frames to answers.
 
@@ -73,8 +94,11 @@ class Protocol:
         self._pack = msgpack.Packer(autoreset=False)
         self._buffer = memoryview(bytearray(_BUFFER))
         self._filled = 0
+        self._needed = 0  # bytes of the frame that has begun in the buffer
         self._large: memoryview | None = None  # a frame that does not fit into the buffer
         self._got = 0  # bytes of it that are there
+        self._rooms: dict[int, Callable[[int, int], memoryview | None]] = {}
+        self._begun: _Begun | None = None  # an answer whose records are received where they stay
         self._parts: dict[int, list[memoryview]] = {}
 
     # ---- to the server ----------------------------------------------------------------------
@@ -86,6 +110,8 @@ class Protocol:
     def frames(self, request: Request) -> tuple[int, Iterator[list[Any]]]:
         """The id of a request, and its frames, each as buffers to send."""
         number, self._next = self._next, self._next + 1
+        if request.room is not None:
+            self._rooms[number] = request.room
         return number, self._frames(number, request)
 
     def _frames(self, number: int, request: Request) -> Iterator[list[Any]]:
@@ -96,32 +122,35 @@ class Protocol:
             rest = rest[CHUNK:]
 
     def _frame(self, value: Any) -> list[Any]:
-        out: list[Any] = [b""]
+        out: list[Any] = []
         self._write(value, out)
-        out.append(self._packed())
-        out[0] = sum(map(len, out)).to_bytes(4, "big")
-        if len(out) == 2:
-            return [out[0] + out[1]]
+        if rest := self._packed():
+            out.append(rest)
+        size = sum(map(len, out)).to_bytes(4, "big")
+        out[0] = size + out[0]
         return out
 
     def _write(self, value: Any, out: list[Any]) -> None:
-        if isinstance(value, Piece):
-            value = [value.num, value.lengths, value.data]
-        if isinstance(value, list | tuple):
-            self._pack.pack_array_header(len(value))
-            for each in value:
+        """Packs a value, and what is large in it into buffers of its own."""
+        kind, pack = type(value), self._pack.pack
+        if kind in _PLAIN:
+            pack(value)
+        elif isinstance(value, list | tuple):  # a Piece as well, whose first member is not sent
+            members = value[1:] if kind is Piece else value
+            self._pack.pack_array_header(len(members))
+            for each in members:
                 self._write(each, out)
-        elif isinstance(value, dict):
+        elif kind is dict:
             self._pack.pack_map_header(len(value))
             for name, each in value.items():
-                self._pack.pack(name)
+                pack(name)
                 self._write(each, out)
         elif hasattr(value, "__array_interface__"):
             self._write(value.data.cast("B"), out)
-        elif isinstance(value, memoryview) and len(value) >= _APART:
+        elif kind is memoryview and len(value) >= _APART:
             out += [self._packed() + _bin_header(len(value)), value]
         else:
-            self._pack.pack(value)
+            pack(value)
 
     def _packed(self) -> bytes:
         made: bytes = self._pack.bytes()
@@ -134,6 +163,8 @@ class Protocol:
         """Where the next bytes are to be received; there is always some."""
         if self._large is not None:
             return self._large[self._got :]
+        if self._rooms:  # no more than tells where the rest belongs
+            return self._buffer[self._filled : max(self._filled + _HEAD, self._needed)]
         return self._buffer[self._filled :]
 
     def received(self, size: int) -> Iterator[tuple[int, Answer]]:
@@ -146,123 +177,109 @@ class Protocol:
         """
         if self._large is not None:
             self._got += size
-            if self._got == len(self._large):
-                frame, self._large = self._large, None
-                yield from self._answers(frame)
+            if self._got < len(self._large):
+                return
+            large, self._large = self._large, None
+            if self._begun is None:
+                yield from self._answers(large, is_own=True)
             return
         self._filled += size
-        at, end = 0, self._filled
-        while end - at >= 4:
-            length = int.from_bytes(self._buffer[at : at + 4], "big")
-            if length > self._limit:
-                raise ProtocolError(
-                    f"the server sent a frame of {length} bytes, which no kmsfast does"
-                )
-            if length + 4 > len(self._buffer):
-                self._large, self._got = memoryview(bytearray(length)), end - at - 4
-                self._large[: self._got] = self._buffer[at + 4 : end]
-                at = end
-                break
-            if end - at < length + 4:
-                break
-            yield from self._answers(self._buffer[at + 4 : at + 4 + length])
-            at += 4 + length
-        self._filled = end - at
-        self._buffer[: self._filled] = bytes(self._buffer[at:end])
+        at = 0
+        while (end := self._end(at)) <= self._filled:
+            if self._begun is None:
+                yield from self._answers(self._buffer[at + _LEN : end])
+            else:
+                yield self._ended(self._begun, self._buffer[at:end])
+            at = end
+        at = self._set_apart(at, end)
+        if at:
+            self._buffer[: self._filled - at] = bytes(self._buffer[at : self._filled])
+            self._filled -= at
+        self._needed = self._end(0)
 
-    def _answers(self, frame: memoryview) -> Iterator[tuple[int, Answer]]:
-        """The answer in a frame, unless it is a part of one, or the hello."""
-        found = _batch(frame) if len(frame) > _BATCH else None
+    def _end(self, at: int) -> int:
+        """Where what begins at a place of the buffer ends: a frame, or the rest of an answer."""
+        if self._begun is not None:
+            return at + self._begun.rest
+        if self._filled - at < _LEN:
+            return at + _LEN
+        length = int.from_bytes(self._buffer[at : at + _LEN], "big")
+        if length > self._limit:
+            raise ProtocolError(f"the server sent a frame of {length} bytes, which no kmsfast does")
+        return at + _LEN + length
+
+    def _set_apart(self, at: int, end: int) -> int:
+        """Has what is missing of a frame be received elsewhere, where that is better.
+
+        Returns:
+            Where what stays in the buffer begins.
+        """
+        frame = self._buffer[at + _LEN : self._filled]
+        if self._begun is not None or not frame:
+            return at
+        head = batch_head(frame) if self._rooms else None
+        room = None if head is None else self._room_of(head, end - at - _LEN)
+        if head is not None and room is not None:
+            got = min(len(room), len(frame) - head.at)
+            room[:got] = frame[head.at : head.at + got]
+            self._begun = _Begun(head, end - at - _LEN - head.at - len(room))
+            if got < len(room):
+                self._large, self._got = room, got
+            return at + _LEN + head.at + got
+        if end - at > len(self._buffer):
+            self._large, self._got = np.empty(end - at - _LEN, np.uint8).data, len(frame)
+            self._large[: self._got] = frame
+            return self._filled
+        return at
+
+    def _room_of(self, head: BatchHead, length: int) -> memoryview | None:
+        """Where the records of an answer shall go, if its frame has all of them and little else."""
+        make = self._rooms.get(head.number)
+        if make is None or not 0 < length - head.at - head.length <= _HEAD:
+            return None
+        room = make(head.num, head.width) if head.num * head.width == head.length else None
+        if room is None:
+            del self._rooms[head.number]  # it is not asked again
+        return room
+
+    def _ended(self, begun: _Begun, rest: memoryview) -> tuple[int, Answer]:
+        """The answer whose records were received where they stay, with what follows them."""
+        self._begun, head = None, begun.head
+        self._rooms.pop(head.number, None)
+        return head.number, Answer([[head.num, head.width, None], unpacked(rest)])
+
+    def _answers(self, frame: memoryview, *, is_own: bool = False) -> Iterator[tuple[int, Answer]]:
+        """The answer in a frame, unless it is a part of one, or the hello.
+
+        Args:
+            is_own: the frame's memory is not used again, so parts may stay there.
+        """
+        found = batch(frame) if len(frame) > _BATCH else None
+        if found is None and is_own:
+            found = single(frame)
         if found is None:
-            found = _unpacked(frame)
+            found = unpacked(frame)
         if self.hello is None:
             self.hello = _hello(found)
             self._limit = self.hello.max_frame
             return
         match found:
             case [int(number), 0, body]:
-                yield number, Answer(body, None, tuple(self._parts.pop(number, ())))
+                self._rooms.pop(number, None)
+                parts = tuple(self._parts.pop(number, ()))
+                if isinstance(body, memoryview) and not parts:
+                    body = bytes(body)
+                yield number, Answer(body, None, parts)
             case [int(number), 1, [str(code), _, str(message), *_]]:
                 self._parts.pop(number, None)
+                self._rooms.pop(number, None)
                 yield number, Answer(None, of_code(code, message))
-            case [int(number), 2, bytes(part)]:
+            case [int(number), 2, bytes() | memoryview() as part]:
                 self._parts.setdefault(number, []).append(memoryview(part))
             case [None, 1, [str(code), _, str(message), *_]]:
                 raise of_code(code, message)
             case _:
                 raise ProtocolError(f"the server sent no answer but {_shape(found)}")
-
-
-def _unpacked(frame: memoryview) -> Any:
-    try:
-        return msgpack.unpackb(frame, strict_map_key=False)
-    except (TypeError, ValueError, RecursionError) as error:  # the first: a key that is an array
-        reason = type(error).__name__  # not its words, which may have what was sent
-        raise ProtocolError(f"the server sent what is no MessagePack: {reason}") from None
-
-
-def _batch(frame: memoryview) -> list[Any] | None:
-    """The answer to a batch, its columns as views; None: the frame is something else."""
-    try:
-        reader = _Reader(frame)
-        if reader.array() != 3:
-            return None
-        number, status = reader.number(), reader.number()
-        if status != _OK or reader.array() != 2 or reader.array() != 3:
-            return None
-        values = [reader.number(), reader.number_or_bin(), reader.bin()]
-        return [number, status, [values, _unpacked(reader.rest())]]
-    except (LookupError, ValueError):
-        return None
-
-
-class _Reader:
-    """Reads the few forms of MessagePack that an answer to a batch begins with."""
-
-    def __init__(self, view: memoryview) -> None:
-        self._view, self._at = view, 0
-
-    def _byte(self) -> int:
-        self._at += 1
-        return self._view[self._at - 1]
-
-    def _be(self, size: int) -> int:
-        self._at += size
-        if self._at > len(self._view):
-            raise ValueError
-        return int.from_bytes(self._view[self._at - size : self._at], "big")
-
-    def array(self) -> int:
-        """The number of elements of an array of at most 15."""
-        head = self._byte()
-        if head & 0xF0 != 0x90:
-            raise ValueError
-        return head & 0x0F
-
-    def number(self) -> int:
-        """A number that is not negative."""
-        head = self._byte()
-        return head if head < 0x80 else self._be(_UINTS[head])
-
-    def bin(self) -> memoryview:
-        """Bytes."""
-        size = self._be(_BINS[self._byte()])
-        self._at += size
-        if self._at > len(self._view):
-            raise ValueError
-        return self._view[self._at - size : self._at]
-
-    def number_or_bin(self) -> int | memoryview:
-        """One of both."""
-        return self.bin() if self._view[self._at] in _BINS else self.number()
-
-    def rest(self) -> memoryview:
-        """What was not read."""
-        return self._view[self._at :]
-
-
-_UINTS: Final[Mapping[int, int]] = {0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8}
-_BINS: Final[Mapping[int, int]] = {0xC4: 1, 0xC5: 2, 0xC6: 4}
 
 
 def _bin_header(size: int) -> bytes:

@@ -46,6 +46,7 @@ T = TypeVar("T")
 _ATTEMPTS: Final = 3
 _PAUSE: Final = 0.05  # seconds before the second attempt, doubled before the third
 _WINDOW: Final = 64  # requests of one call that may be unanswered
+_AHEAD: Final = 64 << 10  # bytes of requests that wait to be sent while more are made
 _BUFFERS: Final = 64  # of one system call
 _AT_ONCE: Final = socket.MSG_DONTWAIT
 _NAME: Final = "kmsfast-python"
@@ -90,14 +91,18 @@ class Connection:
         out: deque[Any] = deque()
         frames, more = self._frames(requests, asked), True
         while True:
-            while more and len(out) < _BUFFERS and len(asked) < _WINDOW:
+            ahead = sum(map(len, out))
+            while more and ahead < _AHEAD and len(asked) < _WINDOW:
                 frame = next(frames, None)
                 more = frame is not None
                 out += frame or ()
+                ahead += sum(map(len, frame or ()))
             if out:
                 self._send(out)
             elif not asked:
                 return [answers[index] for index in range(len(answers))]
+            if more and not out and len(asked) < _WINDOW:
+                continue  # the server has some to work on while the next are made
             if out or asked:
                 for number, answer in self._received(sending=bool(out)):
                     index, request = _asked(asked, number)

@@ -99,6 +99,21 @@ def test_a_segment_ends_before_it_is_longer_than_it_may_be(opened: Opener) -> No
     assert min(sizes[:-1]) > 3000
 
 
+def test_a_segment_can_end_ahead(opened: Opener, store_key: StoreKey) -> None:
+    """When a quarter is left, and by one of those who ask."""
+    log, other = opened(segment_bytes=16_384), opened(segment_bytes=16_384)
+    number, began = 0, []
+    while len(began) < 4:
+        number += 1
+        log.append(event(number).pack())
+        began += [each.segment.number for each in (log, other) if each.begin_ahead()]
+    assert began == [2, 3, 4, 5]
+    sizes = [(log.directory / segment_name(n)).stat().st_size for n in segments(log.directory)]
+    assert all(10_000 < size < 14_000 for size in sizes[:-1])
+    log.checkpoint()
+    assert verified(log, store_key).events == number
+
+
 WRITER = """
 import sys
 sys.path[:0] = [sys.argv[3]]

@@ -157,3 +157,91 @@ def test_unknown_codes_are_kept(protocol: Protocol) -> None:
 def test_answers_print_without_their_bodies() -> None:
     assert "secret" not in repr(Answer(b"secret"))
     assert "secret" not in repr(Request(1, ("k", None, b"secret")))
+
+
+# ---- records that are received where they stay ----------------------------------------------
+
+
+class Rows:
+    """Where the records of a batch go, as a call has it."""
+
+    def __init__(self, num: int, width: int) -> None:
+        self.width, self.data, self.asked = width, memoryview(bytearray(num * width)), 0
+
+    def room(self, num: int, width: int) -> memoryview | None:
+        self.asked += 1
+        return self.data if (num * width, width) == (len(self.data), self.width) else None
+
+
+def _batch_frame(number: int, data: bytes, width: int, errors: object = None) -> bytes:
+    return _frame([number, 0, [[len(data) // width, width, data], errors]])
+
+
+def _ask(protocol: Protocol, rows: Rows) -> int:
+    number, frames = protocol.frames(Request(33, ("k", None, b""), room=rows.room))
+    list(frames)
+    return number
+
+
+RECORDS = bytes(range(250)) * 400
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 7, 511, 512, 513, 60_000, 1 << 30])
+def test_records_are_received_where_they_stay(protocol: Protocol, step: int) -> None:
+    rows = [Rows(1000, 100) for _ in range(3)]
+    numbers = [_ask(protocol, each) for each in rows]
+    data = b"".join(_batch_frame(number, RECORDS, 100) for number in reversed(numbers))
+    data = _frame([9, 0, b"before"]) + data + _frame([10, 0, b"after"])
+    found = dict(_take_placed(protocol, data, step))
+    assert (found.pop(9).value(), found.pop(10).value()) == (b"before", b"after")
+    assert {number: answer.value() for number, answer in found.items()} == {
+        number: [[1000, 100, None], None] for number in numbers
+    }
+    assert all(each.data == RECORDS for each in rows)
+
+
+def _take_placed(protocol: Protocol, data: bytes, step: int) -> list[tuple[int, Answer]]:
+    found = []
+    while data:
+        room = protocol.room()
+        assert room
+        size = min(len(room), len(data), step)
+        room[:size] = data[:size]
+        found += protocol.received(size)
+        data = data[size:]
+    return found
+
+
+@pytest.mark.parametrize("step", [600, 60_000])
+def test_records_that_have_no_room(protocol: Protocol, step: int) -> None:
+    """Another width, no records, some that failed, an error: they come as all answers do."""
+    all_rows = [Rows(1000, 100) for _ in range(6)]
+    numbers = [_ask(protocol, each) for each in all_rows]
+    lengths = b"\x64\0\0\0" * 999 + b"\xff" * 4
+    data = (
+        _batch_frame(numbers[0], RECORDS, 200)
+        + _frame([numbers[1], 0, [[0, 100, b""], None]])
+        + _frame([numbers[2], 1, ["NotFoundException", False, "x" * 3000]])
+        + _frame([numbers[3], 0, [[1000, lengths, RECORDS[:99_900]], [[999, "X", False, "y"]]]])
+        + _frame([numbers[4], 2, RECORDS[:60_000]])
+        + _frame([numbers[4], 0, [[1000, 100, RECORDS[60_000:]], None]])
+        + _frame([numbers[5], 0, [[1000, 2**50, RECORDS], None]])
+    )
+    found = dict(_take(protocol, data, step))
+    assert found[numbers[0]].body[0] == [500, 200, RECORDS]
+    assert found[numbers[1]].body == [[0, 100, b""], None]
+    assert isinstance(found[numbers[2]].error, KeyNotFound)
+    assert found[numbers[3]].body[1] == [[999, "X", False, "y"]]
+    answer = found[numbers[4]]
+    assert b"".join([*answer.parts, answer.body[0][2]]) == RECORDS
+    assert found[numbers[5]].body[0] == [1000, 2**50, RECORDS]
+    assert (all_rows[0].asked, all_rows[5].asked) == (1, 0)
+    assert all(not any(each.data) for each in all_rows)
+
+
+def test_what_follows_records_must_be_an_answers_end(protocol: Protocol) -> None:
+    number = _ask(protocol, Rows(1000, 100))
+    frame = bytearray(_batch_frame(number, RECORDS, 100))
+    frame[-1] = 0xC1  # no MessagePack
+    with pytest.raises(ProtocolError, match="no MessagePack"):
+        _take_placed(protocol, bytes(frame), 1 << 30)
