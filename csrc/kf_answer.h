@@ -69,13 +69,13 @@ typedef struct {
 extern const kf_answer_maker kf_answer_blobs, kf_answer_opened, kf_answer_data_keys, kf_answer_random;
 extern const kf_answer_maker kf_answer_signatures, kf_answer_verified, kf_answer_macs, kf_answer_macs_verified;
 
-/* The room of an answer, from which pieces are cut, aligned to 8. */
+/* The room of an answer, from which pieces are cut, aligned to 8. An answer that needs none has NULL as its room. */
+static inline size_t kf_answer_piece(size_t len) { return (len + 7) & ~(size_t)7; }
 static inline void *kf_answer_cut(void **room, size_t len) {
     uint8_t *at = *room;
-    *room = at + ((len + 7) & ~(size_t)7);
+    if (len) *room = at + kf_answer_piece(len);
     return at;
 }
-static inline size_t kf_answer_piece(size_t len) { return (len + 7) & ~(size_t)7; }
 
 enum { KF_ANSWER_HEADS = 64 /* bytes of an answer's headers, of all arrays and columns in it, at most */ };
 
