@@ -91,7 +91,7 @@ def _line(process: subprocess.Popen[str]) -> str:
 
 def _started(process: subprocess.Popen[str]) -> Served:
     line = _line(process)
-    found = re.search(r" at (\S+), region ", line)
+    found = re.search(r" at (\S+?)(?: and socket \S+)?, region ", line)
     if found is None:
         process.kill()
         raise AssertionError(f"the server did not start: {line}{process.communicate()[1]}")

@@ -39,6 +39,13 @@ class Line:
         if hello:
             self.server = self.ask(*HELLO)
 
+    @classmethod
+    def of(cls, connected: socket.socket) -> Self:
+        """The other side of one that is connected already."""
+        made = cls.__new__(cls)
+        made.socket, made.server = connected, None
+        return made
+
     def __enter__(self) -> Self:
         return self
 

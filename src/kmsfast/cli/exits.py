@@ -88,6 +88,7 @@ _CODES: Final[tuple[tuple[type[BaseException], Code], ...]] = (
     (errors.InvalidKeyUsage, Code.USAGE),
     (errors.UnsupportedOperation, Code.USAGE),
     (errors.InvalidAliasName, Code.USAGE),
+    (errors.NotAuthorized, Code.USAGE),
     (errors.InvalidArn, Code.USAGE),
     (errors.IncorrectTrustAnchor, Code.USAGE),
     (errors.InvalidGrantId, Code.USAGE),

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kmsfast.client.calls import Answer, Call, Request
 from kmsfast.client.columns import Batch, Piece, Rebuild, Results, as_rows, zip_pieces
-from kmsfast.client.faults import of_code
+from kmsfast.client.faults import no_answer, of_code
 from kmsfast.client.protocol import CHUNK
-from kmsfast.errors import BatchError, KmsError, ValidationError
+from kmsfast.errors import BatchError, KmsError, ProtocolError, ValidationError
 from kmsfast.model.context import canonical, copied
 from kmsfast.service.encryption import BatchResult, Errors
 
@@ -28,8 +28,9 @@ __all__ = [
     "Number",
     "checked",
     "many",
-    "one",
     "one_bin",
+    "one_data_key",
+    "one_truth",
     "settled",
     "truths",
 ]
@@ -63,7 +64,7 @@ OVERHEAD: Final = 96
 _MANY: Final = 32
 
 
-def one(
+def _one(
     number: Number, key: str | None, context: Context, payload: Any, **options: Any
 ) -> Call[Any]:
     """The answer for one record; what is left out or None of the options is not sent."""
@@ -81,7 +82,27 @@ def one_bin(
     number: Number, key: str | None, context: Context, payload: Any, **options: Any
 ) -> Call[bytes]:
     """The same where the answer is bytes."""
-    made: bytes = yield from one(number, key, context, payload, **options)
+    made = yield from _one(number, key, context, payload, **options)
+    if type(made) is not bytes:
+        raise no_answer(number)
+    return made
+
+
+def one_data_key(key: str, context: Context, num_bytes: int) -> Call[tuple[bytes, bytes]]:
+    """A data key, in the clear and as a blob."""
+    made = yield from _one(Number.GENERATE_DATA_KEY, key, context, num_bytes)
+    match made:
+        case [bytes(plain), bytes(blob)]:
+            return plain, blob
+        case _:
+            raise no_answer(Number.GENERATE_DATA_KEY)
+
+
+def one_truth(number: Number, key: str, pair: list[bytes], **options: Any) -> Call[bool]:
+    """Whether a signature or a MAC is that of a message."""
+    made = yield from _one(number, key, None, pair, **options)
+    if type(made) is not bool:
+        raise no_answer(number)
     return made
 
 
@@ -111,7 +132,11 @@ def _whole(request: Request) -> Call[Any]:
     """The body of an answer, its parts put together."""
     (answer,) = yield [request]
     body = answer.value()
-    return b"".join([*answer.parts, body]) if answer.parts else body
+    if not answer.parts:
+        return body
+    if not isinstance(body, bytes | memoryview):
+        raise no_answer(request.operation)
+    return b"".join([*answer.parts, body])
 
 
 @dataclass(slots=True)
@@ -121,26 +146,45 @@ class Gathered:
     results: Results
     failed: dict[int, KmsError]
 
-    def take(self, first: int, answer: Answer) -> None:
-        """Takes the answer for the records from ``first`` on, while it is there."""
-        if answer.error is None:
-            values, errors = answer.body
-            self.results.place(first, values, answer.parts)
-            self._fail(first, values[0], errors)
+    def take(self, first: int, num: int, answer: Answer) -> None:
+        """Takes the answer for so many records from ``first`` on, while it is there.
 
-    def take_truths(self, first: int, answer: Answer) -> None:
+        Raises:
+            ProtocolError: it is none for so many.
+        """
+        if answer.error is None:
+            values, errors = _batch(answer.body)
+            self.results.place(first, num, values, answer.parts)
+            self._fail(first, num, errors)
+
+    def take_truths(self, first: int, num: int, answer: Answer) -> None:
         """The same of an answer whose values are a byte for each record."""
         if answer.error is None:
-            values, errors = answer.body
-            self.results.place(first, [len(values), 1, values])
-            self._fail(first, len(values), errors)
+            values, errors = _batch(answer.body)
+            self.results.place(first, num, [num, 1, values])
+            self._fail(first, num, errors)
 
     def _fail(self, first: int, num: int, errors: Any) -> None:
         """Takes the errors of some records, in place of those of an answer before a retry."""
         for index in [index for index in self.failed if first <= index < first + num]:
             del self.failed[index]
-        for index, code, _, message, *_ in errors or ():
-            self.failed[first + index] = of_code(code, message)
+        for each in errors:
+            match each:
+                case [int(index), str(code), _, str(message), *_] if 0 <= index < num:
+                    self.failed[first + index] = of_code(code, message)
+                case _:
+                    raise ProtocolError("the server says of a batch what is no error of a record")
+
+
+def _batch(body: Any) -> tuple[Any, Any]:
+    """Values and errors of an answer to a batch."""
+    match body:
+        case [values, None]:
+            return values, ()
+        case [values, list(errors)]:
+            return values, errors
+        case _:
+            raise ProtocolError("the server's answer to a batch is not [values, errors]")
 
 
 def many(
@@ -170,7 +214,7 @@ def many(
             members = (key, bound, column)
             yield Request(
                 number.many, (*members, more) if more else members, chunks,
-                take=partial(gathered.take, piece.first),
+                take=partial(gathered.take, piece.first, piece.num),
                 room=partial(gathered.results.room, piece),
             )  # fmt: skip
 
@@ -190,7 +234,7 @@ def truths(
             members = (key, None, [message, claim])
             yield Request(
                 number.many, (*members, said) if said else members,
-                take=partial(gathered.take_truths, message.first),
+                take=partial(gathered.take_truths, message.first, message.num),
             )  # fmt: skip
 
     yield from _all(_Again(requests))

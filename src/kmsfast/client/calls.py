@@ -53,7 +53,7 @@ class Request(NamedTuple):
         take: is told the answer as soon as it is there, since its columns lie in memory that is
             used again; None: the answer is kept whole.
         room: of a batch: where the records of its answer are to be received, asked with their
-            number and width, or None; the answer has then None for them.
+            number and width, or None; the answer has then IN_PLACE for them.
     """
 
     operation: str | int
@@ -62,6 +62,13 @@ class Request(NamedTuple):
     is_repeatable: bool = True
     take: Callable[[Answer], None] | None = None
     room: Callable[[int, int], memoryview | None] | None = None
+
+    def answered(self, answer: Answer) -> Answer:
+        """What is kept of its answer, once whoever is to be told it was."""
+        if self.take is None:
+            return answer
+        self.take(answer)
+        return Answer(None, answer.error)
 
     def __repr__(self) -> str:
         """Without its members, which may have a plaintext."""

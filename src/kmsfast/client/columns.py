@@ -20,7 +20,7 @@ from kmsfast.crypto.column import Packed, as_column, chunks_of
 from kmsfast.crypto.column_base import Column
 from kmsfast.crypto.column_list import ListColumn
 from kmsfast.crypto.column_numpy import FixedColumn, PackedColumn
-from kmsfast.errors import ValidationError
+from kmsfast.errors import ProtocolError, ValidationError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +32,7 @@ else:
     from kmsfast.crypto.lazy_numpy import np
 
 __all__ = [
+    "IN_PLACE",
     "NULL",
     "Batch",
     "Kind",
@@ -47,6 +48,9 @@ __all__ = [
 
 NULL: Final = 0xFFFFFFFF
 """The length of a record that is not there."""
+
+IN_PLACE: Final = object()
+"""In an answer: its records were received where they stay. No server can say that."""
 
 _PIECE: Final = 192 << 10  # bytes: what a server works on while the next piece is on its way
 _EACH: Final = 96  # that a record may grow by, counted as well
@@ -197,23 +201,26 @@ class Results:
             return None
         return self._rows[piece.first : piece.first + num].reshape(-1).data
 
-    def place(self, first: int, column: Sequence[Any], parts: Sequence[Any] = ()) -> None:
+    def place(self, first: int, num: int, column: Any, parts: Sequence[Any] = ()) -> None:
         """Takes a packed column of the records from ``first`` on; it may be gone afterwards.
 
         Args:
-            column: without its data, when these were received in their :meth:`room`.
+            num: of them.
+            column: with IN_PLACE as its data, when these were received in their :meth:`room`.
             parts: of its data, which came before it.
+
+        Raises:
+            ProtocolError: it is no column of so many records.
         """
-        num, lengths, data = column
         # Of an answer before a retry nothing stays.
         self._ragged.pop(first, None)
         self._placed.pop(first, None)
-        if data is None:
+        if isinstance(column, list) and column[-1:] == [IN_PLACE]:
             self._placed[first] = num
             return
-        records = np.frombuffer(b"".join([*parts, data]) if parts else data, np.uint8)
+        lengths, records = _column(num, column, parts)
         if not isinstance(lengths, int):
-            self._ragged[first] = np.frombuffer(lengths, _U32).copy(), records.copy()
+            self._ragged[first] = lengths.copy(), records.copy()
             return
         if self._rows is None:
             self._rows = np.empty((self._num, lengths), np.uint8)
@@ -238,6 +245,31 @@ class Results:
             return np.empty(0, _U32), np.empty(0, np.uint8)
         lengths, data = zip(*(pieces[first] for first in sorted(pieces)), strict=True)
         return np.concatenate(lengths), np.concatenate(data)
+
+
+def _column(num: int, column: Any, parts: Sequence[Any]) -> tuple[int | npt.NDArray[np.uint32], U8]:
+    """Lengths and data of a packed column, which fit together.
+
+    Raises:
+        ProtocolError: they do not.
+    """
+    match column:
+        case [said, int(lengths), bytes() | memoryview() as data] if said == num:
+            of_each: int | npt.NDArray[np.uint32] = lengths
+            total = lengths * num
+        case [said, bytes() | memoryview() as lengths, bytes() | memoryview() as data] if (
+            said == num and len(lengths) == 4 * num
+        ):
+            of_each = np.frombuffer(lengths, _U32)
+            total = int(of_each[of_each != NULL].sum(dtype=np.int64))
+        case _:
+            raise ProtocolError(f"the server's answer has no column of {num} records")
+    size = len(data) + sum(map(len, parts))
+    if total != size:
+        raise ProtocolError(
+            f"the server's answer has a column of {size} bytes whose lengths are {total} in all"
+        )
+    return of_each, np.frombuffer(b"".join([*parts, data]) if parts else data, np.uint8)
 
 
 Rebuild = Callable[[Results], Any]
@@ -295,6 +327,8 @@ def as_rows(results: Results, width: int = 0) -> U8:
     there = lengths != NULL
     if there.any():
         width = int(lengths[there].max())
+    if data.size != int(there.sum()) * width:
+        raise ProtocolError("the server's answer has records of several lengths; all are of one")
     made = np.zeros((len(lengths), width), np.uint8)
     made[there] = data.reshape(int(there.sum()), width)
     return made

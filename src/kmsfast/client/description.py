@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from kmsfast.client.naming import instant, moment
+from kmsfast.client.naming import as_said, instant, moment
 from kmsfast.model.alias import Alias
 from kmsfast.model.key import KeyManager, KeyState, KeyVersion, RotationStatus, parse_key_id
 from kmsfast.model.key_store import Backing, KeyStoreType
@@ -18,10 +18,16 @@ from kmsfast.model.usage import KeyUse, LastUsage
 __all__ = [
     "Description",
     "alias_of",
+    "aliases_in",
+    "arn_in",
+    "bytes_in",
+    "current_in",
     "described",
     "grant_of",
     "last_usage_of",
     "rotation_of",
+    "spec_in",
+    "tags_in",
     "versions_of",
 ]
 
@@ -65,6 +71,50 @@ class Description:
     members: Mapping[str, Any]
 
 
+@as_said
+def arn_in(metadata: Mapping[str, Any], member: str = "Arn") -> str:
+    """An ARN."""
+    arn: str = metadata[member]
+    if not isinstance(arn, str):
+        raise TypeError(member)
+    return arn
+
+
+@as_said
+def bytes_in(answer: Mapping[str, Any], member: str) -> bytes:
+    """Bytes."""
+    found = answer[member]
+    if type(found) is not bytes:
+        raise TypeError(member)
+    return found
+
+
+@as_said
+def spec_in(answer: Mapping[str, Any], member: str) -> KeySpec:
+    """What kind of material a key, or a pair, has."""
+    return KeySpec(answer[member])
+
+
+@as_said
+def aliases_in(found: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The names of ListAliases, sorted."""
+    return tuple(sorted(each["AliasName"] for each in found))
+
+
+@as_said
+def tags_in(found: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The tags of ListResourceTags."""
+    return {each["TagKey"]: each["TagValue"] for each in found}
+
+
+@as_said
+def current_in(rotations: Sequence[Mapping[str, Any]]) -> int:
+    """The number of the version that encrypts, from ListKeyRotations; 0: there is none."""
+    states = [each["KeyMaterialState"] for each in rotations]
+    return states.index("CURRENT") + 1 if "CURRENT" in states else 0
+
+
+@as_said
 def described(metadata: Mapping[str, Any]) -> Description:
     """The description in KeyMetadata."""
     related = metadata.get("MultiRegionConfiguration")
@@ -109,6 +159,7 @@ def _backing(metadata: Mapping[str, Any]) -> Backing | None:
     )
 
 
+@as_said
 def versions_of(created: datetime, rotations: Sequence[Mapping[str, Any]]) -> list[KeyVersion]:
     """The versions of a key that rotates, from ListKeyRotations with all key material.
 
@@ -132,6 +183,7 @@ def versions_of(created: datetime, rotations: Sequence[Mapping[str, Any]]) -> li
 _ORIGINS: Final[Mapping[Any, str]] = {"ON_DEMAND": "on demand", "AUTOMATIC": "rotation"}
 
 
+@as_said
 def rotation_of(said: Mapping[str, Any]) -> RotationStatus:
     """GetKeyRotationStatus."""
     return RotationStatus(
@@ -141,6 +193,7 @@ def rotation_of(said: Mapping[str, Any]) -> RotationStatus:
     )
 
 
+@as_said
 def alias_of(said: Mapping[str, Any]) -> Alias:
     """An element of ListAliases."""
     key_id = said["TargetKeyId"]
@@ -155,6 +208,7 @@ def alias_of(said: Mapping[str, Any]) -> Alias:
     )
 
 
+@as_said
 def grant_of(said: Mapping[str, Any]) -> Grant:
     """An element of ListGrants."""
     bound = said.get("Constraints") or {}
@@ -175,6 +229,7 @@ def grant_of(said: Mapping[str, Any]) -> Grant:
     )
 
 
+@as_said
 def last_usage_of(arn: str, said: Mapping[str, Any]) -> LastUsage:
     """GetKeyLastUsage."""
     use = said.get("KeyLastUsage")

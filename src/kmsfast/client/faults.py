@@ -7,14 +7,17 @@ from typing import Final
 
 from kmsfast import errors
 from kmsfast.errors import (
+    DependencyTimeout,
     InvalidCiphertext,
     InvalidMac,
     InvalidSignature,
     KmsError,
+    ProtocolError,
     ServerUnreachable,
+    UnsupportedOperation,
 )
 
-__all__ = ["lost", "of_code", "unreachable"]
+__all__ = ["lost", "no_answer", "of_code", "silent", "unreachable"]
 
 
 def of_code(code: str, message: str) -> KmsError:
@@ -43,6 +46,19 @@ def lost(path: str, error: OSError) -> ServerUnreachable:
     )
 
 
+def no_answer(operation: object) -> ProtocolError:
+    """Somebody was asked and answers something else."""
+    return ProtocolError(f"the server's answer is none to {operation}; is it a newer server?")
+
+
+def silent(timeout: float) -> DependencyTimeout:
+    """Somebody was asked and has not answered yet."""
+    return DependencyTimeout(
+        f"the server has not answered in {timeout:g} seconds; the timeout of kmsfast.connect "
+        "allows more"
+    )
+
+
 def _classes() -> dict[str, type[KmsError]]:
     found: dict[str, type[KmsError]] = {}
     for each in vars(errors).values():  # in the order in which they are defined, bases first
@@ -57,5 +73,6 @@ _UNSAID: Final[Mapping[type[KmsError], str]] = {
     "encryption context differs from the one it was encrypted with",
     InvalidSignature: "the signature is not that of this message",
     InvalidMac: "the MAC is not that of this message",
+    UnsupportedOperation: "the operation is not for keys of this spec, origin or key store",
 }
 _CLASSES: Final[Mapping[str, type[KmsError]]] = _classes()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kmsfast.client.calls import Call, method
-from kmsfast.client.naming import every, instant, named
+from kmsfast.client.naming import as_said, every, instant, named
 from kmsfast.model.key_store import (
     ConnectionState,
     Connectivity,
@@ -103,7 +103,7 @@ class KeyStoreCalls:
 
 def _found(key_store_id: str) -> Call[CustomKeyStore]:
     answer = yield from named("DescribeCustomKeyStores", CustomKeyStoreId=key_store_id)
-    return _read(answer["CustomKeyStores"][0])
+    return _first(answer["CustomKeyStores"])
 
 
 def _said(credential: ProxyCredential | None) -> dict[str, str] | None:
@@ -115,6 +115,12 @@ def _said(credential: ProxyCredential | None) -> dict[str, str] | None:
     }
 
 
+@as_said
+def _first(found: Any) -> CustomKeyStore:
+    return _read(found[0])
+
+
+@as_said
 def _read(said: Mapping[str, Any]) -> CustomKeyStore:
     proxy = said.get("XksProxyConfiguration")
     return CustomKeyStore(

@@ -11,14 +11,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
-from kmsfast.client.asking import OVERHEAD, Context, Number, checked, many, one, one_bin, settled
+from kmsfast.client.asking import (
+    OVERHEAD,
+    Context,
+    Number,
+    checked,
+    many,
+    one_bin,
+    one_data_key,
+    settled,
+)
 from kmsfast.client.calls import Call, method
 from kmsfast.client.columns import Batch, like
 from kmsfast.client.description import (
     Description,
+    aliases_in,
+    bytes_in,
+    current_in,
     described,
     last_usage_of,
     rotation_of,
+    tags_in,
     versions_of,
 )
 from kmsfast.client.naming import every, named, pairs_of
@@ -27,6 +40,7 @@ from kmsfast.client.rights import RightCalls
 from kmsfast.client.sealing import SealingCalls
 from kmsfast.model.key import KeyVersion, RotationStatus
 from kmsfast.model.keyspec import KeySpec
+from kmsfast.model.named_key import NamedKey
 from kmsfast.model.usage import LastUsage
 from kmsfast.service.encryption import DataKey, Errors, as_bytes
 
@@ -36,14 +50,13 @@ Tags = Mapping[str, str] | Iterable[tuple[str, str]]
 K = TypeVar("K")
 
 
-class KeyCalls(PairCalls, RightCalls, SealingCalls, Generic[K]):
+class KeyCalls(NamedKey, PairCalls, RightCalls, SealingCalls, Generic[K]):
     """A key of a server.
 
     Attributes:
         id, arn: its names.
     """
 
-    arn: str
     id: str
 
     def _sibling(self, region: str, metadata: Mapping[str, Any]) -> K:
@@ -66,13 +79,13 @@ class KeyCalls(PairCalls, RightCalls, SealingCalls, Generic[K]):
     def get_aliases(self) -> Call[tuple[str, ...]]:
         """The key's aliases, sorted."""
         found = yield from every("ListAliases", "Aliases", 100, KeyId=self.arn)
-        return tuple(sorted(each["AliasName"] for each in found))
+        return aliases_in(found)
 
     @method
     def get_tags(self) -> Call[dict[str, str]]:
         """The key's tags."""
         found = yield from every("ListResourceTags", "Tags", 50, KeyId=self.arn)
-        return {each["TagKey"]: each["TagValue"] for each in found}
+        return tags_in(found)
 
     @method
     def get_rotation(self) -> Call[RotationStatus]:
@@ -97,9 +110,7 @@ class KeyCalls(PairCalls, RightCalls, SealingCalls, Generic[K]):
         shown = yield from every(
             "ListKeyRotations", "Rotations", KeyId=self.arn, IncludeKeyMaterial="ALL_KEY_MATERIAL"
         )
-        states = [each["KeyMaterialState"] for each in shown]
-        current = states.index("CURRENT") + 1 if "CURRENT" in states else 0
-        return tuple(versions_of(found.created_at, shown)), current
+        return tuple(versions_of(found.created_at, shown)), current_in(shown)
 
     @method
     def last_usage(self) -> Call[LastUsage]:
@@ -130,8 +141,7 @@ class KeyCalls(PairCalls, RightCalls, SealingCalls, Generic[K]):
             "Encrypt", KeyId=self.arn, Plaintext=data, EncryptionAlgorithm=algorithm,
             EncryptionContext=checked(context),
         )  # fmt: skip
-        blob: bytes = answer["CiphertextBlob"]
-        return blob
+        return bytes_in(answer, "CiphertextBlob")
 
     @method
     def encrypt_batch(
@@ -168,8 +178,7 @@ class KeyCalls(PairCalls, RightCalls, SealingCalls, Generic[K]):
             "Decrypt", KeyId=self.arn, CiphertextBlob=data, EncryptionAlgorithm=algorithm,
             EncryptionContext=checked(context),
         )  # fmt: skip
-        plaintext: bytes = answer["Plaintext"]
-        return plaintext
+        return bytes_in(answer, "Plaintext")
 
     @method
     def decrypt_batch(
@@ -191,7 +200,7 @@ class KeyCalls(PairCalls, RightCalls, SealingCalls, Generic[K]):
     @method
     def generate_data_key(self, num_bytes: int = 32, context: Context = None) -> Call[DataKey]:
         """A fresh key of 1 to 1,024 bytes for use elsewhere, in the clear and as a blob."""
-        plain, blob = yield from one(Number.GENERATE_DATA_KEY, self.arn, context, num_bytes)
+        plain, blob = yield from one_data_key(self.arn, context, num_bytes)
         return DataKey(plain, blob, self.arn)
 
     @method
@@ -200,7 +209,7 @@ class KeyCalls(PairCalls, RightCalls, SealingCalls, Generic[K]):
     ) -> Call[DataKey]:
         """A fresh key as a blob alone; its plaintext never leaves the server."""
         number = Number.GENERATE_DATA_KEY_WITHOUT_PLAINTEXT
-        blob = yield from one(number, self.arn, context, num_bytes)
+        blob = yield from one_bin(number, self.arn, context, num_bytes)
         return DataKey(None, blob, self.arn)
 
     # ---- its life ---------------------------------------------------------------------------

@@ -7,9 +7,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from kmsfast.client.asking import Context, Number, checked, many, one, one_bin, settled, truths
+from kmsfast.client.asking import (
+    Context,
+    Number,
+    checked,
+    many,
+    one_bin,
+    one_truth,
+    settled,
+    truths,
+)
 from kmsfast.client.calls import Call, method
 from kmsfast.client.columns import Batch, Kind, as_list, as_rows, of_one_width
+from kmsfast.client.description import bytes_in, described, spec_in
 from kmsfast.client.naming import named
 from kmsfast.crypto.pkcs8 import public_pem
 from kmsfast.errors import InvalidMac, InvalidSignature, ValidationError
@@ -77,7 +87,7 @@ class PairCalls:
         said = _options(algorithm, message_type, encoding)
         data = checked_message(as_bytes(message, "the message"))
         pair = [data, as_bytes(signature, "the signature")]
-        if not (yield from one(Number.VERIFY, self.arn, None, pair, **said)):
+        if not (yield from one_truth(Number.VERIFY, self.arn, pair, **said)):
             raise InvalidSignature(f"the signature is not that of this message by {self.arn}")
 
     def _condensed(
@@ -86,7 +96,7 @@ class PairCalls:
         """What is signed of all that a source gives, and how; it is read and hashed here."""
         _options(algorithm, MessageType.RAW, encoding)
         answer = yield from named("GetPublicKey", KeyId=self.arn)
-        pair = _Pair(KeySpec(answer["KeySpec"]), answer["PublicKey"])
+        pair = _Pair(spec_in(answer, "KeySpec"), bytes_in(answer, "PublicKey"))
         data, chosen, message_type = condensed(source, pair, algorithm)
         return data, _options(chosen, message_type, encoding)
 
@@ -120,7 +130,7 @@ class PairCalls:
         """
         data, said = yield from self._condensed(source, algorithm, encoding)
         pair = [data, as_bytes(signature, "the signature")]
-        if not (yield from one(Number.VERIFY, self.arn, None, pair, **said)):
+        if not (yield from one_truth(Number.VERIFY, self.arn, pair, **said)):
             raise InvalidSignature(f"the signature is not that of this message by {self.arn}")
 
     @method
@@ -174,8 +184,7 @@ class PairCalls:
         """Whether signatures have two forms; None: they have not."""
         if algorithm is None:
             answer = yield from named("DescribeKey", KeyId=self.arn)
-            found = answer["KeyMetadata"].get("SigningAlgorithms") or [""]
-            algorithm = found[0]
+            algorithm = next(iter(described(answer["KeyMetadata"]).algorithms), "")
         return True if algorithm.startswith("ECDSA") else None
 
     # ---- MACs -------------------------------------------------------------------------------
@@ -194,7 +203,7 @@ class PairCalls:
             InvalidMac: it is not.
         """
         pair = [checked_message(as_bytes(message, "the message")), as_bytes(mac, "the MAC")]
-        if not (yield from one(Number.VERIFY_MAC, self.arn, None, pair, algorithm=algorithm)):
+        if not (yield from one_truth(Number.VERIFY_MAC, self.arn, pair, algorithm=algorithm)):
             raise InvalidMac(f"the MAC is not that of this message by {self.arn}")
 
     @method
@@ -225,14 +234,13 @@ class PairCalls:
     def public_key_der(self) -> Call[bytes]:
         """The public key, as a DER SubjectPublicKeyInfo (RFC 5280)."""
         answer = yield from named("GetPublicKey", KeyId=self.arn)
-        key: bytes = answer["PublicKey"]
-        return key
+        return bytes_in(answer, "PublicKey")
 
     @method
     def public_key_pem(self) -> Call[str]:
         """The public key, as PEM (RFC 7468)."""
         answer = yield from named("GetPublicKey", KeyId=self.arn)
-        return public_pem(answer["PublicKey"]).decode()
+        return public_pem(bytes_in(answer, "PublicKey")).decode()
 
     @method
     def derive_shared_secret(self, public_key: bytes) -> Call[bytes]:
@@ -241,8 +249,7 @@ class PairCalls:
             "DeriveSharedSecret", KeyId=self.arn, KeyAgreementAlgorithm="ECDH",
             PublicKey=public_key,
         )  # fmt: skip
-        secret: bytes = answer["SharedSecret"]
-        return secret
+        return bytes_in(answer, "SharedSecret")
 
     @method
     def encapsulate(self, *, algorithm: str | None = None) -> Call[Encapsulated]:
@@ -250,8 +257,8 @@ class PairCalls:
         answer = yield from named(
             "Encapsulate", KeyId=self.arn, EncapsulationAlgorithm=algorithm or _ML_KEM
         )
-        carried = answer["SharedSecretCiphertextBlob"]
-        return Encapsulated(answer["SharedSecret"], carried, answer["KeyId"])
+        carried = bytes_in(answer, "SharedSecretCiphertextBlob")
+        return Encapsulated(bytes_in(answer, "SharedSecret"), carried, answer["KeyId"])
 
     @method
     def decapsulate(self, ciphertext: bytes, *, algorithm: str | None = None) -> Call[bytes]:
@@ -260,8 +267,7 @@ class PairCalls:
             "Decapsulate", KeyId=self.arn, EncapsulationAlgorithm=algorithm or _ML_KEM,
             SharedSecretCiphertextBlob=as_bytes(ciphertext, "the ciphertext"),
         )  # fmt: skip
-        secret: bytes = answer["SharedSecret"]
-        return secret
+        return bytes_in(answer, "SharedSecret")
 
     @method
     def generate_data_key_pair(self, spec: str, context: Context = None) -> Call[DataKeyPair]:
@@ -280,9 +286,10 @@ class PairCalls:
             operation, KeyId=self.arn, KeyPairSpec=spec,
             EncryptionContext=checked(context),
         )  # fmt: skip
+        plain = "PrivateKeyPlaintext"
         return DataKeyPair(
-            answer["PublicKey"], answer.get("PrivateKeyPlaintext"),
-            answer["PrivateKeyCiphertextBlob"], KeySpec(answer["KeyPairSpec"]), self.arn,
+            bytes_in(answer, "PublicKey"), bytes_in(answer, plain) if plain in answer else None,
+            bytes_in(answer, "PrivateKeyCiphertextBlob"), spec_in(answer, "KeyPairSpec"), self.arn,
         )  # fmt: skip
 
 

@@ -9,14 +9,14 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import msgpack
 
 from kmsfast.client.calls import Answer, Request
-from kmsfast.client.columns import Piece
+from kmsfast.client.columns import IN_PLACE, Piece
 from kmsfast.client.faults import of_code
 from kmsfast.client.reading import BatchHead, batch, batch_head, single, unpacked
 from kmsfast.errors import ProtocolError
@@ -246,7 +246,7 @@ class Protocol:
         """The answer whose records were received where they stay, with what follows them."""
         self._begun, head = None, begun.head
         self._rooms.pop(head.number, None)
-        return head.number, Answer([[head.num, head.width, None], unpacked(rest)])
+        return head.number, Answer([[head.num, head.width, IN_PLACE], unpacked(rest)])
 
     def _answers(self, frame: memoryview, *, is_own: bool = False) -> Iterator[tuple[int, Answer]]:
         """The answer in a frame, unless it is a part of one, or the hello.
@@ -294,20 +294,32 @@ def _hello(found: Any) -> Hello:
     """
     match found:
         case ["kmsfast", int(version), dict(said)] if version == _VERSION:
-            return Hello(
-                version,
-                str(said.get("server", "")),
-                str(said.get("region", "")),
-                str(said.get("account", "")),
-                said.get("principal"),
-                int(said.get("max_frame", _MAX_FRAME)),
-                int(said.get("max_inflight", 1)),
-                frozenset(said.get("features", ())),
-            )
+            return _facts(version, said)
         case [None, 1, [str(code), _, str(message), *_]]:
             raise of_code(code, message)
         case _:
             raise ProtocolError(f"no kmsfast server of version {_VERSION}: {_shape(found)}")
+
+
+def _facts(version: int, said: Mapping[str, Any]) -> Hello:
+    facts = {}
+    for name, (kind, usual) in _FACTS.items():
+        facts[name] = said.get(name, usual)
+        if not isinstance(facts[name], kind):
+            raise ProtocolError(f"the server says of its {name} what is no {kind.__name__}")
+    features = frozenset(each for each in facts.pop("features") if isinstance(each, str))
+    return Hello(version, principal=said.get("principal") or None, features=features, **facts)
+
+
+_FACTS: Final[Mapping[str, tuple[type, Any]]] = {
+    "server": (str, ""),
+    "region": (str, ""),
+    "account": (str, ""),
+    "max_frame": (int, _MAX_FRAME),
+    "max_inflight": (int, 1),
+    "features": (list, []),
+}
+"""What a hello says: of which type, and what is so where it says nothing."""
 
 
 def _shape(found: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from kmsfast.client.asking import Context, Number, checked, many
 from kmsfast.client.calls import Call
 from kmsfast.client.columns import Batch, as_list
+from kmsfast.client.description import current_in
 from kmsfast.client.faults import of_code
 from kmsfast.client.naming import every
 from kmsfast.crypto import blob
@@ -89,7 +90,7 @@ def _current(key_id: str) -> Call[int]:
     shown = yield from every(
         "ListKeyRotations", "Rotations", KeyId=key_id, IncludeKeyMaterial="ALL_KEY_MATERIAL"
     )
-    states = [each["KeyMaterialState"] for each in shown]
-    if "CURRENT" not in states:
+    current = current_in(shown)
+    if not current:
         raise of_code("KMSInvalidStateException", f"{key_id} has no key material")
-    return states.index("CURRENT") + 1
+    return current

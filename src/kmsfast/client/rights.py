@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from kmsfast.client.calls import Call, method
-from kmsfast.client.description import grant_of
+from kmsfast.client.description import bytes_in, grant_of
 from kmsfast.client.naming import every, instant, named
 from kmsfast.model.imports import ExpirationModel
 from kmsfast.model.policy_grant import Grant
@@ -86,7 +86,9 @@ class RightCalls:
             WrappingKeySpec=wrapping_key_spec,
         )  # fmt: skip
         until = instant(answer["ParametersValidTo"])
-        return ImportParameters(answer["PublicKey"], answer["ImportToken"], until, self.arn)
+        return ImportParameters(
+            bytes_in(answer, "PublicKey"), bytes_in(answer, "ImportToken"), until, self.arn
+        )
 
     @method
     def import_key_material(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kmsfast.client.asking import Context, Number, one
+from kmsfast.client.asking import Context, Number, one_bin, one_data_key
 from kmsfast.client.calls import Call, method
 from kmsfast.crypto.sealed import SealedReader, SealedWriter, parse_header
 from kmsfast.model.context import canonical
@@ -42,7 +42,7 @@ class SealingCalls:
 
     def _writer(self, context: Context, record_size: int) -> Call[SealedWriter]:
         bound = canonical(context)
-        plain, blob = yield from one(Number.GENERATE_DATA_KEY, self.arn, context, _DATA_KEY)
+        plain, blob = yield from one_data_key(self.arn, context, _DATA_KEY)
         return SealedWriter.of_data_key(plain, blob, bound, record_size)
 
 
@@ -77,5 +77,5 @@ class OpeningCalls:
     def _reader(self, header: bytes, context: Context) -> Call[SealedReader]:
         header, bound = as_bytes(header, "the header of a sealed batch"), canonical(context)
         parse_header(header)
-        plain = yield from one(Number.DECRYPT, None, context, header[_BLOB_AT:])
+        plain = yield from one_bin(Number.DECRYPT, None, context, header[_BLOB_AT:])
         return SealedReader.of_data_key(plain, header, bound)

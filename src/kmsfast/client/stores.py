@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from kmsfast.client.asking import OVERHEAD, Context, Number, checked, many, one_bin, settled
 from kmsfast.client.calls import Call, method
 from kmsfast.client.columns import Batch, like
-from kmsfast.client.description import alias_of, grant_of
+from kmsfast.client.description import alias_of, arn_in, grant_of
 from kmsfast.client.key_stores import KeyStoreCalls
 from kmsfast.client.keys import KeyCalls, Tags
 from kmsfast.client.naming import every, named, pairs_of
@@ -80,7 +80,7 @@ class KmsCalls(OpeningCalls, KeyStoreCalls, Generic[K]):
             Origin=str(origin), Description=description, Tags=pairs_of(tags), Policy=policy,
             MultiRegion=multi_region, CustomKeyStoreId=custom_key_store_id, XksKeyId=xks_key_id,
         )  # fmt: skip
-        made = self._key(answer["KeyMetadata"]["Arn"])
+        made = self._key(arn_in(answer["KeyMetadata"]))
         if alias is not None:
             yield from named("CreateAlias", AliasName=alias, TargetKeyId=made.arn)
         if rotation_period_days is not None:
@@ -97,13 +97,13 @@ class KmsCalls(OpeningCalls, KeyStoreCalls, Generic[K]):
             KeyNotFound: there is none.
         """
         answer = yield from named("DescribeKey", KeyId=name)
-        return self._key(answer["KeyMetadata"]["Arn"])
+        return self._key(arn_in(answer["KeyMetadata"]))
 
     @method
     def keys(self) -> Call[list[K]]:
         """All keys, in the order of their ids."""
         found = yield from every("ListKeys", "Keys")
-        return [self._key(each["KeyArn"]) for each in found]
+        return [self._key(arn_in(each, "KeyArn")) for each in found]
 
     @method
     def aliases(self) -> Call[list[Alias]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, BinaryIO, Final, NoReturn
+from typing import Any, Final
 
 from kmsfast.crypto.blob import seal_bound
 from kmsfast.crypto.native import with_handle
@@ -27,10 +27,11 @@ from kmsfast.model.context import copied
 from kmsfast.model.key import KeyManager, KeyMetadata, KeyState, KeyVersion, RotationStatus
 from kmsfast.model.key_store import Backing
 from kmsfast.model.keyspec import KeySpec, KeyUsage, Origin
+from kmsfast.model.named_key import NamedKey
 from kmsfast.model.usage import LastUsage
-from kmsfast.service import streams
 from kmsfast.service.encryption import DataKey, Errors, SealedBatch
 from kmsfast.service.keyring import Ready
+from kmsfast.service.streaming import SealsStreams
 from kmsfast.service.usage import Window
 
 __all__ = ["Key", "Tags"]
@@ -45,7 +46,7 @@ def _of_replica(made: Key) -> Outcome:
     return Outcome({"ReplicaKeyMetadata": {"Arn": made.arn, "KeyId": made.id}}, keys=(made.arn,))
 
 
-class Key(PairUses, MacUses, ImportUses, GrantUses):
+class Key(NamedKey, PairUses, MacUses, ImportUses, GrantUses, SealsStreams):
     """One key of a store. Its properties are read anew whenever the store has changed."""
 
     __slots__ = ("_clock", "_encryption", "_management", "_ready", "_ring", "_sealing", "arn",
@@ -60,21 +61,6 @@ class Key(PairUses, MacUses, ImportUses, GrantUses):
         self._clock, self._usage = application.ring.clock, application.ring.usage
         self._ready, self._sealing = NOT_READY, NOTHING_TO_SEAL
         super().forget_remembered()
-
-    def __repr__(self) -> str:
-        return f"<kmsfast key {self.arn}>"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Key) and other.arn == self.arn
-
-    def __hash__(self) -> int:
-        return hash(self.arn)
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError(
-            "a Key holds handles and cannot be pickled or copied; send its id or ARN, and use "
-            "Kms.key() where it arrives"
-        )
 
     # ---- what it is -------------------------------------------------------------------------
 
@@ -380,13 +366,6 @@ class Key(PairUses, MacUses, ImportUses, GrantUses):
             record_size: bytes of every record but the last; 0 when they vary.
         """
         return self._encryption.sealed_writer(self._raw_id, context, record_size)
-
-    def encrypt_stream(
-        self, src: BinaryIO, dst: BinaryIO, context: Context = None, *, threads: int = 1
-    ) -> None:
-        """All of ``src`` as a sealed stream into ``dst``, in constant memory."""
-        with self.sealed_writer(context, streams.RECORD_SIZE) as writer:
-            streams.seal(writer, src, dst, threads)
 
     # ---- its life ---------------------------------------------------------------------------
 

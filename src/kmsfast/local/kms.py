@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 from kmsfast import app
 from kmsfast.crypto.blob import try_open
@@ -25,8 +25,8 @@ from kmsfast.model.alias import Alias
 from kmsfast.model.arn import Home
 from kmsfast.model.context import copied
 from kmsfast.model.keyspec import KeySpec, Origin
-from kmsfast.service import streams
 from kmsfast.service.encryption import Errors, SealedBatch
+from kmsfast.service.streaming import OpensStreams
 from kmsfast.service.usage import Window
 from kmsfast.store.roots import Root
 
@@ -62,7 +62,7 @@ def _blob_of_sealed(sealed: Any) -> Any:
     return _blob_of_header(sealed[0]) if isinstance(sealed, tuple) and sealed else None
 
 
-class Kms(KeyStoreUses):
+class Kms(KeyStoreUses, OpensStreams):
     """An open key store. Close it, or use it as a context manager, to wipe its keys from memory."""
 
     def __init__(self, door: Door) -> None:
@@ -243,7 +243,8 @@ class Kms(KeyStoreUses):
         """A new name for a key.
 
         Raises:
-            AliasExists: the name is taken. InvalidAliasName: it is malformed or reserved.
+            AliasExists: the name is taken. InvalidAliasName: it is malformed.
+            NotAuthorized: it is reserved for AWS.
         """
         self._management.create_alias(name, self._raw_id(key))
 
@@ -449,18 +450,6 @@ class Kms(KeyStoreUses):
             InvalidCiphertext: it does not open, or the header does not.
         """
         return self._encryption.open_record(_sealed(sealed), i, context)
-
-    def decrypt_stream(
-        self, src: BinaryIO, dst: BinaryIO, context: Context = None, *, threads: int = 1
-    ) -> None:
-        """Opens a sealed stream from ``src`` into ``dst``, in constant memory.
-
-        Raises:
-            FrameError: no sealed stream.
-            InvalidCiphertext: changed or cut off; what was written until then is authentic.
-        """
-        with self.sealed_reader(streams.read_header(src), context) as reader:
-            streams.unseal(reader, src, dst, threads)
 
     @operation(
         "Decrypt", members={"context": CONTEXT}, ciphertext="header", start=_blob_of_header,

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from kmsfast.errors import InvalidAliasName
+from kmsfast.errors import InvalidAliasName, NotAuthorized
 
 __all__ = ["PREFIX", "RESERVED", "Alias", "checked_alias", "checked_own_alias"]
 
@@ -50,8 +50,10 @@ def checked_own_alias(name: str) -> str:
     """The alias name, when it is one that users write.
 
     Raises:
-        InvalidAliasName: malformed, or in ``alias/aws/``, which belongs to AWS.
+        InvalidAliasName: malformed. NotAuthorized: in ``alias/aws/``, which belongs to AWS.
     """
     if checked_alias(name).startswith(RESERVED):
-        raise InvalidAliasName(f"{name!r} is reserved: alias/aws/ belongs to AWS")
+        raise NotAuthorized(
+            f"{name} is reserved for aliases of AWS; choose one that does not begin with {RESERVED}"
+        )
     return name

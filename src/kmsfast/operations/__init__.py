@@ -25,7 +25,7 @@ from kmsfast.operations import (
     signing,
     tags,
 )
-from kmsfast.operations.coverage import DEVIATIONS, MISSING
+from kmsfast.operations.coverage import DEVIATIONS, MISSING, WITHOUT_METHOD
 from kmsfast.operations.requests import (
     MAX_CONTEXT,
     Given,
@@ -40,6 +40,7 @@ __all__ = [
     "MAX_CONTEXT",
     "MISSING",
     "OPERATIONS",
+    "WITHOUT_METHOD",
     "Given",
     "Operation",
     "Result",

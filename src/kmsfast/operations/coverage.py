@@ -1,6 +1,7 @@
 """Which operations of AWS KMS are offered, and where their answers differ from those of AWS.
 
-docs/http.md shows this as a table (tools/operations_table.py), and the server refuses with it.
+docs/http.md and docs/doors.md show this as tables (tools/operations_table.py), and servers refuse
+with it.
 """
 
 from __future__ import annotations
@@ -8,10 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["DEVIATIONS", "MISSING"]
+__all__ = ["DEVIATIONS", "MISSING", "WITHOUT_METHOD"]
 
 MISSING: Final[Mapping[str, str]] = {}
 """Operations that are not offered, and why."""
+
+WITHOUT_METHOD: Final[Mapping[str, str]] = {
+    "ListKeyPolicies": "a key has one policy: `Key.get_policy`",
+}
+"""Operations for which Python's objects have no method, and why."""
 
 _RECIPIENT: Final = "Recipient is refused: attestation documents are not verified"
 _AT_ONCE: Final = "takes effect at once and everywhere"

@@ -24,7 +24,7 @@ def _back(batch: Batch) -> object:
     for piece in reversed(batch.pieces()):  # answers come in any order
         lengths = piece.lengths
         column = [piece.num, lengths if isinstance(lengths, int) else lengths.tobytes(), piece.data]
-        results.place(piece.first, column)
+        results.place(piece.first, piece.num, column)
     return like(batch, 0)(results)
 
 
@@ -105,7 +105,7 @@ def test_pieces_of_two_batches_are_of_the_same_records(pairs: list[tuple[bytes, 
         both = []
         for piece in (left, right):
             results = Results(piece.num)
-            results.place(0, [piece.num, piece.lengths.tobytes(), piece.data])
+            results.place(0, piece.num, [piece.num, piece.lengths.tobytes(), piece.data])
             both.append(as_list(results))
         seen += zip(*both, strict=True)
     assert seen == pairs
@@ -129,7 +129,7 @@ def test_failed_records_are_as_in_process() -> None:
     rows = Batch(np.zeros((3, 4), np.uint8))
     results = Results(3)
     lengths = np.array([4, columns.NULL, 4], "<u4").tobytes()
-    results.place(0, [3, lengths, b"aaaacccc"])
+    results.place(0, 3, [3, lengths, b"aaaacccc"])
     assert like(rows, 0)(results).tobytes() == b"aaaa\0\0\0\0cccc"
     assert as_list(results) == [b"aaaa", None, b"cccc"]
     assert like(Batch(pa.array([b"", b"", b""])), 0)(results).to_pylist() == [
@@ -141,7 +141,7 @@ def test_failed_records_are_as_in_process() -> None:
 
 def test_results_of_one_width_are_rows_for_numpy_and_packed() -> None:
     results = Results(2)
-    results.place(0, [2, 3, b"abcdef"])
+    results.place(0, 2, [2, 3, b"abcdef"])
     packed = Batch(Packed(np.empty(0, np.uint8), np.zeros(3, np.int64)))
     assert of_one_width(packed)(results).shape == (2, 3)
     assert of_one_width(Batch([b"", b""]))(results) == [b"abc", b"def"]

@@ -8,7 +8,7 @@ import pytest
 
 from kmsfast import AccessDenied, KeyNotFound, KmsError, ProtocolError
 from kmsfast.client.calls import Answer, Request
-from kmsfast.client.columns import Piece
+from kmsfast.client.columns import IN_PLACE, Piece
 from kmsfast.client.protocol import CHUNK, Protocol
 
 HELLO = ["kmsfast", 1, {"server": "kmsfast/9", "max_inflight": 7, "features": ["batch"]}]
@@ -195,7 +195,7 @@ def test_records_are_received_where_they_stay(protocol: Protocol, step: int) -> 
     found = dict(_take_placed(protocol, data, step))
     assert (found.pop(9).value(), found.pop(10).value()) == (b"before", b"after")
     assert {number: answer.value() for number, answer in found.items()} == {
-        number: [[1000, 100, None], None] for number in numbers
+        number: [[1000, 100, IN_PLACE], None] for number in numbers
     }
     assert all(each.data == RECORDS for each in rows)
 

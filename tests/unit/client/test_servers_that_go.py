@@ -8,63 +8,16 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import msgpack
 import pytest
+from fake_servers import fake, greeted, says
 from serving import WAIT, command
+from socket_line import frame
 
 import kmsfast
 from kmsfast import AccessDenied, DependencyTimeout, ProtocolError, ServerUnreachable
-from kmsfast.client.asking import Gathered
-from kmsfast.client.calls import Answer, Request
-from kmsfast.client.columns import Results
-
-HELLO = ["kmsfast", 1, {"server": "fake", "max_inflight": 16}]
-
-
-def _frame(value: object) -> bytes:
-    body = msgpack.packb(value)
-    return len(body).to_bytes(4, "big") + body
-
-
-@contextmanager
-def _fake(path: Path, answer: Callable[[socket.socket], None]) -> Iterator[None]:
-    """A server that takes connections one by one and does as it is told with each."""
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
-        listener.listen()
-        ended = threading.Event()
-
-        def serve() -> None:
-            while not ended.is_set():
-                connection, _ = listener.accept()
-                with connection:
-                    answer(connection)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            with socket.socket(socket.AF_UNIX) as last:
-                last.connect(str(path))
-            thread.join(WAIT)
-
-
-def _says(connection: socket.socket, said: bytes) -> None:
-    if connection.recv(4096):
-        connection.sendall(said)
-
-
-def _greeted(connection: socket.socket) -> bool:
-    if not connection.recv(4096):
-        return False
-    connection.sendall(_frame(HELLO))
-    return True
+from kmsfast.client.calls import Request
 
 
 @pytest.fixture
@@ -95,45 +48,48 @@ def test_no_socket(path: Path) -> None:
 
 
 def test_a_refused_caller(path: Path) -> None:
-    refusal = _frame([None, 1, ["AccessDeniedException", False, "nobody"]])
-    with _fake(path, lambda connection: _says(connection, refusal)):
+    refusal = frame(None, 1, ["AccessDeniedException", False, "nobody"])
+    with fake(path, lambda connection: says(connection, refusal)):
         _both(path, AccessDenied)
 
 
-OTHERS = [b"HTTP/1.1 200 OK\r\n\r\n", _frame([0, 0, b""]), _frame(["kmsfast", 9, {}])]
+OTHERS = [
+    b"HTTP/1.1 200 OK\r\n\r\n", frame(0, 0, b""), frame("kmsfast", 9, {}),
+    frame("kmsfast", 1, {"max_frame": "1"}), frame("kmsfast", 1, {"features": 1}),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("said", OTHERS)
 def test_another_server(path: Path, said: bytes) -> None:
-    with _fake(path, lambda connection: _says(connection, said)):
+    with fake(path, lambda connection: says(connection, said)):
         _both(path, ProtocolError)
 
 
 def test_an_answer_to_nothing(path: Path) -> None:
     def answer(connection: socket.socket) -> None:
-        if _greeted(connection) and connection.recv(4096):
-            connection.sendall(_frame([99, 0, b""]))
+        if greeted(connection) and connection.recv(4096):
+            connection.sendall(frame(99, 0, b""))
 
-    with _fake(path, answer):
+    with fake(path, answer):
         _both(path, ProtocolError)
 
 
 def test_a_silent_server(path: Path) -> None:
     def answer(connection: socket.socket) -> None:
-        if _greeted(connection):
+        if greeted(connection):
             while connection.recv(4096):
                 pass
 
-    with _fake(path, answer):
+    with fake(path, answer):
         _both(path, DependencyTimeout, timeout=0.2)
 
 
 def test_it_closes_each_time(path: Path) -> None:
     def answer(connection: socket.socket) -> None:
-        if _greeted(connection):
+        if greeted(connection):
             connection.recv(4096)
 
-    with _fake(path, answer):
+    with fake(path, answer):
         _both(path, ServerUnreachable)
 
 
@@ -141,10 +97,10 @@ def test_what_is_not_repeatable_is_asked_once(path: Path) -> None:
     asked = []
 
     def answer(connection: socket.socket) -> None:
-        if _greeted(connection) and (request := connection.recv(4096)):
+        if greeted(connection) and (request := connection.recv(4096)):
             asked.append(request)
 
-    with _fake(path, answer), kmsfast.connect(path) as kms:
+    with fake(path, answer), kmsfast.connect(path) as kms:
         with pytest.raises(ServerUnreachable, match="went away"):
             kms.create_alias("alias/a", "k")
         assert len(asked) == 1
@@ -227,14 +183,14 @@ def test_threads_share_a_client(tmp_path: Path) -> None:
 
 
 def test_after_closing(path: Path) -> None:
-    with _fake(path, _greeted):
+    with fake(path, greeted):
         kms = kmsfast.connect(path)
         kms.close()
         with pytest.raises(ServerUnreachable, match="closed"):
             kms.generate_random(1)
 
 
-@pytest.mark.parametrize("timeout", [0, -1, "1", True])
+@pytest.mark.parametrize("timeout", [0, -1, "1", True, float("inf"), float("nan"), 1e10])
 def test_timeouts(path: Path, timeout: object) -> None:
     with pytest.raises(kmsfast.ValidationError, match="timeout"):
         kmsfast.connect(path, timeout=timeout)  # type: ignore[arg-type]
@@ -244,7 +200,7 @@ def test_a_server_that_goes_between_requests(path: Path) -> None:
     """A request on a connection that is known to be lost is not waited for."""
 
     def answer(connection: socket.socket) -> None:
-        if _greeted(connection):
+        if greeted(connection):
             connection.recv(1)
 
     async def sent() -> None:
@@ -256,7 +212,7 @@ def test_a_server_that_goes_between_requests(path: Path) -> None:
             await link.send(Request(42, (None, None, [1, 1])))
         await kms.close()
 
-    with _fake(path, answer):
+    with fake(path, answer):
         asyncio.run(sent())
 
 
@@ -266,7 +222,7 @@ def test_a_request_in_chunks_that_is_cancelled(path: Path) -> None:
     begun, cancelled, ended = threading.Event(), threading.Event(), threading.Event()
 
     def answer(connection: socket.socket) -> None:
-        if not _greeted(connection):
+        if not greeted(connection):
             return
         received = len(connection.recv(4096))
         begun.set()
@@ -289,17 +245,6 @@ def test_a_request_in_chunks_that_is_cancelled(path: Path) -> None:
         await asyncio.to_thread(ended.wait, 2 * WAIT)
         await kms.close()
 
-    with _fake(path, answer):
+    with fake(path, answer):
         asyncio.run(asyncio.wait_for(asked(), 3 * WAIT))
     assert got[0] >= size
-
-
-def test_errors_of_an_answer_before_a_retry_are_forgotten() -> None:
-    gathered = Gathered(Results(2), {})
-    failing = [[2, b"\x01\0\0\0\xff\xff\xff\xff", b"a"], [[1, "KMSInternalException", True, ""]]]
-    gathered.take(0, Answer(failing))
-    gathered.take(0, Answer([[2, 1, b"ab"], None]))
-    assert not gathered.failed
-    rows = gathered.results.rows()
-    assert rows is not None
-    assert rows.tobytes() == b"ab"

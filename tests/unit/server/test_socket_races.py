@@ -29,7 +29,7 @@ def demoted(served: Served) -> None:
 
 
 def load(
-    served: Served, values: list[Any], change: Callable[[], object], seconds: float = 0.8
+    served: Served, values: list[Any], change: Callable[[], object], seconds: float = 0.3
 ) -> tuple[list[Any], list[Any]]:
     """The answers to requests that were answered before a change, and to those begun after it."""
     ends, seen = threading.Event(), list[tuple[float, float, Any]]()

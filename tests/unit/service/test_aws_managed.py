@@ -12,7 +12,7 @@ from clocks import Clock
 
 import kmsfast
 from kmsfast import app
-from kmsfast.errors import AwsManaged, InvalidAliasName, KeyNotFound
+from kmsfast.errors import AwsManaged, InvalidAliasName, KeyNotFound, NotAuthorized
 from kmsfast.model.arn import Home
 from kmsfast.model.aws_managed import PREDEFINED, policy_of
 from kmsfast.model.policy_document import checked_key_policy
@@ -79,7 +79,7 @@ def test_nobody_writes_its_alias(kms: kmsfast.Kms) -> None:
             lambda: kms.delete_alias("alias/aws/s3"),
             lambda: kms.create_key(alias="alias/aws/s3"),
         ):
-            with pytest.raises(InvalidAliasName, match="belongs to AWS"):
+            with pytest.raises(NotAuthorized, match="reserved for aliases of AWS"):
                 write()
 
 

@@ -18,6 +18,7 @@ from kmsfast.errors import (
     KeyNotFound,
     LimitExceeded,
     MalformedPolicyDocument,
+    NotAuthorized,
     TagError,
     ValidationError,
 )
@@ -90,7 +91,7 @@ def test_the_id_of_one_kind_is_not_that_of_the_other(kms: kmsfast.Kms) -> None:
     ("wrong", "error"),
     [
         ({"alias": "orders"}, InvalidAliasName),
-        ({"alias": "alias/aws/x"}, InvalidAliasName),
+        ({"alias": "alias/aws/x"}, NotAuthorized),
         ({"tags": {"aws:x": "1"}}, TagError),
         ({"description": "x" * 8193}, ValidationError),
         ({"rotation_period_days": 89}, ValidationError),

@@ -1,8 +1,6 @@
-"""boto3 calls each operation of botocore's model: it succeeds, or is refused as documented.
+"""Each operation of botocore's model, called on a client by boto3's names and members.
 
-An operation that the release does not offer is called with what the model requires, and answers
-with the reason that docs/http.md has. Every other one needs an entry in CALLS, which makes what
-it needs.
+An entry of CALLS makes what its operation needs. refused_operations.py has calls that fail.
 """
 
 from __future__ import annotations
@@ -10,21 +8,11 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import pytest
-from aws_clients import client_of
-from botocore import xform_name
-from botocore_model import kms_model
-from constraint_cases import needed, request_of
-from external_stores import configure
-from serving import served
 from wrapping import wrap
-from xks_proxy import ACCESS_KEY_ID, ENDPOINT, PATH, SECRET, running
-
-from kmsfast.operations import MISSING, OPERATIONS
+from xks_proxy import ACCESS_KEY_ID, ENDPOINT, PATH, SECRET
 
 MESSAGE = b"message"
 SIGNING = {"MessageType": "RAW", "SigningAlgorithm": "ECDSA_SHA_256"}
@@ -71,6 +59,12 @@ def alias(kms: Any) -> str:
     name = f"alias/walk/{uuid.uuid4()}"
     kms.create_alias(AliasName=name, TargetKeyId=new(kms))
     return name
+
+
+def aliases_listed(kms: Any) -> Answer:
+    key = new(kms)
+    kms.create_alias(AliasName=f"alias/walk/{uuid.uuid4()}", TargetKeyId=key)
+    return kms.list_aliases(KeyId=key)
 
 
 def blob(kms: Any) -> bytes:
@@ -224,7 +218,7 @@ CALLS: dict[str, Callable[[Any], Answer]] = {
     "GetParametersForImport": asked,
     "GetPublicKey": lambda kms: kms.get_public_key(KeyId=signer(kms)),
     "ImportKeyMaterial": imported,
-    "ListAliases": lambda kms: kms.list_aliases(Limit=1),
+    "ListAliases": aliases_listed,
     "ListGrants": lambda kms: kms.list_grants(KeyId=grant(kms)["KeyId"]),
     "ListKeyPolicies": lambda kms: kms.list_key_policies(KeyId=new(kms)),
     "ListKeyRotations": lambda kms: kms.list_key_rotations(KeyId=rotating(kms)),
@@ -254,58 +248,3 @@ CALLS: dict[str, Callable[[Any], Answer]] = {
     "Verify": verified,
     "VerifyMac": mac_verified,
 }
-
-
-@pytest.fixture(scope="module")
-def kms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A client of a server of two regions and of a proxy for external key stores."""
-    store = tmp_path_factory.mktemp("operations") / "store"
-    store.mkdir(mode=0o700)
-    with running() as proxy:
-        configure(store / "key-stores.toml", proxy)
-        yield from client_at(store)
-
-
-def client_at(store: Path) -> Iterator[Any]:
-    with served(store, "--regions", f"us-east-1,{ELSEWHERE}") as server:
-        client = client_of(server.url)
-        yield client
-        client.close()
-
-
-def test_the_list_is_that_of_the_model() -> None:
-    assert set(OPERATIONS) <= set(CALLS)
-    assert set(CALLS) | set(MISSING) == set(kms_model()["operations"])
-
-
-@pytest.fixture
-def answered(kms: Any) -> Any:
-    """Names and statuses of the operations that were answered, in order."""
-    found: list[tuple[str, int]] = []
-
-    def note(http_response: Any, model: Any, **_: Any) -> None:
-        found.append((model.name, http_response.status_code))
-
-    kms.meta.events.register("after-call.kms", note, unique_id="walk")
-    yield found
-    kms.meta.events.unregister("after-call.kms", unique_id="walk")
-
-
-@pytest.mark.parametrize("operation", sorted(OPERATIONS))
-def test_an_operation(kms: Any, answered: list[tuple[str, int]], operation: str) -> None:
-    answer = CALLS[operation](kms)
-    assert answered[-1] == (operation, 200)
-    given = set(answer) - {"ResponseMetadata"}
-    shape = kms_model()["operations"][operation].get("output")
-    known = set(kms_model()["shapes"][shape["shape"]]["members"]) if shape else set()
-    assert given <= known
-    assert bool(given) == bool(known)
-
-
-@pytest.mark.parametrize("operation", sorted(MISSING))
-def test_an_operation_that_is_not_offered(kms: Any, operation: str) -> None:
-    request = needed(request_of(operation))
-    with pytest.raises(kms.exceptions.UnsupportedOperationException) as caught:
-        getattr(kms, xform_name(operation))(**request)
-    message = f"{operation} is not supported by this release: {MISSING[operation]}"
-    assert caught.value.response["Error"]["Message"] == message
