@@ -10,6 +10,7 @@ STAMP := $(VENV)/.installed
 include tests/c/tests.mk
 include tests/clients/clients.mk
 include benchmarks/bench.mk
+include benchmarks/gates/gates.mk
 include examples/demo/demo.mk
 include tools/wheels/wheels.mk
 

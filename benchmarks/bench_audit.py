@@ -27,7 +27,8 @@ from pathlib import Path
 from kmsfast import app
 from kmsfast.server.running import serve
 serve(partial(app.start, Path(sys.argv[1])), "127.0.0.1:0", insecure_no_auth=False, tls=None,
-      started=lambda _, url: print(url.rpartition(":")[2], flush=True), audit=sys.argv[2])
+      started=lambda _app, places, _own: print(places[0].rpartition(":")[2], flush=True),
+      audit=sys.argv[2])
 """
 
 

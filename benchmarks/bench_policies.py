@@ -1,11 +1,13 @@
-"""Decisions on policies that are compiled, against a limit of time rather than a peer."""
+"""Decisions on policies that are compiled, against a limit of time and beside Cedar's engine."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
 from conftest import Compare
+from python_peers import CedarPolicies
 from rows import Row
 
 import kmsfast
@@ -15,11 +17,12 @@ from kmsfast.model.policy_principal import Principal
 from kmsfast.model.policy_request import KeyFacts, Request
 from kmsfast.service.authorization import Asked, Authorizer
 
-CALLS, ROUNDS = 1_000, 60
+CALLS, PEER_CALLS, ROUNDS = 1_000, 20, 60
 LIMIT = 60e-6  # seconds for one decision
 KEPT = 1e-6  # and for one that was made before
 ACCOUNT = "111122223333"
 ALICE = f"arn:aws:iam::{ACCOUNT}:user/alice"
+KEY = f"arn:aws:kms:us-west-2:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 NETWORKS = {"aws:SourceIp": ["10.0.0.0/8", "192.168.0.0/16"]}
 
 
@@ -38,23 +41,71 @@ def _statement(index: int) -> dict[str, object]:
     }
 
 
-def test_a_decision_on_ten_statements(compare: Compare) -> None:
-    """Every call builds its request, as a door would, and comes from another address."""
+def _ours(source: str) -> Callable[[], bool]:
+    """A decision on ten statements, of which the last allows. Every call builds its request, as a
+    door would, and comes from another address.
+
+    source: how the address begins.
+    """
     last = {**_statement(10), "Condition": {"IpAddress": NETWORKS}}
     document = {"Version": "2012-10-17", "Statement": [*map(_statement, range(9)), last]}
     policies = Policies(key_policy(json.dumps(document)))
     caller, now = Principal(ALICE), datetime.now(UTC)
-    key = KeyFacts(f"arn:aws:kms:us-west-2:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab")
+    key = KeyFacts(KEY)
     context = {"table": "orders", "column": "email"}
     number = count()
 
-    def once() -> Outcome:
-        third, fourth = divmod(next(number) % 65_536, 256)
-        values = {"aws:SourceIp": f"192.168.{third}.{fourth}", "aws:SecureTransport": "true"}
+    def once() -> bool:
+        values = {"aws:SourceIp": _address(source, next(number)), "aws:SecureTransport": "true"}
         request = Request(caller, "Decrypt", now, key=key, context=context, values=values)
-        return decide(request, policies).outcome
+        return decide(request, policies).outcome is Outcome.ALLOWED
 
-    assert once() is Outcome.ALLOWED
+    return once
+
+
+def _address(source: str, number: int) -> str:
+    third, fourth = divmod(number % 65_536, 256)
+    return f"{source}.{third}.{fourth}"
+
+
+def _cedar(index: int, *, table: str = "") -> str:
+    """The statement of that number in Cedar's language."""
+    inside = " || ".join(f'context.ip.isInRange(ip("{net}"))' for net in NETWORKS["aws:SourceIp"])
+    about = f'[User::"other-{index}", User::"{ALICE}"].contains(principal)'
+    conditions = [about, f"({inside})", *([f'context.table like "{table}"'] if table else [])]
+    actions = ", ".join(
+        f'Action::"{name}"' for name in ("Encrypt", "Decrypt", "GenerateDataKey", "ReEncrypt")
+    )
+    effect = "forbid" if index % 2 and table else "permit"
+    when = " && ".join(conditions)
+    return f"{effect} (principal, action in [{actions}], resource) when {{ {when} }};"
+
+
+def _theirs(source: str) -> Callable[[], bool] | None:
+    """The same by Cedar's engine, which parsed the policies before; None without it."""
+    policies = [_cedar(index, table=f"table-{index}-*") for index in range(9)] + [_cedar(10)]
+    try:
+        cedar = CedarPolicies("\n".join(policies))
+    except ImportError:
+        return None
+    number = count()
+
+    def once() -> bool:
+        address = {"__extn": {"fn": "ip", "arg": _address(source, next(number))}}
+        context = {"ip": address, "table": "orders", "column": "email", "secure": True}
+        return cedar.allows(ALICE, "Decrypt", KEY, context)
+
+    return once
+
+
+INSIDE, OUTSIDE = "192.168", "8.8"
+
+
+def test_a_decision_on_ten_statements(compare: Compare) -> None:
+    """Beside the limit of time."""
+    once = _ours(INSIDE)
+    assert once()
+    assert not _ours(OUTSIDE)()
 
     def ours() -> None:
         for _ in range(CALLS):
@@ -62,6 +113,33 @@ def test_a_decision_on_ten_statements(compare: Compare) -> None:
 
     row = Row("policy decision, 10 statements, vs 60 us", 1, unit="runs/s")
     compare(row, ours, lambda: LIMIT * CALLS, units=CALLS, rounds=ROUNDS, own_clock=True)
+
+
+def test_a_decision_beside_cedar(compare: Compare) -> None:
+    """The same policy, translated; both allow and refuse the same."""
+    once, other = _ours(INSIDE), _theirs(INSIDE)
+    outside = _theirs(OUTSIDE)
+
+    def ours() -> None:
+        for _ in range(CALLS):
+            once()
+
+    def peer() -> None:
+        assert other is not None
+        for _ in range(PEER_CALLS):
+            other()
+
+    if other is not None and outside is not None:
+        assert other()
+        assert not outside()
+    compare(
+        Row("policy decision, 10 statements, vs cedarpy", unit="runs/s"),
+        ours,
+        None if other is None else peer,
+        units=CALLS,
+        peer_units=PEER_CALLS,
+        rounds=ROUNDS,
+    )
 
 
 def test_a_decision_that_is_kept(compare: Compare, tmp_path: Path) -> None:

@@ -139,3 +139,59 @@ class AwsLcKey:
         for digest, signature in zip(digests, signatures, strict=True):
             num += verify(digest, signature)
         return num == len(digests)
+
+
+def encryption_sdk_message(value: bytes, context: dict[str, str]) -> bytes:
+    """A message of the AWS Encryption SDK for Python that commits to its key.
+
+    Raises:
+        ImportError: it is not installed.
+    """
+    from aws_encryption_sdk import CommitmentPolicy, EncryptionSDKClient
+    from aws_encryption_sdk.identifiers import AlgorithmSuite, EncryptionKeyType, WrappingAlgorithm
+    from aws_encryption_sdk.internal.crypto.wrapping_keys import WrappingKey
+    from aws_encryption_sdk.key_providers.raw import RawMasterKeyProvider
+
+    class Provider(RawMasterKeyProvider):  # type: ignore[misc]
+        provider_id = "bench"
+
+        def _get_raw_key(self, _key_id: str) -> WrappingKey:
+            wrapping = WrappingAlgorithm.AES_256_GCM_IV12_TAG16_NO_PADDING
+            return WrappingKey(wrapping, urandom(32), EncryptionKeyType.SYMMETRIC)
+
+    provider = Provider()
+    provider.add_master_key("bench")
+    client = EncryptionSDKClient(commitment_policy=CommitmentPolicy.REQUIRE_ENCRYPT_REQUIRE_DECRYPT)
+    message: bytes = client.encrypt(
+        source=value,
+        key_provider=provider,
+        encryption_context=context,
+        algorithm=AlgorithmSuite.AES_256_GCM_HKDF_SHA512_COMMIT_KEY,
+    )[0]
+    return message
+
+
+class CedarPolicies:
+    """Cedar's engine, by ``cedarpy``, with policies that were parsed before.
+
+    Raises:
+        ImportError: cedarpy is not installed.
+    """
+
+    def __init__(self, policies: str) -> None:
+        import cedarpy  # type: ignore[import-not-found]
+
+        self._ask = cedarpy.is_authorized
+        self._policies = cedarpy.PolicySet.from_str(policies)
+        self._entities = cedarpy.Entities.from_json_str("[]")
+        self._allow = cedarpy.Decision.Allow
+
+    def allows(self, user: str, action: str, key: str, context: dict[str, object]) -> bool:
+        """Whether the user may do that with the key."""
+        request = {
+            "principal": {"type": "User", "id": user},
+            "action": {"type": "Action", "id": action},
+            "resource": {"type": "Key", "id": key},
+            "context": context,
+        }
+        return bool(self._ask(request, self._policies, self._entities).decision == self._allow)

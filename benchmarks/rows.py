@@ -6,12 +6,33 @@ figures are MiB and ms and the ratio is limit / ours. So a row meets its target 
 """
 
 import json
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 JUDGED, NATIVE = "aesni", "native"
+
+# What the files of benchmarks are about, in the order of the table.
+AREAS = {
+    "bench_kernels": "AES-256-GCM and XAES-256-GCM, from C",
+    "bench_batches": "Batches and single records, from Python",
+    "bench_signatures": "ECDSA P-256",
+    "bench_macs": "HMAC-SHA-256",
+    "bench_keys": "Signatures and MACs with keys of a store",
+    "bench_frames": "Frames",
+    "bench_policies": "Policies",
+    "bench_sigv4": "Signed requests",
+    "bench_http": "HTTP",
+    "bench_openbao": "HTTP, beside OpenBao",
+    "bench_audit": "The audit log",
+    "bench_socket": "The socket",
+    "bench_socket_batches": "The socket, from Python",
+    "bench_commands": "The command line",
+}
+_SIZE = re.compile(r"[\d,-]+[KM]? x [\d-]+ (?:B|[KMG]iB)|[\d.-]+ (?:B|[KMG]iB)|\b1M rows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +70,14 @@ class Result:
     ratio: float | None
     target: float | None
     beyond: float | None
+    area: str = ""
+    profile: str = JUDGED
+
+    @property
+    def size(self) -> str:
+        """What the name says of it; empty: nothing."""
+        found = _SIZE.search(self.name)
+        return found[0] if found else ""
 
     @property
     def verdict(self) -> str:
@@ -63,45 +92,65 @@ class Result:
 
     def as_json(self) -> dict[str, Any]:
         """The row of build/bench.json."""
-        return {
-            "name": self.name,
-            "ours": self.ours,
-            "peer": self.peer,
-            "ratio": self.ratio,
-            "target": self.target,
-        }
+        return asdict(self) | {"size": self.size, "verdict": self.verdict}
 
 
-def results(path: Path) -> Iterator[Result]:
+def results(path: Path, profile: str = JUDGED) -> Iterator[Result]:
     """The rows of one file that pytest-benchmark wrote: rates from the shortest sample of each."""
     for entry in json.loads(path.read_text())["benchmarks"]:
-        info = entry["extra_info"]
-        ours = info["units"] / entry["stats"]["min"]
-        samples = info["peer_samples"]
-        peer = info["peer_units"] / min(samples) if samples else None
-        ratio = ours / peer if peer else None
-        yield Result(info["name"], info["unit"], ours, peer, ratio, info["target"], info["beyond"])
-        for extra in info.get("more", []):
-            yield Result(**extra)
+        area = AREAS[Path(entry["fullname"].partition("::")[0]).stem]
+        for row in _results(entry):
+            yield replace(row, area=area, profile=profile)
+
+
+def _results(entry: dict[str, Any]) -> Iterator[Result]:
+    info = entry["extra_info"]
+    ours = info["units"] / entry["stats"]["min"]
+    samples = info["peer_samples"]
+    peer = info["peer_units"] / min(samples) if samples else None
+    ratio = ours / peer if peer else None
+    yield Result(info["name"], info["unit"], ours, peer, ratio, info["target"], info["beyond"])
+    for extra in info.get("more", []):
+        yield Result(**extra)
+
+
+def by_area(rows: list[Result]) -> Iterator[tuple[str, list[Result]]]:
+    """The rows of each area, in the order of AREAS."""
+    order = {area: number for number, area in enumerate(AREAS.values())}
+    ordered = sorted(rows, key=lambda row: order[row.area])
+    return ((area, list(found)) for area, found in groupby(ordered, lambda row: row.area))
 
 
 def table(rows: list[Result]) -> str:
-    """The summary, one line per row."""
+    """The summary: a paragraph for each area, one line per row."""
     width = max((len(row.name) for row in rows), default=0)
-    head = f"{'row':{width}}  {'ours':>10}  {'peer':>10}  {'ratio':>7}  {'target':>7}  verdict"
-    return "\n".join([head, *(_line(row, width) for row in rows)])
+    columns = ("row", "size", "ours", "peer", "ratio", "target", "verdict")
+    lines = [_aligned(columns, width)]
+    for area, found in by_area(rows):
+        lines += ["", area, *(_aligned(cells(row), width) for row in found)]
+    return "\n".join(lines)
 
 
-def _line(row: Result, width: int) -> str:
-    ratio = "-" if row.ratio is None else f"{row.ratio:.2f}"
-    target = "-" if row.target is None else f"{row.target:g}"
+def cells(row: Result) -> tuple[str, ...]:
+    """A line of a table: name, size, ours, peer, ratio, target, verdict."""
     return (
-        f"{row.name:{width}}  {_rate(row.ours, row.unit):>10}  {_rate(row.peer, row.unit):>10}  "
-        f"{ratio:>7}  {target:>7}  {row.verdict}"
+        row.name,
+        row.size or "-",
+        rate(row.ours, row.unit),
+        rate(row.peer, row.unit),
+        "-" if row.ratio is None else f"{row.ratio:.2f}",
+        "-" if row.target is None else f"{row.target:.3g}",
+        row.verdict,
     )
 
 
-def _rate(figure: float | None, unit: str) -> str:
+def _aligned(texts: tuple[str, ...], width: int) -> str:
+    name, size, ours, peer, ratio, target, verdict = texts
+    return f"{name:{width}}  {size:>14}  {ours:>10}  {peer:>10}  {ratio:>7}  {target:>7}  {verdict}"
+
+
+def rate(figure: float | None, unit: str) -> str:
+    """A figure with its unit, short."""
     if figure is None:
         return "-"
     if unit in {"MiB", "ms"}:

@@ -8,21 +8,21 @@ of them free and only informs.
 
 import argparse
 import compileall
-import json
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import document
+from document import BUILD, HERE
+from environment import of_profile
 from rows import JUDGED, NATIVE, Result, results, table
 
-HERE = Path(__file__).resolve().parent
-BUILD = HERE.parent / "build"
 NATIVE_FILES = ["bench_kernels.py", "bench_batches.py", "bench_macs.py", "bench_signatures.py"]
 FILES = [
     *NATIVE_FILES,
     "bench_keys.py",
+    "bench_frames.py",
     "bench_commands.py",
     "bench_policies.py",
     "bench_sigv4.py",
@@ -33,20 +33,8 @@ FILES = [
     "bench_openbao.py",
 ]
 
-# OPENSSL_ia32cap(3): the second word is CPUID leaf 7, EBX then ECX; `~` clears bits. EBX 16, 17,
-# 21, 28, 30, 31: AVX-512 F, DQ, IFMA, CD, BW, VL. ECX 9, 10 (here 41, 42): VAES, VPCLMULQDQ.
-NO_VAES = ":~0x600d0230000"
-
-# What chooses implementations (kf_dispatch.c, kf_p256_dispatch.c, kf_cpu.h).
-CHOICES = {"KMSFAST_IMPL", "KMSFAST_P256_IMPL", "KMSFAST_CPU_MASK"}
-ENVIRONMENT = {
-    JUDGED: {
-        "KMSFAST_IMPL": "aesni",
-        "KMSFAST_CPU_MASK": "avx512_ifma",
-        "OPENSSL_ia32cap": NO_VAES,
-    },
-    NATIVE: {},
-}
+# What --quick makes of it: every row, by fewer and shorter rounds (conftest.py).
+QUICK = {"KMSFAST_BENCH_QUICK": "1", "KMSFAST_BENCH_GIB": "0.125"}
 
 
 def plan(*, with_native: bool) -> list[tuple[str, list[str]]]:
@@ -66,23 +54,23 @@ def compile_package() -> None:
     compileall.compile_dir(Path(kmsfast.__file__).parent, quiet=1)
 
 
-def measure(profile: str, files: list[str], choice: str | None) -> Path:
-    """Runs pytest-benchmark in a process of its own; returns its JSON."""
+def measure(
+    profile: str, files: list[str], choice: str | None, more: dict[str, str]
+) -> tuple[Path, bool]:
+    """Runs pytest-benchmark in a process of its own; returns its JSON, and whether all ran."""
     target = BUILD / f"bench-{profile}.json"
+    BUILD.mkdir(exist_ok=True)
     target.unlink(missing_ok=True)
-    environment = {key: value for key, value in os.environ.items() if key not in CHOICES}
-    environment |= ENVIRONMENT[profile] | {
-        "KMSFAST_BENCH_PROFILE": profile,
-        "PYTHONPATH": str(HERE),
-    }
+    environment = of_profile(profile) | more
+    environment |= {"KMSFAST_BENCH_PROFILE": profile, "PYTHONPATH": str(HERE)}
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(HERE)]
     command += ["--benchmark-disable-gc", f"--benchmark-json={target}", "--benchmark-quiet"]
     command += ["-W", "ignore:Not saving anything"]  # where the choice left nothing, an error else
     command += [str(HERE / name) for name in files] + (["-k", choice] if choice else [])
     done = subprocess.run(command, env=environment, cwd=HERE.parent, check=False)
-    if done.returncode not in {0, 5}:  # 5: the choice left nothing in these files
-        sys.exit(f"the benchmarks of the {profile} profile failed")
-    return target
+    if done.returncode not in {0, 1, 5}:  # 1: a benchmark failed; 5: the choice left nothing
+        sys.exit(f"the benchmarks of the {profile} profile could not be run")
+    return target, done.returncode != 1
 
 
 def main() -> None:
@@ -90,20 +78,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-k", dest="choice", help="only benchmarks whose name matches (pytest -k)")
     parser.add_argument("--no-native", action="store_true", help="the judged profile only")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="the judged profile in about two minutes, to see that all runs",
+    )
     options = parser.parse_args()
-    BUILD.mkdir(exist_ok=True)
     compile_package()
     start = time.monotonic()
     rows: list[Result] = []
-    for profile, files in plan(with_native=not options.no_native):
-        path = measure(profile, files, options.choice)
+    failed: list[str] = []
+    for profile, files in plan(with_native=not (options.no_native or options.quick)):
+        began = time.monotonic()
+        path, whole = measure(profile, files, options.choice, QUICK if options.quick else {})
+        print(f"{profile}: {time.monotonic() - began:.0f} s", flush=True)
+        failed += [] if whole else [profile]
         if path.exists() and path.stat().st_size:
-            rows += results(path)
-    output = BUILD / "bench.json"
-    output.write_text(json.dumps([row.as_json() for row in rows], indent=2) + "\n")
+            rows += results(path, profile)
+    output = BUILD / ("bench-quick.json" if options.quick else "bench.json")
+    document.write(output, start, rows=rows, quick=options.quick, choice=options.choice)
     print(table(rows))
     short = [row.name for row in rows if row.verdict == "SHORT"]
     print(f"\n{len(rows)} rows in {time.monotonic() - start:.0f} s, {len(short)} short; {output}")
+    if failed:
+        sys.exit(f"benchmarks failed, see above, and have no rows: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

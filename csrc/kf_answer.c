@@ -48,72 +48,57 @@ int64_t kf_answer(uint8_t *out, kf_answer_data *data, const kf_answering *a) {
     const size_t head_len = (size_t)(at - out);
     at = makers[a->call->op]->make(at, data, &status, a);
     if (!at) return status;
-    if (a->call->many) at = kf_msgpack_put_nil(at); /* no errors */
+    if (a->call->many && !data->has_errors) at = kf_msgpack_put_nil(at);
     if (data->len) data->at += head_len;
     const size_t len = (size_t)(at - out);
     kf_store32_be(out, (uint32_t)(len - KF_FRAME_LEN));
     return (int64_t)len;
 }
 
-/* ---- events -------------------------------------------------------------------------------------- */
+/* ---- what the files of answers share ------------------------------------------------------------- */
 
-static const char context_name[] = "EncryptionContext", size_name[] = "NumberOfBytes", digest_name[] = "MessageType";
-enum { EVENT_MEMBERS = 13, EVENT_HEADS = 160 /* of what is in no text */ };
-
-static int has_size(const kf_call *call) {
-    return call->op == KF_OP_DATA_KEY || call->op == KF_OP_DATA_KEY_BLOB || call->op == KF_OP_RANDOM;
-}
-
-static uint8_t *put_text(uint8_t *at, const struct kf_text *text) {
-    if (text->len) memcpy(at, text->at, text->len);
-    return at + text->len;
-}
-
-static uint8_t *put_request(uint8_t *at, const kf_call *call, const struct kf_ticket *t) {
-    at = kf_msgpack_put_map(at, t->num_members + (uint64_t)has_size(call) + (call->num_pairs > 0) + (call->digest != 0));
-    at = put_text(at, &t->members);
-    if (has_size(call)) {
-        at = kf_msgpack_put_str(at, size_name, sizeof size_name - 1);
-        at = kf_msgpack_put_uint(at, call->size);
+void kf_answer_digest(uint8_t digest[KF_DIGEST_LEN], const kf_answering *a) {
+    kf_known_digest *known = a->digest;
+    if (!known || !known->is_known) {
+        kf_sha256_ctx hash = a->ticket->begun;
+        kf_pairs_hash(a->call->names, a->call->values, a->call->num_pairs, &hash);
+        kf_sha256_final(&hash, digest);
+        if (!known) return;
+        memcpy(known->bytes, digest, KF_DIGEST_LEN);
+        known->is_known = 1;
     }
-    if (call->digest) {
-        at = kf_msgpack_put_str(at, digest_name, sizeof digest_name - 1);
-        at = kf_msgpack_put_str(at, "DIGEST", 6);
+    memcpy(digest, known->bytes, KF_DIGEST_LEN);
+}
+
+size_t kf_answer_context_len(const kf_call *call) {
+    size_t len = 0;
+    for (size_t i = 0; i < call->num_pairs; i++) len += 8 + call->names[i].len + call->values[i].len;
+    return len;
+}
+
+static uint8_t *put_framed(uint8_t *at, const struct kf_text *text) {
+    kf_store32_be(at, (uint32_t)text->len);
+    memcpy(at + 4, text->at, text->len);
+    return at + 4 + text->len;
+}
+
+void kf_answer_put_context(uint8_t *at, const kf_call *call) {
+    for (size_t i = 0; i < call->num_pairs; i++) {
+        at = put_framed(at, &call->names[i]);
+        at = put_framed(at, &call->values[i]);
     }
-    if (!call->num_pairs) return at;
-    at = kf_msgpack_put_str(at, context_name, sizeof context_name - 1);
-    return put_text(at, &call->context);
 }
 
-static char *put_decimal(char *end, uint64_t x) {
-    do *--end = (char)('0' + x % 10);
-    while (x /= 10);
-    return end;
+const kf_ticket_entry *kf_answer_other(const kf_answering *a, const uint8_t header[KF_HEADER_LEN]) {
+    kf_answer_others *others = a->others;
+    for (size_t i = 0; i < others->num; i++)
+        if (memcmp(others->tickets[i]->fact.at, header, KF_HEADER_LEN) == 0) return others->tickets[i];
+    if (others->num == KF_ANSWER_KEYS_MAX - 1 || !a->ticket->arns.at) return NULL;
+    kf_ticket_entry *found = kf_ticket_of_blobs(a->source, a->ticket->caller, a->call, header);
+    if (found) others->tickets[others->num++] = found;
+    return found;
 }
 
-/* CONNECTION-ID: what the request is called, here and where the server answers one itself. */
-static uint8_t *put_request_id(uint8_t *at, uint64_t conn, uint64_t id) {
-    char text[44], *end = text + sizeof text, *start = put_decimal(end, id);
-    *--start = '-';
-    start = put_decimal(start, conn);
-    return kf_msgpack_put_str(at, start, (size_t)(end - start));
-}
-
-size_t kf_answer_event_bound(const kf_call *call, const kf_ticket_entry *ticket) {
-    return EVENT_HEADS + ticket->facts.event.len + ticket->facts.members.len + call->context.len;
-}
-
-size_t kf_answer_event(uint8_t *out, const kf_call *call, const kf_ticket_entry *ticket, uint64_t failed, uint64_t now,
-                       uint64_t conn) {
-    const struct kf_ticket *t = &ticket->facts;
-    uint8_t *at = kf_msgpack_put_array(out, EVENT_MEMBERS);
-    at = kf_msgpack_put_uint(at, now);
-    at = put_text(at, &t->event);
-    at = put_request(at, call, t);
-    at = kf_msgpack_put_map(at, 0); /* response: none of an operation that uses a key */
-    at = kf_msgpack_put_uint(at, kf_call_records(call));
-    at = kf_msgpack_put_uint(at, failed);
-    *at++ = t->is_read_only ? 0xc3 : 0xc2;
-    at = put_request_id(at, conn, call->id);
-    return (size_t)(at - out);
+void kf_answer_let_go(kf_answer_others *others) {
+    while (others->num) kf_ticket_let_go(others->tickets[--others->num]);
 }

@@ -34,7 +34,7 @@ static int plan_records(kf_answer_plan *plan, const kf_call *call, const kf_tick
 static int are_pairs(const kf_call *call) { return !call->many || call->columns[0].num == call->columns[1].num; }
 
 static int view(struct kf_column *out, void **room, const kf_call *call, int i) {
-    return kf_call_view(out, kf_answer_cut(room, kf_call_view_room(&call->columns[i])), &call->columns[i]);
+    return kf_call_view(out, NULL, kf_answer_cut(room, kf_call_view_room(&call->columns[i])), &call->columns[i]);
 }
 
 static int encoding_of(const kf_call *call) { return call->raw ? KF_P256_RAW : KF_P256_DER; }

@@ -414,12 +414,16 @@ struct kf_reactor_limits {
     uint64_t max_message;      /* bytes of a payload with its chunks */
     uint64_t max_unsent;       /* bytes of answers beyond which a connection is not read */
     uint64_t max_pending;      /* bytes of requests being worked on, of one connection, beyond which it is not read */
+    uint64_t max_held;         /* the same of one uid, with what of its events was not taken (kf_reactor_done) */
     uint32_t max_inflight;     /* requests being worked on, likewise */
     uint32_t max_connections;  /* of one uid */
+    uint32_t max_open;         /* of all */
     uint32_t hello_ms;         /* within which a connection must say hello */
     uint32_t frame_ms;         /* within which a frame that has begun must be there */
+    uint32_t write_ms;         /* within which a peer must take some of what it is sent */
     int32_t threads;           /* of one batch */
     struct kf_text refusal;    /* a frame for who has too many connections; may be empty */
+    struct kf_text full;       /* the same where all have */
 };
 
 /* listen_fds: sockets that listen, which stay the caller's, and do not block any more. epoch: the word that says which
@@ -439,6 +443,7 @@ enum kf_event_kind {
     KF_EVENT_FRAME = 2,
     KF_EVENT_CLOSED = 3,    /* nothing else comes from it, and nothing reaches it */
     KF_EVENT_TOO_LONG = 4,  /* a frame was announced that is longer than the limit; it is not read any more */
+    KF_EVENT_HALF_CLOSED = 6, /* no more comes from it: what is unanswered for want of chunks is to be answered by nothing */
     KF_EVENT_RECORDED = 5   /* something was appended to the audit log and is to be synced; not more than 25 a second */
 };
 
@@ -495,8 +500,13 @@ int kf_ticket_put(struct kf_reactor *reactor, uint64_t caller, int operation, co
                   const uint8_t *fact, size_t fact_len, const struct kf_ticket *ticket);
 /* Forgets all tickets of a caller; 0: of everybody. */
 void kf_ticket_forget(struct kf_reactor *reactor, uint64_t caller);
+/* The last use of a slot: in the audit log the request is called CONN-ID. */
+struct kf_reactor_use {
+    uint64_t conn, id;
+    uint32_t slot;
+};
 /* The slots whose tickets were used since this was last asked: their number; at most max are written and taken. */
-size_t kf_reactor_used(struct kf_reactor *reactor, uint32_t *slots, size_t max);
+size_t kf_reactor_used(struct kf_reactor *reactor, struct kf_reactor_use *out, size_t max);
 
 /* Where events are recorded. lock_fd: the log's lock file, opened for the reactor alone, since a lock is that of an open
  * file and does not tell threads apart. Both descriptors are duplicated; end must be mapped until another log is given.

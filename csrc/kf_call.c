@@ -24,13 +24,19 @@ static int read_context(kf_call *call, kf_msgpack *in) {
 
 /* ---- payloads ------------------------------------------------------------------------------------ */
 
-/* A list of bins. The elements are looked at once here, so that their number and that of the bytes agree. */
+/* A record, or a nil in its place, which has no bytes. */
+static int read_record(struct kf_text *record, kf_msgpack *in) {
+    *record = (struct kf_text){0};
+    return kf_msgpack_nil(in) || kf_msgpack_bin(in, record);
+}
+
+/* A list of records. The elements are looked at once here, so that their number and that of the bytes agree. */
 static int read_list(kf_call_column *column, kf_msgpack *in, uint64_t num) {
     struct kf_text record;
     const uint8_t *start = in->at;
     if (num > KF_CALL_LIST_MAX) return 0;
     for (uint64_t i = 0; i < num; i++)
-        if (!kf_msgpack_bin(in, &record)) return 0;
+        if (!read_record(&record, in)) return 0;
     *column = (kf_call_column){.num = num, .data = {start, (size_t)(in->at - start)}};
     return 1;
 }
@@ -155,23 +161,66 @@ static int read_key(kf_call *call, kf_msgpack *in, int flags) {
     return flags & (NEEDS_KEY | MAY_HAVE_KEY) && kf_msgpack_str(in, &call->key) && call->key.len > 0;
 }
 
-int kf_call_parse(kf_call *call, const uint8_t *frame, size_t frame_len) {
-    kf_msgpack in = {frame, frame + frame_len};
-    uint64_t num, op;
-    memset(call, 0, offsetof(kf_call, names));
-    memset(&call->num_pairs, 0, sizeof *call - offsetof(kf_call, num_pairs));
-    if (!kf_msgpack_array(&in, &num) || num < 5 || num > 6 || !kf_msgpack_uint(&in, &call->id) ||
-        !kf_msgpack_uint(&in, &op))
-        return 0;
+/* [id, of an array of *num elements. */
+static int read_start(kf_call *call, kf_msgpack *in, uint64_t *num) {
+    return kf_msgpack_array(in, num) && *num >= 5 && *num <= 6 && kf_msgpack_uint(in, &call->id);
+}
+
+static int read_head(kf_call *call, kf_msgpack *in) {
+    uint64_t op;
+    memset(&call->op, 0, offsetof(kf_call, names) - offsetof(kf_call, op));
+    call->num_pairs = 0;
+    if (!kf_msgpack_uint(in, &op)) return 0;
     call->many = op > KF_OP_BATCH;
     if (call->many) op -= KF_OP_BATCH;
     if (op > KF_OP_LAST_SINGLE || !operations[op].payload) return 0;
     call->op = (int)op;
     const int flags = operations[op].flags;
-    if (!read_key(call, &in, flags) || !read_context(call, &in)) return 0;
-    if (call->num_pairs && !(flags & HAS_CONTEXT)) return 0;
-    if (!operations[op].payload(call, &in) || (num == 6 && !read_options(call, &in))) return 0;
-    return in.at == in.end;
+    return read_key(call, in, flags) && read_context(call, in) && (!call->num_pairs || flags & HAS_CONTEXT);
+}
+
+static int read_rest(kf_call *call, kf_msgpack *in, uint64_t num) {
+    memset(call->payload, 0, sizeof *call - offsetof(kf_call, payload));
+    return operations[call->op].payload(call, in) && (num == 5 || read_options(call, in)) && in->at == in->end;
+}
+
+int kf_call_parse(kf_call *call, const uint8_t *frame, size_t frame_len) {
+    kf_msgpack in = {frame, frame + frame_len};
+    uint64_t num;
+    return read_start(call, &in, &num) && read_head(call, &in) && read_rest(call, &in, num);
+}
+
+static void move(struct kf_text *text, const uint8_t *from, const uint8_t *to) {
+    if (text->at) text->at = to + (text->at - from);
+}
+
+/* Keeps the bytes that a head was read from, and lets it point to them. */
+static void keep_head(kf_call *call, kf_call_head *head, const uint8_t *from, size_t len) {
+    if (len > sizeof head->bytes) return;
+    memcpy(head->bytes, from, len);
+    move(&call->key, from, head->bytes);
+    move(&call->context, from, head->bytes);
+    for (size_t i = 0; i < call->num_pairs; i++) {
+        move(&call->names[i], from, head->bytes);
+        move(&call->values[i], from, head->bytes);
+    }
+    head->len = len;
+}
+
+int kf_call_parse_next(kf_call *call, kf_call_head *head, const uint8_t *frame, size_t frame_len) {
+    kf_msgpack in = {frame, frame + frame_len};
+    uint64_t num;
+    if (!read_start(call, &in, &num)) return 0;
+    const uint8_t *const start = in.at;
+    if (head->len && head->len <= kf_msgpack_left(&in) && memcmp(start, head->bytes, head->len) == 0) {
+        in.at += head->len;
+        return read_rest(call, &in, num);
+    }
+    head->len = 0;
+    head->serial++;
+    if (!read_head(call, &in)) return 0;
+    keep_head(call, head, start, (size_t)(in.at - start));
+    return read_rest(call, &in, num);
 }
 
 int kf_call_chunk(uint64_t *id, size_t *head_len, uint64_t *part_len, const uint8_t *frame, size_t len) {
@@ -198,34 +247,59 @@ size_t kf_call_view_room(const kf_call_column *column) {
     return column->lengths ? ((size_t)column->num + 1) * sizeof(int64_t) : 0;
 }
 
-static int view_list(struct kf_column *out, void *room, const kf_call_column *column) {
+static int view_list(struct kf_column *out, uint8_t *nil, void *room, const kf_call_column *column) {
     kf_msgpack in = {column->data.at, column->data.at + column->data.len};
     const uint8_t **ptrs = room;
     int64_t *lens = (int64_t *)(ptrs + column->num);
     struct kf_text record;
     for (uint64_t i = 0; i < column->num; i++) {
-        if (!kf_msgpack_bin(&in, &record)) return 0;
+        if (!read_record(&record, &in)) return 0;
         ptrs[i] = record.at, lens[i] = (int64_t)record.len;
+        if (nil) nil[i] = !record.at;
+        else if (!record.at) return 0;
     }
     *out = (struct kf_column){.ptrs = ptrs, .lens = lens};
     return in.at == in.end;
 }
 
-int kf_call_view(struct kf_column *out, void *room, const kf_call_column *column) {
-    if (!column->packed) return view_list(out, room, column);
-    *out = (struct kf_column){.data = column->data.at, .data_len = (int64_t)column->data.len};
-    if (!column->lengths) {
-        out->width = (int64_t)column->width;
-        return column->num * column->width == column->data.len;
-    }
-    int64_t *offsets = room, at = 0;
+static int view_lengths(int64_t *offsets, uint8_t *nil, const kf_call_column *column) {
+    int64_t at = 0;
     for (uint64_t i = 0; i < column->num; i++) {
         const uint32_t len = load32_le(column->lengths + 4 * i);
-        if (len == not_there) return 0;
         offsets[i] = at;
-        at += len;
+        if (nil) nil[i] = len == not_there;
+        else if (len == not_there) return 0;
+        if (len != not_there) at += len;
     }
     offsets[column->num] = at;
-    out->offsets = offsets;
     return (uint64_t)at == column->data.len;
+}
+
+int kf_call_view(struct kf_column *out, uint8_t *nil, void *room, const kf_call_column *column) {
+    if (!column->packed) return view_list(out, nil, room, column);
+    *out = (struct kf_column){.data = column->data.at, .data_len = (int64_t)column->data.len};
+    if (column->lengths) {
+        out->offsets = room;
+        return view_lengths(room, nil, column);
+    }
+    if (nil) memset(nil, 0, column->num);
+    out->width = (int64_t)column->width;
+    return column->num * column->width == column->data.len;
+}
+
+const uint8_t *kf_call_peek(const kf_call_column *column, uint64_t i, uint64_t *at, size_t len, uint64_t least) {
+    const uint8_t *const data = column->data.at;
+    const uint64_t there = column->data.len;
+    if (!column->packed) {
+        kf_msgpack in = {data + *at, data + there};
+        struct kf_text record;
+        if (!read_record(&record, &in)) return NULL;
+        *at = (uint64_t)(in.at - data);
+        return record.at && record.len >= least && record.len >= len ? record.at : NULL;
+    }
+    uint64_t has = column->lengths ? load32_le(column->lengths + 4 * i) : column->width;
+    if (column->lengths && has == not_there) has = 0;
+    const uint64_t begin = *at;
+    *at += has;
+    return has >= least && has >= len && begin <= there && len <= there - begin ? data + begin : NULL;
 }

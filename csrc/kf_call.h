@@ -34,12 +34,14 @@ typedef struct {
 
 typedef struct {
     uint64_t id;
+    /* the head, which many requests have in common */
     int op;                   /* enum kf_operation, of one record */
     int many;                 /* whether it is the batch of that */
     struct kf_text key;       /* at = NULL: none */
     struct kf_text context;   /* the map as it was sent; len 0: no pairs */
     struct kf_text names[KF_PAIRS_MAX], values[KF_PAIRS_MAX];
     size_t num_pairs;
+    /* the rest */
     struct kf_text payload[2];      /* bins: the record; with what it is compared */
     kf_call_column columns[2];      /* the same of batches */
     uint64_t count, size;           /* of batches: how many; bytes that are asked for */
@@ -52,6 +54,18 @@ typedef struct {
  * is not known here, a name that is no UTF-8, bytes behind it, ... */
 int kf_call_parse(kf_call *call, const uint8_t *frame, size_t frame_len);
 
+/* The head of the request that was read last, operation, key and context, which points into bytes. */
+enum { KF_CALL_HEAD_MAX = 1024 };
+typedef struct {
+    size_t len;      /* 0: it was longer, or there is none */
+    uint64_t serial; /* of a head, however often it came again */
+    uint8_t bytes[KF_CALL_HEAD_MAX];
+} kf_call_head;
+
+/* The same where requests follow each other, whose heads are the same more often than not: call has the one before, read
+ * by this function with this head, or nothing when head->len is 0. */
+int kf_call_parse_next(kf_call *call, kf_call_head *head, const uint8_t *frame, size_t frame_len);
+
 /* Whether a frame, of which len bytes are there, begins as [id, 0, bin] does; then its id, the length of what
  * precedes the bytes of the bin, and their number. */
 int kf_call_chunk(uint64_t *id, size_t *head_len, uint64_t *part_len, const uint8_t *frame, size_t len);
@@ -62,8 +76,12 @@ static inline uint64_t kf_call_records(const kf_call *call) {
 }
 
 /* The records of a column as kf_column.h has them. room: kf_call_view_room(column) bytes, aligned to 8, for what that
- * needs. 0: its lengths are not those of its data, or a record is not there (nil). */
+ * needs. nil: for each record 1 when it is not there, which is seen as one without bytes; or NULL. 0: its lengths are
+ * not those of its data, or a record is not there and nil is NULL. */
 size_t kf_call_view_room(const kf_call_column *column);
-int kf_call_view(struct kf_column *out, void *room, const kf_call_column *column);
+int kf_call_view(struct kf_column *out, uint8_t *nil, void *room, const kf_call_column *column);
+/* Where the first len bytes of record i are, of one that has as many and needs at least least; or NULL: it has not, or
+ * they are not there yet. Records are asked for in their order: *at is kept from one to the next, at first 0. */
+const uint8_t *kf_call_peek(const kf_call_column *column, uint64_t i, uint64_t *at, size_t len, uint64_t least);
 
 #endif

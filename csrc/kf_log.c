@@ -15,7 +15,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "kf.h"
+#include "kf_log.h"
 #include "kf_metrics.h"
 #include "kf_sha256.h"
 
@@ -89,6 +89,8 @@ static int write_at(int fd, uint64_t offset, struct iovec *parts, int num) {
 
 /* Records that lie back to back in one buffer. */
 typedef struct {
+    const uint8_t *kinds; /* of each; NULL: all are of one */
+    int kind;
     const uint8_t *bodies;
     const uint32_t *lens;
     size_t num;
@@ -105,16 +107,16 @@ static uint64_t size_of(const records *all) {
     return size;
 }
 
-static int append(struct kf_log_end *end, int fd, int kind, const records *all) {
+static int append(struct kf_log_end *end, int fd, const records *all) {
     uint8_t heads[KF_LOG_MAX_RECORDS][HEAD_LEN], chains[KF_LOG_MAX_RECORDS][CHAIN_LEN];
     struct iovec parts[3 * KF_LOG_MAX_RECORDS], *part = parts;
     const uint64_t size = size_of(all);
     const uint8_t *body = all->bodies, *before = end->chain;
-    if (!size || kind < 0 || kind > UINT8_MAX) return KF_ERR_ARGUMENT;
+    if (!size || all->kind < 0 || all->kind > UINT8_MAX) return KF_ERR_ARGUMENT;
     if (end->busy) return KF_ERR_FORMAT;
     for (size_t i = 0; i < all->num; i++) {
         const size_t len = all->lens[i];
-        put_head(heads[i], kind, len);
+        put_head(heads[i], all->kinds ? all->kinds[i] : all->kind, len);
         link_to(chains[i], before, heads[i], body, len);
         *part++ = (struct iovec){heads[i], HEAD_LEN};
         *part++ = (struct iovec){(void *)(uintptr_t)body, len};
@@ -139,29 +141,42 @@ static int append(struct kf_log_end *end, int fd, int kind, const records *all) 
 int kf_log_append_locked(struct kf_log_end *end, int fd, int kind, const uint8_t *body, size_t body_len) {
     const int status = kf_init();
     const uint32_t len = body_len > KF_LOG_MAX_BODY ? UINT32_MAX : (uint32_t)body_len;
-    const records one = {body, &len, 1};
-    return status == KF_OK ? append(end, fd, kind, &one) : status;
+    const records one = {.kind = kind, .bodies = body, .lens = &len, .num = 1};
+    return status == KF_OK ? append(end, fd, &one) : status;
 }
 
-int kf_log_append(struct kf_log_end *end, uint64_t *num, int lock_fd, int fd, uint64_t segment, uint64_t max_offset,
-                  int kind, const uint8_t *bodies, const uint32_t *lens, size_t num_bodies) {
-    const records all = {bodies, lens, num_bodies};
-    const uint64_t size = size_of(&all);
-    const uint64_t begun = kf_metrics_now();
+/* num_events: how many are in them. */
+static int append_all(const struct kf_reactor_log *place, uint64_t *num, const records *all, uint64_t num_events) {
+    struct kf_log_end *end = place->end;
+    const uint64_t size = size_of(all), begun = kf_metrics_now();
     int status = kf_init();
     if (status == KF_OK && !size) return KF_ERR_ARGUMENT;
-    if (status == KF_OK) status = lock(lock_fd);
+    if (status == KF_OK) status = lock(place->lock_fd);
     if (status != KF_OK) return status;
-    if (end->segment != segment) status = KF_ERR_STALE;
-    else if (end->offset + size - HEAD_LEN - CHAIN_LEN > max_offset) status = KF_ERR_CAPACITY;
-    else status = append(end, fd, kind, &all);
+    if (end->segment != place->segment) status = KF_ERR_STALE;
+    else if (end->offset + size - HEAD_LEN - CHAIN_LEN > place->max_offset) status = KF_ERR_CAPACITY;
+    else status = append(end, place->fd, all);
     *num = end->num;
     const int reason = errno;
-    const int unlocked = unlock(lock_fd);
+    const int unlocked = unlock(place->lock_fd);
     if (status == KF_OK) {
-        for (size_t i = 0; i < num_bodies; i++) kf_metrics_request(KF_TIMER_AUDIT, begun);
+        kf_metrics_requests(KF_TIMER_AUDIT, begun, num_events);
         return unlocked;
     }
     errno = reason;
     return status;
+}
+
+int kf_log_append(struct kf_log_end *end, uint64_t *num, int lock_fd, int fd, uint64_t segment, uint64_t max_offset,
+                  int kind, const uint8_t *bodies, const uint32_t *lens, size_t num_bodies) {
+    const struct kf_reactor_log place = {.end = end, .lock_fd = lock_fd, .fd = fd, .segment = segment, .max_offset = max_offset};
+    const records all = {.kind = kind, .bodies = bodies, .lens = lens, .num = num_bodies};
+    return append_all(&place, num, &all, num_bodies);
+}
+
+int kf_log_append_kinds(const struct kf_reactor_log *place, const uint8_t *kinds, const uint8_t *bodies,
+                        const uint32_t *lens, size_t num_bodies, uint64_t num_events) {
+    uint64_t num;
+    const records all = {.kinds = kinds, .bodies = bodies, .lens = lens, .num = num_bodies};
+    return append_all(place, &num, &all, num_events);
 }

@@ -101,10 +101,10 @@ static int place_of(uint64_t value, int first, int last) {
     return i < last ? i : last;
 }
 
-static void add_time(block *b, struct kf_timer *t, uint64_t begun) {
+static void add_times(block *b, struct kf_timer *t, uint64_t begun, uint64_t num) {
     const uint64_t now = kf_metrics_now(), taken = now > begun ? now - begun : 0;
-    add(b, &t->nanoseconds, taken);
-    add(b, &t->times[place_of(taken, FIRST_TIME_BITS, KF_TIMES - 1)], 1);
+    add(b, &t->nanoseconds, taken * num);
+    add(b, &t->times[place_of(taken, FIRST_TIME_BITS, KF_TIMES - 1)], num);
 }
 
 void kf_metrics_count(int counter, uint64_t num) {
@@ -121,14 +121,16 @@ void kf_metrics_single(int timer, int failed) {
     if (failed) add(b, &t->failed, 1);
 }
 
-void kf_metrics_request(int timer, uint64_t begun) {
+void kf_metrics_requests(int timer, uint64_t begun, uint64_t num) {
     if (timer < 0 || timer >= KF_TIMERS) return;
     block *b = own();
     struct kf_timer *t = &b->timers[timer];
-    add(b, &t->calls, 1);
-    add(b, &t->records, 1);
-    if (begun) add_time(b, t, begun);
+    add(b, &t->calls, num);
+    add(b, &t->records, num);
+    if (begun) add_times(b, t, begun, num);
 }
+
+void kf_metrics_request(int timer, uint64_t begun) { kf_metrics_requests(timer, begun, 1); }
 
 void kf_metrics_begin(void) { request_begun = kf_metrics_now(); }
 
@@ -151,7 +153,7 @@ void kf_metrics_batch(int timer, uint64_t begun, uint64_t num, uint64_t failed, 
     add(b, &t->failed, failed);
     add(b, &t->bytes, bytes);
     add(b, &t->sizes[place_of(num, 0, KF_SIZES - 1)], 1);
-    add_time(b, t, begun);
+    add_times(b, t, begun, 1);
 }
 
 void kf_metrics_records(int timer, uint64_t begun, int64_t num, int64_t num_bad) {

@@ -13,6 +13,8 @@
 void kf_metrics_single(int timer, int failed);
 /* The request that began in this thread (kf_metrics_begin) was answered. */
 void kf_metrics_answered(int timer);
+/* kf_metrics_request of num that began, and were answered, together. */
+void kf_metrics_requests(int timer, uint64_t begun, uint64_t num);
 /* A batch of num records. num_bad: how many did not pass; -1: it failed as a whole. */
 void kf_metrics_records(int timer, uint64_t begun, int64_t num, int64_t num_bad);
 

@@ -69,20 +69,16 @@ static int accept_one(struct kf_reactor *r, int listening) {
 }
 
 static void accept_some(struct kf_reactor *r, int listening) {
-    for (int i = 0; i < ACCEPTS_AT_ONCE && accept_one(r, listening); i++) {
+    for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
+        if (__atomic_load_n(&r->num_events, __ATOMIC_RELAXED) > KF_EVENTS_MAX) {
+            pause_listening(r); /* the server does not keep up with who comes and goes */
+            return;
+        }
+        if (!accept_one(r, listening)) return;
     }
 }
 
 /* ---- what others bring -------------------------------------------------------------------------- */
-
-/* num of its requests are answered. What each of them holds is not kept: they count alike. */
-static void answered(kf_conn *c, uint32_t num) {
-    if (num > c->inflight) num = c->inflight;
-    if (!num) return;
-    c->pending -= c->pending / c->inflight * num;
-    c->inflight -= num;
-    if (!c->inflight) c->pending = 0;
-}
 
 static void obey(struct kf_reactor *r, kf_command *command) {
     kf_conn *c = kf_conn_of(r, command->conn);
@@ -90,7 +86,7 @@ static void obey(struct kf_reactor *r, kf_command *command) {
     if (!c) return;
     switch (command->kind) {
     case KF_COMMAND_SEND:
-        answered(c, command->num_answered);
+        kf_conn_answered(r, c, command->num_answered);
         alive = kf_conn_send_buffer(r, c, &command->bytes);
         break;
     case KF_COMMAND_ADMIT:
@@ -99,7 +95,7 @@ static void obey(struct kf_reactor *r, kf_command *command) {
         c->caller = command->caller;
         break;
     case KF_COMMAND_DROP:
-        kf_timers_end(r, c);
+        kf_timer_end(&c->reads);
         c->state = KF_CONN_ENDING;
         break;
     }
@@ -121,15 +117,16 @@ static void finish_jobs(struct kf_reactor *r) {
     for (kf_job *job = kf_workers_done(r), *next; job; job = next) {
         kf_conn *c = kf_conn_of(r, job->conn);
         next = job->next;
-        kf_uid_recant(r, job->uid, job->announced);
+        if (job->answer) kf_hot_used(r, &job->use);
+        if (c && job->is_lost) kf_conn_close(r, c);
         if (c && job->answer) {
-            answered(c, 1);
+            kf_conn_answered(r, c, 1);
             if (kf_conn_send_answer(r, c, job))
                 kf_conn_resume(r, c);
             else
                 kf_conn_close(r, c);
         }
-        kf_job_free(job);
+        kf_job_free(r, job);
     }
 }
 
@@ -138,7 +135,7 @@ static void notice(struct kf_reactor *r) {
     if (r->now < r->noticed_at + NOTICE_US) return;
     if (!__atomic_exchange_n(&r->is_dirty, 0, __ATOMIC_ACQ_REL)) return;
     r->noticed_at = r->now;
-    kf_event_push(r, KF_EVENT_RECORDED, NULL, NULL);
+    if (!kf_event_push(r, KF_EVENT_RECORDED, NULL, NULL)) __atomic_store_n(&r->is_dirty, 1, __ATOMIC_RELEASE);
 }
 
 /* ---- the loop ----------------------------------------------------------------------------------- */
@@ -159,10 +156,8 @@ static int64_t earlier(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* Milliseconds to wait for something; -1: for ever. */
 static int wait_ms(const struct kf_reactor *r) {
-    int64_t until = INT64_MAX;
+    int64_t until = kf_timers_until(r);
     if (r->again) return 0;
-    if (r->hellos.first) until = earlier(until, r->hellos.first->timer_at);
-    if (r->frames.first) until = earlier(until, r->frames.first->timer_at);
     if (r->stop_at) until = earlier(until, r->stop_at);
     else if (r->listen_at) until = earlier(until, r->listen_at);
     if (__atomic_load_n(&r->is_dirty, __ATOMIC_ACQUIRE)) until = earlier(until, r->noticed_at + NOTICE_US);
@@ -209,10 +204,17 @@ static void serve_again(struct kf_reactor *r) {
         next = c->again_next;
         c->is_listed = 0;
         kf_conn_resume(r, c);
+        kf_uid_wake(r, c->uid);
     }
 }
 
 static int is_done(const struct kf_reactor *r) { return r->stop_at && (!r->num_open || r->now >= r->stop_at); }
+
+static void begin_round(struct kf_reactor *r) {
+    r->begun = kf_metrics_now();
+    r->now = (int64_t)(r->begun / 1000);
+    r->today = kf_clock_us(CLOCK_REALTIME);
+}
 
 int kf_reactor_run(struct kf_reactor *r) {
     struct epoll_event events[EVENTS_AT_ONCE];
@@ -220,11 +222,12 @@ int kf_reactor_run(struct kf_reactor *r) {
     while (!is_done(r)) {
         const int num = epoll_wait(r->epoll_fd, events, EVENTS_AT_ONCE, wait_ms(r));
         if (num < 0 && errno != EINTR) return KF_ERR_SYSTEM;
-        r->now = kf_clock_us(CLOCK_MONOTONIC);
+        begin_round(r);
         r->is_alone = num == 1 && !r->again;
         for (int i = 0; i < num; i++) serve(r, &events[i]);
         serve_again(r);
         kf_group_end(r);
+        kf_events_returned(r);
         kf_nonces_end(&r->nonces);
         kf_wipe_below();
         kf_timers_check(r);
@@ -261,14 +264,21 @@ static int open_files(struct kf_reactor *r) {
     return epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, r->wake_fd, &e) == 0 && listen_to(r, EPOLL_CTL_ADD);
 }
 
+static int copy_text(struct kf_text *text) {
+    uint8_t *copy = malloc(text->len + 1);
+    if (copy && text->len) memcpy(copy, text->at, text->len);
+    text->at = copy;
+    return copy != NULL;
+}
+
 static int open_memory(struct kf_reactor *r, const int *listen_fds, size_t num_fds) {
+    enum { ALL = KF_IN_ROOM + KF_OUT_LEN + KF_ROOM_LEN + KF_RECORDS_LEN };
     r->listening = malloc((num_fds ? num_fds : 1) * sizeof *r->listening);
-    r->in = malloc(KF_IN_ROOM), r->out = malloc(KF_OUT_LEN), r->room = malloc(KF_ROOM_LEN);
-    r->records = malloc(KF_RECORDS_LEN);
-    uint8_t *refusal = malloc(r->limits.refusal.len + 1);
-    if (refusal && r->limits.refusal.len) memcpy(refusal, r->limits.refusal.at, r->limits.refusal.len);
-    r->limits.refusal.at = refusal;
-    if (!r->listening || !r->in || !r->out || !r->room || !r->records || !refusal) return 0;
+    r->common = kf_buffer_new(ALL, ALL);
+    const int refusal = copy_text(&r->limits.refusal), full = copy_text(&r->limits.full);
+    if (!r->listening || !r->common.at || !refusal || !full) return 0;
+    r->in = r->common.at, r->out = r->in + KF_IN_ROOM, r->room = r->out + KF_OUT_LEN, r->group.events.bytes = r->room + KF_ROOM_LEN;
+    r->group.events.room = KF_RECORDS_LEN;
     if (num_fds) memcpy(r->listening, listen_fds, num_fds * sizeof *listen_fds);
     r->num_listening = num_fds;
     return 1;
@@ -281,9 +291,9 @@ static void close_file(int fd) {
 static void free_all(struct kf_reactor *r) {
     close_file(r->epoll_fd), close_file(r->wake_fd), close_file(r->event_fd);
     close_file(r->log.fd), close_file(r->log.lock_fd);
-    free(r->listening), free(r->in), free(r->out), free(r->room), free(r->records);
-    free((void *)(uintptr_t)r->limits.refusal.at);
-    free(r->conns), free(r->serials), free(r->free_slots), free(r->uids);
+    kf_buffer_free(&r->common);
+    free(r->listening), free((void *)(uintptr_t)r->limits.refusal.at), free((void *)(uintptr_t)r->limits.full.at);
+    free(r->conns), free(r->serials), free(r->free_slots);
     pthread_mutex_destroy(&r->shared_lock);
     pthread_mutex_destroy(&r->log_lock);
     free(r);
@@ -291,7 +301,7 @@ static void free_all(struct kf_reactor *r) {
 
 static int are_sensible(const struct kf_reactor_limits *l) {
     return l->max_frame >= 1024 && l->max_frame <= UINT32_MAX && l->max_hello >= 16 && l->max_hello <= KF_IN_LEN / 2 &&
-           l->max_message >= l->max_frame && l->max_inflight && l->max_connections && l->threads >= 1;
+           l->max_message >= l->max_frame && l->max_inflight && l->max_connections && l->max_open && l->threads >= 1;
 }
 
 int kf_reactor_open(struct kf_reactor **out, const int *listen_fds, size_t num_fds, const uint64_t *epoch,
@@ -303,6 +313,8 @@ int kf_reactor_open(struct kf_reactor **out, const int *listen_fds, size_t num_f
     r->limits = *limits, r->epoch = epoch;
     r->epoll_fd = r->wake_fd = r->event_fd = r->log.fd = r->log.lock_fd = -1;
     r->hellos.length = (int64_t)limits->hello_ms * 1000, r->frames.length = (int64_t)limits->frame_ms * 1000;
+    r->writes.length = (int64_t)limits->write_ms * 1000;
+    kf_ring_init(&r->hellos.running), kf_ring_init(&r->frames.running), kf_ring_init(&r->writes.running);
     r->again_end = &r->again, r->events_end = &r->events, r->inbox_end = &r->inbox;
     pthread_mutex_init(&r->shared_lock, NULL);
     pthread_mutex_init(&r->log_lock, NULL);
@@ -331,9 +343,8 @@ void kf_reactor_close(struct kf_reactor *r) {
     }
     kf_events_free(r);
     kf_tickets_destroy(&r->tickets);
-    kf_wipe(r->in, KF_IN_ROOM);
-    kf_buffers_forget();
     free_all(r);
+    kf_buffers_forget();
 }
 
 #else
@@ -344,6 +355,12 @@ int kf_reactor_open(struct kf_reactor **out, const int *listen_fds, size_t num_f
     errno = ENOSYS;
     return KF_ERR_SYSTEM;
 }
+static void begin_round(struct kf_reactor *r) {
+    r->begun = kf_metrics_now();
+    r->now = (int64_t)(r->begun / 1000);
+    r->today = kf_clock_us(CLOCK_REALTIME);
+}
+
 int kf_reactor_run(struct kf_reactor *r) {
     (void)r;
     return KF_ERR_SYSTEM;
@@ -352,55 +369,3 @@ void kf_reactor_stop(struct kf_reactor *r, uint32_t patience_ms) { (void)r, (voi
 void kf_reactor_close(struct kf_reactor *r) { (void)r; }
 
 #endif
-
-/* ---- for any thread ----------------------------------------------------------------------------- */
-
-int kf_reactor_event_fd(const struct kf_reactor *r) { return r->event_fd; }
-
-int kf_ticket_put(struct kf_reactor *r, uint64_t caller, int operation, const uint8_t *key, size_t key_len,
-                  const uint8_t *fact, size_t fact_len, const struct kf_ticket *ticket) {
-    const struct kf_text name = {key, key_len}, of = {fact, fact_len};
-    return kf_tickets_put(&r->tickets, caller, operation, &name, &of, ticket);
-}
-
-void kf_ticket_forget(struct kf_reactor *r, uint64_t caller) { kf_tickets_forget(&r->tickets, caller); }
-
-size_t kf_reactor_used(struct kf_reactor *r, uint32_t *slots, size_t max) {
-    size_t num = 0;
-    for (uint32_t i = 0; i < KF_REACTOR_SLOTS && num < max; i++)
-        if (__atomic_load_n(&r->used[i], __ATOMIC_RELAXED) && __atomic_exchange_n(&r->used[i], 0, __ATOMIC_ACQUIRE))
-            slots[num++] = i;
-    return num;
-}
-
-static void close_log(struct kf_reactor_log *log) {
-    if (log->fd >= 0) close(log->fd);
-    if (log->lock_fd >= 0) close(log->lock_fd);
-}
-
-int kf_reactor_record(struct kf_reactor *r, const struct kf_reactor_log *log) {
-    struct kf_reactor_log ours = {.fd = -1, .lock_fd = -1}, old;
-    if (log) {
-        ours = *log;
-        ours.fd = fcntl(log->fd, F_DUPFD_CLOEXEC, 3);
-        ours.lock_fd = fcntl(log->lock_fd, F_DUPFD_CLOEXEC, 3);
-        if (ours.fd < 0 || ours.lock_fd < 0) {
-            const int reason = errno;
-            close_log(&ours);
-            errno = reason;
-            return KF_ERR_SYSTEM;
-        }
-    }
-    pthread_mutex_lock(&r->log_lock);
-    old = r->log;
-    r->log = ours;
-    pthread_mutex_unlock(&r->log_lock);
-    close_log(&old);
-    return KF_OK;
-}
-
-void kf_reactor_counts(struct kf_reactor *r, struct kf_reactor_counts *out) {
-    const uint64_t *from = (const uint64_t *)&r->counts;
-    uint64_t *to = (uint64_t *)out;
-    for (size_t i = 0; i < sizeof *out / sizeof *to; i++) to[i] = __atomic_load_n(from + i, __ATOMIC_RELAXED);
-}

@@ -1,7 +1,9 @@
 /* Connections: their numbers, what the kernel is asked for, their timers, and their end. */
 #if defined(__linux__)
 #include <stdlib.h>
+#include <linux/sockios.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -32,92 +34,101 @@ static int grow_slots(struct kf_reactor *r) {
     return 1;
 }
 
-/* ---- connections of a uid ----------------------------------------------------------------------- */
+/* ---- what others work on ------------------------------------------------------------------------- */
 
-static kf_uid_count *uid_count(struct kf_reactor *r, uint32_t uid) {
-    for (uint32_t i = 0; i < r->num_uids; i++)
-        if (r->uids[i].uid == uid) return &r->uids[i];
-    return NULL;
+void kf_conn_owe(kf_conn *c, uint64_t len) {
+    c->pending += len;
+    kf_uid_hold(c->uid, len);
 }
 
-/* Counts one more; 0: that is too many. */
-static int add_uid(struct kf_reactor *r, uint32_t uid) {
-    kf_uid_count *known = uid_count(r, uid);
-    if (known) return known->num < r->limits.max_connections && ++known->num;
-    if (r->num_uids == r->max_uids) {
-        const uint32_t max = r->max_uids ? 2 * r->max_uids : 16;
-        kf_uid_count *uids = realloc(r->uids, max * sizeof *uids);
-        if (!uids) return 0;
-        r->uids = uids, r->max_uids = max;
-    }
-    r->uids[r->num_uids++] = (kf_uid_count){.uid = uid, .num = 1};
-    return 1;
+void kf_conn_begin(kf_conn *c, uint64_t len) {
+    c->inflight++;
+    kf_conn_owe(c, len);
 }
 
-static void drop_if_unused(struct kf_reactor *r, kf_uid_count *known) {
-    if (!known->num && !known->announced) *known = r->uids[--r->num_uids];
-}
-
-static void remove_uid(struct kf_reactor *r, uint32_t uid) {
-    kf_uid_count *known = uid_count(r, uid);
-    known->num--;
-    drop_if_unused(r, known);
-}
-
-int kf_uid_announce(struct kf_reactor *r, uint32_t uid, uint64_t len) {
-    kf_uid_count *known = uid_count(r, uid);
-    if (len > r->limits.max_message - known->announced) return 0;
-    known->announced += len;
-    return 1;
-}
-
-void kf_uid_recant(struct kf_reactor *r, uint32_t uid, uint64_t len) {
-    kf_uid_count *known = len ? uid_count(r, uid) : NULL;
-    if (!known) return;
-    known->announced -= len;
-    drop_if_unused(r, known);
+/* What each of them holds is not kept: they count alike. */
+void kf_conn_answered(struct kf_reactor *r, kf_conn *c, uint32_t num) {
+    if (num > c->inflight) num = c->inflight;
+    if (!num) return;
+    const uint64_t done = num == c->inflight ? c->pending : c->pending / c->inflight * num;
+    c->inflight -= num;
+    c->pending -= done;
+    kf_uid_release(r, c->uid, done);
 }
 
 /* ---- timers ------------------------------------------------------------------------------------- */
 
-static kf_timers *timers_of(struct kf_reactor *r, const kf_conn *c) {
-    return c->state == KF_CONN_HELLO ? &r->hellos : &r->frames;
+static void start(const struct kf_reactor *r, kf_timers *timers, kf_timer *timer) {
+    kf_timer_end(timer);
+    timer->at = r->now + timers->length;
+    kf_ring_append(&timers->running, &timer->ring);
 }
 
-void kf_timers_end(struct kf_reactor *r, kf_conn *c) {
-    kf_timers *t = timers_of(r, c);
-    if (!c->timer_at) return;
-    *(c->timer_prev ? &c->timer_prev->timer_next : &t->first) = c->timer_next;
-    *(c->timer_next ? &c->timer_next->timer_prev : &t->last) = c->timer_prev;
-    c->timer_prev = c->timer_next = NULL;
-    c->timer_at = 0;
+void kf_timer_end(kf_timer *timer) {
+    kf_ring_remove(&timer->ring);
+    timer->at = 0;
 }
 
-void kf_timers_start(struct kf_reactor *r, kf_timers *t, kf_conn *c) {
-    kf_timers_end(r, c);
-    c->timer_at = r->now + t->length;
-    c->timer_prev = t->last, c->timer_next = NULL;
-    *(t->last ? &t->last->timer_next : &t->first) = c;
-    t->last = c;
+static kf_timer *first_of(const kf_timers *timers) {
+    const kf_ring *head = &timers->running;
+    return kf_ring_is_empty(head) ? NULL : KF_RING_OF(kf_timer, ring, head->next);
 }
 
-static void check(struct kf_reactor *r, kf_timers *t) {
-    while (t->first && t->first->timer_at <= r->now) {
-        __atomic_add_fetch(&r->counts.timeouts, 1, __ATOMIC_RELAXED);
-        kf_conn_close(r, t->first);
-    }
+static kf_conn *reader_of(kf_timer *timer) { return KF_RING_OF(kf_conn, reads, timer); }
+static kf_conn *writer_of(kf_timer *timer) { return KF_RING_OF(kf_conn, writes, timer); }
+
+/* What of its answers lies with the kernel. That becomes less with each read, while the socket is writable again only
+ * when most of it has gone. */
+static int unread_by(const kf_conn *c) {
+    int len = 0;
+    return ioctl(c->fd, SIOCOUTQ, &len) == 0 ? len : 0;
+}
+
+static void start_writes(struct kf_reactor *r, kf_conn *c) {
+    c->unread = unread_by(c);
+    start(r, &r->writes, &c->writes);
+}
+
+static int goes_on(struct kf_reactor *r, kf_timer *timer) {
+    kf_conn *c = writer_of(timer);
+    if (unread_by(c) >= c->unread) return 0;
+    start_writes(r, c);
+    return 1;
+}
+
+static void end(struct kf_reactor *r, kf_conn *c) {
+    __atomic_add_fetch(&r->counts.timeouts, 1, __ATOMIC_RELAXED);
+    kf_conn_close(r, c);
+}
+
+static kf_timer *over(const struct kf_reactor *r, const kf_timers *timers) {
+    kf_timer *first = first_of(timers);
+    return first && first->at <= r->now ? first : NULL;
 }
 
 void kf_timers_check(struct kf_reactor *r) {
-    check(r, &r->hellos);
-    check(r, &r->frames);
+    kf_timer *timer;
+    while ((timer = over(r, &r->hellos)) != NULL || (timer = over(r, &r->frames)) != NULL) end(r, reader_of(timer));
+    while ((timer = over(r, &r->writes)) != NULL)
+        if (!goes_on(r, timer)) end(r, writer_of(timer));
+}
+
+int64_t kf_timers_until(const struct kf_reactor *r) {
+    const kf_timers *const all[] = {&r->hellos, &r->frames, &r->writes};
+    int64_t until = INT64_MAX;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        const kf_timer *first = first_of(all[i]);
+        if (first && first->at < until) until = first->at;
+    }
+    return until;
 }
 
 /* ---- the kernel's part -------------------------------------------------------------------------- */
 
 int kf_conn_may_begin(const struct kf_reactor *r, const kf_conn *c) {
     return (c->state == KF_CONN_HELLO || c->state == KF_CONN_READY) && c->unsent <= r->limits.max_unsent &&
-           c->inflight < r->limits.max_inflight && c->pending <= r->limits.max_pending;
+           c->inflight < r->limits.max_inflight && c->pending + c->queued <= r->limits.max_pending &&
+           (c->state == KF_CONN_HELLO || kf_uid_has_room(r, c->uid));
 }
 
 /* Not while a request waits: as long as none does, chunks of those that were begun may come. */
@@ -134,6 +145,16 @@ static int is_over(const struct kf_reactor *r, const kf_conn *c) {
     return (c->eof || r->stop_at) && (!c->inflight || c->state == KF_CONN_HELLO);
 }
 
+/* A request waits for its uid to hold less, or for the server to take chunks. */
+static void wait_for_others(struct kf_reactor *r, kf_conn *c) {
+    const int waits = c->is_blocked || c->is_again, is_full = waits && !kf_uid_has_room(r, c->uid);
+    if (!is_full)
+        kf_ring_remove(&c->waiting);
+    else if (!c->waiting.next)
+        kf_ring_append(&c->uid->waiting, &c->waiting);
+    kf_conn_hungry(r, c, is_full || (waits && c->queued));
+}
+
 void kf_conn_settle(struct kf_reactor *r, kf_conn *c) {
     if (c->fd < 0) return;
     if (is_over(r, c)) {
@@ -147,13 +168,18 @@ void kf_conn_settle(struct kf_reactor *r, kf_conn *c) {
         epoll_ctl(r->epoll_fd, EPOLL_CTL_MOD, c->fd, &e);
         c->mask = mask;
     }
+    wait_for_others(r, c);
+    if (!c->out)
+        kf_timer_end(&c->writes);
+    else if (!c->writes.at)
+        start_writes(r, c);
     if (c->state == KF_CONN_HELLO) return; /* its timer runs since it was accepted */
     /* a frame that has begun, or a peer that does not take the last that it is sent */
     const int waits = is_read ? c->in.at || c->part_left : c->state == KF_CONN_ENDING;
     if (!waits)
-        kf_timers_end(r, c);
-    else if (!c->timer_at)
-        kf_timers_start(r, &r->frames, c);
+        kf_timer_end(&c->reads);
+    else if (!c->reads.at)
+        start(r, &r->frames, &c->reads);
 }
 
 void kf_conn_again(struct kf_reactor *r, kf_conn *c) {
@@ -167,28 +193,33 @@ void kf_conn_again(struct kf_reactor *r, kf_conn *c) {
 
 /* ---- beginning and end -------------------------------------------------------------------------- */
 
+static void refuse(struct kf_reactor *r, int fd, const struct kf_text *why) {
+    if (why->len) (void)!send(fd, why->at, why->len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    __atomic_add_fetch(&r->counts.refused, 1, __ATOMIC_RELAXED);
+    close(fd);
+}
+
 /* Takes the descriptor. NULL: it was closed. */
 kf_conn *kf_conn_open(struct kf_reactor *r, int fd, uint32_t uid) {
     struct epoll_event e = {.events = EPOLLIN};
-    const int counted = add_uid(r, uid);
-    kf_conn *c = counted && (r->num_free || grow_slots(r)) ? calloc(1, sizeof *c) : NULL;
+    kf_uid *u = kf_uid_of(r, uid);
+    const int may = u && u->num < r->limits.max_connections && r->num_open < r->limits.max_open;
+    kf_conn *c = may && (r->num_free || grow_slots(r)) ? calloc(1, sizeof *c) : NULL;
     e.data.ptr = c;
     if (!c || epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, fd, &e) != 0) {
-        if (counted) remove_uid(r, uid);
-        const struct kf_text *refusal = &r->limits.refusal;
-        if (refusal->len) (void)!send(fd, refusal->at, refusal->len, MSG_NOSIGNAL | MSG_DONTWAIT);
-        __atomic_add_fetch(&r->counts.refused, 1, __ATOMIC_RELAXED);
+        refuse(r, fd, u && u->num >= r->limits.max_connections ? &r->limits.refusal : &r->limits.full);
+        if (u) kf_uid_let_go(r, u);
         free(c);
-        close(fd);
         return NULL;
     }
     const uint32_t slot = r->free_slots[--r->num_free];
     c->id = (uint64_t)++r->serials[slot] << 32 | slot;
-    c->fd = fd, c->uid = uid, c->mask = EPOLLIN, c->out_end = &c->out, c->arrived = r->now;
+    c->fd = fd, c->uid = u, c->mask = EPOLLIN, c->out_end = &c->out, c->jobs_end = &c->jobs, c->arrived = r->now;
+    u->num++;
     r->conns[slot] = c;
     r->num_open++;
     __atomic_store_n(&r->counts.connections, r->num_open, __ATOMIC_RELAXED);
-    kf_timers_start(r, &r->hellos, c);
+    start(r, &r->hellos, &c->reads);
     return c;
 }
 
@@ -196,25 +227,25 @@ kf_conn *kf_conn_open(struct kf_reactor *r, int fd, uint32_t uid) {
 void kf_conn_close(struct kf_reactor *r, kf_conn *c) {
     const uint32_t slot = (uint32_t)c->id;
     if (c->fd < 0) return;
-    kf_timers_end(r, c);
+    kf_timer_end(&c->reads);
+    kf_timer_end(&c->writes);
     close(c->fd);
     c->fd = -1;
-    remove_uid(r, c->uid);
+    c->uid->num--;
     r->conns[slot] = NULL;
     r->free_slots[r->num_free++] = slot;
     r->num_open--;
     __atomic_store_n(&r->counts.connections, r->num_open, __ATOMIC_RELAXED);
     kf_buffer_free(&c->in);
     kf_pieces_free(c);
-    while (c->assemblies) {
-        kf_assembly *first = c->assemblies;
-        c->assemblies = first->next;
-        kf_uid_recant(r, c->uid, first->total);
-        kf_assembly_free(first);
-    }
-    if (c->inflight) kf_workers_forget(r, c->id);
+    kf_ring_remove(&c->waiting);
+    kf_conn_hungry(r, c, 0);
+    kf_workers_forget(r, c);
+    kf_chunks_forget(r, c);
+    kf_conn_answered(r, c, c->inflight);
+    kf_uid_wake(r, c->uid); /* it may have been its turn */
     kf_event_push(r, KF_EVENT_CLOSED, c, NULL);
-    c->timer_next = r->closed;
+    c->next_closed = r->closed;
     r->closed = c;
 }
 
@@ -228,7 +259,8 @@ void kf_conn_free_closed(struct kf_reactor *r) {
     r->again_end = again;
     while (r->closed) {
         kf_conn *c = r->closed;
-        r->closed = c->timer_next;
+        r->closed = c->next_closed;
+        kf_uid_let_go(r, c->uid);
         free(c);
     }
 }

@@ -1,6 +1,6 @@
 /*
- * Work that would keep other connections waiting: a few threads take it in its order, answer, record it, and give the
- * answers back to the loop, in any order. Rules:
+ * Work that would keep other connections waiting: a few threads take it, one job of each uid after the other, answer,
+ * record it, and give the answers back to the loop, in any order. Rules:
  * - a ticket is looked at again when its work begins;
  * - what cannot be answered or recorded here goes to the server, with the frame as it came.
  */
@@ -11,8 +11,20 @@
 
 #include "kf_reactor.h"
 
-void kf_job_free(kf_job *job) {
+kf_job *kf_job_new(const kf_conn *c, const kf_ticket_entry *ticket) {
+    kf_job *job = calloc(1, sizeof *job);
+    if (!job) return NULL;
+    job->conn = c->id, job->uid = c->uid, job->arrived = c->arrived;
+    kf_uid_ref(job->uid);
+    job->ticket = ticket ? kf_ticket_hold(ticket) : NULL;
+    return job;
+}
+
+void kf_job_free(struct kf_reactor *r, kf_job *job) {
+    kf_uid_recant(job->uid, job->announced);
+    kf_uid_let_go(r, job->uid);
     kf_ticket_let_go(job->ticket);
+    kf_answer_let_go(&job->others);
     kf_buffer_free(&job->frame);
     kf_buffer_free(&job->payload);
     if (job->answer) {
@@ -48,8 +60,9 @@ static int answer(struct kf_reactor *r, kf_job *job) {
         return 0;
     }
     shared->bytes = kf_buffer_new(job->plan.bound, job->plan.bound);
-    const kf_answering a = {.call = &job->call, .ticket = job->ticket, .nonces = &nonces, .alone = 1,
-                            .threads = r->limits.threads, .room = room};
+    const kf_ticket_source source = {.tickets = &r->tickets, .epoch = r->epoch, .now = kf_clock_us(CLOCK_REALTIME)};
+    const kf_answering a = {.call = &job->call, .ticket = job->ticket, .nonces = &nonces, .source = &source,
+                            .others = &job->others, .alone = 1, .threads = r->limits.threads, .room = room};
     job->answer_len = shared->bytes.at ? kf_answer(shared->bytes.at, &job->data, &a) : KF_ERR_MEMORY;
     free(room);
     kf_wipe_below();
@@ -64,14 +77,13 @@ static int answer(struct kf_reactor *r, kf_job *job) {
     return 0;
 }
 
-static int record(struct kf_reactor *r, const kf_job *job) {
-    if (!job->ticket->facts.recorded) return 1;
-    uint8_t *event = malloc(kf_answer_event_bound(&job->call, job->ticket));
-    if (!event) return 0;
-    const uint32_t len = (uint32_t)kf_answer_event(event, &job->call, job->ticket, job->data.failed,
-                                                   (uint64_t)kf_clock_us(CLOCK_REALTIME), job->conn);
-    const int recorded = len <= KF_EVENT_MAX && kf_hot_record(r, event, &len, 1) == KF_OK;
-    free(event);
+static int record(struct kf_reactor *r, const kf_answered *answered) {
+    if (!answered->ticket->facts.recorded) return 1;
+    kf_events one = {.room = kf_answer_event_bound(answered)};
+    one.bytes = malloc(one.room);
+    if (!one.bytes) return 0;
+    const int recorded = kf_events_add(&one, answered) && kf_hot_record(r, &one) == KF_OK;
+    free(one.bytes);
     return recorded;
 }
 
@@ -79,8 +91,12 @@ static int record(struct kf_reactor *r, const kf_job *job) {
 static int run(struct kf_reactor *r, kf_job *job) {
     const uint64_t begun = kf_metrics_now();
     if (!job->ticket || !parse(r, job) || !is_begun(r, job) || !answer(r, job)) return 0;
-    if (record(r, job)) {
-        kf_hot_count(r, &job->call, job->ticket, job->data.failed, begun);
+    const kf_answered answered = {.call = &job->call, .ticket = job->ticket, .others = &job->others,
+                                  .failed = job->data.failed, .now = (uint64_t)kf_clock_us(CLOCK_REALTIME),
+                                  .conn = job->conn};
+    if (record(r, &answered)) {
+        job->use = kf_hot_use(&answered, begun);
+        kf_hot_count(r, &job->use, 1, job->use.bytes);
         return 1;
     }
     kf_buffer_free(&job->answer->bytes);
@@ -91,16 +107,43 @@ static int run(struct kf_reactor *r, kf_job *job) {
 
 /* ---- threads ------------------------------------------------------------------------------------ */
 
+/* Uids in turn, and of each its connections: who asks for much waits behind who asks for little. */
+static kf_job *take_next(kf_workers *w) {
+    if (kf_ring_is_empty(&w->uids)) return NULL;
+    kf_uid *u = KF_RING_OF(kf_uid, turn, w->uids.next);
+    kf_conn *c = KF_RING_OF(kf_conn, turn, u->jobs.next);
+    kf_job *job = c->jobs;
+    kf_ring_remove(&u->turn);
+    kf_ring_remove(&c->turn);
+    c->jobs = job->next;
+    if (c->jobs)
+        kf_ring_append(&u->jobs, &c->turn);
+    else
+        c->jobs_end = &c->jobs;
+    if (!kf_ring_is_empty(&u->jobs)) kf_ring_append(&w->uids, &u->turn);
+    return job;
+}
+
 static kf_job *next_job(kf_workers *w) {
+    kf_job *job;
     pthread_mutex_lock(&w->lock);
-    while (!w->first && !w->stopping) pthread_cond_wait(&w->wakes, &w->lock);
-    kf_job *job = w->first;
-    if (job) {
-        w->first = job->next;
-        if (!w->first) w->end = &w->first;
-    }
+    while ((job = take_next(w)) == NULL && !w->stopping) pthread_cond_wait(&w->wakes, &w->lock);
     pthread_mutex_unlock(&w->lock);
     return job;
+}
+
+static void put_last(kf_workers *w, kf_conn *c, kf_job *job) {
+    *c->jobs_end = job;
+    c->jobs_end = &job->next;
+    if (!c->turn.next) kf_ring_append(&c->uid->jobs, &c->turn);
+    if (!c->uid->turn.next) kf_ring_append(&w->uids, &c->uid->turn);
+}
+
+static int hand_on(struct kf_reactor *r, kf_job *job) {
+    const kf_handed handed = {.conn = job->conn, .uid = job->uid, .arrived = job->arrived, .frame = &job->frame,
+                              .frame_at = job->frame_at, .rest = &job->payload, .rest_at = job->first_len};
+    __atomic_add_fetch(&r->counts.handed, 1, __ATOMIC_RELAXED);
+    return kf_event_push_frame(r, &handed);
 }
 
 static void finish(struct kf_reactor *r, kf_job *job) {
@@ -116,17 +159,15 @@ static void finish(struct kf_reactor *r, kf_job *job) {
 static void *work(void *arg) {
     struct kf_reactor *r = arg;
     for (kf_job *job; (job = next_job(&r->workers)) != NULL;) {
-        if (!run(r, job)) {
-            __atomic_add_fetch(&r->counts.handed, 1, __ATOMIC_RELAXED);
-            kf_event_push_frame(r, job->conn, job->arrived, &job->frame, job->frame_at, &job->payload, job->first_len);
-        }
+        if (!run(r, job)) job->is_lost = !hand_on(r, job);
         finish(r, job);
     }
     return NULL;
 }
 
 int kf_workers_init(kf_workers *w) {
-    w->end = &w->first, w->done_end = &w->done;
+    kf_ring_init(&w->uids);
+    w->done_end = &w->done;
     if (pthread_mutex_init(&w->lock, NULL) != 0) return KF_ERR_MEMORY;
     if (pthread_cond_init(&w->wakes, NULL) == 0) return KF_OK;
     pthread_mutex_destroy(&w->lock);
@@ -145,39 +186,30 @@ static int start(struct kf_reactor *r) {
     return w->num > 0;
 }
 
-void kf_workers_give(struct kf_reactor *r, kf_job *job) {
+void kf_workers_give(struct kf_reactor *r, kf_conn *c, kf_job *job) {
     kf_workers *w = &r->workers;
     if (!start(r)) {
-        kf_uid_recant(r, job->uid, job->announced);
-        kf_event_push_frame(r, job->conn, job->arrived, &job->frame, job->frame_at, &job->payload, job->first_len);
-        kf_job_free(job);
+        job->is_lost = !hand_on(r, job);
+        finish(r, job);
         return;
     }
     pthread_mutex_lock(&w->lock);
-    *w->end = job;
-    w->end = &job->next;
+    put_last(w, c, job);
     pthread_cond_signal(&w->wakes);
     pthread_mutex_unlock(&w->lock);
 }
 
-void kf_workers_forget(struct kf_reactor *r, uint64_t conn) {
+void kf_workers_forget(struct kf_reactor *r, kf_conn *c) {
     kf_workers *w = &r->workers;
-    int forgot = 0;
     pthread_mutex_lock(&w->lock);
-    kf_job **place = &w->first;
-    while (*place) {
-        kf_job *job = *place;
-        if (job->conn != conn) {
-            place = &job->next;
-            continue;
-        }
-        *place = job->next;
-        job->next = NULL;
-        *w->done_end = job;
-        w->done_end = &job->next;
-        forgot = 1;
+    const int forgot = c->jobs != NULL;
+    if (forgot) {
+        *w->done_end = c->jobs;
+        w->done_end = c->jobs_end;
+        c->jobs = NULL, c->jobs_end = &c->jobs;
+        kf_ring_remove(&c->turn);
+        if (kf_ring_is_empty(&c->uid->jobs)) kf_ring_remove(&c->uid->turn);
     }
-    w->end = place;
     pthread_mutex_unlock(&w->lock);
     if (forgot) kf_wake(r->wake_fd);
 }
@@ -192,7 +224,7 @@ kf_job *kf_workers_done(struct kf_reactor *r) {
     return all;
 }
 
-/* Jobs that are waiting are done first. */
+/* When all connections are closed: what runs is waited for. */
 void kf_workers_destroy(struct kf_reactor *r) {
     kf_workers *w = &r->workers;
     pthread_mutex_lock(&w->lock);
@@ -202,7 +234,7 @@ void kf_workers_destroy(struct kf_reactor *r) {
     for (int i = 0; i < w->num; i++) pthread_join(w->threads[i], NULL);
     for (kf_job *job = kf_workers_done(r), *next; job; job = next) {
         next = job->next;
-        kf_job_free(job);
+        kf_job_free(r, job);
     }
     pthread_cond_destroy(&w->wakes);
     pthread_mutex_destroy(&w->lock);

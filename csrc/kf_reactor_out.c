@@ -88,6 +88,15 @@ static void advance(kf_conn *c, size_t sent) {
 }
 
 /* Bytes that the kernel took; 0: none now; -1: the peer is gone. */
+static ssize_t send_bytes(const kf_conn *c, const uint8_t *bytes, size_t len) {
+    for (;;) {
+        const ssize_t sent = send(c->fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent >= 0) return sent;
+        if (errno == EAGAIN || errno == EWOULDBLOCK) return 0;
+        if (errno != EINTR) return -1;
+    }
+}
+
 static ssize_t send_parts(const kf_conn *c, struct iovec *parts, size_t num) {
     const struct msghdr message = {.msg_iov = parts, .msg_iovlen = num};
     for (;;) {
@@ -109,6 +118,7 @@ int kf_conn_flush(struct kf_reactor *r, kf_conn *c) {
         }
         const ssize_t sent = send_parts(c, parts, num);
         if (sent < 0) return 0;
+        if (sent) kf_timer_end(&c->writes); /* it runs anew while something is left (kf_conn_settle) */
         advance(c, (size_t)sent);
         if ((size_t)sent < asked) return 1;
     }
@@ -118,8 +128,7 @@ int kf_conn_flush(struct kf_reactor *r, kf_conn *c) {
 int kf_conn_send(struct kf_reactor *r, kf_conn *c, const uint8_t *bytes, size_t len) {
     (void)r;
     if (!c->out) {
-        struct iovec all = {(void *)(uintptr_t)bytes, len};
-        const ssize_t sent = send_parts(c, &all, 1);
+        const ssize_t sent = send_bytes(c, bytes, len);
         if (sent < 0) return 0;
         bytes += sent, len -= (size_t)sent;
     }

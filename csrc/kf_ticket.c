@@ -50,29 +50,55 @@ static int is_of(const kf_ticket_entry *e, uint64_t hash, uint64_t caller, int o
            same(&e->fact, fact);
 }
 
-/* The header of the first blob, which names the key version; NULL: there is none. */
+enum { LOOK_AT = 64 /* records of a batch, for one that is a blob */ };
+
+/* The header of the first record that begins as a blob does, which names a key version; NULL: there is none. */
 static const uint8_t *first_header(const kf_call *call) {
-    const struct kf_text *data = &call->payload[0];
-    struct kf_text first;
-    if (!call->many) return data->len >= KF_HEADER_LEN ? data->at : NULL;
-    data = &call->columns[0].data;
-    if (call->columns[0].packed) return data->len >= KF_HEADER_LEN ? data->at : NULL;
-    kf_msgpack in = {data->at, data->at + data->len};
-    return kf_msgpack_bin(&in, &first) && first.len >= KF_HEADER_LEN ? first.at : NULL;
+    const kf_call_column *column = &call->columns[0];
+    if (!call->many) return call->payload[0].len >= KF_HEADER_LEN ? call->payload[0].at : NULL;
+    uint64_t at = 0;
+    for (uint64_t i = 0; i < column->num && i < LOOK_AT; i++) {
+        const uint8_t *header = kf_call_peek(column, i, &at, KF_HEADER_LEN, KF_BLOB_OVERHEAD);
+        if (header && kf_blob_header_check(header) == KF_REC_OK) return header;
+    }
+    return NULL;
+}
+
+/* What the ticket of a call depends on beside its key. 0: there is none. */
+static int fact_of(struct kf_text *fact, const kf_call *call) {
+    *fact = call->algorithm;
+    if (call->op == KF_OP_DECRYPT) *fact = (struct kf_text){first_header(call), KF_HEADER_LEN};
+    return call->op != KF_OP_DECRYPT || fact->at;
+}
+
+int kf_ticket_is_for(const kf_ticket_entry *entry, const kf_call *call) {
+    struct kf_text fact;
+    return fact_of(&fact, call) && same(&entry->fact, &fact);
+}
+
+static const kf_ticket_entry *find(const kf_tickets *tickets, uint64_t caller, const kf_call *call,
+                                   const struct kf_text *fact) {
+    const int operation = call->op + (call->many ? KF_OP_BATCH : 0);
+    const uint64_t hash = hash_of(tickets, caller, operation, &call->key, fact);
+    kf_ticket_entry *const *set = tickets->slots + hash % (KF_TICKETS_MAX / KF_TICKET_WAYS) * KF_TICKET_WAYS;
+    for (int i = 0; i < KF_TICKET_WAYS; i++)
+        if (set[i] && is_of(set[i], hash, caller, operation, &call->key, fact)) return set[i];
+    return NULL;
 }
 
 const kf_ticket_entry *kf_tickets_find(const kf_tickets *tickets, uint64_t caller, const kf_call *call) {
-    struct kf_text fact = call->algorithm;
-    if (call->op == KF_OP_DECRYPT) {
-        fact = (struct kf_text){first_header(call), KF_HEADER_LEN};
-        if (!fact.at) return NULL;
-    }
-    const int operation = call->op + (call->many ? KF_OP_BATCH : 0);
-    const uint64_t hash = hash_of(tickets, caller, operation, &call->key, &fact);
-    kf_ticket_entry *const *set = tickets->slots + hash % (KF_TICKETS_MAX / KF_TICKET_WAYS) * KF_TICKET_WAYS;
-    for (int i = 0; i < KF_TICKET_WAYS; i++)
-        if (set[i] && is_of(set[i], hash, caller, operation, &call->key, &fact)) return set[i];
-    return NULL;
+    struct kf_text fact;
+    return fact_of(&fact, call) ? find(tickets, caller, call, &fact) : NULL;
+}
+
+kf_ticket_entry *kf_ticket_of_blobs(const kf_ticket_source *source, uint64_t caller, const kf_call *call,
+                                    const uint8_t header[KF_HEADER_LEN]) {
+    const struct kf_text fact = {header, KF_HEADER_LEN};
+    if (!source->is_locked) pthread_rwlock_rdlock(&source->tickets->lock);
+    const kf_ticket_entry *found = find(source->tickets, caller, call, &fact);
+    kf_ticket_entry *held = found && kf_ticket_holds(found, source->epoch, source->now) ? kf_ticket_hold(found) : NULL;
+    if (!source->is_locked) pthread_rwlock_unlock(&source->tickets->lock);
+    return held;
 }
 
 /* ---- entries ------------------------------------------------------------------------------------- */
@@ -106,6 +132,22 @@ static int has_blobs(int operation) {
     return op >= KF_OP_ENCRYPT && op <= KF_OP_DATA_KEY_BLOB;
 }
 
+/* Where the ARNs are in name, region, keys and what follows. */
+static void find_arns(kf_ticket_entry *e) {
+    const struct kf_text *event = &e->facts.event;
+    struct kf_text text;
+    if (!event->len) return;
+    kf_msgpack in = {event->at, event->at + event->len};
+    if (!kf_msgpack_str(&in, &text) || !kf_msgpack_str(&in, &text)) return;
+    const uint8_t *const from = in.at;
+    if (!kf_msgpack_array(&in, &e->num_arns)) return;
+    const uint8_t *const start = in.at;
+    for (uint64_t i = 0; i < e->num_arns; i++)
+        if (!kf_msgpack_str(&in, &text)) return;
+    e->arns_from = (size_t)(from - event->at);
+    e->arns = (struct kf_text){start, (size_t)(in.at - start)};
+}
+
 static kf_ticket_entry *entry_of(const struct kf_text *key, const struct kf_text *fact, const struct kf_ticket *ticket) {
     kf_ticket_entry *e = calloc(1, sizeof *e + key->len + fact->len + ticket->event.len + ticket->members.len);
     if (!e) return NULL;
@@ -115,6 +157,7 @@ static kf_ticket_entry *entry_of(const struct kf_text *key, const struct kf_text
     at = copy(at, &e->fact, fact);
     at = copy(at, &e->facts.event, &ticket->event);
     copy(at, &e->facts.members, &ticket->members);
+    find_arns(e);
     e->refs = 1;
     return e;
 }
@@ -143,6 +186,8 @@ int kf_tickets_put(kf_tickets *tickets, uint64_t caller, int operation, const st
         return status;
     }
     pthread_rwlock_wrlock(&tickets->lock);
+    e->serial = ++tickets->num_put;
+    tickets->changes++;
     kf_ticket_entry **place = place_of(tickets, e), *old = *place;
     *place = e;
     pthread_rwlock_unlock(&tickets->lock);
@@ -152,6 +197,7 @@ int kf_tickets_put(kf_tickets *tickets, uint64_t caller, int operation, const st
 
 void kf_tickets_forget(kf_tickets *tickets, uint64_t caller) {
     pthread_rwlock_wrlock(&tickets->lock);
+    tickets->changes++;
     for (size_t i = 0; i < KF_TICKETS_MAX; i++)
         if (tickets->slots[i] && (!caller || tickets->slots[i]->caller == caller)) {
             kf_ticket_let_go(tickets->slots[i]);

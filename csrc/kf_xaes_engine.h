@@ -26,7 +26,7 @@
 enum {
     KF_XAES_REGS = 8,
     KF_XAES_LANES = KF_XAES_REGS * KF_XAES_WIDTH,
-    KF_XAES_MAX_TEXT = 32, /* blocks of a record in a group */
+    KF_XAES_MAX_TEXT = 64, /* blocks of a record in a group */
     KF_XAES_MAX_AAD = 16,  /* and of its own associated data */
     KF_XAES_DIGEST = 2,    /* rows of the digest */
     KF_XAES_ROWS = KF_XAES_DIGEST + KF_XAES_MAX_AAD + KF_XAES_MAX_TEXT + 1,

@@ -135,6 +135,7 @@ void test_metrics(const kft_env *env);
 void test_log(const kft_env *env);
 void test_calls_by_number(const kft_env *env);
 void test_reactor(const kft_env *env);
+void test_reactor_bounds(const kft_env *env);
 void test_reactor_timeouts(const kft_env *env);
 void test_reactor_recorded(const kft_env *env);
 void test_reactor_residue(const kft_env *env);

@@ -76,6 +76,7 @@ static void answer_frame(kft_server *s, const struct kf_event *e) {
     if (whole && kf_msgpack_uint(&in, &operation) && operation == 0) return; /* a chunk */
     __atomic_add_fetch(&s->handed, 1, __ATOMIC_RELAXED);
     if (e->rest.len) __atomic_add_fetch(&s->rests, e->rest.len, __ATOMIC_RELAXED);
+    if (__atomic_load_n(&s->silent, __ATOMIC_RELAXED)) return;
     at = kf_msgpack_put_array(at, 3);
     at = whole ? kf_msgpack_put_uint(at, id) : kf_msgpack_put_nil(at);
     at = kf_msgpack_put_uint(at, 1);
@@ -90,9 +91,17 @@ static void *serve(void *arg) {
     while (!__atomic_load_n(&s->stopping, __ATOMIC_ACQUIRE)) {
         struct pollfd fd = {.fd = kf_reactor_event_fd(s->reactor), .events = POLLIN};
         poll(&fd, 1, 50);
+        if (__atomic_load_n(&s->stalled, __ATOMIC_RELAXED)) {
+            usleep(1000);
+            continue;
+        }
         for (kf_reactor_take(s->reactor, &e); e.kind != KF_EVENT_NONE; kf_reactor_take(s->reactor, &e)) {
             if (e.kind == KF_EVENT_FRAME) answer_frame(s, &e);
             if (e.kind == KF_EVENT_CLOSED) __atomic_add_fetch(&s->closed, 1, __ATOMIC_RELAXED);
+            if (e.kind == KF_EVENT_HALF_CLOSED) { /* none of its requests is whole */
+                __atomic_add_fetch(&s->half_closed, 1, __ATOMIC_RELAXED);
+                kf_reactor_send(s->reactor, e.conn, NULL, 0, UINT32_MAX);
+            }
             if (e.kind == KF_EVENT_RECORDED) __atomic_add_fetch(&s->recorded, 1, __ATOMIC_RELAXED);
             if (e.kind == KF_EVENT_TOO_LONG) {
                 __atomic_add_fetch(&s->too_long, 1, __ATOMIC_RELAXED);
@@ -148,8 +157,9 @@ int kft_server_open(kft_server *s, int recorded) {
         return KF_ERR_SYSTEM;
     if (!s->limits.max_frame)
         s->limits = (struct kf_reactor_limits){.max_frame = 4 << 20, .max_hello = 4096, .max_message = 64 << 20,
-                                               .max_unsent = 1 << 20, .max_pending = 16 << 20, .max_inflight = 64,
-                                               .max_connections = 20, .hello_ms = 5000, .frame_ms = 5000, .threads = 2};
+                                               .max_unsent = 1 << 20, .max_pending = 16 << 20, .max_held = 256 << 20,
+                                               .max_inflight = 64, .max_connections = 20, .max_open = 100, .hello_ms = 5000,
+                                               .frame_ms = 5000, .write_ms = 5000, .threads = 2};
     s->epoch = 0;
     if (status == KF_OK) status = kf_reactor_open(&s->reactor, &s->listening, 1, &s->epoch, &s->limits);
     if (status == KF_OK) status = put_tickets(s, recorded);
@@ -172,13 +182,17 @@ void kft_server_close(kft_server *s) {
 
 /* ---- clients --------------------------------------------------------------------------------------------------------- */
 
-int kft_dial_silently(const kft_server *s) {
+int kft_connect(const kft_server *s, int fd) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
+    memcpy(address.sun_path, s->path, strlen(s->path) + 1);
+    return connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+}
+
+int kft_dial_silently(const kft_server *s) {
     const struct timeval patience = {.tv_sec = 20};
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    memcpy(address.sun_path, s->path, strlen(s->path) + 1);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0) return fd;
+    if (kft_connect(s, fd)) return fd;
     close(fd);
     return -1;
 }

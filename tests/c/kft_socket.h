@@ -34,7 +34,8 @@ typedef struct {
     uint64_t epoch;
     char path[128];
     int listening, stopping;  /* stopping: atomic */
-    uint64_t handed, rests, closed, too_long, recorded; /* atomic: events */
+    int stalled, silent;      /* atomic: it takes no events; it answers nothing that it is handed */
+    uint64_t handed, rests, closed, half_closed, too_long, recorded; /* atomic: events */
     pthread_t loop, server;
 } kft_server;
 
@@ -45,6 +46,8 @@ void kft_server_close(kft_server *server);
 /* A connection that has said hello; -1: none. */
 int kft_dial(const kft_server *server);
 int kft_dial_silently(const kft_server *server);
+/* Whether a socket is connected. */
+int kft_connect(const kft_server *server, int fd);
 void kft_send(int fd, const void *bytes, size_t len);
 /* The next frame, to be freed: its length without its 4 bytes, or 0 at the end of the connection. */
 size_t kft_receive(uint8_t **frame, int fd);

@@ -56,6 +56,7 @@ static const kft_test LIBRARY_TESTS[] = {
     {"log", test_log},
     {"calls_by_number", test_calls_by_number},
     {"reactor", test_reactor},
+    {"reactor_bounds", test_reactor_bounds},
     {"reactor_timeouts", test_reactor_timeouts},
     {"reactor_recorded", test_reactor_recorded},
     {"reactor_residue", test_reactor_residue},

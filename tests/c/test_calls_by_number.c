@@ -85,6 +85,67 @@ static void check_usual(void) {
     }
 }
 
+static int same_text(const struct kf_text *a, const struct kf_text *b) {
+    return a->len == b->len && (!a->len || memcmp(a->at, b->at, a->len) == 0);
+}
+
+static int same_calls(const kf_call *a, const kf_call *b) {
+    int same = a->id == b->id && a->op == b->op && a->many == b->many && same_text(&a->key, &b->key) &&
+               same_text(&a->context, &b->context) && a->num_pairs == b->num_pairs &&
+               same_text(&a->payload[0], &b->payload[0]) && a->columns[0].num == b->columns[0].num &&
+               a->size == b->size && a->deadline == b->deadline && same_text(&a->aad, &b->aad);
+    for (size_t i = 0; same && i < a->num_pairs; i++)
+        same = same_text(&a->names[i], &b->names[i]) && same_text(&a->values[i], &b->values[i]);
+    return same;
+}
+
+static size_t with_key(kft_frame *f, uint64_t id, uint64_t op, const char *key, const char *const *pairs, int option) {
+    kft_frame_begin(f, id, op, option ? 6 : 5);
+    kft_frame_key(f, key, pairs);
+    kft_frame_bin(f, "text", id % 5);
+    if (option) {
+        f->at = kf_msgpack_put_map(f->at, 1);
+        f->at = kf_msgpack_put_str(f->at, "deadline", 8);
+        f->at = kf_msgpack_put_uint(f->at, id);
+    }
+    return kft_frame_end(f);
+}
+
+/* Requests in any order are read as each would be by itself, whatever the ones before left behind. */
+static void check_heads(void) {
+    static char longer[KF_CALL_HEAD_MAX + 1];
+    static const char *const broken[] = {"a\xff", "1", NULL}, *const other[] = {"a", "2", NULL};
+    static const struct {
+        uint64_t op;
+        const char *key;
+        const char *const *pairs;
+        int option;
+    } kinds[] = {{1, "k", KFT_PAIRS, 0}, {1, "k", KFT_PAIRS, 1}, {1, "k", other, 0}, {1, "kk", KFT_PAIRS, 0},
+                 {2, "k", KFT_PAIRS, 0}, {1, "k", broken, 0}, {3, "k", KFT_PAIRS, 0}, {5, "k", NULL, 1},
+                 {1, longer, KFT_PAIRS, 0}, {33, "k", KFT_PAIRS, 0}};
+    enum { NUM_KINDS = sizeof kinds / sizeof *kinds };
+    static kf_call next, alone;
+    static kf_call_head head;
+    size_t last = 0;
+    memset(longer, 'x', sizeof longer - 1);
+    for (uint64_t i = 0, draw = 1; i < 5000; i++) {
+        kft_frame f;
+        draw = draw * 6364136223846793005U + 1442695040888963407U;
+        const size_t k = draw >> 33 & 3 ? (size_t)(draw >> 40) % NUM_KINDS : last;
+        const size_t len = with_key(&f, i, kinds[k].op, kinds[k].key, kinds[k].pairs, kinds[k].option);
+        const uint64_t serial = head.serial;
+        uint8_t *copy = kft_alloc(len - 4);
+        memcpy(copy, f.bytes + 4, len - 4);
+        const int ok = kf_call_parse_next(&next, &head, copy, len - 4);
+        CHECK(ok == kf_call_parse(&alone, copy, len - 4), "kind %zu alone is another", k);
+        CHECK(!ok || same_calls(&next, &alone), "kind %zu behind %zu is read as another", k, last);
+        CHECK(!i || head.serial == serial || k != last || !head.len, "the same head is another");
+        CHECK(head.serial != serial || kinds[k].option != kinds[last].option || k == last, "another head is the same");
+        free(copy);
+        last = k;
+    }
+}
+
 static void check_contexts(void) {
     static const char *const twice[] = {"a", "1", "b", "2", "a", "1", NULL}, *const empty[] = {"", "1", NULL};
     static const char *const broken[] = {"a\xff", "1", NULL}, *const broken_value[] = {"a", "\xed\xa0\x80", NULL};
@@ -177,7 +238,7 @@ static int views(const kft_frame *f, size_t len) {
     kf_call call;
     if (!kf_call_parse(&call, f->bytes + 4, len - 4)) return 0;
     void *room = kft_alloc(kf_call_view_room(&call.columns[0]) + 1);
-    const int ok = kf_call_view(&column, room, &call.columns[0]);
+    const int ok = kf_call_view(&column, NULL, room, &call.columns[0]);
     CHECK(!ok || kf_column_check(&column, (int64_t)call.columns[0].num, 0) == KF_OK, "a column that is none");
     free(room);
     return ok;
@@ -203,6 +264,7 @@ void test_calls_by_number(const kft_env *env) {
     check_giants();
     check_utf8();
     check_usual();
+    check_heads();
     check_contexts();
     check_options();
     check_operations();

@@ -258,6 +258,29 @@ static void check_sign_and_verify(uint64_t op, const char *key) {
 }
 
 /* A batch of n texts to Encrypt, as a list or packed; then its answer's column to Decrypt. */
+/* An answer to a batch whose last record does not open: [1, 0, [values, errors]]. */
+static void check_last_failed(const uint8_t *answer, size_t len, const uint8_t *sent, int form, size_t num) {
+    static const uint8_t refusal[] = "\xba" "InvalidCiphertextException\xc2\xa0";
+    kf_msgpack in = {answer + 4, answer + len};
+    struct kf_text bytes = {0}, lengths = {0};
+    uint64_t x = 0;
+    CHECK(len > 4 && memcmp(answer, "\x93\x01\x00\x92", 4) == 0 && kf_msgpack_array(&in, &x), "no batch");
+    if (form) {
+        CHECK(kf_msgpack_uint(&in, &x) && x == num && kf_msgpack_bin(&in, &lengths) && lengths.len == 4 * num &&
+                  memcmp(lengths.at + 4 * num - 4, "\xff\xff\xff\xff", 4) == 0 && kf_msgpack_bin(&in, &bytes), "form %d", form);
+        size_t sum = 0;
+        for (size_t i = 0; i + 1 < num; i++) sum += lengths.at[4 * i];
+        CHECK(bytes.len == sum, "%zu bytes of %zu records", bytes.len, num - 1);
+    } else {
+        CHECK(memcmp(in.at, sent + (in.at - answer - 4), 2) == 0 || num == 1, "the first record");
+        for (uint64_t i = 0; i + 1 < num; i++) CHECK(kf_msgpack_bin(&in, &bytes), "record %d", (int)i);
+        CHECK(kf_msgpack_nil(&in), "the last record");
+    }
+    CHECK(kf_msgpack_array(&in, &x) && x == 1 && kf_msgpack_array(&in, &x) && x == 4 && kf_msgpack_uint(&in, &x) &&
+              x == num - 1, "its error");
+    CHECK(in.at && (size_t)(in.end - in.at) == sizeof refusal - 1 && memcmp(in.at, refusal, sizeof refusal - 1) == 0, "its code");
+}
+
 static void check_batch(int form, size_t num) {
     enum { WIDTH = 30 };
     const int fd = kft_dial(&server);
@@ -299,9 +322,11 @@ static void check_batch(int form, size_t num) {
     len = kft_receive(&answer, fd);
     CHECK(len == 5 + column_len && memcmp(answer + 4, sent, column_len) == 0, "form %d, %zu: it comes back changed", form, num);
     free(answer);
-    at[-1] ^= 1; /* the last record's tag: the server says which */
+    at[-1] ^= 1; /* the last record's tag */
     kft_send(fd, frame, (size_t)(at - frame));
-    expect_handed(fd, 1, "a batch with a record that does not open");
+    len = kft_receive(&answer, fd);
+    check_last_failed(answer, len, sent, form, num);
+    free(answer);
     free(texts), free(frame), free(sent);
     close(fd);
 }
@@ -529,7 +554,8 @@ void test_reactor_timeouts(const kft_env *env) {
     memset(&server, 0, sizeof server);
     server.limits = (struct kf_reactor_limits){.max_frame = 1 << 20, .max_hello = 4096, .max_message = 1 << 20,
                                                .max_unsent = 1 << 20, .max_pending = 1 << 20, .max_inflight = 64,
-                                               .max_connections = 20, .hello_ms = 300, .frame_ms = 300, .threads = 1};
+                                               .max_held = 1 << 24, .max_connections = 20, .max_open = 20, .hello_ms = 300,
+                                               .frame_ms = 300, .write_ms = 300, .threads = 1};
     CHECK(kft_server_open(&server, 0) == KF_OK, "open");
     check_timeouts();
     kft_server_close(&server);
@@ -573,6 +599,44 @@ static void check_refused_recorded(int fd, int fd_log, const struct kf_log_end *
     }
 }
 
+/* The request id in what an event behind another one has of its own. */
+static struct kf_text own_request_id(kf_msgpack *in) {
+    struct kf_text id;
+    uint64_t number;
+    if (kf_msgpack_array(in, &number) && number == 5 && kf_msgpack_uint(in, &number) && kf_msgpack_nil(in) &&
+        kf_msgpack_uint(in, &number) && kf_msgpack_uint(in, &number) && kf_msgpack_str(in, &id))
+        return id;
+    return (struct kf_text){0};
+}
+
+/* How many events the records of like requests hold, whose ids are 0, 1, 2 and so on. */
+static size_t events_in(const uint8_t *log, size_t len, uint64_t conn) {
+    size_t num = 0;
+    for (size_t at = 0; at < len;) {
+        const size_t rest = (size_t)(log[at] | log[at + 1] << 8 | log[at + 2] << 16);
+        const uint8_t *body = log + at + 5, *end = log + at + 4 + rest - 32;
+        char id[40];
+        at += 4 + rest;
+        CHECK(body[-1] == 1 || body[-1] == 4, "a record of kind %d", body[-1]);
+        CHECK(body[0] == 0x9d && body[1] == 0xcf, "no event");
+        CHECK(memmem(body, (size_t)(end - body), "EncryptionContext\x82\xa1" "b\xa1" "2\xa1" "a\xa1" "1", 26) != NULL,
+              "its context");
+        size_t id_len = (size_t)snprintf(id, sizeof id, "%llu-%zu", (unsigned long long)conn, num++);
+        const uint8_t *own = memmem(body, (size_t)(end - body), id, id_len);
+        CHECK(own, "no request id %s", id);
+        if (!own) return 0;
+        kf_msgpack in = {own + id_len, end};
+        CHECK((in.at == end) == (body[-1] == 1), "the kind of a record of one event");
+        while (in.at < end) {
+            const struct kf_text found = own_request_id(&in);
+            id_len = (size_t)snprintf(id, sizeof id, "%llu-%zu", (unsigned long long)conn, num++);
+            CHECK(found.len == id_len && memcmp(found.at, id, id_len) == 0, "no request id %s", id);
+            if (!found.len) return 0;
+        }
+    }
+    return num;
+}
+
 void test_reactor_recorded(const kft_env *env) {
     enum { NUM = 200, LARGE_LOG = 1 << 30 };
     struct kf_log_end end = {.segment = 1};
@@ -587,16 +651,24 @@ void test_reactor_recorded(const kft_env *env) {
     expect_handed(fd, 1, "no log");
     const struct kf_reactor_log log = {&end, fd_lock, fd_log, 1, LARGE_LOG}, small = {&end, fd_lock, fd_log, 1, 100};
     kf_reactor_record(server.reactor, &log);
-    for (int i = 0; i < NUM; i++) kft_send(fd, f.bytes, len);
-    for (int i = 0; i < NUM; i++) expect_blob(fd, 1, server.library.text, TEXT, "recorded");
-    CHECK(end.num == NUM && reaches(&server.recorded, 1), "%d records", (int)end.num);
+    static uint8_t all[NUM * sizeof f.bytes];
+    size_t all_len = 0;
+    for (uint64_t i = 0; i < NUM; i++) {
+        const size_t one = kft_encrypt_frame(&f, i, KFT_PAIRS, server.library.text, TEXT);
+        memcpy(all + all_len, f.bytes, one);
+        all_len += one;
+    }
+    kft_send(fd, all, all_len);
+    for (uint64_t i = 0; i < NUM; i++) expect_blob(fd, i, server.library.text, TEXT, "recorded");
+    CHECK(end.num < NUM && reaches(&server.recorded, 1), "%d records", (int)end.num);
     uint8_t *event = kft_alloc(end.offset);
     CHECK(pread(fd_log, event, end.offset, 0) == (ssize_t)end.offset, "the log is not as long as it says");
-    CHECK(event[4] == 1 && event[5] == 0x9d && event[6] == 0xcf, "no event");
-    CHECK(memmem(event, end.offset / NUM, "EncryptionContext\x82\xa1" "b\xa1" "2\xa1" "a\xa1" "1", 26) != NULL, "its context");
-    CHECK(memmem(event, end.offset / NUM, "-1", 2) != NULL, "its request id");
+    CHECK(events_in(event, end.offset, (uint64_t)1 << 32 /* the first connection */) == NUM, "not every request is recorded once");
+    len = kft_encrypt_frame(&f, 1, KFT_PAIRS, server.library.text, TEXT);
     check_refused_recorded(fd, fd_log, &end);
+    struct kf_reactor_counts before, after;
     const uint64_t num_before = end.num;
+    kf_reactor_counts(server.reactor, &before);
     kf_reactor_record(server.reactor, &small);
     kft_send(fd, f.bytes, len);
     expect_handed(fd, 1, "a full log");
@@ -604,6 +676,8 @@ void test_reactor_recorded(const kft_env *env) {
     kf_reactor_record(server.reactor, NULL);
     kft_send(fd, f.bytes, len);
     expect_handed(fd, 1, "no log any more");
+    kf_reactor_counts(server.reactor, &after);
+    CHECK(after.unrecorded == before.unrecorded + 2 && after.hot[1] == before.hot[1], "what is not recorded is counted");
     free(event);
     close(fd), close(fd_log), close(fd_lock);
     kft_server_close(&server);

@@ -61,6 +61,18 @@ def server(store: Path, path: Path, *options: str) -> Iterator[subprocess.Popen[
         process.communicate()
 
 
+@pytest.mark.skipif(not Path("/proc/self/limits").exists(), reason="reads /proc")
+def test_it_leaves_no_core_dump_and_takes_the_descriptors_that_it_may(
+    store: Path, tmp_path: Path
+) -> None:
+    with server(store, tmp_path / "s") as process:
+        limits = Path(f"/proc/{process.pid}/limits").read_text(encoding="ascii")
+        rows = {line[:25].strip(): line[25:].split() for line in limits.splitlines()}
+        assert rows["Max core file size"][:2] == ["0", "0"]
+        soft, hard, _ = rows["Max open files"]
+        assert hard == "unlimited" or int(soft) >= min(int(hard), 32_768)
+
+
 def test_killed_servers_leave_nothing_that_matters(store: Path, tmp_path: Path) -> None:
     path = tmp_path / "socket"
     blobs = []

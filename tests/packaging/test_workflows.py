@@ -20,7 +20,7 @@ def test_nothing_is_found() -> None:
 
 
 def test_every_task_that_workflows_call_is_there() -> None:
-    """Those of the benchmarks are in benchmarks/bench.mk; a matrix names the tasks of the core."""
+    """A matrix names the tasks of the core."""
     makefiles = [ROOT / "Makefile", *ROOT.glob("*/*.mk"), *ROOT.glob("*/*/*.mk")]
     targets = set(
         re.findall(r"^([a-z-]+):", "".join(p.read_text() for p in makefiles), re.MULTILINE)
@@ -28,8 +28,7 @@ def test_every_task_that_workflows_call_is_there() -> None:
     text = "".join(path.read_text() for path in WORKFLOWS.glob("*.yml"))
     named = set(re.findall(r"run: make ([a-z-]+)", text))
     (tasks,) = re.findall(r"task: \[(.*)\]", text)
-    benchmarks = {"bench-compare", "instructions"}  # checked where they are made
-    assert named | set(tasks.split(", ")) <= targets | benchmarks
+    assert named | set(tasks.split(", ")) <= targets
     for script in re.findall(r"run: (?:python3 )?((?:tools|\.ci)/[\w/.-]+)", text):
         assert (ROOT / script).is_file(), script
 

@@ -237,15 +237,21 @@ static int compare(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+/* The shares of requests of curve_latency.py. */
+static const double shares[] = {0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999};
+
 static double microseconds(double part) {
     return num_latencies ? latencies[(size_t)((double)(num_latencies - 1) * part)] / 1e3 : 0;
 }
 
 static void report(uint64_t done, double elapsed) {
     qsort(latencies, num_latencies, sizeof *latencies, compare);
-    printf("{\"requests\": %llu, \"rate\": %.1f, \"bytes_rate\": %.1f, \"p50_us\": %.2f, \"p99_us\": %.2f}\n",
+    printf("{\"requests\": %llu, \"rate\": %.1f, \"bytes_rate\": %.1f, \"p50_us\": %.2f, \"p99_us\": %.2f, \"shares_us\": [",
            (unsigned long long)done, (double)done / elapsed, (double)done * (double)payload_len / elapsed,
            microseconds(0.5), microseconds(0.99));
+    for (size_t i = 0; i < sizeof shares / sizeof *shares; i++)
+        printf("%s%.2f", i ? ", " : "", microseconds(shares[i]));
+    puts("]}");
 }
 
 static void read_options(int argc, char **argv) {

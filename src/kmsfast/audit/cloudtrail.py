@@ -35,9 +35,13 @@ _SOURCES: Final = {
 _ORIGIN: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def event_id(store_id: bytes, number: int) -> str:
-    """The id of the event that is record ``number`` of the log of this store (16 bytes)."""
-    return str(uuid5(UUID(bytes=store_id), str(number)))
+def event_id(store_id: bytes, number: int, index: int = 0) -> str:
+    """The id of an event in record ``number`` of the log of this store (16 bytes).
+
+    Args:
+        index: which of the record's events, from 0.
+    """
+    return str(uuid5(UUID(bytes=store_id), f"{number}.{index}" if index else str(number)))
 
 
 def user_name(caller: Caller) -> str:
@@ -50,12 +54,13 @@ def source(operation: str) -> str:
     return _SOURCES.get(operation, SOURCE)
 
 
-def record(event: Event, store_id: bytes, number: int) -> dict[str, Any]:
+def record(event: Event, store_id: bytes, number: int, index: int = 0) -> dict[str, Any]:
     """The event as CloudTrail has it.
 
     Args:
         store_id: 16 bytes, of the store whose log it is in.
         number: of the record in that log, from 1.
+        index: of the event in that record, from 0.
     """
     found: dict[str, Any] = {
         "eventVersion": _VERSION,
@@ -78,7 +83,7 @@ def record(event: Event, store_id: bytes, number: int) -> dict[str, Any]:
     return {
         **found,
         "requestID": event.request_id,
-        "eventID": event_id(store_id, number),
+        "eventID": event_id(store_id, number, index),
         "readOnly": event.is_read_only,
         "resources": [
             {"accountId": arn.split(":")[4], "type": "AWS::KMS::Key", "ARN": arn}

@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import msgpack
-
-from kmsfast.audit.event import Event
+from kmsfast.audit.event import Event, members_of
 from kmsfast.audit.frames import event_bodies, segment_name
 from kmsfast.audit.segments import segments
+from kmsfast.errors import FrameError
 
 __all__ = ["Counted", "Name", "count"]
 
@@ -82,17 +81,16 @@ def count(directory: Path) -> Counted:
 
 
 def _events(directory: Path) -> Iterator[Any]:
-    unpackb = msgpack.unpackb
     for number in segments(directory):
         data = (directory / segment_name(number)).read_bytes()
-        for body in event_bodies(data):
+        for kind, body in event_bodies(data):
             try:
-                event = unpackb(body, use_list=False, unicode_errors="surrogatepass")
-            except (ValueError, msgpack.exceptions.UnpackException):
+                events = members_of(kind, body)
+            except FrameError:
                 break
-            if type(event) is not tuple or len(event) <= _LAST:
+            if any(type(event) is not tuple or len(event) <= _LAST for event in events):
                 break
-            yield event
+            yield from events
 
 
 _LIVES: Final = frozenset({"CreateKey", "ReplicateKey", "ScheduleKeyDeletion", "CancelKeyDeletion"})

@@ -6,12 +6,15 @@ What may be kept of a request is the door's to say (for HTTP :mod:`kmsfast.wire.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from kmsfast.audit.frames import pack, unpack
+import msgpack
 
-__all__ = ["Caller", "Event", "Form"]
+from kmsfast.audit.frames import Kind, pack
+from kmsfast.errors import FrameError
+
+__all__ = ["Caller", "Event", "Form", "events_of", "members_of"]
 
 # msgpack: an array of as many members as an event has; then its time, as an integer of 64 bits.
 _START: Final = struct.Struct(">BBQ").pack
@@ -79,14 +82,68 @@ class Event(NamedTuple):
 
     @classmethod
     def unpack(cls, body: bytes) -> Event:
-        """The event of a record's body.
+        """The event of a record that has one.
 
         Raises:
             FrameError: it is none.
         """
-        event: Event = unpack(cls, body)
-        caller: Caller = unpack(Caller, pack(event.caller))
-        return event._replace(caller=caller)
+        return events_of(Kind.EVENT, body)[0]
+
+
+_OWN: Final = tuple(
+    Event._fields.index(name) for name in ("time", "request", "records", "failed", "request_id")
+)
+_REQUEST: Final = Event._fields.index("request")
+
+
+def members_of(kind: int, body: bytes) -> Sequence[tuple[Any, ...]]:
+    """The members of each event in a record, which need not be as many as an event has.
+
+    A record of several has the first event whole, and behind it for each further one an array of
+    what it has of its own: time, request (nil: the same), records, failed, request id.
+
+    Args:
+        kind: of the record, one of :data:`kmsfast.audit.frames.EVENT_KINDS`.
+
+    Raises:
+        FrameError: the body is not of that form.
+    """
+    try:
+        if kind == Kind.EVENT:
+            return (msgpack.unpackb(body, use_list=False, unicode_errors="surrogatepass"),)
+        unpacker = msgpack.Unpacker(use_list=False, unicode_errors="surrogatepass")
+        unpacker.feed(body)
+        found, end = [], 0
+        for each in unpacker:
+            found.append(each)
+            end = unpacker.tell()
+        if end != len(body) or len(found) == 1:
+            raise FrameError("a record does not hold several events")
+        first, *others = found
+        return [first, *(_with_own(first, own) for own in others)]
+    except (ValueError, TypeError, msgpack.exceptions.UnpackException) as error:
+        raise FrameError("a record does not hold events") from error
+
+
+def _with_own(first: tuple[Any, ...], own: tuple[Any, ...]) -> tuple[Any, ...]:
+    made = list(first)
+    for place, value in zip(_OWN, own, strict=True):
+        if value is not None or place != _REQUEST:
+            made[place] = value
+    return tuple(made)
+
+
+def events_of(kind: int, body: bytes) -> list[Event]:
+    """The events of a record, in their order.
+
+    Raises:
+        FrameError: the body is not of that form.
+    """
+    try:
+        found = [Event(*members) for members in members_of(kind, body)]
+        return [each._replace(caller=Caller(*each.caller)) for each in found]
+    except TypeError as error:
+        raise FrameError("a record does not hold an event") from error
 
 
 class Form:

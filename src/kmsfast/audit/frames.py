@@ -12,9 +12,11 @@ HEADER          first of each segment: segment, records before it, store id, pub
 EVENT           what a caller did (:mod:`.event`)
 CHECKPOINT      records before it, their last hash, time, signature
 NOTE            what befell the log: repaired, or old segments removed
+EVENTS          an event, and behind it what like events have of their own
 ==============  ============================================================================
 
-Bodies are msgpack arrays; times are whole microseconds since 1970-01-01 UTC.
+Bodies are msgpack arrays, that of EVENTS several; times are whole microseconds since 1970-01-01
+UTC.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ import msgpack
 from kmsfast.errors import FrameError
 
 __all__ = [
+    "EVENT_KINDS",
     "KIND_AT",
     "MAGIC",
     "NO_CHAIN",
@@ -66,9 +69,10 @@ class Kind(IntEnum):
     EVENT = 1
     CHECKPOINT = 2
     NOTE = 3
+    EVENTS = 4
 
 
-_EVENT: Final = int(Kind.EVENT)
+EVENT_KINDS: Final = frozenset({int(Kind.EVENT), int(Kind.EVENTS)})
 
 
 class Header(NamedTuple):
@@ -227,14 +231,19 @@ def segment_number(name: str) -> int | None:
     return number if number > 0 and segment_name(number) == name else None
 
 
-def event_bodies(data: bytes | mmap, offset: int = len(MAGIC)) -> Iterator[bytes]:
-    """The bodies of a segment's events, up to what is no record; hashes are not looked at."""
+def event_bodies(data: bytes | mmap, offset: int = len(MAGIC)) -> Iterator[tuple[int, bytes]]:
+    """The records of a segment's events, up to what is no record; hashes are not looked at.
+
+    Yields:
+        The kind and the body.
+    """
     size, from_bytes = len(data), int.from_bytes
     while offset + _HEAD_LEN <= size:
         length = from_bytes(data[offset : offset + 4], "little")
         end = offset + 4 + length
         if not 1 + _CHAIN_LEN <= length <= _MAX_LEN or end > size:
             return
-        if data[offset + 4] == _EVENT:
-            yield data[offset + _HEAD_LEN : end - _CHAIN_LEN]
+        kind = data[offset + KIND_AT]
+        if kind in EVENT_KINDS:
+            yield kind, data[offset + _HEAD_LEN : end - _CHAIN_LEN]
         offset = end

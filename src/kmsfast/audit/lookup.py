@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from kmsfast.audit.cloudtrail import event_id, source, user_name
-from kmsfast.audit.event import Caller, Event
-from kmsfast.audit.frames import KIND_AT, Kind, body_of, ends_of, segment_name
+from kmsfast.audit.event import Caller, Event, events_of
+from kmsfast.audit.frames import EVENT_KINDS, KIND_AT, body_of, ends_of, segment_name
 from kmsfast.audit.reading import Found
 from kmsfast.audit.segments import read_header, segments
 from kmsfast.errors import FrameError
@@ -91,7 +91,7 @@ _LITERAL: Final = frozenset({"EventName", "ResourceName", "AccessKeyId"})
 
 def _has(found: Found, name: str, value: str, store_id: bytes) -> bool:
     if name == "EventId":
-        return event_id(store_id, found.number) == value
+        return event_id(store_id, found.number, found.nth) == value
     return _ATTRIBUTES[name](found.event, value)
 
 
@@ -109,10 +109,15 @@ _ATTRIBUTES: Final[Mapping[str, Callable[[Event, str], bool]]] = {
 
 
 class Place(NamedTuple):
-    """Where a page goes on: with the last record of the segment that ends at or before there."""
+    """Where a page goes on: with the last record of the segment that ends at or before there.
+
+    Attributes:
+        passed: the newest events of that record, which earlier pages have seen.
+    """
 
     segment: int
     offset: int
+    passed: int = 0
 
 
 class Page(NamedTuple):
@@ -146,8 +151,8 @@ def newest_first(
     search = _Search(directory, store_id, wanted, most, budget)
     for number in reversed(segments(directory) if directory.exists() else ()):
         if place is None or number <= place.segment:
-            here = place is not None and place.segment == number
-            rest = search.segment(number, place.offset if place is not None and here else _END)
+            start = place if place is not None and place.segment == number else None
+            rest = search.segment(start or Place(number, _END))
             if rest is not None:
                 return Page(search.found, rest)
         if search.is_over:
@@ -173,47 +178,51 @@ class _Search:
         self.found: list[Found] = []
         self.is_over = False
 
-    def segment(self, number: int, end: int) -> Place | None:
-        """Looks at the records of a segment that end at or before ``end``.
+    def segment(self, start: Place) -> Place | None:
+        """Looks at the records of a segment from a place on.
 
         Returns:
             Where the page ends; None: it goes on with the segment before.
         """
         since, until = self._wanted.since, self._wanted.until
+        number, end, passed = start
         try:
             header = read_header(self._directory, number)
             if until is not None and header.time > until + _APART:
                 return None
             if self._budget <= 0:
-                return Place(number, end)
+                return start
             with (self._directory / segment_name(number)).open("rb") as file:
                 data = file.read(-1 if end == _END else end)
         except (FileNotFoundError, FrameError):  # removed meanwhile, or begun by a dead process
             return None
         self.is_over = since is not None and header.time < since - _APART
-        return self._records(number, data, header.num_before)
+        return self._records(number, data, header.num_before, passed)
 
-    def _records(self, segment: int, data: bytes, before: int) -> Place | None:
+    def _records(self, segment: int, data: bytes, before: int, passed: int) -> Place | None:
         ends = list(ends_of(data))
         for index in range(len(ends) - 1, 0, -1):  # the first one is the header
             start, stop = ends[index - 1], ends[index]
             if self._budget <= 0:
-                return Place(segment, stop)
+                return Place(segment, stop, passed)
             self._budget -= stop - start
-            found = self._taken(data, start, stop, before + index + 1)
-            if found is not None:
-                if len(self.found) == self._most:
-                    return Place(segment, stop)
-                self.found.append(found)
+            for found in self._events(data, start, stop, before + index + 1)[passed:]:
+                if self._wanted.takes(found, self._store_id):
+                    if len(self.found) == self._most:
+                        return Place(segment, stop, passed)
+                    self.found.append(found)
+                passed += 1
+            passed = 0
         return None
 
-    def _taken(self, data: bytes, start: int, stop: int, number: int) -> Found | None:
-        """The event of a record, if it is wanted."""
-        if data[start + KIND_AT] != Kind.EVENT or data.find(self._needle, start, stop) < 0:
-            return None
+    def _events(self, data: bytes, start: int, stop: int, number: int) -> list[Found]:
+        """The events of a record, newest first, as the account may see them."""
+        kind = data[start + KIND_AT]
+        if kind not in EVENT_KINDS or data.find(self._needle, start, stop) < 0:
+            return []
         try:
-            event = Event.unpack(body_of(data, start, stop))
+            events = events_of(kind, body_of(data, start, stop))
         except FrameError:
-            return None
-        found = Found(number, self._wanted.seen(event))
-        return found if self._wanted.takes(found, self._store_id) else None
+            return []
+        seen = map(self._wanted.seen, events)
+        return [Found(number, event, index) for index, event in enumerate(seen)][::-1]

@@ -11,8 +11,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from kmsfast.audit.event import Event
+from kmsfast.audit.event import Event, events_of
 from kmsfast.audit.frames import (
+    EVENT_KINDS,
     MAGIC,
     NO_CHAIN,
     Header,
@@ -30,10 +31,16 @@ _POLL: Final = 0.2  # s
 
 
 class Found(NamedTuple):
-    """An event and its place in the log, from 1."""
+    """An event and its place in the log.
+
+    Attributes:
+        number: of its record, from 1.
+        nth: which of its record's events, from 0.
+    """
 
     number: int
     event: Event
+    nth: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +150,8 @@ class _Place:
                     header: Header = unpack(Header, frame.body)
                     self._num = header.num_before
                 self._num += 1
-                if frame.kind == Kind.EVENT:
-                    yield Found(self._num, Event.unpack(frame.body))
+                if frame.kind in EVENT_KINDS:
+                    for nth, event in enumerate(events_of(frame.kind, frame.body)):
+                        yield Found(self._num, event, nth)
         except FrameError:
             return

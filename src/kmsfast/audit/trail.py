@@ -181,7 +181,7 @@ class Trail:
         return segments(self.directory) if self.directory.exists() else []
 
     def _record(self, found: Found) -> dict[str, Any]:
-        return record(found.event, self._store_id, found.number)
+        return record(found.event, self._store_id, found.number, found.nth)
 
     def _require(self) -> None:
         if not self._segments():

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from kmsfast.audit.ends import Mark
-from kmsfast.audit.event import Event
+from kmsfast.audit.event import events_of
 from kmsfast.audit.frames import (
     MAGIC,
     NO_CHAIN,
@@ -75,7 +75,7 @@ class Report:
     Attributes:
         segments: numbers of the files that are there.
         records: how many records were read.
-        events: how many of them are of callers.
+        events: how many events of callers are in them.
         checkpoints: how many signatures were good.
         signed: records up to the last good checkpoint.
         notes: what the log says of itself: repairs, removals.
@@ -212,9 +212,8 @@ class _Verifier:
                 number, self.num, frame.offset, "the header is of another segment, store or key"
             )
 
-    def _event(self, _number: int, frame: Frame) -> None:
-        Event.unpack(frame.body)
-        self.report.events += 1
+    def _events(self, _number: int, frame: Frame) -> None:
+        self.report.events += len(events_of(frame.kind, frame.body))
 
     def _checkpoint(self, number: int, frame: Frame) -> None:
         point: Checkpoint = unpack(Checkpoint, frame.body)
@@ -236,7 +235,8 @@ class _Verifier:
 
     _KINDS: dict[Kind, Callable[[Any, int, Frame], None]] = {  # noqa: RUF012
         Kind.HEADER: _header,
-        Kind.EVENT: _event,
+        Kind.EVENT: _events,
+        Kind.EVENTS: _events,
         Kind.CHECKPOINT: _checkpoint,
         Kind.NOTE: _note,
     }

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
+from kmsfast.crypto import native
 from kmsfast.crypto.native import check, ffi, lib
 
 __all__ = [
@@ -67,7 +68,7 @@ class End:
     """
 
     def __init__(self, shared: memoryview, lock_fd: int) -> None:
-        self._shared = ffi.from_buffer("struct kf_log_end *", shared, require_writable=True)
+        self._shared, self._mapped = native.shared("struct kf_log_end *", shared)
         self._lock_fd = lock_fd
         self._num = ffi.new("uint64_t *")
 

@@ -39,6 +39,7 @@ __all__ = [
     "forget",
     "lib",
     "names",
+    "shared",
     "with_handle",
 ]
 
@@ -133,6 +134,17 @@ def forget(secret: bytes | bytearray) -> None:
     """Overwrites bytes that held a secret and that nobody else has."""
     if len(secret) > 1:  # the interpreter has one object for each bytes of length 0 and 1
         lib.kf_forget(ffi.from_buffer("uint8_t[]", secret), len(secret))
+
+
+def shared(kind: str, view: memoryview) -> tuple[Any, Any]:
+    """A pointer to the bytes of a view, and what keeps them where they are.
+
+    That is made of what the view is of, never of the view: where the collector of cycles finds
+    both, it clears the view although somebody has its buffer, and the interpreter crashes.
+    """
+    with ffi.from_buffer("uint8_t[]", view, require_writable=True) as given:
+        at = ffi.cast(kind, given)
+    return at, ffi.from_buffer("uint8_t[]", view.obj)
 
 
 def checked_threads(threads: int) -> int:

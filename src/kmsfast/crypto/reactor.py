@@ -17,7 +17,7 @@ from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
 from kmsfast.crypto.log import End, Segment
-from kmsfast.crypto.native import check, ffi, lib
+from kmsfast.crypto.native import check, ffi, lib, shared
 
 __all__ = ["NEVER", "SLOTS", "Counts", "Event", "EventKind", "Limits", "Log", "Reactor", "Ticket"]
 
@@ -34,6 +34,7 @@ class EventKind(IntEnum):
     FRAME = lib.KF_EVENT_FRAME
     CLOSED = lib.KF_EVENT_CLOSED  # nothing else comes from it, and nothing reaches it
     TOO_LONG = lib.KF_EVENT_TOO_LONG  # it is not read any more: say so, and drop it
+    HALF_CLOSED = lib.KF_EVENT_HALF_CLOSED  # no more comes from it: see :meth:`Reactor.send`
     RECORDED = lib.KF_EVENT_RECORDED  # the audit log has records that are to be synced
 
 
@@ -46,12 +47,16 @@ class Limits(NamedTuple):
         max_message: bytes of a payload with its chunks.
         max_unsent: bytes of answers beyond which it is not read.
         max_pending: bytes of requests being worked on, beyond which it is not read.
-        max_inflight: requests being worked on, likewise.
+        max_held: the same of one uid, with the bytes of events until :meth:`Event.done`.
+        max_inflight: requests being worked on, of one connection, likewise.
         max_connections: of one uid.
+        max_open: of all.
         hello_ms: within which it must have said hello.
         frame_ms: within which a frame that has begun must be there.
+        write_ms: within which it must take some of what it is sent.
         threads: of one batch.
         refusal: a frame, with its length, for who has too many connections.
+        full: the same where all have.
     """
 
     max_frame: int = 16 << 20
@@ -59,12 +64,16 @@ class Limits(NamedTuple):
     max_message: int = 1 << 30
     max_unsent: int = 1 << 20
     max_pending: int = 64 << 20
+    max_held: int = 256 << 20
     max_inflight: int = 1024
     max_connections: int = 256
+    max_open: int = 16_384
     hello_ms: int = 10_000
     frame_ms: int = 30_000
+    write_ms: int = 60_000
     threads: int = 1
     refusal: bytes = b""
+    full: bytes = b""
 
 
 class Ticket(NamedTuple):
@@ -169,19 +178,19 @@ class Reactor:
     """
 
     def __init__(self, listening: Sequence[int], epoch: memoryview, limits: Limits) -> None:
-        self._epoch = ffi.from_buffer("uint64_t[]", epoch)
+        self._epoch, self._mapped = shared("uint64_t *", epoch)
         self._log: Any = None
         refusal = ffi.from_buffer("uint8_t[]", limits.refusal)
-        given = ffi.new(
-            "struct kf_reactor_limits *", limits._asdict() | {"refusal": _text(refusal)}
-        )
+        full = ffi.from_buffer("uint8_t[]", limits.full)
+        texts = {"refusal": _text(refusal), "full": _text(full)}
+        given = ffi.new("struct kf_reactor_limits *", limits._asdict() | texts)
         out = ffi.new("struct kf_reactor **")
         check(
             lib.kf_reactor_open(out, list(listening), len(listening), self._epoch, given),
             "the socket's reactor cannot be opened",
         )
         self._reactor = out[0]
-        self._slots = ffi.new("uint32_t[]", SLOTS)
+        self._uses = ffi.new("struct kf_reactor_use[]", SLOTS)
 
     @staticmethod
     def is_available() -> bool:
@@ -209,9 +218,7 @@ class Reactor:
         """Closes all connections; :meth:`run` has returned, and nothing else is called any more."""
         if self._reactor is not None:
             lib.kf_reactor_close(self._reactor)
-            # A view and what was made of it must not be left to the collector of cycles together:
-            # it clears the one before the other gives it back.
-            self._reactor = self._log = self._epoch = None
+            self._reactor = self._log = self._epoch = self._mapped = None
 
     def take(self) -> Event | None:
         """The next event, if there is one."""
@@ -223,7 +230,7 @@ class Reactor:
         """Sends whole frames, each with its length, which answer so many of its requests.
 
         The hello is one of these; of a request that comes in chunks its first frame is, and the
-        others are not.
+        others are not. Requests whose chunks will not come are answered by no bytes.
         """
         given = ffi.from_buffer("uint8_t[]", frames)
         check(lib.kf_reactor_send(self._reactor, conn, given, len(given), answered))
@@ -266,10 +273,13 @@ class Reactor:
         """Forgets the tickets of a caller; 0: of everybody."""
         lib.kf_ticket_forget(self._reactor, caller)
 
-    def used(self) -> list[int]:
-        """The slots of tickets that were used since this was last asked."""
-        num = lib.kf_reactor_used(self._reactor, self._slots, SLOTS)
-        return list(self._slots[0:num])
+    def used(self) -> list[tuple[int, str]]:
+        """The slots of tickets that were used since this was last asked.
+
+        Each with the id of the last request, by which the audit log knows it.
+        """
+        num = lib.kf_reactor_used(self._reactor, self._uses, SLOTS)
+        return [(use.slot, f"{use.conn}-{use.id}") for use in self._uses[0:num]]
 
     def record(self, log: Log | None) -> None:
         """Where events are recorded; None: nowhere, and tickets with ``recorded`` do not hold.

@@ -64,7 +64,8 @@ def list_keys(app: Application, given: Given) -> Result:
         raise UnsupportedOperation("Keys are not shared between accounts here")
 
     def read() -> Iterable[dict[str, str]]:
-        return ({"KeyId": key.id, "KeyArn": key.arn} for key in app.management.all_keys())
+        arn = app.store.home.arn
+        return ({"KeyId": name, "KeyArn": arn(f"key/{name}")} for name in app.management.key_ids())
 
     return _KEYS.long_page(app, given, read)
 

@@ -76,7 +76,7 @@ def lookup_events(app: Application, given: Given) -> Result:
     found, rest = app.deployment.trail.lookup(wanted, given.get("MaxResults", _MOST), place)
     token = None
     if rest is not None:
-        token = app.markers.write(_listing(wanted), f"{rest.segment} {rest.offset}")
+        token = app.markers.write(_listing(wanted), " ".join(map(str, rest)))
     return {"Events": [_shown(*each) for each in found], "NextToken": token}
 
 
@@ -100,13 +100,13 @@ def _place(app: Application, wanted: Wanted, token: str | None) -> Place | None:
     if token is None:
         return None
     try:
-        segment, offset = app.markers.read(_listing(wanted), token).split(" ")
+        place = map(int, app.markers.read(_listing(wanted), token).split(" "))
     except InvalidMarker as error:
         raise InvalidNextToken(
             "The token is not one of these events, or has expired. Ask with the parameters that it "
             "was given for, or begin anew."
         ) from error
-    return Place(int(segment), int(offset))
+    return Place(*place)
 
 
 def _listing(wanted: Wanted) -> str:

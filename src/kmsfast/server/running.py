@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import resource
 import signal
 import socket
 from collections.abc import Callable, Coroutine
@@ -31,6 +30,7 @@ from kmsfast.server.doors import (
     socket_door,
 )
 from kmsfast.server.guard import Guard
+from kmsfast.server.process import raise_descriptors, seal
 from kmsfast.server.retention import retain
 from kmsfast.server.seed_file import read_seed
 from kmsfast.server.service_model import load_service_model
@@ -95,7 +95,8 @@ def serve(
         own_listening = None if own is None else _listening(own, closing)
         model = load_service_model()
         runner = _runner(http=address is not None)
-        _no_core_dumps()
+        seal()
+        raise_descriptors()
         app = open_store()
 
         def fill(*, emptied: bool = False) -> None:
@@ -219,8 +220,3 @@ def _reload(app: Application) -> None:
     """Reads again what is configured outside of the store; all else is noticed by itself."""
     app.deployment.reload()
     _LOG.warning("reloaded: key stores outside are connected anew when they are used")
-
-
-def _no_core_dumps() -> None:
-    """Plaintexts pass through this process; none is left on a disk if it dies."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -100,6 +100,10 @@ class Session:
         self._chunks.clear()
         self._door.metering.closed()
 
+    def half_closed(self) -> int:
+        """The client sends no more: how many of its requests will never be whole."""
+        return self._chunks.give_up()
+
     def hello(self, body: bytes) -> tuple[bytes, Visitor]:
         """The server's hello, to the client's, and who asks.
 

@@ -90,6 +90,12 @@ class Chunks:
     def __len__(self) -> int:
         return len(self._growing)
 
+    def give_up(self) -> int:
+        """No more chunks come: how many requests were not whole."""
+        number = len(self._growing)
+        self.clear()
+        return number
+
     def begin(self, request: ByNumber, arrived: float) -> None:
         """Waits for the rest of a request.
 

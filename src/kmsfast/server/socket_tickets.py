@@ -91,11 +91,12 @@ class Tickets:
     def note_uses(self) -> None:
         """Records the uses of keys since this was last called."""
         with self._lock:
-            used = [self._uses[slot] for slot in self._reactor.used() if slot < len(self._uses)]
-        for each in used:
+            last = self._reactor.used()
+            used = [(self._uses[slot], name) for slot, name in last if slot < len(self._uses)]
+        for each, request_id in used:
             if each is not None:
                 app, arn, operation = each
-                app.ring.usage.note(arn, operation, None)
+                app.ring.usage.note(arn, operation, request_id)
 
     # ---- within -----------------------------------------------------------------------------
 

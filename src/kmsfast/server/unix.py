@@ -5,8 +5,9 @@ Rules:
 - the answers of one received buffer leave in one write;
 - a client that does not read, that has too many requests in work, or too many bytes of them, is not
   read from until that is over;
-- a frame that has begun must be complete in time, and so must the hello; a connection without
-  requests may stay;
+- a frame that has begun must be complete in time, and so must the hello; of its answers a client
+  must take some within a time. A connection without requests may stay;
+- threads take the requests of each uid in turn;
 - whatever a client does ends nothing but its own connection;
 - a server that stops answers what it has read, for as long as GRACE.
 """
@@ -18,14 +19,15 @@ import logging
 import socket
 from collections import Counter, deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import Final, cast
 
 from kmsfast.server.peers import peer_of
+from kmsfast.server.process import most_connections
 from kmsfast.server.session import Closing, Later, Session
 from kmsfast.server.socket_door import Door
+from kmsfast.server.turns import Turns
 from kmsfast.wire.refusals import Throttled
 from kmsfast.wire.socket_frames import MAX_BEFORE_HELLO, MAX_FRAME, MAX_INFLIGHT, MalformedFrame
 from kmsfast.wire.socket_reader import FrameReader
@@ -35,11 +37,11 @@ __all__ = ["PER_UID", "UnixServer"]
 PER_UID: Final = 256
 GRACE: Final = 10.0
 _THREADS: Final = 8
-_MOST_CONNECTIONS: Final = 16_384
 _UNREAD: Final = 1 << 20  # bytes of answers
 _IN_WORK: Final = 64 << 20  # bytes of frames
 _HELLO_TIME: Final = 10.0
 _FRAME_TIME: Final = 30.0
+_WRITE_TIME: Final = 60.0
 _SWEEP: Final = 1.0
 _NEVER: Final = float("inf")
 _LOG: Final = logging.getLogger(__name__)
@@ -56,7 +58,8 @@ class UnixServer:
         self, door: Door, loop: asyncio.AbstractEventLoop, *, per_uid: int = PER_UID
     ) -> None:
         self.door, self._loop, self._per_uid = door, loop, per_uid
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="kmsfast-socket")
+        self._turns = Turns(_THREADS, "kmsfast-socket")
+        self._most = most_connections()
         self._connections: set[_Connection] = set()
         self._of = Counter[int]()
         self.stopping = False
@@ -77,7 +80,7 @@ class UnixServer:
         self._of[uid] += 1
         if self._of[uid] > self._per_uid:
             raise Throttled(f"uid {uid} has {self._per_uid} connections already; close some")
-        if len(self._connections) > _MOST_CONNECTIONS or self.stopping:
+        if len(self._connections) > self._most or self.stopping:
             raise Throttled("The server has too many connections, or is being stopped")
 
     def closed(self, connection: _Connection, uid: int | None) -> None:
@@ -90,17 +93,28 @@ class UnixServer:
         if self.stopping and not self._connections:
             self._empty.set()
 
-    def start(self, work: Later, done: Callable[[asyncio.Future[bytes]], object]) -> None:
-        """Does work in a thread, and calls ``done`` on the loop."""
-        self._loop.run_in_executor(self._pool, work).add_done_callback(done)
+    def start(self, uid: int, work: Later, done: Callable[[bytes | None], object]) -> None:
+        """Does work in a thread, and calls ``done`` on the loop; with None when it failed."""
+
+        def working() -> None:
+            frames = None
+            try:
+                frames = work()
+            except Exception:  # noqa: BLE001 - its client must not wait for ever
+                _LOG.exception("an answer of the socket failed")
+            finally:
+                self._loop.call_soon_threadsafe(done, frames)
+
+        self._turns.submit(uid, working)
 
     async def sweep(self) -> None:
         """Ends connections whose time is over; for ever."""
         while True:
             await asyncio.sleep(_SWEEP)
             now = self.now()
-            for each in [each for each in self._connections if each.deadline < now]:
-                each.expire()
+            for each in list(self._connections):
+                if min(each.deadline, each.must_be_read_by(now)) < now:
+                    each.expire()
 
     async def drain(self) -> None:
         """Ends all connections, after their answers, or after GRACE."""
@@ -112,7 +126,7 @@ class UnixServer:
                 await asyncio.wait_for(self._empty.wait(), GRACE)
         for each in list(self._connections):
             each.abort()
-        self._pool.shutdown(cancel_futures=True)
+        self._turns.shutdown()
 
 
 class _Connection(asyncio.BufferedProtocol):
@@ -129,6 +143,7 @@ class _Connection(asyncio.BufferedProtocol):
         self._transport = cast("asyncio.Transport", None)
         self._backlog: deque[bytes] = deque()
         self._inflight = self._bytes = 0
+        self._unsent, self._unsent_until = 0, _NEVER
         self._reading, self._unread, self._ending = True, False, False
         self.deadline = server.now() + _HELLO_TIME
 
@@ -207,6 +222,16 @@ class _Connection(asyncio.BufferedProtocol):
         _LOG.info("timed out uid=%s", self._uid)
         self.abort()
 
+    def must_be_read_by(self, now: float) -> float:
+        """When it is cut off unless it takes some of what it is sent before."""
+        unsent = self._transport.get_write_buffer_size()
+        if not unsent:
+            self._unsent_until = _NEVER
+        elif unsent < self._unsent or self._unsent_until == _NEVER:
+            self._unsent_until = now + _WRITE_TIME
+        self._unsent = unsent
+        return self._unsent_until
+
     def stop(self) -> None:
         """Reads no more, answers what was read, and closes."""
         if not self._ending:
@@ -253,14 +278,17 @@ class _Connection(asyncio.BufferedProtocol):
             return made
         self._inflight += 1
         self._bytes += len(body)
-        self._server.start(made, partial(self._done, len(body)))
+        self._server.start(self._uid or 0, made, partial(self._done, len(body)))
         return None
 
-    def _done(self, size: int, future: asyncio.Future[bytes]) -> None:
+    def _done(self, size: int, frames: bytes | None) -> None:
         self._inflight -= 1
         self._bytes -= size
-        if not future.cancelled() and not self._transport.is_closing():
-            self._transport.write(future.result())
+        if frames is None:
+            self.abort()  # nobody must wait for what will not come
+        elif not self._transport.is_closing():
+            self._transport.write(frames)
+            self._unsent = max(self._unsent, self._transport.get_write_buffer_size())
         self._work()
 
     def _may_begin(self) -> bool:

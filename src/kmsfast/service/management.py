@@ -184,6 +184,13 @@ class Management:
         with self._store.read() as rows:
             return [key for key in rows.all_keys() if key.state is not KeyState.DELETED]
 
+    def key_ids(self) -> list[str]:
+        """The ids of all keys that exist, in no order."""
+        self._begin()
+        self._ring.purge_due()
+        with self._store.read() as rows:
+            return [format_key_id(*name) for name in rows.key_names()]
+
     def versions(self, raw_id: bytes) -> tuple[KeyVersion, ...]:
         """A key's versions, oldest first."""
         key = self._ring.key(raw_id)

@@ -54,6 +54,9 @@ class Reader(Protocol):
     def all_keys(self) -> list[KeyMetadata]:
         """All keys, oldest first, those that were deleted as well."""
 
+    def key_names(self) -> list[tuple[bytes, bool]]:
+        """The ids of all keys that were not deleted, and whether each is a multi-Region key."""
+
     def num_keys(self) -> int:
         """How many keys there have ever been, but for replicas that are gone."""
 

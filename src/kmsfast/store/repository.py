@@ -135,6 +135,14 @@ class Repository(GrantRows):
                 children.setdefault(row["key_id"], {}).setdefault(table.name, []).append(row)
         return [self._key(row, children.get(row["key_id"], {})) for row in rows]
 
+    def key_names(self) -> list[tuple[bytes, bool]]:
+        """The ids of all keys that were not deleted, and whether each is a multi-Region key.
+
+        What belongs to the keys is not read, of which there is more than of them.
+        """
+        there = (row for row in self.check_keys() if row["state"] != KeyState.DELETED.value)
+        return [(row["key_id"], bool(row["flags"] & FLAG_MULTI_REGION)) for row in there]
+
     def check_keys(self) -> list[Row]:
         """The rows of all keys of the scope, when they are the latest ones.
 

@@ -14,6 +14,7 @@ so what was put back or left out from outside stays a difference for ever.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, Protocol
 
 from kmsfast.errors import StoreIntegrity
@@ -45,7 +46,7 @@ def added(total: bytes, new: Iterable[bytes], old: Iterable[bytes] = ()) -> byte
 
 def sealed(macs: Macs, table: Table, values: Mapping[str, Any]) -> Row:
     """The row of the table's columns with its MAC; other values are left out."""
-    row = {name: values[name] for name in _names(table)}
+    row = {name: values[name] for name, _ in _columns(table)}
     return {**row, "mac": macs.mac(_message(table, row))}
 
 
@@ -55,29 +56,36 @@ def verified(macs: Macs, table: Table, row: Row) -> Row:
     Raises:
         StoreIntegrity: the row was changed, moved or added from outside.
     """
-    values = {name: row[name] for name in _names(table)}
-    for name, value in values.items():
-        if not isinstance(value, _TYPES):
+    for name, _ in _columns(table):
+        if not isinstance(row[name], _TYPES):
             raise StoreIntegrity(
-                f"column {name!r} of table {table.name!r} holds a {type(value).__name__}, which no "
-                f"column does: {CHANGED}"
+                f"column {name!r} of table {table.name!r} holds a {type(row[name]).__name__}, "
+                f"which no column does: {CHANGED}"
             )
-    if not isinstance(row["mac"], bytes) or not macs.check_mac(row["mac"], _message(table, values)):
+    if not isinstance(row["mac"], bytes) or not macs.check_mac(row["mac"], _message(table, row)):
         raise StoreIntegrity(
             f"a row of table {table.name!r} does not authenticate: the store was changed from "
             "outside; restore it from a backup"
         )
-    return {**values, "mac": row["mac"]}
+    return {name: row[name] for name in table.columns}
 
 
-def _names(table: Table) -> list[str]:
-    return [name for name in table.columns if name != "mac"]
+@cache
+def _columns(table: Table) -> tuple[tuple[str, bytes], ...]:
+    """The columns that a MAC is of, each with what stands before its value.
+
+    A store is opened by checking every row of it: what is the same for all of a table is made once.
+    """
+    names = [name for name in table.columns if name != "mac"]
+    heads = [_framed(b"c", name.encode()) for name in names]
+    heads[0] = _framed(b"t", table.name.encode()) + heads[0]
+    return tuple(zip(names, heads, strict=True))
 
 
 def _message(table: Table, values: Mapping[str, Any]) -> bytes:
-    parts = [_framed(b"t", table.name.encode())]
-    for name in _names(table):
-        parts += [_framed(b"c", name.encode()), _value(values[name])]
+    parts = []
+    for name, head in _columns(table):
+        parts += [head, _value(values[name])]
     return b"".join(parts)
 
 

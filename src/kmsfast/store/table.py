@@ -25,7 +25,7 @@ Connection = sqlite3.Connection
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Table:
     """One table.
 
@@ -113,12 +113,17 @@ class Table:
         )
 
     def update(self, connection: Connection, row: Row) -> None:
-        """Other values in the row of the same primary key."""
-        changes = ", ".join(f"{name} = ?" for name in row)
+        """Other values in the row of the same primary key.
+
+        The key is not set again to what it is: SQLite would look through all rows that refer to it,
+        which are all keys of a scope, and all grants of a key.
+        """
+        changed = {name: value for name, value in row.items() if name not in self.key}
+        changes = ", ".join(f"{name} = ?" for name in changed)
         condition, values = _where({name: row[name] for name in self.key})
         connection.execute(
             f"UPDATE {self.name} SET {changes}{condition}",  # noqa: S608
-            (*row.values(), *values),
+            (*changed.values(), *values),
         )
 
     def delete(self, connection: Connection, where: Mapping[str, Any]) -> None:

@@ -27,12 +27,13 @@ typedef struct {
 
 static struct kf_reactor *reactor;
 static uint64_t epoch, keys[2], store;
-static uint8_t genuine_blob[TEXT + KF_BLOB_OVERHEAD];
+static uint8_t genuine_blob[TEXT + KF_BLOB_OVERHEAD], other_blob[TEXT + KF_BLOB_OVERHEAD];
 
 static void open_reactor(void) {
     const struct kf_reactor_limits limits = {.max_frame = MAX_FRAME, .max_hello = 256, .max_message = MAX_MESSAGE,
-                                             .max_unsent = 1 << 24, .max_pending = 1 << 24, .max_inflight = 1 << 20,
-                                             .max_connections = 4, .hello_ms = 1 << 20, .frame_ms = 1 << 20, .threads = 1};
+                                             .max_unsent = 1 << 24, .max_pending = 1 << 24, .max_inflight = 1 << 20, .max_held = 1 << 24,
+                                             .max_connections = 4, .max_open = 4, .hello_ms = 1 << 20, .frame_ms = 1 << 20,
+                                             .write_ms = 1 << 20, .threads = 1};
     static const int operations[] = {1, 3, 4, 33, 35, 36}, opening[] = {2, 34}, drawing[] = {10, 42};
     static const uint8_t text[TEXT];
     uint8_t prefix[KF_PREFIX_LEN];
@@ -47,6 +48,9 @@ static void open_reactor(void) {
         LAW(kf_ticket_put(reactor, 1, operations[i], (const uint8_t *)"k", 1, NULL, 0, &t) == KF_OK, "ticket");
     for (size_t i = 0; i < 2; i++)
         LAW(kf_ticket_put(reactor, 1, opening[i], NULL, 0, prefix, KF_HEADER_LEN, &t) == KF_OK, "ticket");
+    t.key = keys[1];
+    LAW(kf_blob_seal_one(keys[1], other_blob, text, TEXT, NULL, 0, NULL, 0) == KF_OK, "seal");
+    LAW(kf_ticket_put(reactor, 1, 34, NULL, 0, other_blob, KF_HEADER_LEN, &t) == KF_OK, "ticket");
 }
 
 /* ---- what is sent ------------------------------------------------------------------------------------------ */
@@ -57,6 +61,40 @@ static uint8_t *put_bin(uint8_t *at, const uint8_t *bytes, size_t len) {
     return at + len;
 }
 
+/* A record among others: genuine, of another key, cut, changed or nil, when its length is UINT32_MAX. */
+static uint32_t mixed(uint8_t bytes[sizeof genuine_blob], fuzz_input *in, const uint8_t *record, size_t len) {
+    const unsigned what = fuzz_u8(in);
+    memcpy(bytes, record, len);
+    if (what % 8 == 0) return UINT32_MAX;
+    if (what % 8 == 1 && len == sizeof other_blob) memcpy(bytes, other_blob, len);
+    if (what % 8 == 2 && len) return fuzz_u8(in) % (uint32_t)len;
+    if (what % 8 == 3 && len) bytes[fuzz_u8(in) % len] ^= (uint8_t)(1 + what / 8);
+    return (uint32_t)len;
+}
+
+static uint8_t *put_mixed(uint8_t *at, fuzz_input *in, size_t num, const uint8_t *record, size_t len) {
+    uint8_t bytes[8][sizeof genuine_blob], lengths[8 * 4];
+    uint32_t lens[8], sum = 0;
+    const int packed = fuzz_u8(in) & 1;
+    for (size_t i = 0; i < num; i++) {
+        lens[i] = mixed(bytes[i], in, record, len);
+        for (int k = 0; k < 4; k++) lengths[4 * i + (size_t)k] = (uint8_t)(lens[i] >> (8 * k));
+        if (lens[i] != UINT32_MAX) sum += lens[i];
+    }
+    at = kf_msgpack_put_array(at, packed ? 3 : num);
+    if (packed) at = kf_msgpack_put_bin(put_bin(kf_msgpack_put_uint(at, num), lengths, 4 * num), sum);
+    for (size_t i = 0; i < num; i++) {
+        if (lens[i] == UINT32_MAX) {
+            if (!packed) at = kf_msgpack_put_nil(at);
+            continue;
+        }
+        if (!packed) at = kf_msgpack_put_bin(at, lens[i]);
+        memcpy(at, bytes[i], lens[i]);
+        at += lens[i];
+    }
+    return at;
+}
+
 static uint8_t *put_payload(uint8_t *at, fuzz_input *in, unsigned op) {
     static const uint8_t text[TEXT];
     const size_t num = fuzz_u8(in) % 8u;
@@ -65,7 +103,9 @@ static uint8_t *put_payload(uint8_t *at, fuzz_input *in, unsigned op) {
     if (op < 3) return put_bin(at, record, len);
     if (op < 32) return kf_msgpack_put_uint(at, fuzz_u8(in) * 5u);
     if (op != 33 && op != 34) return kf_msgpack_put_uint(kf_msgpack_put_uint(kf_msgpack_put_array(at, 2), num), fuzz_u8(in));
-    if (fuzz_u8(in) & 1) {
+    const unsigned form = fuzz_u8(in) % 4u;
+    if (form > 1) return put_mixed(at, in, num, record, len);
+    if (form) {
         at = kf_msgpack_put_uint(kf_msgpack_put_array(at, 3), num);
         at = kf_msgpack_put_uint(at, len);
         at = kf_msgpack_put_bin(at, num * len);
@@ -175,10 +215,10 @@ static void finish_jobs(kf_conn *c, uint64_t *handed, int *closed) {
         for (kf_job *job = kf_workers_done(reactor), *next; job; job = next) {
             next = job->next;
             if (job->answer) {
-                c->inflight--;
+                kf_conn_answered(reactor, c, 1);
                 LAW(kf_conn_send_answer(reactor, c, job), "an answer cannot be sent");
             }
-            kf_job_free(job);
+            kf_job_free(reactor, job);
         }
         const uint64_t more = events_in(closed);
         *handed += more;
@@ -209,7 +249,7 @@ static void run(const uint8_t *data, size_t len) {
     LAW(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0, "socketpair");
     kf_conn *c = kf_conn_open(reactor, pair[0], 0);
     LAW(c != NULL, "connection");
-    kf_timers_end(reactor, c);
+    kf_timer_end(&c->reads);
     c->state = KF_CONN_READY, c->caller = 1;
     for (const uint8_t *at = s.bytes; at < s.at && c->fd >= 0;) {
         size_t piece = 1 + (fuzz_u8(&in) & 1 ? fuzz_u8(&in) : fuzz_u64(&in, 2));
@@ -236,6 +276,7 @@ static void run(const uint8_t *data, size_t len) {
     }
     kf_conn_free_closed(reactor);
     events_in(&closed);
+    kf_events_returned(reactor);
     close(pair[1]);
     fuzz_socket.tried += e.requests, fuzz_socket.past_header += answers + handed, fuzz_socket.opened += answers;
 }

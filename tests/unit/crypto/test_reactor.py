@@ -179,7 +179,9 @@ def test_a_ticket_holds_while_nothing_changes(server: Server, version: Version) 
     assert client.call(*request)[1] == 1  # there is none
     teach(server, version, slot=9)
     assert client.call(*request)[1] == 0
-    assert server.reactor.used() == [9]
+    ((slot, request_id),) = server.reactor.used()
+    assert slot == 9
+    assert request_id.endswith("-7")
     assert server.reactor.used() == []
     server.epoch[0] += 2
     assert client.call(*request)[1] == 1

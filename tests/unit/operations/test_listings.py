@@ -121,7 +121,7 @@ def test_what_comes_and_goes_between_pages_hides_nothing(full: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("operation", "reads"), [("ListKeys", "all_keys"), ("ListAliases", "aliases")]
+    ("operation", "reads"), [("ListKeys", "key_ids"), ("ListAliases", "aliases")]
 )
 def test_a_listing_reads_the_store_once_until_it_changes(
     full: Api, monkeypatch: pytest.MonkeyPatch, operation: str, reads: str

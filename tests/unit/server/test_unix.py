@@ -97,6 +97,19 @@ def test_half_a_connection_gets_its_answers(served: Served) -> None:
         assert line.is_closed()
 
 
+@pytest.mark.parametrize("key", ["alias/a", "alias/unknown"])
+def test_half_a_connection_with_chunks_missing_ends(served: Served, key: str) -> None:
+    with served.line() as line:
+        check_alive(line)
+        line.send(1, 1, key, None, b"x", {"more": 1000})
+        line.send(2, 1, "alias/a", None, b"x")
+        line.socket.shutdown(socket.SHUT_WR)
+        found = [line.recv()[:2]]
+        while [2, 0] not in found:
+            found.append(line.recv()[:2])
+        assert line.is_closed()
+
+
 def test_a_client_that_does_not_read_is_not_read(served: Served) -> None:
     with served.line() as other, served.line() as line:
         line.socket.setblocking(False)
@@ -166,6 +179,36 @@ def test_a_byte_a_second_is_too_slow(
                 time.sleep(0.3)
         assert 0.8 < time.monotonic() - begun < 5
         check_alive(idle)  # which has said nothing all the time
+
+
+def test_who_does_not_read_its_answers_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unix, "_WRITE_TIME", 1.0)
+    monkeypatch.setattr(unix, "_SWEEP", 0.1)
+    with serving(tmp_path, in_c=False) as served, served.line() as idle, served.line() as line:
+        data = frame(1, 33, "alias/a", None, [1, 1 << 20, bytes(1 << 20)])
+        with pytest.raises(OSError, match=r"Broken pipe|reset"):
+            for _ in range(60):
+                line.socket.sendall(data)
+        check_alive(idle)
+
+
+def test_the_event_of_a_use_and_the_key_name_the_same_request(tmp_path: Path) -> None:
+    with serving(tmp_path, in_c=True) as served:
+        with served.line() as line:
+            for _ in range(3):  # the last ones by the reactor
+                check_alive(line)
+            used = line.ask(7, "GetKeyLastUsage", {"KeyId": _arn(line)})[2]
+        events = [each for each in served.events() if each["eventName"] == "Encrypt"]
+        last = max(events, key=lambda each: each["requestID"].count("-") == 1)
+        assert last["requestID"].endswith("-5")
+        assert used["KeyLastUsage"]["KmsRequestId"] == last["requestID"]
+
+
+def _arn(line: Line) -> str:
+    found: str = line.ask(6, "DescribeKey", {"KeyId": "alias/a"})[2]["KeyMetadata"]["Arn"]
+    return found
 
 
 def test_a_server_that_stops_answers_what_it_has_read(tmp_path: Path) -> None:
