@@ -122,13 +122,13 @@ void kf_answer_put_context(uint8_t *at, const kf_call *call);
 /* The ticket for blobs that begin with a header, which no other one was found for; NULL: there is none. */
 const kf_ticket_entry *kf_answer_other(const kf_answering *a, const uint8_t header[KF_HEADER_LEN]);
 
-/* The room of an answer, from which pieces are cut, aligned to 8. */
+/* The room of an answer, from which pieces are cut, aligned to 8. An answer that needs none has NULL as its room. */
+static inline size_t kf_answer_piece(size_t len) { return (len + 7) & ~(size_t)7; }
 static inline void *kf_answer_cut(void **room, size_t len) {
     uint8_t *at = *room;
-    *room = at + ((len + 7) & ~(size_t)7);
+    if (len) *room = at + kf_answer_piece(len);
     return at;
 }
-static inline size_t kf_answer_piece(size_t len) { return (len + 7) & ~(size_t)7; }
 
 enum { KF_ANSWER_HEADS = 64 /* bytes of an answer's headers, of all arrays and columns in it, at most */ };
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,39 @@ def test_killed_servers_leave_nothing_that_matters(store: Path, tmp_path: Path) 
     with kmsfast.open(store) as kms:
         report = kms._app.deployment.trail.verify()
         assert not report.findings
+
+
+def _promised(path: Path, blobs: list[bytes], arns: list[str]) -> None:
+    """Asks for keys and blobs until the server is gone; notes those that were answered."""
+    with suppress(EOFError, ConnectionError), Line(path) as line:
+        while True:
+            if len(blobs) % 50 == 0:
+                arns.append(line.ask(1, "CreateKey", {})[2]["KeyMetadata"]["Arn"])
+            key = arns[-1] if arns else "alias/a"
+            blobs += line.ask(2, 33, key, None, [b"x"] * 5)[2][0]
+
+
+@pytest.mark.slow
+def test_servers_killed_at_any_moment_keep_what_they_have_answered(
+    store: Path, tmp_path: Path
+) -> None:
+    path, drawn = tmp_path / "socket", random.Random(20261128)
+    blobs, arns = list[bytes](), list[str]()
+    for _ in range(25):
+        process = begun(store, path)
+        clients = [threading.Thread(target=_promised, args=(path, blobs, arns)) for _ in range(3)]
+        for each in clients:
+            each.start()
+        time.sleep(drawn.uniform(0.02, 1.0))
+        process.kill()
+        process.communicate()
+        for each in clients:
+            each.join(WAIT)
+    assert len(arns) > 25
+    with kmsfast.open(store) as kms:
+        assert set(arns) <= {each.arn for each in kms.keys()}
+        assert kms.decrypt_batch(blobs) == [b"x"] * len(blobs)
+        assert not kms._app.deployment.trail.verify().findings
 
 
 CLIENT = """

@@ -27,8 +27,9 @@ def unpacked(frame: memoryview) -> Any:
     """
     try:
         return msgpack.unpackb(frame, strict_map_key=False)
-    except (ValueError, RecursionError) as error:
-        raise ProtocolError(f"the server sent what is no MessagePack: {error}") from None
+    except (TypeError, ValueError, RecursionError) as error:  # the first: a key that is an array
+        reason = type(error).__name__  # not its words, which may have what was sent
+        raise ProtocolError(f"the server sent what is no MessagePack: {reason}") from None
 
 
 class BatchHead(NamedTuple):

@@ -126,27 +126,33 @@ class Session:
             rest: what the chunks of the request brought, where they are received already.
 
         Raises:
-            Closing: it is malformed.
+            Closing: it is malformed, or we have failed to see what it is.
         """
-        visitor = self.visitor
-        if visitor is None:
-            raise Closing(MalformedFrame("The first frame is the hello"))
         try:
-            request = read_request(decode(body))
-            if isinstance(request, Chunk):
-                whole = self._chunks.add(request)
-                return None if whole is None else self._whole(visitor, whole)
-            if rest and isinstance(request, ByNumber):
-                request = continued(request, rest)
-            elif isinstance(request, ByNumber) and request.options.more:
-                return self._growing(request, arrived)
+            return self._received(body, arrived, rest)
         except MalformedFrame as error:
             raise Closing(error) from None
         except Refused as refused:
             return error_frame(refused.request_id, refused.error)
-        return self._begun(visitor, request, arrived)
+        except Exception as error:  # noqa: BLE001 - whoever sent it must not wait for ever
+            _LOG.exception("a frame could not be read")
+            raise Closing(error) from None
 
     # ---- within -----------------------------------------------------------------------------
+
+    def _received(self, body: bytes, arrived: float, rest: bytes) -> bytes | Later | None:
+        visitor = self.visitor
+        if visitor is None:
+            raise MalformedFrame("The first frame is the hello")
+        request = read_request(decode(body))
+        if isinstance(request, Chunk):
+            whole = self._chunks.add(request)
+            return None if whole is None else self._whole(visitor, whole)
+        if rest and isinstance(request, ByNumber):
+            request = continued(request, rest)
+        elif isinstance(request, ByNumber) and request.options.more:
+            return self._growing(request, arrived)
+        return self._begun(visitor, request, arrived)
 
     def _growing(self, request: ByNumber, arrived: float) -> bytes | None:
         try:

@@ -40,11 +40,12 @@ class _Moment(shapes.Moment):
             return super().__call__(value, path, failures)
         try:
             found = datetime.fromisoformat(value)
-        except ValueError:
-            found = None
-        if found is None or found.tzinfo is None:
+            utc = None if found.tzinfo is None else found.astimezone(UTC)
+        except (OverflowError, ValueError):  # of a time in the first or the last year that there is
+            utc = None
+        if utc is None:
             raise SerializationError(f"The value of '{path}' is not a time in ISO 8601 with offset")
-        return found.astimezone(UTC)
+        return utc
 
 
 _READERS: Final[Readers] = {**JSON, "blob": _Bin, "timestamp": _Moment}

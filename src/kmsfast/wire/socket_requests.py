@@ -260,8 +260,9 @@ def _options(given: Any, known: frozenset[str], values: list[Any]) -> Options:
 def _fitting(options: Options, operation: Numbered, payload: Any) -> Options:
     """The options, tokens as a tuple, when what comes in chunks can be continued."""
     if options.more:
-        column = operation.payload is Payload.COLUMN
-        start = payload[2] if column and type(payload) is list and len(payload) == 3 else payload
+        start = payload
+        if operation.payload is Payload.COLUMN:
+            start = payload[2] if type(payload) is list and len(payload) == 3 else None
         if type(start) is not bytes:
             raise SerializationError("Only a bin or a packed column continues in chunks")
         if len(start) + options.more > MAX_MESSAGE:

@@ -128,7 +128,8 @@ def test_answers(protocol: Protocol, step: int) -> None:
 @pytest.mark.parametrize(
     "body",
     [b"\xc1", b"\x93\x01", b"\xd9", msgpack.packb({"a": 1}), msgpack.packb([1, 2]),
-     msgpack.packb([1, 9, b""]), msgpack.packb(["1", 0, b""]), msgpack.packb([1, 1, "x"])],
+     b"\x93\1\0\x81\x90\0", b"\x93\1\0\x81\x80\0", msgpack.packb([1, 9, b""]),
+     msgpack.packb(["1", 0, b""]), msgpack.packb([1, 1, "x"])],
 )  # fmt: skip
 def test_what_is_no_answer(protocol: Protocol, body: bytes) -> None:
     with pytest.raises(ProtocolError):

@@ -181,7 +181,7 @@ def test_times_come_as_seconds_or_as_iso_8601(world: World, admin: Session) -> N
         )  # fmt: skip
         assert code == "ValidationException"  # of a later check: the time is beyond a year
         assert "expiration" in message.lower() or "365" in message
-    for when in ("tomorrow", "2038-01-19", b"x"):
+    for when in ("tomorrow", "2038-01-19", b"x", "0001-01-01T00:00:00+01:00"):
         code, _ = refused(
             admin, "ImportKeyMaterial",
             {"KeyId": key.id, "ImportToken": b"x", "EncryptedKeyMaterial": b"x", "ValidTo": when},
@@ -219,6 +219,7 @@ def test_times_come_as_seconds_or_as_iso_8601(world: World, admin: Session) -> N
         ([1, "alias/a", None, b"x", {"tokens": ["x"]}], "InvalidGrantTokenException", ""),
         ([1, "alias/a", None, b"x", {"more": 1 << 30}], "ValidationException", "1073741824"),
         ([33, "alias/a", None, [b"x"], {"more": 1}], "SerializationException", "packed column"),
+        ([33, "alias/a", None, b"xyz", {"more": 1}], "SerializationException", "packed column"),
         ([33, "alias/a", None, [b"x"], {"aad": b"x"}], "SerializationException", "is no column"),
         ([33, "alias/a", None, [b"x"], {"aad": []}], "ValidationException", "aad has 0 records"),
         ([33, "alias/a", None, [b"x"], {"aad": [None]}], "ValidationException", "no nil"),
@@ -260,6 +261,21 @@ def test_a_request_is_refused_by_its_id(
 def test_what_has_no_id_ends_the_connection(admin: Session, sent: bytes) -> None:
     with pytest.raises(Closing):
         admin.receive(sent, 0.0)
+
+
+def test_a_frame_that_we_fail_to_read_ends_its_connection(
+    admin: Session, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(_: object) -> None:
+        raise IndexError("secret")
+
+    monkeypatch.setattr("kmsfast.server.session.read_request", fails)
+    with pytest.raises(Closing) as closing:
+        admin.receive(frame(1, "ListKeys", {})[4:], 0.0)
+    [[request_id, status, error]] = frames_of(closing.value.frame)
+    assert (request_id, status, error[0]) == (None, 1, "KMSInternalException")
+    assert "secret" not in error[2]
+    assert "could not be read" in caplog.text
 
 
 def test_every_operation_can_be_asked_for(admin: Session) -> None:
