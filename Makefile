@@ -6,6 +6,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Files of tests are shared out among as many processes as there are processors, 4 at most.
+SHARED := --numprocesses $(shell getconf _NPROCESSORS_ONLN) --maxprocesses 4 --dist loadfile --benchmark-disable
 
 include tests/c/tests.mk
 include tests/clients/clients.mk
@@ -29,8 +31,8 @@ $(STAMP): $(BIN)/python pyproject.toml setup.py $(wildcard csrc/*.[ch] csrc/*.tx
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
-test: install $(CLIENTS_STAMP) $(WHEELS_STAMP) $(DOCS_STAMP) lint ## everything that must pass, in a few minutes
-	$(BIN)/python -m pytest
+test: install $(CLIENTS_STAMP) $(WHEELS_STAMP) $(DOCS_STAMP) build/c/test/run lint ## everything that must pass, in about ten minutes
+	$(BIN)/python -m pytest $(SHARED)
 
 test-python: install ## the tests in Python alone: no C suite, no clients of others
 	$(BIN)/python -m pytest -m 'not slow and not sources' $(addprefix tests/,compat differential properties unit vectors)

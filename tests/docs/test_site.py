@@ -132,6 +132,6 @@ def test_each_promise_has_a_test() -> None:
 
 
 def test_the_site_is_made_by_its_task() -> None:
-    text = (ROOT / "Makefile").read_text()
+    text = (ROOT / "docs" / "docs.mk").read_text()
     assert re.search(r"^docs: .*\n\t.*--fail-on-warning .*docs build/docs$", text, re.MULTILINE)
     assert "run: make docs" in (ROOT / ".github/workflows/docs.yml").read_text()
