@@ -355,14 +355,26 @@ int kf_reactor_open(struct kf_reactor **out, const int *listen_fds, size_t num_f
     errno = ENOSYS;
     return KF_ERR_SYSTEM;
 }
-static void begin_round(struct kf_reactor *r) {
-    r->begun = kf_metrics_now();
-    r->now = (int64_t)(r->begun / 1000);
-    r->today = kf_clock_us(CLOCK_REALTIME);
-}
-
 int kf_reactor_run(struct kf_reactor *r) {
     (void)r;
+    return KF_ERR_SYSTEM;
+}
+void kf_reactor_take(struct kf_reactor *r, struct kf_event *out) {
+    (void)r;
+    *out = (struct kf_event){.kind = KF_EVENT_NONE};
+}
+void kf_reactor_done(struct kf_reactor *r, struct kf_event *event) { (void)r, (void)event; }
+int kf_reactor_send(struct kf_reactor *r, uint64_t conn, const uint8_t *frames, size_t frames_len,
+                    uint32_t num_answered) {
+    (void)r, (void)conn, (void)frames, (void)frames_len, (void)num_answered;
+    return KF_ERR_SYSTEM;
+}
+int kf_reactor_admit(struct kf_reactor *r, uint64_t conn, uint64_t caller) {
+    (void)r, (void)conn, (void)caller;
+    return KF_ERR_SYSTEM;
+}
+int kf_reactor_drop(struct kf_reactor *r, uint64_t conn) {
+    (void)r, (void)conn;
     return KF_ERR_SYSTEM;
 }
 void kf_reactor_stop(struct kf_reactor *r, uint32_t patience_ms) { (void)r, (void)patience_ms; }

@@ -1,4 +1,5 @@
 /* What goes to the server and what comes back from it: two lists under one lock, each with an eventfd. */
+#if defined(__linux__)
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -220,3 +221,4 @@ void kf_command_free(kf_command *command) {
     kf_buffer_free(&command->bytes);
     free(command);
 }
+#endif

@@ -94,9 +94,14 @@ def judge(counts: Counts, numbers: Numbers) -> list[Line]:
                 ("NO BUDGET", True) if budget is None else _verdict(one.instructions / budget)
             )
             lines.append(Line(path, name, one.instructions, one.records, budget, verdict, fault))
-        gone = [name for name in budgets if name not in cases]
-        lines += [Line(path, name, 0, 1, budgets[name], "NO SUCH CASE", True) for name in gone]
+        lines += _gone(path, cases, budgets)
     return lines
+
+
+def _gone(path: str, cases: dict[str, Count], budgets: dict[str, int]) -> list[Line]:
+    """Budgets without a case: what was hot once is not left out unseen, on any toolchain."""
+    gone = [name for name in budgets if name not in cases]
+    return [Line(path, name, 0, 1, budgets[name], "NO SUCH CASE", True) for name in gone]
 
 
 def judge_commits(counts: Counts, base: Counts, new: Numbers, old: Numbers) -> list[Line]:
@@ -119,6 +124,7 @@ def judge_commits(counts: Counts, base: Counts, new: Numbers, old: Numbers) -> l
             lines.append(
                 Line(path, name, one.instructions, one.records, before.instructions, verdict, fault)
             )
+        lines += _gone(path, cases, new.get(path, {}))
     return lines
 
 

@@ -79,6 +79,13 @@ def test_a_case_that_the_base_has_not_is_new() -> None:
     assert "fresh" in budgets.table(lines, "base")
 
 
+def test_a_case_that_is_left_out_is_missed_without_budgets_that_hold() -> None:
+    """Both commits are counted by this one's cases, so the base has not got it either."""
+    budget = {"aesni": {"seal": 5, "gone": 7}}
+    lines = budgets.judge_commits(counts(seal=5), counts(seal=5), budget, budget)
+    assert verdicts(lines) == {"seal": ("ok", False), "gone": ("NO SUCH CASE", True)}
+
+
 def test_the_file_says_what_was_written(tmp_path: Path) -> None:
     budgets.write(TOOLS, counts(seal=123, open=45), tmp_path / "budgets.toml")
     kept = budgets.read((tmp_path / "budgets.toml").read_text())

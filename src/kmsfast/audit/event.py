@@ -121,7 +121,7 @@ def members_of(kind: int, body: bytes) -> Sequence[tuple[Any, ...]]:
             raise FrameError("a record does not hold several events")
         first, *others = found
         return [first, *(_with_own(first, own) for own in others)]
-    except (ValueError, TypeError, msgpack.exceptions.UnpackException) as error:
+    except (ValueError, TypeError, IndexError, msgpack.exceptions.UnpackException) as error:
         raise FrameError("a record does not hold events") from error
 
 

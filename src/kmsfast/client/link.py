@@ -3,6 +3,8 @@
 Rules:
 - answers come in any order; one that is malformed fails the task that asked, and no other;
 - a task that is cancelled leaves its request to the server, and its answer is dropped;
+- of requests with chunks one is sent after the other: what a server has of those that are not whole
+  it must keep, and when it may keep no more it does not read the chunks that would end them;
 - what breaks the order of the frames ends the connection, and fails all who wait.
 """
 
@@ -36,6 +38,7 @@ class Link(asyncio.BufferedProtocol):
         self._room = asyncio.Event()
         self._room.set()
         self._sending: set[asyncio.Future[None]] = set()
+        self._turn = asyncio.Lock()  # of requests with chunks
         self.is_lost = False
 
     # ---- what the event loop calls ----------------------------------------------------------
@@ -127,11 +130,12 @@ class Link(asyncio.BufferedProtocol):
         return future
 
     async def _send_all(self, frames: Iterable[list[Any]]) -> None:
-        for frame in frames:
-            await self._room.wait()
-            if self.is_lost:
-                return
-            self._write(frame)
+        async with self._turn:
+            for frame in frames:
+                await self._room.wait()
+                if self.is_lost:
+                    return
+                self._write(frame)
 
     def _write(self, frame: list[Any]) -> None:
         assert self._transport is not None  # noqa: S101 - it was greeted

@@ -5,6 +5,8 @@ Rules:
   so that they take no more memory than their bytes;
 - what a uid's connections have announced in all is bounded: a request over that is refused, and may
   be made again when others are done;
+- what a connection has begun is bounded well below what it may have in work: beyond that it is not
+  read, and the chunks that would end its requests would not be either;
 - a chunk of a request that is not waited for belongs to one that was refused: it is dropped. More
   than a request announced is malformed.
 """
@@ -23,6 +25,8 @@ from kmsfast.wire.socket_requests import ByNumber, Chunk
 __all__ = ["Announced", "Chunks", "Whole", "continued"]
 
 _PIECE: Final = 1 << 20
+_MOST: Final = MAX_INFLIGHT // 4  # requests of a connection that are not whole
+_MOST_BEGUN: Final = 32 << 20  # bytes of payload in their first frames
 
 
 class Announced:
@@ -63,6 +67,7 @@ class _Growing:
     request: ByNumber
     arrived: float
     size: int
+    begun: int
     missing: int
     parts: list[bytes | bytearray] = field(repr=False)
 
@@ -86,6 +91,7 @@ class Chunks:
     def __init__(self, announced: Announced, uid: int) -> None:
         self._announced, self._uid = announced, uid
         self._growing: dict[int, _Growing] = {}
+        self._begun = 0  # bytes in first frames of these
 
     def __len__(self) -> int:
         return len(self._growing)
@@ -105,11 +111,15 @@ class Chunks:
         if request.id in self._growing:
             raise MalformedFrame(f"The request {request.id} is not complete yet")
         first, more = _data(request), request.options.more
-        size = len(first) + more
-        if len(self._growing) >= MAX_INFLIGHT:
-            raise Throttled(f"At most {MAX_INFLIGHT} requests may wait for their chunks")
+        size, begun = len(first) + more, len(first)
+        if len(self._growing) >= _MOST or self._begun + begun > _MOST_BEGUN:
+            raise Throttled(
+                f"At most {_MOST} requests of a connection, with {_MOST_BEGUN} bytes in their "
+                "first frames, may wait for their chunks; send those before other requests"
+            )
         self._announced.take(self._uid, size)
-        self._growing[request.id] = _Growing(request, arrived, size, more, [first])
+        self._begun += begun
+        self._growing[request.id] = _Growing(request, arrived, size, begun, more, [first])
 
     def add(self, chunk: Chunk) -> Whole | None:
         """The request that a chunk completes, and when it came; None: it is not whole.
@@ -135,6 +145,7 @@ class Chunks:
         if growing.missing:
             return None
         del self._growing[chunk.id]
+        self._begun -= growing.begun
         whole = b"".join(growing.parts)
         return Whole(_with_data(growing.request, whole), growing.arrived, growing.size)
 
@@ -147,6 +158,7 @@ class Chunks:
         for each in self._growing.values():
             self._announced.give(self._uid, each.size)
         self._growing.clear()
+        self._begun = 0
 
 
 def continued(request: ByNumber, rest: bytes) -> ByNumber:

@@ -104,9 +104,12 @@ def test_each_is_counted_and_verified(log: AuditLog, directory: Path, store_key:
         pack(EVENTS[0]), b"", pack(EVENTS[0]) + pack((1, None, 1, 0)),
         several(EVENTS[:2])[:-1], several(EVENTS[:2]) + b"\x93",
         pack(1) + pack((1, None, 1, 0, "")),
-        several(EVENTS[:2]) + pack(7),
+        several(EVENTS[:2]) + pack(7), pack((1,)) + pack((1, None, 1, 0, "")),
     ],
-    ids=["one", "none", "a member too few", "cut", "more begun", "no event", "a number behind"],
+    ids=[
+        "one", "none", "a member too few", "cut", "more begun", "no event", "a number behind",
+        "a short one before",
+    ],
 )  # fmt: skip
 def test_what_is_no_record_of_several_is_found(body: bytes) -> None:
     with pytest.raises(FrameError):
