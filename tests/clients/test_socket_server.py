@@ -9,16 +9,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from serving import WAIT
 from socket_line import Line
+from socket_processes import begun, server
 
 import kmsfast
-
-WAIT = 60.0
 
 
 @pytest.fixture
@@ -28,37 +27,6 @@ def store(tmp_path: Path) -> Path:
         kms.principals.map_uid(os.getuid(), "administrator")
         kms.create_key(alias="alias/a")
     return tmp_path / "store"
-
-
-def begun(store: Path, path: Path, *options: str) -> subprocess.Popen[str]:
-    """A server that says that it serves."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "kmsfast.cli.main", "--store", str(store), "serve", "--socket",
-         str(path), *options],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    if f"socket {path}" not in line:
-        process.kill()
-        raise AssertionError(f"the server did not start: {line}{process.communicate()[1]}")
-    return process
-
-
-@contextmanager
-def server(store: Path, path: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
-    process = begun(store, path, *options)
-    try:
-        yield process
-        process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=WAIT)
-        assert process.returncode == 0
-        assert "Traceback" not in errors, errors
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
 
 
 @pytest.mark.skipif(not Path("/proc/self/limits").exists(), reason="reads /proc")
@@ -76,7 +44,7 @@ def test_it_leaves_no_core_dump_and_takes_the_descriptors_that_it_may(
 def test_killed_servers_leave_nothing_that_matters(store: Path, tmp_path: Path) -> None:
     path = tmp_path / "socket"
     blobs = []
-    for _ in range(4):
+    for _ in range(2):
         process = begun(store, path)
         with Line(path) as line:
             for i in range(200):
@@ -129,35 +97,6 @@ def test_servers_killed_at_any_moment_keep_what_they_have_answered(
         assert set(arns) <= {each.arn for each in kms.keys()}
         assert kms.decrypt_batch(blobs) == [b"x"] * len(blobs)
         assert not kms._app.deployment.trail.verify().findings
-
-
-CLIENT = """
-import sys
-sys.path.insert(0, sys.argv[2])
-from socket_line import Line
-line = Line(sys.argv[1])
-while True:
-    line.send(1, 33, "alias/a", None, [1000, 64, bytes(64000)])
-    line.send(2, 1, "alias/a", None, bytes(100_000))
-"""
-
-
-def test_killed_clients_do_no_harm(store: Path, tmp_path: Path) -> None:
-    path = tmp_path / "socket"
-    with server(store, path), Line(path) as line:
-        for _ in range(3):
-            clients = [
-                subprocess.Popen(
-                    [sys.executable, "-c", CLIENT, str(path), str(Path(__file__).parents[1])],
-                    stderr=subprocess.DEVNULL,
-                )
-                for _ in range(2)
-            ]
-            time.sleep(1)
-            for each in clients:
-                each.kill()
-                each.wait()
-            assert line.ask(1, 1, "alias/a", None, b"x")[1] == 0
 
 
 def test_two_servers_do_not_share_a_place(store: Path, tmp_path: Path) -> None:

@@ -95,6 +95,7 @@ _CODES: Final[tuple[tuple[type[BaseException], Code], ...]] = (
     (errors.InvalidGrantToken, Code.USAGE),
     (errors.TagError, Code.USAGE),
     (errors.MalformedPolicyDocument, Code.USAGE),
+    (errors.ProtocolError, Code.FILE),
     (OSError, Code.FILE),
     (click.FileError, Code.FILE),
 )
@@ -106,6 +107,10 @@ _HINTS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (errors.KeyNotFound, "'kmsfast key list' shows the keys of this store"),
     (errors.PrincipalNotFound, "'kmsfast principal list' shows whom the store knows"),
     (errors.KeyDisabled, "'kmsfast key enable KEY' allows it again"),
+    (
+        errors.ProtocolError,
+        "check that --socket (or KMSFAST_SOCKET) names the socket of a kmsfast of this version",
+    ),
 )
 
 #: What to do about the errors of the operating system that users meet.

@@ -205,6 +205,8 @@ class Protocol:
             return at + _LEN
         length = int.from_bytes(self._buffer[at : at + _LEN], "big")
         if length > self._limit:
+            if self.hello is None:
+                raise ProtocolError("who answers is no kmsfast server: it sends no hello")
             raise ProtocolError(f"the server sent a frame of {length} bytes, which no kmsfast does")
         return at + _LEN + length
 
@@ -297,8 +299,12 @@ def _hello(found: Any) -> Hello:
             return _facts(version, said)
         case [None, 1, [str(code), _, str(message), *_]]:
             raise of_code(code, message)
+        case ["kmsfast", int(version), *_] if version != _VERSION:
+            raise ProtocolError(
+                f"the server speaks version {version} of the protocol, this program {_VERSION}"
+            )
         case _:
-            raise ProtocolError(f"no kmsfast server of version {_VERSION}: {_shape(found)}")
+            raise ProtocolError(f"who answers is no kmsfast server: {_shape(found)}")
 
 
 def _facts(version: int, said: Mapping[str, Any]) -> Hello:
