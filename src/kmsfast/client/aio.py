@@ -52,12 +52,11 @@ class _Client:
         try:
             async with asyncio.timeout(self.timeout) as limit:
                 while True:
-                    link = None
+                    coming: list[asyncio.Future[Answer]] = []
                     try:
-                        link = await self._linked()
-                        return await self._exchange(link, requests, limit)
+                        return await self._exchange(await self._linked(), requests, coming, limit)
                     except OSError as error:
-                        pause = attempts.failed(error, was_asked=link is not None)
+                        pause = attempts.failed(error, was_asked=bool(coming))
                     await asyncio.sleep(pause)
         except TimeoutError as error:
             if isinstance(error, KmsError):
@@ -65,9 +64,13 @@ class _Client:
             raise silent(self.timeout) from None
 
     async def _exchange(
-        self, link: Link, requests: Iterable[Request], limit: asyncio.Timeout
+        self,
+        link: Link,
+        requests: Iterable[Request],
+        coming: list[asyncio.Future[Answer]],
+        limit: asyncio.Timeout,
     ) -> list[Answer]:
-        coming: list[asyncio.Future[Answer]] = []
+        """The answers; ``coming`` gets those of the requests that were sent."""
         answers: list[Answer] = []
 
         async def take() -> None:

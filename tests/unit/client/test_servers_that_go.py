@@ -109,6 +109,26 @@ def test_what_is_not_repeatable_is_asked_once(path: Path) -> None:
         assert len(asked) == 4
 
 
+def test_what_is_not_repeatable_is_sent_anew_when_none_of_it_was(path: Path) -> None:
+    asked = []
+
+    def answer(connection: socket.socket) -> None:
+        if greeted(connection) and (request := connection.recv(4096)):
+            asked.append(request)
+
+    async def on_a_link_that_is_lost_before_it_sends() -> None:
+        async with await kmsfast.connect_async(path) as kms:
+            link = await kms._client._linked()
+            link.close()
+            link.is_lost = False
+            with pytest.raises(ServerUnreachable, match="went away"):
+                await kms.create_alias("alias/a", "k")
+
+    with fake(path, answer):
+        asyncio.run(on_a_link_that_is_lost_before_it_sends())
+    assert len(asked) == 1
+
+
 def _started(store: Path, path: Path) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         command(store, "--socket", str(path)), stdout=subprocess.PIPE, text=True
