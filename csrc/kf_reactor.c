@@ -95,7 +95,7 @@ static void obey(struct kf_reactor *r, kf_command *command) {
         c->caller = command->caller;
         break;
     case KF_COMMAND_DROP:
-        kf_timer_end(&c->reads);
+        kf_timeout_end(&c->reads);
         c->state = KF_CONN_ENDING;
         break;
     }
@@ -156,7 +156,7 @@ static int64_t earlier(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* Milliseconds to wait for something; -1: for ever. */
 static int wait_ms(const struct kf_reactor *r) {
-    int64_t until = kf_timers_until(r);
+    int64_t until = kf_timeouts_until(r);
     if (r->again) return 0;
     if (r->stop_at) until = earlier(until, r->stop_at);
     else if (r->listen_at) until = earlier(until, r->listen_at);
@@ -230,7 +230,7 @@ int kf_reactor_run(struct kf_reactor *r) {
         kf_events_returned(r);
         kf_nonces_end(&r->nonces);
         kf_wipe_below();
-        kf_timers_check(r);
+        kf_timeouts_check(r);
         listen_again(r);
         notice(r);
         kf_conn_free_closed(r);

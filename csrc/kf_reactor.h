@@ -95,7 +95,7 @@ typedef struct kf_uid {
 typedef struct {
     kf_ring ring;
     int64_t at; /* microseconds of CLOCK_MONOTONIC; 0: it does not run */
-} kf_timer;
+} kf_timeout;
 
 struct kf_job;
 
@@ -103,7 +103,7 @@ typedef struct kf_conn {
     struct kf_conn *again_next, *next_closed;
     uint64_t id, caller;
     int64_t arrived;            /* microseconds of CLOCK_MONOTONIC */
-    kf_timer reads, writes;     /* of its hello or a frame; of answers that are not read */
+    kf_timeout reads, writes;     /* of its hello or a frame; of answers that are not read */
     kf_uid *uid;
     kf_ring waiting;            /* among those of its uid */
     kf_ring turn;               /* under the lock of the workers, as the next two */
@@ -131,7 +131,7 @@ typedef struct kf_conn {
 typedef struct {
     kf_ring running;
     int64_t length; /* microseconds */
-} kf_timers;
+} kf_timeouts;
 
 /* ---- what others have to do with ---------------------------------------------------------------- */
 
@@ -230,7 +230,7 @@ struct kf_reactor {
     uint32_t *free_slots;
     uint32_t num_slots, num_free, num_open;
     kf_uid *uids;
-    kf_timers hellos, frames, writes;
+    kf_timeouts hellos, frames, writes;
     kf_conn *again, **again_end, *closed; /* closed: to be freed when the round is over */
     int64_t now, stop_at, noticed_at;     /* stop_at 0: it is not to stop */
     int64_t listen_at;                    /* when it listens again, 0: it does */
@@ -283,10 +283,10 @@ void kf_conn_begin(kf_conn *c, uint64_t len);
 /* They hold more. */
 void kf_conn_owe(kf_conn *c, uint64_t len);
 void kf_conn_answered(struct kf_reactor *r, kf_conn *c, uint32_t num);
-void kf_timer_end(kf_timer *timer);
-void kf_timers_check(struct kf_reactor *r);
+void kf_timeout_end(kf_timeout *timer);
+void kf_timeouts_check(struct kf_reactor *r);
 /* When the first one is over; INT64_MAX: none runs. */
-int64_t kf_timers_until(const struct kf_reactor *r);
+int64_t kf_timeouts_until(const struct kf_reactor *r);
 
 /* ---- uids (kf_reactor_uid.c) -------------------------------------------------------------------- */
 
