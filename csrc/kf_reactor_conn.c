@@ -114,13 +114,45 @@ void kf_timeouts_check(struct kf_reactor *r) {
 }
 
 int64_t kf_timeouts_until(const struct kf_reactor *r) {
-    const kf_timeouts *const all[] = {&r->hellos, &r->frames, &r->writes};
+    const kf_timeouts *const all[] = {&r->hellos, &r->frames, &r->writes, &r->holds};
     int64_t until = INT64_MAX;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         const kf_timeout *first = first_of(all[i]);
         if (first && first->at < until) until = first->at;
     }
     return until;
+}
+
+/* ---- requests that are held ---------------------------------------------------------------------- */
+
+static void set_held(struct kf_reactor *r, uint32_t num) { __atomic_store_n(&r->num_held, num, __ATOMIC_SEQ_CST); }
+
+void kf_conn_hold(struct kf_reactor *r, kf_conn *c) {
+    start(r, &r->holds, &c->held);
+    set_held(r, r->num_held + 1);
+}
+
+void kf_conn_unhold(struct kf_reactor *r, kf_conn *c) {
+    if (!c->held.at) return;
+    kf_timeout_end(&c->held);
+    set_held(r, r->num_held - 1);
+}
+
+int kf_holds_are_over(const struct kf_reactor *r) {
+    return r->num_held && __atomic_load_n(&r->num_renewed, __ATOMIC_SEQ_CST) != r->renewals;
+}
+
+/* Each once, though it may be held again. */
+void kf_holds_check(struct kf_reactor *r) {
+    const int renewed = kf_holds_are_over(r);
+    if (renewed) r->renewals = __atomic_load_n(&r->num_renewed, __ATOMIC_SEQ_CST);
+    for (uint32_t num = r->num_held; num && r->num_held; num--) {
+        kf_conn *c = KF_RING_OF(kf_conn, held, first_of(&r->holds));
+        if (!renewed && c->held.at > r->now) break;
+        kf_conn_unhold(r, c);
+        kf_conn_resume(r, c);
+        kf_uid_wake(r, c->uid);
+    }
 }
 
 /* ---- the kernel's part -------------------------------------------------------------------------- */
@@ -229,6 +261,7 @@ void kf_conn_close(struct kf_reactor *r, kf_conn *c) {
     if (c->fd < 0) return;
     kf_timeout_end(&c->reads);
     kf_timeout_end(&c->writes);
+    kf_conn_unhold(r, c);
     close(c->fd);
     c->fd = -1;
     c->uid->num--;

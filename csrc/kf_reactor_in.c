@@ -33,6 +33,10 @@ static enum step whole_frame(struct kf_reactor *r, kf_conn *c, kf_turn *t, const
         if (t->dead || !kf_conn_may_begin(r, c)) return STEP_BLOCKED;
         hot = kf_hot_answer(r, c, frame, alone, t->now, &ticket, &t->cost);
     }
+    if (hot == KF_HOT_HELD) {
+        kf_conn_hold(r, c);
+        return STEP_BLOCKED;
+    }
     if (hot == KF_HOT_JOB && r->call.more && kf_chunks_begin(r, c, t, frame)) return STEP_ON;
     if (hot == KF_HOT_JOB && !r->call.more)
         kf_hand_job(r, c, t, frame, ticket);
@@ -113,6 +117,7 @@ static void consume(struct kf_reactor *r, kf_conn *c, const uint8_t *base, size_
     kf_turn t = {.base = base, .len = len, .now = r->today};
     enum step step = STEP_ON;
     const int own = base == c->in.at;
+    kf_conn_unhold(r, c); /* what it waited for is looked at anew */
     r->reading = c;
     pthread_rwlock_rdlock(&r->tickets.lock);
     while (step == STEP_ON && !t.dead) step = next_frame(r, c, &t);
