@@ -11,10 +11,11 @@ include tests/c/tests.mk
 include tests/clients/clients.mk
 include benchmarks/bench.mk
 include benchmarks/gates/gates.mk
+include docs/docs.mk
 include examples/demo/demo.mk
 include tools/wheels/wheels.mk
 
-.PHONY: help install test test-python test-slow lint format docs clean
+.PHONY: help install test test-python test-slow lint format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | sort | expand -t 14
@@ -28,7 +29,7 @@ $(STAMP): $(BIN)/python pyproject.toml setup.py $(wildcard csrc/*.[ch] csrc/*.tx
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
-test: install $(CLIENTS_STAMP) $(WHEELS_STAMP) lint ## everything that must pass, in a few minutes
+test: install $(CLIENTS_STAMP) $(WHEELS_STAMP) $(DOCS_STAMP) lint ## everything that must pass, in a few minutes
 	$(BIN)/python -m pytest
 
 test-python: install ## the tests in Python alone: no C suite, no clients of others
@@ -46,9 +47,6 @@ lint: install ## ruff, mypy (strict) and the layers
 format: install ## rewrites the Python sources in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-
-docs: install ## the documentation site in build/docs; a warning is an error
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html --doctree-dir build/doctrees docs build/docs
 
 clean: ## removes what the tasks made, except .venv
 	rm -rf build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

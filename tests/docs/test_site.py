@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pickle
+import json
 import re
 import subprocess
-import sys
-from typing import Any
 
 import pytest
 from blocks import ROOT
@@ -17,7 +15,14 @@ from kmsfast.client import aio, sync
 from kmsfast.metrics import Collector
 from kmsfast.model import prices, principal_file, quota_figures, seed
 
-pytest.importorskip("furo", reason="the site is built with the extra `docs`")
+#: What `make docs` installs.
+PYTHON = ROOT / "build" / "docs-tools" / "bin" / "python"
+#: Prints the names of Python that the pages of an environment describe.
+NAMES = """
+import json, pathlib, pickle, sys
+environment = pickle.loads(pathlib.Path(sys.argv[1]).read_bytes())
+print(json.dumps(list(environment.domaindata["py"]["objects"])))
+"""
 DOCS = ROOT / "docs"
 CONFIGURATION = (DOCS / "configuration.md").read_text()
 THREATS = (DOCS / "threat-model.md").read_text()
@@ -26,15 +31,20 @@ THREATS = (DOCS / "threat-model.md").read_text()
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """Names that the site describes. All pages are read and all links resolved; none is written."""
+    if not PYTHON.exists() or _python("-c", "import furo").returncode:
+        pytest.skip("needs what `make docs` installs")
     made = tmp_path_factory.mktemp("site")
-    done = subprocess.run(
-        [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet",
-         "--builder", "dummy", "--doctree-dir", made, DOCS, made / "nothing"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = _python(
+        *("-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet", "--builder", "dummy"),
+        *("--doctree-dir", str(made), str(DOCS), str(made / "nothing")),
+    )
     assert done.returncode == 0, done.stderr
-    environment: Any = pickle.loads((made / "environment.pickle").read_bytes())
-    return set(environment.domaindata["py"]["objects"])
+    return set(json.loads(_python("-c", NAMES, str(made / "environment.pickle")).stdout))
+
+
+def _python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The Python of the site's tools."""
+    return subprocess.run([PYTHON, *arguments], capture_output=True, text=True, check=False)
 
 
 def public(of: type, name: str) -> set[str]:

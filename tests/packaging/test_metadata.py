@@ -13,7 +13,7 @@ from wheel_tools import PYTHON, ROOT, needs_wheel_tools
 
 # The core's binding, the command line, what C does not compute, headers, batches, Ed25519ph.
 DEPENDENCIES = {"cffi", "click", "cryptography", "msgpack", "numpy", "pynacl"}
-EXTRAS = {"all", "arrow", "charts", "dev", "docs", "http", "metrics", "pkcs11"}
+EXTRAS = {"all", "arrow", "charts", "dev", "http", "metrics", "pkcs11"}
 
 pytestmark = needs_wheel_tools
 
@@ -53,7 +53,7 @@ def test_there_is_an_extra_for_what_is_there_and_for_nothing_else() -> None:
 
 def test_all_is_every_extra_but_that_of_development() -> None:
     everything = set(re.findall(r"\w+", next(iter(required("all"))).partition("[")[2]))
-    assert everything == EXTRAS - {"all", "dev", "docs", "metrics"}  # which http asks for
+    assert everything == EXTRAS - {"all", "dev", "metrics"}  # which http asks for
 
 
 def test_the_page_lists_every_extra() -> None:
