@@ -95,7 +95,7 @@ static void obey(struct kf_reactor *r, kf_command *command) {
         c->caller = command->caller;
         break;
     case KF_COMMAND_DROP:
-        kf_timer_end(&c->reads);
+        kf_timeout_end(&c->reads);
         c->state = KF_CONN_ENDING;
         break;
     }
@@ -156,8 +156,8 @@ static int64_t earlier(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* Milliseconds to wait for something; -1: for ever. */
 static int wait_ms(const struct kf_reactor *r) {
-    int64_t until = kf_timers_until(r);
-    if (r->again) return 0;
+    int64_t until = kf_timeouts_until(r);
+    if (r->again || kf_holds_are_over(r)) return 0;
     if (r->stop_at) until = earlier(until, r->stop_at);
     else if (r->listen_at) until = earlier(until, r->listen_at);
     if (__atomic_load_n(&r->is_dirty, __ATOMIC_ACQUIRE)) until = earlier(until, r->noticed_at + NOTICE_US);
@@ -214,6 +214,7 @@ static void begin_round(struct kf_reactor *r) {
     r->begun = kf_metrics_now();
     r->now = (int64_t)(r->begun / 1000);
     r->today = kf_clock_us(CLOCK_REALTIME);
+    if (!r->num_held) r->renewals = __atomic_load_n(&r->num_renewed, __ATOMIC_SEQ_CST);
 }
 
 int kf_reactor_run(struct kf_reactor *r) {
@@ -226,11 +227,12 @@ int kf_reactor_run(struct kf_reactor *r) {
         r->is_alone = num == 1 && !r->again;
         for (int i = 0; i < num; i++) serve(r, &events[i]);
         serve_again(r);
+        kf_holds_check(r);
         kf_group_end(r);
         kf_events_returned(r);
         kf_nonces_end(&r->nonces);
         kf_wipe_below();
-        kf_timers_check(r);
+        kf_timeouts_check(r);
         listen_again(r);
         notice(r);
         kf_conn_free_closed(r);
@@ -313,8 +315,9 @@ int kf_reactor_open(struct kf_reactor **out, const int *listen_fds, size_t num_f
     r->limits = *limits, r->epoch = epoch;
     r->epoll_fd = r->wake_fd = r->event_fd = r->log.fd = r->log.lock_fd = -1;
     r->hellos.length = (int64_t)limits->hello_ms * 1000, r->frames.length = (int64_t)limits->frame_ms * 1000;
-    r->writes.length = (int64_t)limits->write_ms * 1000;
+    r->writes.length = (int64_t)limits->write_ms * 1000, r->holds.length = KF_HOLD_US;
     kf_ring_init(&r->hellos.running), kf_ring_init(&r->frames.running), kf_ring_init(&r->writes.running);
+    kf_ring_init(&r->holds.running);
     r->again_end = &r->again, r->events_end = &r->events, r->inbox_end = &r->inbox;
     pthread_mutex_init(&r->shared_lock, NULL);
     pthread_mutex_init(&r->log_lock, NULL);

@@ -8,7 +8,9 @@
  * - every buffer may hold secrets and is wiped when it is given back; those that all connections share, and long ones,
  *   are left out of core dumps;
  * - what one connection makes the loop do at a time is bounded: by the length of a buffer, by what its answers take,
- *   by about how long they take. Longer work is for the workers.
+ *   by about how long they take. Longer work is for the workers;
+ * - when a ticket or the log has ended, one request goes to the server, and those like it wait for what that brings, but
+ *   not for long: else all that are under way would go there at once.
  */
 #ifndef KF_REACTOR_H
 #define KF_REACTOR_H
@@ -32,6 +34,8 @@ enum {
  * its answers leave. */
 enum { KF_INLINE_COST = 100 * 1000, KF_INLINE_COST_ALONE = 400 * 1000, KF_TURN_COST = 400 * 1000,
        KF_GROUP_COST = 50 * 1000 };
+/* Microseconds that requests wait for a ticket or a log that has ended, while the server answers the first of them. */
+enum { KF_HOLD_US = 20 * 1000 };
 
 /* ---- memory (kf_reactor_memory.c) --------------------------------------------------------------- */
 
@@ -95,7 +99,7 @@ typedef struct kf_uid {
 typedef struct {
     kf_ring ring;
     int64_t at; /* microseconds of CLOCK_MONOTONIC; 0: it does not run */
-} kf_timer;
+} kf_timeout;
 
 struct kf_job;
 
@@ -103,7 +107,8 @@ typedef struct kf_conn {
     struct kf_conn *again_next, *next_closed;
     uint64_t id, caller;
     int64_t arrived;            /* microseconds of CLOCK_MONOTONIC */
-    kf_timer reads, writes;     /* of its hello or a frame; of answers that are not read */
+    kf_timeout reads, writes;   /* of its hello or a frame; of answers that are not read */
+    kf_timeout held;            /* of a request that waits for its ticket or the log to be renewed */
     kf_uid *uid;
     kf_ring waiting;            /* among those of its uid */
     kf_ring turn;               /* under the lock of the workers, as the next two */
@@ -131,7 +136,7 @@ typedef struct kf_conn {
 typedef struct {
     kf_ring running;
     int64_t length; /* microseconds */
-} kf_timers;
+} kf_timeouts;
 
 /* ---- what others have to do with ---------------------------------------------------------------- */
 
@@ -230,7 +235,7 @@ struct kf_reactor {
     uint32_t *free_slots;
     uint32_t num_slots, num_free, num_open;
     kf_uid *uids;
-    kf_timers hellos, frames, writes;
+    kf_timeouts hellos, frames, writes, holds;
     kf_conn *again, **again_end, *closed; /* closed: to be freed when the round is over */
     int64_t now, stop_at, noticed_at;     /* stop_at 0: it is not to stop */
     int64_t listen_at;                    /* when it listens again, 0: it does */
@@ -240,6 +245,7 @@ struct kf_reactor {
     kf_group group;
     kf_call call;
     kf_call_head head;        /* of call */
+    uint64_t renewals;        /* of the tickets and the log that those which are held have seen */
     kf_known known;
     kf_answer_plan plan;      /* of call, when it is for the workers */
     const kf_conn *reading;   /* whose requests are being answered */
@@ -261,6 +267,9 @@ struct kf_reactor {
     pthread_mutex_t log_lock;    /* of log, and while it is appended to; its descriptors are ours */
     struct kf_reactor_log log;
     int is_dirty;                /* atomic: what was appended has not been told of */
+    int64_t refused_at;          /* atomic: when it first could not be appended to; 0: it can */
+    uint64_t num_renewed;        /* atomic: of tickets and of the log, ever */
+    uint32_t num_held;           /* atomic: connections that wait for that; of the loop's thread, as it adds */
 
     kf_workers workers;
     kf_slot slots[KF_REACTOR_SLOTS];
@@ -278,15 +287,24 @@ int kf_conn_may_begin(const struct kf_reactor *r, const kf_conn *c);
 /* After anything has changed: asks the kernel for what is awaited, starts or ends its timer, or closes it. */
 void kf_conn_settle(struct kf_reactor *r, kf_conn *c);
 void kf_conn_again(struct kf_reactor *r, kf_conn *c);
+/* Its next request waits until a ticket or the log is renewed, or a time has passed; and does not any more. */
+void kf_conn_hold(struct kf_reactor *r, kf_conn *c);
+void kf_conn_unhold(struct kf_reactor *r, kf_conn *c);
+/* Whether something was renewed that connections wait for. */
+int kf_holds_are_over(const struct kf_reactor *r);
+/* Goes on with those whose wait is over. */
+void kf_holds_check(struct kf_reactor *r);
+/* A ticket or the log was renewed; by any thread. */
+void kf_holds_renewed(struct kf_reactor *r);
 /* Another of its requests is others' now, who hold so many bytes for it; num of them are answered. */
 void kf_conn_begin(kf_conn *c, uint64_t len);
 /* They hold more. */
 void kf_conn_owe(kf_conn *c, uint64_t len);
 void kf_conn_answered(struct kf_reactor *r, kf_conn *c, uint32_t num);
-void kf_timer_end(kf_timer *timer);
-void kf_timers_check(struct kf_reactor *r);
+void kf_timeout_end(kf_timeout *timer);
+void kf_timeouts_check(struct kf_reactor *r);
 /* When the first one is over; INT64_MAX: none runs. */
-int64_t kf_timers_until(const struct kf_reactor *r);
+int64_t kf_timeouts_until(const struct kf_reactor *r);
 
 /* ---- uids (kf_reactor_uid.c) -------------------------------------------------------------------- */
 
@@ -387,7 +405,7 @@ void kf_wake(int fd);
 
 /* ---- hot requests (kf_reactor_hot.c) ------------------------------------------------------------ */
 
-enum kf_hot { KF_HOT_DONE, KF_HOT_JOB, KF_HOT_COLD, KF_HOT_FULL };
+enum kf_hot { KF_HOT_DONE, KF_HOT_JOB, KF_HOT_COLD, KF_HOT_FULL, KF_HOT_HELD };
 
 /* Answers a frame into the group; KF_HOT_JOB: r->call and *ticket are for the workers. *cost: what it took. */
 enum kf_hot kf_hot_answer(struct kf_reactor *r, kf_conn *c, const struct kf_text *frame, int alone, int64_t now,

@@ -58,24 +58,24 @@ void kf_conn_answered(struct kf_reactor *r, kf_conn *c, uint32_t num) {
 
 /* ---- timers ------------------------------------------------------------------------------------- */
 
-static void start(const struct kf_reactor *r, kf_timers *timers, kf_timer *timer) {
-    kf_timer_end(timer);
+static void start(const struct kf_reactor *r, kf_timeouts *timers, kf_timeout *timer) {
+    kf_timeout_end(timer);
     timer->at = r->now + timers->length;
     kf_ring_append(&timers->running, &timer->ring);
 }
 
-void kf_timer_end(kf_timer *timer) {
+void kf_timeout_end(kf_timeout *timer) {
     kf_ring_remove(&timer->ring);
     timer->at = 0;
 }
 
-static kf_timer *first_of(const kf_timers *timers) {
+static kf_timeout *first_of(const kf_timeouts *timers) {
     const kf_ring *head = &timers->running;
-    return kf_ring_is_empty(head) ? NULL : KF_RING_OF(kf_timer, ring, head->next);
+    return kf_ring_is_empty(head) ? NULL : KF_RING_OF(kf_timeout, ring, head->next);
 }
 
-static kf_conn *reader_of(kf_timer *timer) { return KF_RING_OF(kf_conn, reads, timer); }
-static kf_conn *writer_of(kf_timer *timer) { return KF_RING_OF(kf_conn, writes, timer); }
+static kf_conn *reader_of(kf_timeout *timer) { return KF_RING_OF(kf_conn, reads, timer); }
+static kf_conn *writer_of(kf_timeout *timer) { return KF_RING_OF(kf_conn, writes, timer); }
 
 /* What of its answers lies with the kernel. That becomes less with each read, while the socket is writable again only
  * when most of it has gone. */
@@ -89,7 +89,7 @@ static void start_writes(struct kf_reactor *r, kf_conn *c) {
     start(r, &r->writes, &c->writes);
 }
 
-static int goes_on(struct kf_reactor *r, kf_timer *timer) {
+static int goes_on(struct kf_reactor *r, kf_timeout *timer) {
     kf_conn *c = writer_of(timer);
     if (unread_by(c) >= c->unread) return 0;
     start_writes(r, c);
@@ -101,26 +101,58 @@ static void end(struct kf_reactor *r, kf_conn *c) {
     kf_conn_close(r, c);
 }
 
-static kf_timer *over(const struct kf_reactor *r, const kf_timers *timers) {
-    kf_timer *first = first_of(timers);
+static kf_timeout *over(const struct kf_reactor *r, const kf_timeouts *timers) {
+    kf_timeout *first = first_of(timers);
     return first && first->at <= r->now ? first : NULL;
 }
 
-void kf_timers_check(struct kf_reactor *r) {
-    kf_timer *timer;
+void kf_timeouts_check(struct kf_reactor *r) {
+    kf_timeout *timer;
     while ((timer = over(r, &r->hellos)) != NULL || (timer = over(r, &r->frames)) != NULL) end(r, reader_of(timer));
     while ((timer = over(r, &r->writes)) != NULL)
         if (!goes_on(r, timer)) end(r, writer_of(timer));
 }
 
-int64_t kf_timers_until(const struct kf_reactor *r) {
-    const kf_timers *const all[] = {&r->hellos, &r->frames, &r->writes};
+int64_t kf_timeouts_until(const struct kf_reactor *r) {
+    const kf_timeouts *const all[] = {&r->hellos, &r->frames, &r->writes, &r->holds};
     int64_t until = INT64_MAX;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        const kf_timer *first = first_of(all[i]);
+        const kf_timeout *first = first_of(all[i]);
         if (first && first->at < until) until = first->at;
     }
     return until;
+}
+
+/* ---- requests that are held ---------------------------------------------------------------------- */
+
+static void set_held(struct kf_reactor *r, uint32_t num) { __atomic_store_n(&r->num_held, num, __ATOMIC_SEQ_CST); }
+
+void kf_conn_hold(struct kf_reactor *r, kf_conn *c) {
+    start(r, &r->holds, &c->held);
+    set_held(r, r->num_held + 1);
+}
+
+void kf_conn_unhold(struct kf_reactor *r, kf_conn *c) {
+    if (!c->held.at) return;
+    kf_timeout_end(&c->held);
+    set_held(r, r->num_held - 1);
+}
+
+int kf_holds_are_over(const struct kf_reactor *r) {
+    return r->num_held && __atomic_load_n(&r->num_renewed, __ATOMIC_SEQ_CST) != r->renewals;
+}
+
+/* Each once, though it may be held again. */
+void kf_holds_check(struct kf_reactor *r) {
+    const int renewed = kf_holds_are_over(r);
+    if (renewed) r->renewals = __atomic_load_n(&r->num_renewed, __ATOMIC_SEQ_CST);
+    for (uint32_t num = r->num_held; num && r->num_held; num--) {
+        kf_conn *c = KF_RING_OF(kf_conn, held, first_of(&r->holds));
+        if (!renewed && c->held.at > r->now) break;
+        kf_conn_unhold(r, c);
+        kf_conn_resume(r, c);
+        kf_uid_wake(r, c->uid);
+    }
 }
 
 /* ---- the kernel's part -------------------------------------------------------------------------- */
@@ -170,14 +202,14 @@ void kf_conn_settle(struct kf_reactor *r, kf_conn *c) {
     }
     wait_for_others(r, c);
     if (!c->out)
-        kf_timer_end(&c->writes);
+        kf_timeout_end(&c->writes);
     else if (!c->writes.at)
         start_writes(r, c);
     if (c->state == KF_CONN_HELLO) return; /* its timer runs since it was accepted */
     /* a frame that has begun, or a peer that does not take the last that it is sent */
     const int waits = is_read ? c->in.at || c->part_left : c->state == KF_CONN_ENDING;
     if (!waits)
-        kf_timer_end(&c->reads);
+        kf_timeout_end(&c->reads);
     else if (!c->reads.at)
         start(r, &r->frames, &c->reads);
 }
@@ -227,8 +259,9 @@ kf_conn *kf_conn_open(struct kf_reactor *r, int fd, uint32_t uid) {
 void kf_conn_close(struct kf_reactor *r, kf_conn *c) {
     const uint32_t slot = (uint32_t)c->id;
     if (c->fd < 0) return;
-    kf_timer_end(&c->reads);
-    kf_timer_end(&c->writes);
+    kf_timeout_end(&c->reads);
+    kf_timeout_end(&c->writes);
+    kf_conn_unhold(r, c);
     close(c->fd);
     c->fd = -1;
     c->uid->num--;

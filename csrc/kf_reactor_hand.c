@@ -58,7 +58,7 @@ void kf_hand_on(struct kf_reactor *r, kf_conn *c, kf_turn *t, const struct kf_te
 }
 
 void kf_hand_malformed(struct kf_reactor *r, kf_conn *c, kf_turn *t) {
-    kf_timer_end(&c->reads);
+    kf_timeout_end(&c->reads);
     c->state = KF_CONN_ASKED; /* until the server has sent what is wrong, and drops it */
     if (!kf_event_push(r, KF_EVENT_TOO_LONG, c, NULL)) t->dead = 1;
     t->at = t->len;

@@ -57,6 +57,8 @@ int kf_hot_record(struct kf_reactor *r, const kf_events *events) {
     pthread_mutex_lock(&r->log_lock);
     if (r->log.end)
         status = kf_log_append_kinds(&r->log, events->kinds, events->bytes, events->lens, events->num, events->num_events);
+    if (status != KF_OK && !__atomic_load_n(&r->refused_at, __ATOMIC_RELAXED))
+        __atomic_store_n(&r->refused_at, kf_clock_us(CLOCK_MONOTONIC), __ATOMIC_RELAXED);
     pthread_mutex_unlock(&r->log_lock);
     if (status == KF_OK)
         __atomic_store_n(&r->is_dirty, 1, __ATOMIC_RELEASE);
@@ -123,6 +125,21 @@ static size_t make(struct kf_reactor *r, const kf_conn *c, const kf_answer_plan 
     return (size_t)len;
 }
 
+static int is_recent(const struct kf_reactor *r, int64_t at) { return at && r->now < at + r->holds.length; }
+
+/* A ticket has ended: its first request goes to the server, whose answer brings the next ticket, and is waited for. */
+static enum kf_hot renew(struct kf_reactor *r, const kf_ticket_entry *ticket) {
+    int64_t *asked_at = (int64_t *)(uintptr_t)&ticket->asked_at;
+    if (is_recent(r, __atomic_load_n(asked_at, __ATOMIC_RELAXED))) return KF_HOT_HELD;
+    if (!__atomic_load_n(asked_at, __ATOMIC_RELAXED)) __atomic_store_n(asked_at, r->now, __ATOMIC_RELAXED);
+    return KF_HOT_COLD;
+}
+
+/* The log has ended: what could not be recorded is with the server, which makes the next one. */
+static int waits_for_log(const struct kf_reactor *r, const kf_ticket_entry *ticket) {
+    return ticket->facts.recorded && is_recent(r, __atomic_load_n(&r->refused_at, __ATOMIC_RELAXED));
+}
+
 enum kf_hot kf_hot_answer(struct kf_reactor *r, kf_conn *c, const struct kf_text *frame, int alone, int64_t now,
                           const kf_ticket_entry **ticket, uint64_t *cost) {
     kf_group *g = &r->group;
@@ -130,7 +147,9 @@ enum kf_hot kf_hot_answer(struct kf_reactor *r, kf_conn *c, const struct kf_text
     if (!c->caller || !kf_call_parse_next(&r->call, &r->head, frame->at, frame->len)) return KF_HOT_COLD;
     r->plan = (kf_answer_plan){.bound = 0};
     const kf_ticket_entry *t = *ticket = ticket_of(r, c->caller);
-    if (!t || !kf_hot_holds(r, t, now)) return KF_HOT_COLD;
+    if (!t) return KF_HOT_COLD;
+    if (!kf_hot_holds(r, t, now)) return renew(r, t);
+    if (waits_for_log(r, t)) return KF_HOT_HELD;
     if (r->call.more) return KF_HOT_JOB;
     if (!kf_answer_plan_for(&plan, &r->call, t) || !kf_hot_fits(r, &r->call, &plan)) return KF_HOT_COLD;
     const size_t event_len = kf_answer_event_bound(&(kf_answered){.call = &r->call, .ticket = t});

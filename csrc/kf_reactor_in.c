@@ -18,7 +18,7 @@ enum step { STEP_ON, STEP_WAIT, STEP_BLOCKED, STEP_AGAIN };
 /* ---- frames ------------------------------------------------------------------------------------- */
 
 static void hello(struct kf_reactor *r, kf_conn *c, kf_turn *t, const struct kf_text *frame) {
-    kf_timer_end(&c->reads);
+    kf_timeout_end(&c->reads);
     c->state = KF_CONN_ASKED;
     kf_hand_on(r, c, t, frame);
 }
@@ -32,6 +32,10 @@ static enum step whole_frame(struct kf_reactor *r, kf_conn *c, kf_turn *t, const
         t->dead |= c->fd < 0;
         if (t->dead || !kf_conn_may_begin(r, c)) return STEP_BLOCKED;
         hot = kf_hot_answer(r, c, frame, alone, t->now, &ticket, &t->cost);
+    }
+    if (hot == KF_HOT_HELD) {
+        kf_conn_hold(r, c);
+        return STEP_BLOCKED;
     }
     if (hot == KF_HOT_JOB && r->call.more && kf_chunks_begin(r, c, t, frame)) return STEP_ON;
     if (hot == KF_HOT_JOB && !r->call.more)
@@ -113,6 +117,7 @@ static void consume(struct kf_reactor *r, kf_conn *c, const uint8_t *base, size_
     kf_turn t = {.base = base, .len = len, .now = r->today};
     enum step step = STEP_ON;
     const int own = base == c->in.at;
+    kf_conn_unhold(r, c); /* what it waited for is looked at anew */
     r->reading = c;
     pthread_rwlock_rdlock(&r->tickets.lock);
     while (step == STEP_ON && !t.dead) step = next_frame(r, c, &t);
@@ -124,7 +129,7 @@ static void consume(struct kf_reactor *r, kf_conn *c, const uint8_t *base, size_
     }
     r->reading = NULL;
     c->is_blocked = step == STEP_BLOCKED;
-    if (t.at) kf_timer_end(&c->reads); /* another frame begins */
+    if (t.at) kf_timeout_end(&c->reads); /* another frame begins */
     if (!t.dead) keep(c, &t, step == STEP_BLOCKED || step == STEP_AGAIN);
     if (!own) release_input(r, (size_t)(base - r->in), len);
     if (t.dead) {
@@ -158,7 +163,7 @@ static ssize_t receive_part(struct kf_reactor *r, kf_conn *c) {
     c->arrived = r->now;
     kf_chunks_more(r, c, &t, (size_t)got);
     pthread_rwlock_unlock(&r->tickets.lock);
-    if (!c->part_left) kf_timer_end(&c->reads);
+    if (!c->part_left) kf_timeout_end(&c->reads);
     if (t.dead)
         kf_conn_close(r, c);
     else

@@ -118,7 +118,7 @@ int kf_conn_flush(struct kf_reactor *r, kf_conn *c) {
         }
         const ssize_t sent = send_parts(c, parts, num);
         if (sent < 0) return 0;
-        if (sent) kf_timer_end(&c->writes); /* it runs anew while something is left (kf_conn_settle) */
+        if (sent) kf_timeout_end(&c->writes); /* it runs anew while something is left (kf_conn_settle) */
         advance(c, (size_t)sent);
         if ((size_t)sent < asked) return 1;
     }

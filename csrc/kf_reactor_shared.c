@@ -8,10 +8,18 @@
 
 int kf_reactor_event_fd(const struct kf_reactor *r) { return r->event_fd; }
 
+/* Who renews counts first, then looks for who waits; who waits is counted first, then looks for what was renewed. */
+void kf_holds_renewed(struct kf_reactor *r) {
+    __atomic_add_fetch(&r->num_renewed, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&r->num_held, __ATOMIC_SEQ_CST)) kf_wake(r->wake_fd);
+}
+
 int kf_ticket_put(struct kf_reactor *r, uint64_t caller, int operation, const uint8_t *key, size_t key_len,
                   const uint8_t *fact, size_t fact_len, const struct kf_ticket *ticket) {
     const struct kf_text name = {key, key_len}, of = {fact, fact_len};
-    return kf_tickets_put(&r->tickets, caller, operation, &name, &of, ticket);
+    const int status = kf_tickets_put(&r->tickets, caller, operation, &name, &of, ticket);
+    if (status == KF_OK) kf_holds_renewed(r);
+    return status;
 }
 
 void kf_ticket_forget(struct kf_reactor *r, uint64_t caller) { kf_tickets_forget(&r->tickets, caller); }
@@ -59,7 +67,9 @@ int kf_reactor_record(struct kf_reactor *r, const struct kf_reactor_log *log) {
     pthread_mutex_lock(&r->log_lock);
     old = r->log;
     r->log = ours;
+    __atomic_store_n(&r->refused_at, 0, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&r->log_lock);
+    kf_holds_renewed(r);
     close_log(&old);
     return KF_OK;
 }

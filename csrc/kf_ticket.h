@@ -21,6 +21,7 @@ typedef struct {
     uint64_t hash, caller;
     uint64_t serial;         /* no other ticket has it */
     uint32_t refs;           /* atomic */
+    int64_t asked_at;        /* atomic: when one of its requests was handed on because it does not hold; 0: none was */
     int operation;
     struct kf_text key, fact;
     struct kf_text arns;     /* of the event's keys, in msgpack; at = NULL: its event is of another form */

@@ -138,6 +138,7 @@ void test_reactor(const kft_env *env);
 void test_reactor_bounds(const kft_env *env);
 void test_reactor_timeouts(const kft_env *env);
 void test_reactor_recorded(const kft_env *env);
+void test_reactor_holds(const kft_env *env);
 void test_reactor_residue(const kft_env *env);
 void test_workroom(const kft_env *env);
 void test_fork(const kft_env *env);

@@ -59,6 +59,7 @@ static const kft_test LIBRARY_TESTS[] = {
     {"reactor_bounds", test_reactor_bounds},
     {"reactor_timeouts", test_reactor_timeouts},
     {"reactor_recorded", test_reactor_recorded},
+    {"reactor_holds", test_reactor_holds},
     {"reactor_residue", test_reactor_residue},
     {"workroom", test_workroom},
     {"fork", test_fork},

@@ -113,6 +113,7 @@ int main(void) {
     kft_library_close(&library);
     test_reactor(NULL);
     test_reactor_recorded(NULL);
+    test_reactor_holds(NULL);
     printf("races: %s; %d evictions\n", kft_failures ? "FAILED" : "passed", (int)info.evictions);
     return kft_failures != 0;
 }

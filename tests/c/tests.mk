@@ -142,7 +142,7 @@ CT_SANITIZE := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-o
 CT_RACES := -O1 -fsanitize=thread
 $(eval $(call ct_program,sanitize-gcc,$(CT_CORE) $(CT_TESTS),$(CT_CC),$(CT_SANITIZE) -DKF_TESTING))
 $(eval $(call ct_program,sanitize-clang,$(CT_CORE) $(CT_TESTS),$(CT_CLANG),$(CT_SANITIZE) -DKF_TESTING))
-$(eval $(call ct_program,races,$(CT_CORE) $(CT_FRAME) tests/c/test_reactor.c tests/c/races.c,$(CT_CC),$(CT_RACES)))
+$(eval $(call ct_program,races,$(CT_CORE) $(CT_FRAME) tests/c/test_reactor.c tests/c/test_reactor_holds.c tests/c/races.c,$(CT_CC),$(CT_RACES)))
 CT_SANITIZED := ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=77 UBSAN_OPTIONS=print_stacktrace=1
 
 .PHONY: sanitize

@@ -92,8 +92,9 @@ static int start(void) {
     static const uint8_t hello[] = {0, 0, 0, 12, 0x94, 0xa7, 'k', 'm', 's', 'f', 'a', 's', 't', 1, 1, 0x80};
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const struct kf_reactor_limits limits = {.max_frame = 4 << 20, .max_hello = 4096, .max_message = 64 << 20,
-                                             .max_unsent = 1 << 20, .max_pending = 16 << 20, .max_inflight = 64,
-                                             .max_connections = 20, .hello_ms = 60000, .frame_ms = 60000, .threads = 1};
+                                             .max_unsent = 1 << 20, .max_pending = 16 << 20, .max_held = 256 << 20,
+                                             .max_inflight = 64, .max_connections = 20, .max_open = 100, .hello_ms = 60000,
+                                             .frame_ms = 60000, .write_ms = 60000, .threads = 1};
     pthread_t threads[2];
     uint8_t welcome[9];
     state.keys = cases_open_keys();

@@ -249,7 +249,7 @@ static void run(const uint8_t *data, size_t len) {
     LAW(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0, "socketpair");
     kf_conn *c = kf_conn_open(reactor, pair[0], 0);
     LAW(c != NULL, "connection");
-    kf_timer_end(&c->reads);
+    kf_timeout_end(&c->reads);
     c->state = KF_CONN_READY, c->caller = 1;
     for (const uint8_t *at = s.bytes; at < s.at && c->fd >= 0;) {
         size_t piece = 1 + (fuzz_u8(&in) & 1 ? fuzz_u8(&in) : fuzz_u64(&in, 2));
