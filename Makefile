@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Files of tests are shared out among as many processes as there are processors, 4 at most.
-SHARED := --numprocesses $(shell getconf _NPROCESSORS_ONLN) --maxprocesses 4 --dist loadfile --benchmark-disable
+SHARED := --numprocesses $(shell getconf _NPROCESSORS_ONLN) --maxprocesses 4 --dist loadfile --no-loadscope-reorder --benchmark-disable
 
 include tests/c/tests.mk
 include tests/clients/clients.mk

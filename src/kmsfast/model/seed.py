@@ -110,7 +110,7 @@ def _parse_key(given: Any, index: int, home: Home) -> SeedKey:
         if member in known:
             try:
                 said[member] = check(known[member])
-            except ValueError as error:  # of which ours are
+            except (ValueError, KmsError) as error:
                 raise ValidationError(f"{where}: {member}: {error}") from None
     if "origin" in said:
         said["origin"] = _origin(said["origin"], said.get("spec", KeySpec.SYMMETRIC_DEFAULT), where)

@@ -145,7 +145,7 @@ BAD: list[tuple[Any, str]] = [
      "seed: alias alias/a is given twice"),
     ({"keys": [{"id": ID, "alias": "a", "aliases": []}]}, "not both"),
     ({"keys": [{"id": ID, "alias": "orders"}]}, f"seed: key {ID}: aliases: Alias must start"),
-    ({"keys": [{"id": ID, "alias": "alias/aws/s3"}]}, f"{ID}: aliases: 'alias/aws/s3' is reserved"),
+    ({"keys": [{"id": ID, "alias": "alias/aws/s3"}]}, f"{ID}: aliases: alias/aws/s3 is reserved"),
     ({"keys": [{"id": ID, "tags": {"a": 1}}]}, f"seed: key {ID}: tags: must be a text, not 1"),
     ({"keys": [{"id": ID, "spec": "AES"}]}, f"seed: key {ID}: spec: "),
     ({"keys": [{"id": ID, "spec": "RSA_2048"}]}, f"seed: key {ID}: usage: "),
