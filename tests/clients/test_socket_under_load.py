@@ -79,18 +79,26 @@ class Load:
 
     def _run(self) -> None:
         try:
-            with self._connected() as kms:
-                key = kms.key("alias/a")
+            kms, key = self._begun()
+            with kms:
                 while not self._ends.is_set():
                     self.outcomes.append(outcome(lambda: key.encrypt(b"x", {"a": "b"})))
         except BaseException as error:  # noqa: BLE001 - whatever it is fails the test
             self.crashed.append(error)
 
-    def _connected(self) -> Any:
+    def _begun(self) -> tuple[Any, Any]:
+        """A client and its key: the server may be killed between the two."""
         while True:
             try:
-                return kmsfast.connect(self.path)
+                kms = kmsfast.connect(self.path)
             except ServerUnreachable:
+                if self._ends.is_set():
+                    raise
+                continue
+            try:
+                return kms, kms.key("alias/a")
+            except ServerUnreachable:
+                kms.close()
                 if self._ends.is_set():
                     raise
 
