@@ -262,6 +262,8 @@ void kf_conn_close(struct kf_reactor *r, kf_conn *c) {
     kf_timeout_end(&c->reads);
     kf_timeout_end(&c->writes);
     kf_conn_unhold(r, c);
+    /* A child that was forked meanwhile may have a copy, for which epoll would go on to name this connection. */
+    epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
     close(c->fd);
     c->fd = -1;
     c->uid->num--;

@@ -5,11 +5,13 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -342,9 +344,28 @@ static void check_dumped(void) {
     CHECK(left_out, "received bytes are in core dumps");
 }
 
+/* A child that was forked meanwhile has a copy of a connection that has ended: epoll names it no more. */
+static void check_copied(void) {
+    const uint64_t closed = seen(&server.closed);
+    const int fd = kft_dial(&server);
+    const pid_t child = fork();
+    if (child == 0)
+        for (;;) pause();
+    shutdown(fd, SHUT_RDWR);
+    for (int i = 0; i < 5000 && seen(&server.closed) == closed; i++) usleep(1000);
+    const int64_t before = cpu_ms_of(server.loop);
+    usleep(300000);
+    const int64_t busy = cpu_ms_of(server.loop) - before;
+    CHECK(busy < 50, "the loop was busy for %lld ms with a connection that has ended", (long long)busy);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    close(fd);
+}
+
 void test_reactor_bounds(const kft_env *env) {
     (void)env;
     serve(as_they_are);
+    check_copied();
     check_queue(1, 7);
     check_pending();
     check_fair(0);
