@@ -1,5 +1,4 @@
 /* What goes to the server and what comes back from it: two lists under one lock, each with an eventfd. */
-#if defined(__linux__)
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@ void kf_wake(int fd) {
     }
 }
 
+#if defined(__linux__)
 static void drain(int fd) {
     uint64_t count;
     while (read(fd, &count, sizeof count) < 0 && errno == EINTR) {
