@@ -51,6 +51,18 @@ size_t kft_encrypt_frame(kft_frame *f, uint64_t id, const char *const *pairs, co
     return kft_frame_end(f);
 }
 
+size_t kft_sign_batch_frame(kft_frame *f, uint64_t id) {
+    kft_frame_begin(f, id, KFT_SIGN_BATCH, 5);
+    kft_frame_key(f, "p", NULL);
+    f->at = kf_msgpack_put_array(f->at, 3);
+    f->at = kf_msgpack_put_uint(f->at, KFT_MESSAGES);
+    f->at = kf_msgpack_put_uint(f->at, 1);
+    f->at = kf_msgpack_put_bin(f->at, KFT_MESSAGES);
+    memset(f->at, 'x', KFT_MESSAGES);
+    f->at += KFT_MESSAGES;
+    return kft_frame_end(f);
+}
+
 /* ---- the server's thread ----------------------------------------------------------------------------------- */
 
 static void send_frame(kft_server *s, uint64_t conn, const uint8_t *body, size_t len, uint32_t num) {

@@ -20,6 +20,9 @@ void kft_frame_bin(kft_frame *frame, const void *bytes, size_t len);
 size_t kft_frame_end(kft_frame *frame);
 /* [id, 1 (Encrypt), "k", context, text] in one call. */
 size_t kft_encrypt_frame(kft_frame *frame, uint64_t id, const char *const *pairs, const void *text, size_t len);
+/* A batch of Sign with "p", of messages of one byte: work for a while. */
+enum { KFT_SIGN_BATCH = 37, KFT_MESSAGES = 3000 };
+size_t kft_sign_batch_frame(kft_frame *frame, uint64_t id);
 
 extern const char *const KFT_PAIRS[];          /* a context */
 extern const uint8_t KFT_CANONICAL[];          /* and its canonical form */

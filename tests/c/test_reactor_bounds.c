@@ -20,7 +20,7 @@
 
 #if defined(__linux__)
 
-enum { TEXT = 20, MIB = 1 << 20, CHUNK = 256 << 10, MANY_SIGN = 37, RECORDS = 3000 };
+enum { TEXT = 20, MIB = 1 << 20, CHUNK = 256 << 10 };
 
 static kft_server server;
 
@@ -84,14 +84,7 @@ static size_t put_chunk(uint8_t *to, uint64_t id, size_t len) {
 
 static void sign_many(int fd, uint64_t id) {
     kft_frame f;
-    kft_frame_begin(&f, id, MANY_SIGN, 5), kft_frame_key(&f, "p", NULL);
-    f.at = kf_msgpack_put_array(f.at, 3);
-    f.at = kf_msgpack_put_uint(f.at, RECORDS);
-    f.at = kf_msgpack_put_uint(f.at, 1);
-    f.at = kf_msgpack_put_bin(f.at, RECORDS);
-    memset(f.at, 'x', RECORDS);
-    f.at += RECORDS;
-    kft_send(fd, f.bytes, kft_frame_end(&f));
+    kft_send(fd, f.bytes, kft_sign_batch_frame(&f, id));
 }
 
 /* ---- what is held ------------------------------------------------------------------------------------------------ */
@@ -194,8 +187,8 @@ static void check_fair(int by_uid) {
     CHECK(kft_receive(&frame, late) > 0, "no answer");
     free(frame);
     kf_reactor_counts(server.reactor, &after);
-    const uint64_t left = EACH * CONNS - (before.hot[MANY_SIGN] - begun.hot[MANY_SIGN]);
-    const uint64_t done = after.hot[MANY_SIGN] - before.hot[MANY_SIGN];
+    const uint64_t left = EACH * CONNS - (before.hot[KFT_SIGN_BATCH] - begun.hot[KFT_SIGN_BATCH]);
+    const uint64_t done = after.hot[KFT_SIGN_BATCH] - before.hot[KFT_SIGN_BATCH];
     CHECK(done <= left / 2, "%d of %d jobs are done before it", (int)done, (int)left);
     for (int k = 0; k < CONNS; k++) close(fds[k]);
     close(late);

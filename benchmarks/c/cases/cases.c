@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <sys/random.h>
 #include <sys/types.h>
 #include <time.h>
@@ -84,6 +85,13 @@ static int make_keys(cases_keys *k) {
     if (status == KF_OK) status = kf_p256_import(wrapped, k->public64, k->store, scalar, id, 1, 0);
     if (status == KF_OK) status = kf_p256_load(&k->p256, k->public64, k->store, wrapped, id, 1, 0);
     return status;
+}
+
+int cases_new_file(void) {
+    char name[] = "/tmp/kmsfast-cases-XXXXXX";
+    const int fd = mkstemp(name);
+    if (fd >= 0) unlink(name);
+    return fd;
 }
 
 const cases_keys *cases_open_keys(void) {

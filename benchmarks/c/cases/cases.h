@@ -37,6 +37,9 @@ typedef struct {
 } cases_keys;
 const cases_keys *cases_open_keys(void); /* NULL: they cannot be made */
 
+/* A file without a name, or -1. */
+int cases_new_file(void);
+
 /* Fixed bytes: the same for the same seed. */
 void cases_fill(uint8_t *out, size_t len, uint64_t seed);
 uint64_t cases_next(uint64_t *seed);

@@ -140,16 +140,9 @@ static size_t check_signature(const cases_case *c) {
 
 /* ---- audit log --------------------------------------------------------------------------------------------------------- */
 
-static int new_file(void) {
-    char name[] = "/tmp/kmsfast-cases-XXXXXX";
-    const int fd = mkstemp(name);
-    if (fd >= 0) unlink(name);
-    return fd;
-}
-
 static int open_log(const cases_case *c) {
     (void)c;
-    state.log = new_file(), state.lock = new_file();
+    state.log = cases_new_file(), state.lock = cases_new_file();
     state.end = (struct kf_log_end){.segment = 1};
     cases_fill(state.event, sizeof state.event, 11);
     return state.log >= 0 && state.lock >= 0;

@@ -68,13 +68,6 @@ static int put_tickets(void) {
            kf_ticket_put(state.reactor, 1, OP_DECRYPT, NULL, 0, state.keys->prefix, KF_HEADER_LEN, &t) == KF_OK;
 }
 
-static int new_file(void) {
-    char name[] = "/tmp/kmsfast-cases-XXXXXX";
-    const int fd = mkstemp(name);
-    if (fd >= 0) unlink(name);
-    return fd;
-}
-
 static int listens(struct sockaddr_un *address) {
     char folder[] = "/tmp/kmsfast-cases-XXXXXX";
     if (!mkdtemp(folder)) return 0;
@@ -100,7 +93,7 @@ static int start(void) {
     state.keys = cases_open_keys();
     if (!state.keys || !listens(&address)) return 0;
     if (kf_reactor_open(&state.reactor, &state.listening, 1, &state.epoch, &limits) != KF_OK || !put_tickets()) return 0;
-    state.log = new_file(), state.lock = new_file(), state.end = (struct kf_log_end){.segment = 1};
+    state.log = cases_new_file(), state.lock = cases_new_file(), state.end = (struct kf_log_end){.segment = 1};
     const struct kf_reactor_log log = {&state.end, state.lock, state.log, 1, 1ULL << 40};
     if (kf_reactor_record(state.reactor, &log) != KF_OK) return 0;
     if (pthread_create(&threads[0], NULL, loop, NULL) || pthread_create(&threads[1], NULL, serve, NULL)) return 0;

@@ -91,6 +91,7 @@ class Sync:
     """An object whose calls wait for their results."""
 
     def _drive(self, call: Call[T]) -> T:
+        """Sends what a call asks for; each class of sync.py says by which connections."""
         raise NotImplementedError
 
 
@@ -98,6 +99,7 @@ class Async:
     """An object whose calls are awaited."""
 
     def _drive(self, call: Call[T]) -> Awaitable[T]:
+        """Likewise; each class of aio.py says by which connection."""
         raise NotImplementedError
 
 

@@ -60,7 +60,7 @@ class KeyCalls(NamedKey, PairCalls, RightCalls, SealingCalls, Generic[K]):
     id: str
 
     def _sibling(self, region: str, metadata: Mapping[str, Any]) -> K:
-        """A key related to this one, in another region."""
+        """A key related to this one, in another region, of the client's own class."""
         raise NotImplementedError
 
     # ---- what it is -------------------------------------------------------------------------

@@ -35,7 +35,7 @@ class KmsCalls(OpeningCalls, KeyStoreCalls, Generic[K]):
     """A key store behind a server."""
 
     def _key(self, arn: str) -> K:
-        """The key of an ARN."""
+        """The key of an ARN, as the client's own class makes keys."""
         raise NotImplementedError
 
     def _home(self) -> Home:
